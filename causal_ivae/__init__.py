@@ -1,0 +1,34 @@
+"""Which brain region drives which: causal discovery for fMRI with identifiable VAEs.
+
+Public names are imported on first use, so that the command line answers without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from causal_ivae.provenance import package_version
+
+if TYPE_CHECKING:
+    from causal_ivae.discovery import discover as discover
+    from causal_ivae.unmixing.estimators import IVAE as IVAE
+    from causal_ivae.unmixing.estimators import TCL as TCL
+
+_HOMES = {
+    "discover": "causal_ivae.discovery",
+    "IVAE": "causal_ivae.unmixing.estimators",
+    "TCL": "causal_ivae.unmixing.estimators",
+}
+
+__all__ = ["IVAE", "TCL", "__version__", "discover"]
+
+__version__ = package_version()
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'causal_ivae' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

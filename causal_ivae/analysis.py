@@ -1,0 +1,201 @@
+"""What every piece of work of one run shares, and how a piece that fails is caught."""
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from causal_ivae.config import Method, Pipeline
+from causal_ivae.derivatives import UnitPaths, read_sidecar, write_text
+from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
+from causal_ivae.provenance import digest_of, package_version, shown, versions
+
+Overwrite = Literal["never", "stale", "always"]
+State = Literal["done", "up to date", "failed", "not run"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What every piece of work of one run needs to know; it travels to the workers.
+
+    Attributes
+    ----------
+    source : pathlib.Path
+        Folder that the names of input files are relative to.
+    output : pathlib.Path
+    pipeline : Pipeline
+    atlas_digest, prior_digest : str
+        Of the content of the atlas and of the prior; empty where there is none.
+    seed : int
+    device : str
+        "auto", "cpu" or "cuda".
+    overwrite : {"never", "stale", "always"}
+    command : str
+    """
+
+    source: Path
+    output: Path
+    pipeline: Pipeline
+    atlas_digest: str = ""
+    prior_digest: str = ""
+    seed: int = 0
+    device: str = "auto"
+    overwrite: Overwrite = "stale"
+    command: str = ""
+
+    @property
+    def load_hash(self) -> str:
+        """Hash of what determines the series, the input files aside."""
+        return digest_of(self.pipeline.load_digest, self.atlas_digest)
+
+    def method_hash(self, method: Method, load_hash: str) -> str:
+        """Hash of what determines a graph made from series of a given `load_hash`."""
+        return digest_of(load_hash, self.pipeline.method_digest(method))
+
+    @property
+    def prior_hash(self) -> str:
+        """Hash of what determines the comparison with anatomy."""
+        return digest_of(self.pipeline.prior_digest, self.prior_digest)
+
+    def provenance(self, settings_hash: str, inputs: dict[str, str]) -> dict[str, Any]:
+        """Return what every sidecar says of its making."""
+        return {
+            "SettingsHash": settings_hash,
+            "Seed": self.seed,
+            "Versions": versions(),
+            "Command": self.command,
+            "InputFingerprints": inputs,
+        }
+
+    def is_fresh(self, sidecar: Path, settings_hash: str, inputs: dict[str, str] | None) -> bool:
+        """Whether what a sidecar vouches for would come out the same again.
+
+        ``inputs`` None leaves the input files to the caller.
+        """
+        about = read_sidecar(sidecar)
+        return (
+            about.get("SettingsHash") == settings_hash
+            and about.get("Seed") == self.seed
+            and about.get("Versions", {}).get("causal-ivae") == package_version()
+            and (inputs is None or about.get("InputFingerprints") == inputs)
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one subject, or the group, ended.
+
+    Attributes
+    ----------
+    unit : str
+        ``"sub-<label>"`` or ``"group"``.
+    state : {"done", "up to date", "failed", "not run"}
+    seconds : float
+        Wall time, s.
+    peak_mib : float
+        Peak memory of the process meanwhile, MiB; where the system cannot restart the count, of
+        the process so far.
+    message : str
+    crash : str
+        Crash file, relative to the output folder.
+    bad_input : bool
+        Whether the data or the settings are to blame.
+    """
+
+    unit: str
+    state: State
+    seconds: float = 0.0
+    peak_mib: float = 0.0
+    message: str = ""
+    crash: str = ""
+    bad_input: bool = False
+
+    def after(self, earlier: "Outcome | None") -> "Outcome":
+        """Return the outcome of an earlier stage and this one together."""
+        if earlier is None:
+            return self
+        both = (earlier.state, self.state)
+        state: State = self.state
+        if "failed" in both:
+            state = "failed"
+        elif "done" in both:
+            state = "done"
+        messages = dict.fromkeys(m for m in (earlier.message, self.message) if m)
+        return Outcome(
+            unit=self.unit,
+            state=state,
+            seconds=earlier.seconds + self.seconds,
+            peak_mib=max(earlier.peak_mib, self.peak_mib),
+            message=" ".join(messages),
+            crash=self.crash or earlier.crash,
+            bad_input=self.bad_input or earlier.bad_input,
+        )
+
+
+def guarded(
+    analysis: Analysis, unit: str, work: Callable[[], tuple[T, State, str]]
+) -> tuple[T | None, Outcome]:
+    """Run one piece of work; whatever it raises becomes a failed outcome with a crash file.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    unit : str
+    work : callable
+        Returns its result, its state and a message.
+    """
+    began = time.monotonic()
+    _restart_peak_memory()
+    result: T | None = None
+    crash, bad_input = "", False
+    try:
+        result, state, message = work()
+    except Exception as error:  # noqa: BLE001 - one subject's failure must not end the others
+        state, message = "failed", one_line(error)
+        crash = shown(write_crash(analysis, unit, traceback.format_exc()), analysis.output)
+        bad_input = isinstance(error, (InputError, SettingsError))
+    seconds = time.monotonic() - began
+    return result, Outcome(unit, state, seconds, _peak_memory_mib(), message, crash, bad_input)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line; the kind is named unless it was raised on purpose."""
+    text = " ".join(str(error).split())
+    if isinstance(error, CausalIvaeError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def write_crash(analysis: Analysis, unit: str, details: str) -> Path:
+    """Write a crash file and return its path."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    path = UnitPaths(analysis.output, unit).crash_folder / f"crash-{stamp}.txt"
+    facts = "\n".join(f"{name} {version}" for name, version in versions().items())
+    write_text(path, f"{unit}\n{analysis.command}\n\n{details}\n{facts}\n")
+    return path
+
+
+def _restart_peak_memory() -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
+
+
+def _peak_memory_mib() -> float:
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        status = ""
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 2**10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

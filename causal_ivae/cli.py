@@ -1,0 +1,262 @@
+"""The command line.  Nothing heavy is imported before a command needs it."""
+
+# ruff: noqa: T201 - printing is what this module is for
+
+import argparse
+import os
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from causal_ivae import __version__
+from causal_ivae.arguments import build_parser
+from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
+
+if TYPE_CHECKING:
+    from causal_ivae.batch import BatchResult, Plan, Request
+    from causal_ivae.config import Pipeline
+
+DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+
+_SEGMENTS = ("windows", "runs", "sessions", "task", "subjects")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; default ``sys.argv``.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    loud = any(a in ("-vv", "-vvv") for a in given) or given.count("-v") > 1
+    try:
+        options = build_parser().parse_args(given)
+        return _COMMANDS[options.command](options, shlex.join(["causal-ivae", *given]))
+    except SystemExit as stop:
+        # argparse leaves this way after --help and --version.
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except (InputError, SettingsError) as error:
+        return _explain(error, USAGE, loud=loud)
+    except CausalIvaeError as error:
+        return _explain(error, FAILED, loud=loud)
+    except KeyboardInterrupt:
+        _complain("Interrupted; run the same command again to go on.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; Python must not complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:  # noqa: BLE001 - the last resort: one line and a crash file
+        crash = _write_crash(given)
+        text = " ".join(str(error).split())
+        _complain(f"internal error: {type(error).__name__}: {text} (crash file: {crash})")
+        if loud:
+            traceback.print_exc()
+        return INTERNAL
+
+
+def _run(options: argparse.Namespace, command: str) -> int:
+    if options.reports_only:
+        from causal_ivae.pages import write_all
+
+        pages = write_all(options.output, tuple(options.participant_label))
+        for page in pages:
+            print(page)
+        return DONE
+    from causal_ivae.batch import plan
+
+    planned = plan(_request(options, command))
+    if options.dry_run:
+        _print_plan(planned)
+        return DONE
+    return run_and_report(planned, verbose=options.verbose)
+
+
+def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
+    """Run a plan with a progress display, say what failed, and return the exit code."""
+    from causal_ivae.batch import run
+    from causal_ivae.progress import display
+
+    result = run(planned, display(verbose=bool(verbose)))
+    _print_result(result, planned, loud=verbose > 1)
+    return result.exit_code
+
+
+def _request(options: argparse.Namespace, command: str) -> "Request":
+    from causal_ivae.batch import Request
+    from causal_ivae.imaging.filters import load_bids_filter
+
+    query = None
+    if options.bids_filter_file is not None:
+        query = load_bids_filter(options.bids_filter_file)
+    return Request(
+        source=options.input,
+        output=options.output,
+        levels=tuple(dict.fromkeys(options.levels)),
+        pipeline=_pipeline(options),
+        participants=tuple(options.participant_label),
+        sessions=tuple(options.session_label),
+        task=options.task,
+        space=options.space,
+        bids_filter=query,
+        seed=options.seed,
+        device=options.device,
+        overwrite=options.overwrite,
+        nprocs=options.nprocs,
+        scheduler=options.scheduler,
+        stop_on_first_crash=options.stop_on_first_crash,
+        command=command,
+    )
+
+
+def _pipeline(options: argparse.Namespace) -> "Pipeline":
+    """Return the pipeline with the options put over it."""
+    from causal_ivae.config import load_pipeline
+
+    changes: dict[str, Any] = {}
+    if options.atlas is not None:
+        changes["atlas"] = options.atlas
+    if options.prior is not None:
+        changes["prior.name"] = None if options.prior == "none" else options.prior
+    if options.method is not None:
+        changes["unmixing.methods"] = options.method
+    if options.tr is not None:
+        changes["tables.tr"] = options.tr
+    if options.segments is not None:
+        changes |= _segments(options.segments)
+    return load_pipeline(options.pipeline).changed(changes)
+
+
+def _segments(text: str) -> dict[str, Any]:
+    kind, colon, seconds = text.partition(":")
+    if kind not in _SEGMENTS or (colon and kind != "windows"):
+        allowed = "windows, windows:SECONDS, runs, sessions, task or subjects"
+        raise SettingsError(f"Invalid value '{text}' for --segments. Allowed: {allowed}.")
+    changes: dict[str, Any] = {"segments.by": kind}
+    if colon:
+        try:
+            changes["segments.window_seconds"] = float(seconds)
+        except ValueError:
+            raise SettingsError(
+                f"Invalid window '{seconds}' in --segments {text}: give seconds, such as "
+                "windows:60."
+            ) from None
+    return changes
+
+
+def _print_plan(planned: "Plan") -> None:
+    request = planned.request
+    pipeline = request.pipeline
+    print(f"Output    {request.output}")
+    print(f"Levels    {', '.join(request.levels)}")
+    print(f"Methods   {', '.join(pipeline.unmixing.methods)}")
+    print(f"Segments  {pipeline.segments.by}")
+    if pipeline.regions is not None:
+        n = len(pipeline.regions)
+        print(f"Pairs     {n * (n - 1) // 2} of {n} regions")
+    print(f"Subjects  {len(planned.subjects)}")
+    for subject in planned.subjects:
+        runs = ", ".join(run.name for run in subject.runs)
+        print(f"  sub-{subject.label}: {runs}")
+
+
+def _print_result(result: "BatchResult", planned: "Plan", *, loud: bool) -> None:
+    output = planned.analysis.output
+    for outcome in result.failed:
+        where = f" (crash file: {output / outcome.crash})" if outcome.crash else ""
+        _complain(f"{outcome.unit}: {outcome.message}{where}")
+        if loud and outcome.crash:
+            print((output / outcome.crash).read_text(encoding="utf-8"), file=sys.stderr)
+    states = [outcome.state for outcome in result.outcomes]
+    counted = (f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    print(f"{', '.join(counted)}. Status: {result.folder / 'status.tsv'}")
+    units = [o.unit for o in result.outcomes if o.state in ("done", "up to date")]
+    pages = [output / f"{unit}.html" for unit in units]
+    if "group" in units:
+        pages = [output / "group.html"]
+    for page in [page for page in pages if page.is_file()]:
+        print(f"Report: {page}")
+
+
+def _demo(options: argparse.Namespace, command: str) -> int:
+    from causal_ivae.demo import prepare
+
+    planned = prepare(
+        options.output,
+        n_subjects=options.subjects,
+        simulated=options.simulated,
+        nprocs=options.nprocs,
+        device=options.device,
+        overwrite=options.overwrite,
+        command=command,
+        say=_say,
+    )
+    return run_and_report(planned, verbose=options.verbose)
+
+
+def _atlas(_: argparse.Namespace, __: str) -> int:
+    from causal_ivae.imaging.atlas import list_atlases
+
+    atlases = list_atlases()
+    width = max((len(row.name) for row in atlases), default=0)
+    for row in atlases:
+        needs = f" [needs {row.needs}]" if row.needs else ""
+        print(
+            f"{row.name:<{width}}  {row.kind:<11} {row.regions:>4} regions  {row.space}"
+            f"  {row.citation}{needs}"
+        )
+    return DONE
+
+
+def _pipelines(options: argparse.Namespace, _: str) -> int:
+    from causal_ivae import resources
+
+    if options.action == "show":
+        path = resources.find("pipelines", options.name)
+        sys.stdout.write(path.read_text(encoding="utf-8"))
+        return DONE
+    from causal_ivae.config import load_pipeline
+
+    names = resources.names("pipelines")
+    width = max((len(name) for name in names), default=0)
+    for name in names:
+        print(f"{name:<{width}}  {load_pipeline(name).description}")
+    return DONE
+
+
+def _explain(error: CausalIvaeError, code: int, *, loud: bool) -> int:
+    _complain(" ".join(str(error).split()))
+    if loud:
+        traceback.print_exc()
+    return code
+
+
+def _complain(text: str) -> None:
+    print(f"causal-ivae: error: {text}", file=sys.stderr, flush=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _write_crash(arguments: Sequence[str]) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    path = Path(tempfile.gettempdir()) / f"causal-ivae-crash-{stamp}.txt"
+    content = f"causal-ivae {__version__} {shlex.join(arguments)}\n\n{traceback.format_exc()}"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+_COMMANDS = {"run": _run, "demo": _demo, "atlas": _atlas, "pipeline": _pipelines}

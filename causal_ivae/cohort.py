@@ -1,0 +1,193 @@
+"""The group: statistics over the subjects' graphs, or one graph of all subjects pooled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from causal_ivae.analysis import Analysis, Outcome, State, guarded
+from causal_ivae.cluster import Stage
+from causal_ivae.config import METHODS, Method
+from causal_ivae.derivatives import (
+    UnitPaths,
+    read_json,
+    read_table,
+    write_graph,
+)
+from causal_ivae.errors import InputError
+from causal_ivae.pages import GROUP, write_group_page
+from causal_ivae.participant import prior_entry
+from causal_ivae.provenance import digest_of, fingerprints
+from causal_ivae.recording import find_paths, read_series, select_regions, write_series
+from causal_ivae.seeding import child_seed
+
+
+@dataclass(frozen=True)
+class Combining:
+    """The piece of work "combine the subjects' graphs".
+
+    Attributes
+    ----------
+    analysis : Analysis
+    units : tuple of str
+        ``"sub-<label>"`` of every subject of this run, failed ones too.
+    outcomes : mapping of str to Outcome
+        How they ended in this run; empty where only the group is run.
+    """
+
+    analysis: Analysis
+    units: tuple[str, ...]
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Member:
+    unit: str
+    paths: UnitPaths
+    hash: str
+
+
+def combine(piece: Combining, stage: Stage) -> Outcome:
+    """Combine the subjects' graphs by each method and write the group's page."""
+
+    def work() -> tuple[None, State, str]:
+        paths = UnitPaths(piece.analysis.output, GROUP)
+        worked, messages = False, list[str]()
+        members: dict[Method, list[_Member]] = {}
+        for index, method in enumerate(piece.analysis.pipeline.unmixing.methods):
+            stage(f"{method}: statistics over subjects", index / 2)
+            members[method], absent = _members(piece, method)
+            if absent:
+                messages.append(f"{method}: without {', '.join(absent)}.")
+            worked = _combined(piece.analysis, paths, method, members[method]) or worked
+        stage("report", 0.9)
+        used = {m.unit: m.paths for group in members.values() for m in group}
+        if worked or not _page_is_current(paths, used):
+            methods = piece.analysis.pipeline.unmixing.methods
+            write_group_page(paths, methods, piece.units, used, piece.outcomes)
+            worked = True
+        return None, "done" if worked else "up to date", " ".join(dict.fromkeys(messages))
+
+    return guarded(piece.analysis, GROUP, work)[1]
+
+
+def pool(analysis: Analysis, units: Sequence[str], regions: tuple[str, ...]) -> None:
+    """Write the series of all subjects, one below the other, as the group's.
+
+    Raises
+    ------
+    InputError
+        If the subjects cannot be pooled.
+    """
+    from causal_ivae.imaging.segments import pool_subjects
+
+    found = {unit: find_paths(analysis.output, unit) for unit in units}
+    sidecars = {
+        unit: paths.file("timeseries.json") for unit, paths in found.items() if paths is not None
+    }
+    inputs = fingerprints(sidecars.values(), analysis.output)
+    paths = UnitPaths(analysis.output, GROUP)
+    if analysis.overwrite != "always" and analysis.is_fresh(
+        paths.file("timeseries.json"), analysis.load_hash, inputs
+    ):
+        return
+    series = [
+        select_regions(read_series(paths), regions) for paths in found.values() if paths is not None
+    ]
+    pooled = replace(pool_subjects(series), entities=())
+    provenance = {"MissingRegions": [], **analysis.provenance(analysis.load_hash, inputs)}
+    write_series(paths, pooled, provenance)
+
+
+def _members(piece: Combining, method: Method) -> tuple[list[_Member], list[str]]:
+    """Return the subjects with a graph by this method, and the names of the others."""
+    analysis = piece.analysis
+    members, absent = [], []
+    for unit in piece.units:
+        paths = find_paths(analysis.output, unit)
+        sidecar = paths.file("edges.json", method) if paths is not None else None
+        outcome = piece.outcomes.get(unit)
+        # What an earlier run left of a subject that failed now is of other data.
+        lost = outcome is not None and outcome.state == "failed"
+        if lost or paths is None or sidecar is None or not sidecar.is_file():
+            absent.append(unit)
+            continue
+        about = read_json(sidecar)
+        wanted = analysis.method_hash(method, analysis.load_hash)
+        if about["SettingsHash"] != wanted and analysis.overwrite != "never":
+            raise InputError(
+                f"The {method} graph of '{unit}' was made with other settings than the group's "
+                f"('{sidecar}'): run the level participant again, or use --overwrite never to "
+                "take it as it is."
+            )
+        members.append(_Member(unit, paths, about["SettingsHash"]))
+    if not members:
+        raise InputError(
+            f"No subject has a {method} graph in '{analysis.output}': run the level participant "
+            "first."
+        )
+    return members, absent
+
+
+def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: list[_Member]) -> bool:
+    """Combine one method's graphs; False if what is there is up to date."""
+    from causal_ivae.discovery.graph import CausalGraph
+    from causal_ivae.group import combine_subjects
+
+    tables = {m.unit: m.paths.file("edges.tsv", method) for m in members}
+    inputs = fingerprints(tables.values(), analysis.output)
+    settings_hash = digest_of(
+        analysis.pipeline.group_digest, analysis.prior_hash, *sorted({m.hash for m in members})
+    )
+    sidecar = paths.file("edges.json", method)
+    if analysis.overwrite == "never" and sidecar.is_file():
+        return False
+    if analysis.overwrite == "stale" and analysis.is_fresh(sidecar, settings_hash, inputs):
+        return False
+    records = {m.unit: read_json(m.paths.file("edges.json", method)) for m in members}
+    edges = combine_subjects(
+        {unit: read_table(path) for unit, path in tables.items()},
+        analysis.pipeline.group,
+        dependence={m.unit: read_table(m.paths.file("tests.tsv", method)) for m in members},
+        seed=child_seed(analysis.seed, GROUP, method),
+    )
+    names = tuple(dict.fromkeys([*edges["x"], *edges["y"]]))
+    regions = next(iter(records.values()))["Regions"]
+    names = tuple(name for name in regions if name in names)
+    none = pd.DataFrame()
+    graph = CausalGraph(method, names, edges, none, none, none, settings={}, seconds=0.0)
+    check, prior = prior_entry(analysis, edges, GROUP, method)
+    # A pooled analysis may have been here before; its tables are not this one's.
+    for suffix in ("timeseries.json", "timeseries.tsv", "outliers.tsv"):
+        paths.file(suffix).unlink(missing_ok=True)
+    for suffix in ("tests.tsv", "restarts.tsv", "training.tsv"):
+        paths.file(suffix, method).unlink(missing_ok=True)
+    written = {"edges": edges}
+    if check is None:
+        paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
+    else:
+        written["priorcheck"] = check
+    about = {
+        "Method": method,
+        "Settings": analysis.pipeline.model_dump(mode="json"),
+        "Subjects": [m.unit for m in members],
+        "Regions": list(names),
+        "Seconds": sum(record["Seconds"] for record in records.values()),
+        "Device": ", ".join(sorted({record["Device"] for record in records.values()})),
+        "Simulated": any(record["Simulated"] for record in records.values()),
+        **analysis.provenance(settings_hash, inputs),
+        **prior,
+    }
+    write_graph(paths, method, names, graph.matrix, written, about)
+    return True
+
+
+def _page_is_current(paths: UnitPaths, subjects: Mapping[str, UnitPaths]) -> bool:
+    if not paths.report.is_file():
+        return False
+    page = paths.report.stat().st_mtime_ns
+    files: list[Path] = []
+    for unit in (paths, *subjects.values()):
+        files += [unit.file("edges.json", method) for method in METHODS]
+    return all(file.stat().st_mtime_ns <= page for file in files if file.is_file())

@@ -1,0 +1,298 @@
+"""The settings of an analysis: typed, frozen, read from YAML, every scientific choice explicit."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from causal_ivae import resources
+from causal_ivae.errors import SettingsError, nearest
+
+Method = Literal["ivae", "tcl"]
+METHODS: tuple[Method, ...] = ("ivae", "tcl")
+SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
+Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TableSettings(_Settings):
+    """How tables of region time series are read."""
+
+    tr: float = Field(
+        2.0, gt=0, description="repetition time in s where no sidecar JSON gives RepetitionTime"
+    )
+    mat_key: str | None = Field(None, description="variable to read from .mat and .npz files")
+    detrend_order: int = Field(1, ge=0, le=4, description="polynomial removed from every run")
+
+
+class DenoiseSettings(_Settings):
+    """Confound regression and censoring of fMRIPrep images (nilearn's `load_confounds`)."""
+
+    strategy: tuple[
+        Literal["motion", "wm_csf", "global_signal", "compcor", "high_pass", "scrub"], ...
+    ] = ("high_pass", "motion", "wm_csf", "scrub")
+    motion: Literal["basic", "power2", "derivatives", "full"] = "derivatives"
+    wm_csf: Literal["basic", "power2", "derivatives", "full"] = "basic"
+    global_signal: Literal["basic", "power2", "derivatives", "full"] = "basic"
+    compcor: Literal["anat_combined", "anat_separated", "temporal"] = "anat_combined"
+    n_compcor: int | Literal["all"] = 5
+    scrub: int = Field(0, ge=0, description="drop kept stretches of fewer volumes")
+    fd_threshold: float = Field(0.5, gt=0, description="framewise displacement, mm")
+    std_dvars_threshold: float = Field(2.0, gt=0)
+    dummy_volumes: int = Field(0, ge=0, description="volumes removed at the start of a run")
+    smoothing_fwhm: float = Field(0.0, ge=0, description="mm; region means need none")
+    min_coverage: float = Field(0.5, ge=0, le=1, description="share of a region's voxels covered")
+    missing_regions: Literal["drop", "fail"] = Field(
+        "fail", description="a region that any run lacks: drop it for every subject, or stop"
+    )
+    min_volumes: int = Field(50, ge=10, description="kept volumes that a run needs")
+
+
+class SegmentSettings(_Settings):
+    """What plays the part of the auxiliary variable u."""
+
+    by: SegmentKind = "windows"
+    window_seconds: float = Field(60.0, gt=0)
+    min_volumes: int = Field(20, ge=8, description="shorter segments are left out")
+
+
+class IVAESettings(_Settings):
+    """iVAE of one pair (Khemakhem et al. 2020), trained as a stack of all pairs and restarts."""
+
+    prior: Literal["gaussian", "laplace"] = "laplace"
+    modulates: Literal["variance", "mean_variance"] = "variance"
+    hidden: int = Field(32, ge=2)
+    layers: int = Field(3, ge=1, description="weight matrices of encoder and decoder")
+    activation: Literal["leaky_relu", "xtanh"] = "leaky_relu"
+    slope: float = Field(0.1, gt=0, lt=1, description="of leaky ReLU below zero")
+    noise: float | Literal["learned"] = Field(
+        "learned", description="decoder noise standard deviation in units of the data's, or 'learned'"
+    )
+    steps: int = Field(2000, ge=1)
+    batch_size: int = Field(128, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+    warmup: float = Field(0.2, ge=0, le=1, description="share of steps that anneal the KL term")
+
+
+class TCLSettings(_Settings):
+    """TCL of one pair (Hyvarinen and Morioka 2016): segment classifier, then linear ICA."""
+
+    hidden: int = Field(32, ge=2)
+    layers: int = Field(3, ge=1)
+    maxout: int = Field(2, ge=2, description="affine pieces of each maxout unit")
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(128, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+    weight_decay: float = Field(1e-4, ge=0, description="L2 penalty, as in Adam")
+    ica_iterations: int = Field(60, ge=1)
+
+
+class UnmixingSettings(_Settings):
+    """Which models unmix the disturbances, and how often each is restarted."""
+
+    methods: tuple[Method, ...] = ("ivae", "tcl")
+    restarts: int = Field(8, ge=1)
+    memory_gib: float = Field(2.0, gt=0, description="memory that one chunk of the stack may use")
+    ivae: IVAESettings = IVAESettings()
+    tcl: TCLSettings = TCLSettings()
+
+    @model_validator(mode="after")
+    def _methods_are_distinct(self) -> "UnmixingSettings":
+        if not self.methods or len(set(self.methods)) != len(self.methods):
+            raise ValueError("methods must name at least one method, each once")
+        return self
+
+
+class IndependenceSettings(_Settings):
+    """HSIC conditional on segments, and its null distribution."""
+
+    null: Null = "circular_shift"
+    draws: int = Field(999, ge=99, description="draws from the null; not used by 'gamma'")
+
+
+class DecisionSettings(_Settings):
+    """From tests to a direction."""
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    rule: Literal["score", "paper"] = Field(
+        "score",
+        description="'score': dependence test, then sign test of the averaged score; "
+        "'paper': majority of the restarts under the rule of Monti et al. 2019",
+    )
+    resamples: int = Field(2000, ge=99, description="resamples of segments and restarts")
+
+
+class PriorSettings(_Settings):
+    """Anatomical prior that the graph is set against (never used by the estimation)."""
+
+    name: str | None = Field(None, description="a bundled prior, a file, or null for none")
+    include_disputed: bool = True
+    threshold: float | None = Field(
+        None, description="structural connectivity above this is a projection"
+    )
+    max_path: int | None = Field(None, ge=2, description="longest indirect path, in projections")
+    draws: int = Field(9999, ge=99, description="random graphs behind the chance level")
+
+
+class GroupSettings(_Settings):
+    """Statistics over subjects."""
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    draws: int = Field(9999, ge=99, description="sign flips where all of them are too many")
+    min_subjects: int = Field(3, ge=2)
+
+
+class Pipeline(_Settings):
+    """All settings of one analysis."""
+
+    name: str = "default"
+    description: str = ""
+    atlas: str | None = Field(None, description="a bundled atlas or a file; images need one")
+    regions: tuple[str, ...] | None = Field(None, description="regions to keep; null keeps all")
+    tables: TableSettings = TableSettings()
+    denoise: DenoiseSettings = DenoiseSettings()
+    segments: SegmentSettings = SegmentSettings()
+    unmixing: UnmixingSettings = UnmixingSettings()
+    independence: IndependenceSettings = IndependenceSettings()
+    decision: DecisionSettings = DecisionSettings()
+    prior: PriorSettings = PriorSettings()
+    group: GroupSettings = GroupSettings()
+
+    @property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of all settings."""
+        return _digest(self.model_dump(mode="json"))
+
+    @property
+    def load_digest(self) -> str:
+        """Digest of what determines a subject's series and segments, the atlas's content aside.
+
+        Atlas and prior count by the content of their files, not by where these lie.
+        """
+        parts = {"regions", "tables", "denoise", "segments"}
+        return _digest(self.model_dump(mode="json", include=parts))
+
+    def method_digest(self, method: Method) -> str:
+        """Digest of what determines one method's graph, beside the series.
+
+        The list of methods, the other methods' settings and the size of a chunk have no part in
+        it: they change no number.
+        """
+        tree = self.model_dump(mode="json", include={"independence", "decision", "unmixing"})
+        tree["unmixing"] = {key: tree["unmixing"][key] for key in ("restarts", method)}
+        return _digest(tree)
+
+    @property
+    def prior_digest(self) -> str:
+        """Digest of the settings of the comparison with anatomy, the prior's content aside."""
+        return _digest(self.prior.model_dump(mode="json", exclude={"name"}))
+
+    @property
+    def group_digest(self) -> str:
+        """Digest of the settings of the statistics over subjects."""
+        return _digest(self.group.model_dump(mode="json"))
+
+    def changed(self, changes: dict[str, Any]) -> "Pipeline":
+        """Return the pipeline with dotted keys replaced, validated again.
+
+        Parameters
+        ----------
+        changes : dict
+            Such as ``{"segments.by": "runs"}``.
+
+        Raises
+        ------
+        SettingsError
+            If a key is unknown or a value is out of range.
+        """
+        tree = self.model_dump(mode="json")
+        for dotted, value in changes.items():
+            *parents, last = dotted.split(".")
+            branch = tree
+            for parent in parents:
+                if not isinstance(branch.get(parent), dict):
+                    branch[parent] = {}
+                branch = branch[parent]
+            branch[last] = value
+        return _validated(tree, "the options given")
+
+
+def load_pipeline(name_or_path: str | Path) -> Pipeline:
+    """Read a pipeline by bundled name or by path.
+
+    Parameters
+    ----------
+    name_or_path : str or pathlib.Path
+        The name of a file in ``pipelines/`` or a YAML file.  Keys left out keep their defaults.
+
+    Returns
+    -------
+    Pipeline
+
+    Raises
+    ------
+    SettingsError
+        If the file does not exist, is not YAML, or holds an unknown key or a value out of range;
+        the message names the key, the file and the nearest valid key.
+    """
+    path = resources.find("pipelines", name_or_path)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"'{path}' is not valid YAML: {reason}") from error
+    if tree is None:
+        tree = {}
+    if not isinstance(tree, dict):
+        raise SettingsError(f"'{path}' must hold 'key: value' pairs, but it holds {tree!r}.")
+    tree = _with_text_keys(tree)
+    tree.setdefault("name", path.stem)
+    return _validated(tree, f"'{path}'")
+
+
+def _with_text_keys(tree: dict[Any, Any]) -> dict[str, Any]:
+    """Return the tree with the key that YAML reads as nothing named ``null`` again."""
+    return {
+        "null" if key is None else str(key): (
+            _with_text_keys(value) if isinstance(value, dict) else value
+        )
+        for key, value in tree.items()
+    }
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _validated(tree: dict[str, Any], where: str) -> Pipeline:
+    try:
+        return Pipeline.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            last = str(first["loc"][-1])
+            valid = _keys(first["loc"][:-1])
+            raise SettingsError(
+                f"Unknown key '{key}' in {where}. {nearest(last, valid)}"
+            ) from error
+        raise SettingsError(
+            f"Invalid value {first['input']!r} for '{key}' in {where}: {first['msg']}."
+        ) from error
+
+
+def _keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Pipeline
+    for part in loc:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

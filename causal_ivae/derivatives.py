@@ -1,0 +1,267 @@
+"""The one place that knows output names, and the only writer of output files.
+
+Every file is written under a temporary name beside its final one and then moved, sidecars last,
+so a file that exists under its final name is whole.
+
+::
+
+    dataset_description.json
+    sub-XX/func/sub-XX_<entities>_timeseries.tsv, .json    kept volumes, z-scored per run
+                              ..._outliers.tsv             one row per volume as acquired
+                              ..._meas-<method>_edges.tsv, .json
+                              ..._meas-<method>_tests.tsv
+                              ..._meas-<method>_restarts.tsv
+                              ..._meas-<method>_training.tsv
+                              ..._meas-<method>_priorcheck.tsv
+                              ..._meas-<method>_relmat.dense.tsv, _relmat.json
+                              ..._nodeindices.tsv
+    sub-XX.html, group.html
+    group/group_meas-<method>_edges.tsv, .json, _relmat.dense.tsv, ...
+    logs/<uuid>/status.tsv
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+RELMAT_DESCRIPTION = (
+    "Signed direction score of every ordered pair of regions. Row = cause, column = effect: a "
+    "positive value in row i, column j favours 'region i drives region j', and the value in row "
+    "j, column i is its negative. No header; rows and columns in the order of _nodeindices.tsv. "
+    "File names follow the draft of BIDS extension proposal 17 (BEP017)."
+)
+
+
+# Columns of text: a region called "1" or a run called "01" must come back as it was written.
+_TEXT_COLUMNS = (
+    "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
+    "run", "segment", "name", "unit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnitPaths:
+    """Names of the outputs of one subject, or of the group.
+
+    Attributes
+    ----------
+    root : pathlib.Path
+        Output folder.
+    unit : str
+        ``"sub-<label>"`` or ``"group"``.
+    entities : tuple of (str, str)
+        BIDS entities after the subject, such as ``(("task", "rest"), ("atlas", "aal2"))``.
+    """
+
+    root: Path
+    unit: str
+    entities: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the unit's files."""
+        return self.root / self.unit if self.unit == "group" else self.root / self.unit / "func"
+
+    @property
+    def report(self) -> Path:
+        """The unit's page."""
+        return self.root / f"{self.unit}.html"
+
+    @property
+    def crash_folder(self) -> Path:
+        """Folder of the unit's crash files."""
+        return self.root / self.unit / "log"
+
+    def file(self, suffix: str, method: str | None = None) -> Path:
+        """Return the path of one output, such as ``file("edges.tsv", "ivae")``."""
+        parts = [self.unit, *(f"{key}-{value}" for key, value in self.entities)]
+        if method is not None:
+            parts.append(f"meas-{method}")
+        return self.folder / ("_".join(parts) + f"_{suffix}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is either whole or not there under its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=".partial"
+    )
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files private; outputs are as readable as the user's umask allows.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> None:
+    """Write a tab-separated table; missing values are ``n/a`` as BIDS asks."""
+    text = table.to_csv(
+        sep="\t", index=False, header=header, na_rep="n/a", lineterminator="\n", float_format="%.9g"
+    )
+    write_text(path, text)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, keys in the order given."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_graph(
+    paths: UnitPaths,
+    method: str,
+    names: Sequence[str],
+    matrix: NDArray[np.float64],
+    tables: Mapping[str, pd.DataFrame],
+    sidecar: Mapping[str, Any],
+) -> None:
+    """Write everything about one graph, the sidecar ``_edges.json`` last.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+    method : str
+    names : sequence of str, length n_regions
+    matrix : ndarray, shape (n_regions, n_regions)
+        Signed direction scores, row = cause, column = effect.
+    tables : mapping of str to pandas.DataFrame
+        Such as ``{"edges": ..., "tests": ...}``.
+    sidecar : mapping
+    """
+    vouches = paths.file("edges.json", method)
+    # An old sidecar must not vouch for new tables if writing stops half way.
+    vouches.unlink(missing_ok=True)
+    for suffix, table in tables.items():
+        write_table(paths.file(f"{suffix}.tsv", method), table)
+    nodes = pd.DataFrame({"index": range(len(names)), "name": list(names)})
+    write_table(paths.file("nodeindices.tsv"), nodes)
+    write_table(paths.file("relmat.dense.tsv", method), pd.DataFrame(matrix), header=False)
+    about = {"Description": RELMAT_DESCRIPTION, "Measure": f"direction score of {method}"}
+    write_json(paths.file("relmat.json", method), about)
+    write_json(vouches, sidecar)
+
+
+def read_table(path: Path, *, header: bool = True) -> pd.DataFrame:
+    """Read a table written by `write_table`; texts stay texts, empty ones too."""
+    return pd.read_csv(
+        path,
+        sep="\t",
+        header=0 if header else None,
+        dtype=dict.fromkeys(_TEXT_COLUMNS, str) if header else None,
+        na_values=["n/a"],
+        keep_default_na=False,
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """Read a JSON file that may be missing or damaged; it then vouches for nothing."""
+    try:
+        content = read_json(path)
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+@dataclass(frozen=True)
+class MethodRecord:
+    """What one method found in one unit, as read back from its files.
+
+    ``edges``, ``tests``, ``restarts`` and ``training`` have the columns of
+    `causal_ivae.discovery.graph.CausalGraph`; group records have only ``edges``.
+
+    Attributes
+    ----------
+    prior_check : pandas.DataFrame or None
+        One row per decided edge: ``cause``, ``effect``, ``verdict`` ("direct", "indirect" or
+        "not feasible"), ``path`` (region names joined with " > ", empty where there is none).
+    sidecar : dict
+        ``Method``, ``Settings`` (the whole pipeline), ``SettingsHash``, ``Seed``, ``Versions``,
+        ``Command``, ``Seconds``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool) and,
+        where a prior was given, ``Prior``: ``Name``, ``Directed``, ``Edges``, and per verdict
+        ("Direct", "Feasible") ``Count``, ``Share``, ``ChanceShare``, ``PValue``.
+    """
+
+    edges: pd.DataFrame
+    tests: pd.DataFrame | None
+    restarts: pd.DataFrame | None
+    training: pd.DataFrame | None
+    prior_check: pd.DataFrame | None
+    sidecar: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UnitRecord:
+    """Everything that was written about one unit; reports are made from this alone.
+
+    Attributes
+    ----------
+    unit : str
+        ``"sub-<label>"`` or ``"group"``.
+    timeseries : pandas.DataFrame or None
+        (n_times, n_regions), z-scored; None for a group made of subjects' graphs.
+    outliers : pandas.DataFrame or None
+        One row per volume as acquired: ``run``, ``volume``, ``kept`` (0 or 1), ``segment``
+        (name; empty where none), ``framewise_displacement`` (mm).
+    sidecar : dict
+        ``RepetitionTime`` (s), ``SegmentKind``, ``Segments`` (names), ``Coverage`` (name to
+        share), ``Sources``, ``Notes`` (sentences), ``Simulated``.
+    methods : dict
+        Method name to `MethodRecord`, in the order run.
+    """
+
+    unit: str
+    timeseries: pd.DataFrame | None
+    outliers: pd.DataFrame | None
+    sidecar: dict[str, Any]
+    methods: dict[str, MethodRecord]
+
+
+def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
+    """Read a unit's files back; methods whose sidecar is missing are left out."""
+
+    def table(suffix: str, method: str | None = None) -> pd.DataFrame | None:
+        path = paths.file(suffix, method)
+        return read_table(path) if path.is_file() else None
+
+    records = {}
+    for method in methods:
+        sidecar = paths.file("edges.json", method)
+        if not sidecar.is_file():
+            continue
+        records[method] = MethodRecord(
+            edges=read_table(paths.file("edges.tsv", method)),
+            tests=table("tests.tsv", method),
+            restarts=table("restarts.tsv", method),
+            training=table("training.tsv", method),
+            prior_check=table("priorcheck.tsv", method),
+            sidecar=read_json(sidecar),
+        )
+    described = paths.file("timeseries.json")
+    return UnitRecord(
+        unit=paths.unit,
+        timeseries=table("timeseries.tsv"),
+        outliers=table("outliers.tsv"),
+        sidecar=read_json(described) if described.is_file() else {},
+        methods=records,
+    )

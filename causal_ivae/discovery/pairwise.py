@@ -1,0 +1,341 @@
+"""Causal discovery over region pairs: unmix, test, decide."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from statsmodels.stats.multitest import multipletests
+
+from causal_ivae.config import (
+    METHODS,
+    DecisionSettings,
+    IndependenceSettings,
+    Method,
+    UnmixingSettings,
+)
+from causal_ivae.discovery.graph import CausalGraph
+from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation, orient
+from causal_ivae.errors import FitError, InputError, SettingsError, nearest
+from causal_ivae.independence.blocks import contiguous, make_blocks
+from causal_ivae.independence.hsic import IndependenceTable, hsic_table
+from causal_ivae.seeding import child_seed
+from causal_ivae.unmixing.ensemble import Fit, resolve_device, unmix_pairs
+
+AUTO: Method = "ivae"
+"""What ``method="auto"`` stands for."""
+
+Progress = Callable[[str, float], None]
+
+
+def discover(
+    values: ArrayLike,
+    segments: ArrayLike,
+    names: Sequence[str] | None = None,
+    *,
+    method: Literal["auto"] | Method = "auto",
+    skeleton: Iterable[tuple[str, str]] | None = None,
+    restarts: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    blocks: ArrayLike | None = None,
+    unmixing: UnmixingSettings | None = None,
+    independence: IndependenceSettings | None = None,
+    decision: DecisionSettings | None = None,
+    key: str = "",
+    progress: Progress | None = None,
+) -> CausalGraph:
+    """Estimate which region drives which from region time series.
+
+    Parameters
+    ----------
+    values : array_like, shape (n_times, n_regions)
+        Of any unit; z-scored here.
+    segments : array_like of int, shape (n_times,)
+        The auxiliary variable u.  At least three distinct values.
+    names : sequence of str, length n_regions, optional
+        Default ``"x1"``, ``"x2"``, ...
+    method : {"auto", "ivae", "tcl"}
+        "auto" is the best measured.
+    skeleton : iterable of (str, str), optional
+        Pairs of names to orient; default all.
+    restarts : int, optional
+        Fits from different starting weights per pair; default 8.
+    seed : int
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    blocks : array_like of int, shape (n_times,), optional
+        Stretches of volumes without a gap, within which time shifts are made.  Default: maximal
+        stretches of equal `segments`.
+    unmixing, independence, decision : settings objects, optional
+        See `causal_ivae.config`.
+    key : str
+        Subject label; enters the seeds.
+    progress : callable, optional
+        Called with the stage ("unmixing", "testing") and the share of it that is done.
+
+    Returns
+    -------
+    CausalGraph
+
+    Raises
+    ------
+    InputError
+        If the shapes disagree, a value is not finite, a region is constant or named twice, or
+        there are fewer than two regions, three segments or 8 volumes in the longest block.
+    SettingsError
+        If the method or a name in `skeleton` is unknown, or the device is not there.
+    FitError
+        If every restart of a pair diverged.
+
+    Notes
+    -----
+    For each pair the latent disturbances n1, n2 are unmixed given the segment (Khemakhem et al.
+    2020; or Hyvarinen and Morioka 2016), then both regions are tested against both disturbances
+    by HSIC conditional on blocks, and the pair is oriented as in
+    `causal_ivae.discovery.orientation.orient`.
+    """
+    started = time.perf_counter()
+    unmixing = unmixing or UnmixingSettings()
+    if restarts is not None:
+        unmixing = UnmixingSettings.model_validate(unmixing.model_dump() | {"restarts": restarts})
+    independence = independence or IndependenceSettings()
+    decision = decision or DecisionSettings()
+    chosen = AUTO if method == "auto" else method
+    if chosen not in METHODS:
+        raise SettingsError(f"Unknown method '{method}'. {nearest(str(method), METHODS)}")
+    x, labels, order, region_names = _checked(values, segments, blocks, names)
+    pairs = _pairs(region_names, skeleton)
+    target = resolve_device(device)
+
+    def within(stage: str) -> Callable[[float], None] | None:
+        return None if progress is None else lambda share: progress(stage, share)
+
+    fit = unmix_pairs(
+        x,
+        labels,
+        pairs,
+        region_names,
+        method=chosen,
+        settings=unmixing,
+        seed=seed,
+        key=key,
+        device=target,
+        progress=within("unmixing"),
+    )
+    usable = np.isfinite(fit.objective).reshape(len(pairs), -1)
+    if not usable.any(axis=1).all():
+        failed = pairs[np.flatnonzero(~usable.any(axis=1))[0]]
+        raise FitError(
+            f"Every restart of {chosen} diverged for the pair '{region_names[failed[0]]}', "
+            f"'{region_names[failed[1]]}'. Use a smaller learning rate or more restarts."
+        )
+    dependence, tests = _tests(x, order, pairs, fit, independence, seed, key, unmixing.memory_gib)
+    if progress is not None:
+        progress("testing", 1.0)
+    orientation = orient(dependence, tests, usable, decision, child_seed(seed, key, chosen))
+    return CausalGraph(
+        method=chosen,
+        names=region_names,
+        edges=_edge_table(region_names, pairs, orientation),
+        tests=_test_table(region_names, pairs, dependence, tests),
+        restarts=_restart_table(region_names, pairs, orientation, fit),
+        training=_training_table(region_names, pairs, fit),
+        settings={
+            "method": chosen,
+            "seed": seed,
+            "key": key,
+            "device": str(target),
+            "unmixing": unmixing.model_dump(mode="json"),
+            "independence": independence.model_dump(mode="json"),
+            "decision": decision.model_dump(mode="json"),
+        },
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _checked(
+    values: ArrayLike,
+    segments: ArrayLike,
+    blocks: ArrayLike | None,
+    names: Sequence[str] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 2 or x.shape[1] < 2:
+        raise InputError(
+            f"'values' has shape {x.shape}; expected (n_times, n_regions) with two or more regions."
+        )
+    regions = tuple(names) if names is not None else tuple(f"x{i + 1}" for i in range(x.shape[1]))
+    if len(regions) != x.shape[1]:
+        raise InputError(f"'names' has {len(regions)} names for {x.shape[1]} regions.")
+    twice = sorted({name for name in regions if regions.count(name) > 1})
+    if twice:
+        raise InputError(f"The region name '{twice[0]}' is used twice; names must be distinct.")
+    bad = np.argwhere(~np.isfinite(x))
+    if len(bad):
+        row, column = bad[0]
+        raise InputError(
+            f"Region '{regions[column]}' has the value {x[row, column]} in row {row}; every value "
+            "must be finite. Remove or interpolate those volumes."
+        )
+    spread = x.std(axis=0)
+    if (spread == 0).any():
+        name = regions[int(np.flatnonzero(spread == 0)[0])]
+        raise InputError(f"Region '{name}' is constant; leave it out.")
+    given = np.asarray(segments)
+    if given.shape != (len(x),) or not np.issubdtype(given.dtype, np.integer):
+        raise InputError(
+            f"'segments' has shape {given.shape} and type {given.dtype}; expected "
+            f"({len(x)},) integers, one per row of 'values'."
+        )
+    distinct, labels = np.unique(given, return_inverse=True)
+    if len(distinct) < 3:
+        raise InputError(
+            f"Only {len(distinct)} distinct segments were given and at least three are needed; "
+            "use shorter windows or another kind of segments."
+        )
+    order = contiguous(given) if blocks is None else np.asarray(blocks)
+    if order.shape != (len(x),):
+        raise InputError(f"'blocks' has shape {order.shape}; expected ({len(x)},).")
+    standard = (x - x.mean(axis=0)) / spread
+    return standard.astype(np.float32), labels.astype(np.int64), order, regions
+
+
+def _pairs(names: tuple[str, ...], skeleton: Iterable[tuple[str, str]] | None) -> NDArray[np.int64]:
+    if skeleton is None:
+        first, second = np.triu_indices(len(names), 1)
+        return np.stack([first, second], axis=1).astype(np.int64)
+    position = {name: i for i, name in enumerate(names)}
+    rows = []
+    for pair in skeleton:
+        for name in pair:
+            if name not in position:
+                raise SettingsError(f"Unknown region '{name}' in skeleton. {nearest(name, names)}")
+        rows.append(sorted((position[pair[0]], position[pair[1]])))
+    unique = sorted({(a, b) for a, b in rows if a != b})
+    if not unique:
+        raise SettingsError("The skeleton holds no pair of distinct regions; nothing to orient.")
+    return np.array(unique, dtype=np.int64)
+
+
+def _tests(
+    x: NDArray[np.float32],
+    order: NDArray[np.int64],
+    pairs: NDArray[np.int64],
+    fit: Fit,
+    settings: IndependenceSettings,
+    seed: int,
+    key: str,
+    memory_gib: float,
+) -> tuple[IndependenceTable, IndependenceTable]:
+    device = fit.disturbances.device
+    blocks = make_blocks(order, device)
+    regions = torch.as_tensor(x, device=device).T[torch.as_tensor(pairs, device=device)]
+    regions = regions[..., None]
+    # (members, time, component) -> (pairs, restart and component, time, 1)
+    disturbances = fit.disturbances.nan_to_num(0.0).mT.reshape(len(pairs), -1, len(x), 1)
+    spread = disturbances.std(dim=2, keepdim=True).clamp_min(1e-12)
+    disturbances = (disturbances - disturbances.mean(dim=2, keepdim=True)) / spread
+    test = partial(
+        hsic_table,
+        null=settings.null,
+        draws=settings.draws,
+        seed=child_seed(seed, key),
+        memory_gib=memory_gib,
+    )
+    return test(regions[:, :1], regions[:, 1:], blocks), test(regions, disturbances, blocks)
+
+
+def _edge_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation
+) -> pd.DataFrame:
+    x = np.array(names, dtype=object)[pairs[:, 0]]
+    y = np.array(names, dtype=object)[pairs[:, 1]]
+    decision = orientation.decision
+    return pd.DataFrame(
+        {
+            "x": x,
+            "y": y,
+            "decision": np.array(DECISIONS, dtype=object)[decision],
+            "cause": np.select([decision == 1, decision == 2], [x, y], ""),
+            "effect": np.select([decision == 1, decision == 2], [y, x], ""),
+            "score": orientation.score,
+            "p_value": orientation.p_value,
+            "q_value": multipletests(orientation.p_value, method="fdr_bh")[1],
+            "confidence": orientation.confidence,
+        }
+    )
+
+
+def _test_table(
+    names: tuple[str, ...],
+    pairs: NDArray[np.int64],
+    dependence: IndependenceTable,
+    tests: IndependenceTable,
+) -> pd.DataFrame:
+    n_pairs, _, n_second = tests.statistic.shape
+    region = np.array(names, dtype=object)[pairs]
+    own = pd.DataFrame(
+        {
+            "x": region[:, 0],
+            "y": region[:, 1],
+            "restart": pd.array([pd.NA] * n_pairs, dtype="Int64"),
+            "first": region[:, 0],
+            "second": region[:, 1],
+            "statistic": dependence.statistic.ravel(),
+            "null_mean": dependence.null_mean.ravel(),
+            "p_value": dependence.p_value.ravel(),
+        }
+    )
+    shape = (n_pairs, 2, n_second)
+    pair, which, second = (index.ravel() for index in np.indices(shape))
+    against = pd.DataFrame(
+        {
+            "x": region[pair, 0],
+            "y": region[pair, 1],
+            "restart": pd.array(second // 2, dtype="Int64"),
+            "first": region[pair, which],
+            "second": np.array(["n1", "n2"], dtype=object)[second % 2],
+            "statistic": tests.statistic.ravel(),
+            "null_mean": tests.null_mean.ravel(),
+            "p_value": tests.p_value.ravel(),
+        }
+    )
+    return pd.concat([own, against], ignore_index=True)
+
+
+def _restart_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation, fit: Fit
+) -> pd.DataFrame:
+    n_pairs, restarts = orientation.vote.shape
+    region = np.array(names, dtype=object)[np.repeat(pairs, restarts, axis=0)]
+    return pd.DataFrame(
+        {
+            "x": region[:, 0],
+            "y": region[:, 1],
+            "restart": np.tile(np.arange(restarts), n_pairs),
+            "vote": np.array(VOTES, dtype=object)[orientation.vote.ravel()],
+            "score": orientation.restart_score.ravel(),
+            "objective": fit.objective,
+            "slope": fit.slope,
+        }
+    )
+
+
+def _training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:
+    members, points = fit.curves.shape
+    restarts = members // len(pairs)
+    region = np.array(names, dtype=object)[np.repeat(pairs, restarts * points, axis=0)]
+    return pd.DataFrame(
+        {
+            "x": region[:, 0],
+            "y": region[:, 1],
+            "restart": np.tile(np.repeat(np.arange(restarts), points), len(pairs)),
+            "step": np.tile(fit.curve_steps, members),
+            "objective": fit.curves.ravel(),
+        }
+    )

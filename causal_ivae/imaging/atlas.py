@@ -1,0 +1,423 @@
+"""Parcellations: bundled ones by name, a user's own by path.
+
+An atlas is up to three files with one stem: a table of regions (.tsv or .csv), a label image
+(.nii.gz or .nii) and a description (.json).  The table's columns say which kind it is: ``index``
+and ``name`` for a label image, ``name``, ``x``, ``y``, ``z`` in mm (and ``radius``) for spheres,
+``name`` alone for region names of tables.
+"""
+
+import importlib.util
+import json
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import DTypeLike, NDArray
+
+from causal_ivae import resources
+from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.imaging.names import find_sidecar, parse_entities, require_file, split_name
+
+AtlasKind = Literal["labels", "coordinates", "table"]
+_IMAGES = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True, eq=False)
+class Parcellation:
+    """Regions and where they are.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"labels", "coordinates", "table"}
+        ``"table"`` holds region names only.
+    names : tuple of str, length n_regions
+    space : str or None
+        Such as ``"MNI152NLin2009cAsym"``; ``"MNI"`` where the template of the MNI frame is not
+        named; None where unknown.
+    source : pathlib.Path
+        The table of regions.
+    image : pathlib.Path or None
+        Label image, for ``"labels"``; None where its package is not installed.
+    indices : tuple of int
+        Label values, for ``"labels"``.
+    coordinates : ndarray, shape (n_regions, 3), or None
+        Centres in mm, for ``"coordinates"``.
+    radius : ndarray, shape (n_regions,), or None
+        mm, for ``"coordinates"``.
+    needs : str
+        What to install for the label image; empty where nothing is missing.
+    description, citation, doi, licence : str
+    """
+
+    name: str
+    kind: AtlasKind
+    names: tuple[str, ...] = field(repr=False)
+    space: str | None
+    source: Path
+    image: Path | None = None
+    indices: tuple[int, ...] = field(default=(), repr=False)
+    coordinates: NDArray[np.float64] | None = field(default=None, repr=False)
+    radius: NDArray[np.float64] | None = field(default=None, repr=False)
+    needs: str = ""
+    description: str = field(default="", repr=False)
+    citation: str = field(default="", repr=False)
+    doi: str = ""
+    licence: str = field(default="", repr=False)
+
+    def subset(self, names: Sequence[str]) -> "Parcellation":
+        """Return the parcellation with these regions, in this order.
+
+        Raises
+        ------
+        SettingsError
+            If a name is unknown or given twice; the message names the nearest region.
+        """
+        rows = find_regions(names, self.names, f"atlas '{self.name}'")
+        return replace(
+            self,
+            names=tuple(names),
+            indices=tuple(self.indices[i] for i in rows) if self.indices else (),
+            coordinates=None if self.coordinates is None else self.coordinates[rows],
+            radius=None if self.radius is None else self.radius[rows],
+        )
+
+    def volume(self) -> Path:
+        """Return the label image.
+
+        Raises
+        ------
+        SettingsError
+            If the package that carries it is not installed, or the atlas has no image.
+        """
+        if self.image is not None:
+            return self.image
+        if self.needs:
+            raise SettingsError(
+                f"The label image of atlas '{self.name}' comes with another package: "
+                f"pip install '{self.needs}'."
+            )
+        raise SettingsError(
+            f"Atlas '{self.name}' ('{self.source}') has region names only, no image and no "
+            "coordinates; it cannot be laid over images."
+        )
+
+
+@dataclass(frozen=True)
+class AtlasRow:
+    """One row of ``causal-ivae atlas list``; `needs` is empty where nothing is missing."""
+
+    name: str
+    kind: AtlasKind
+    regions: int
+    space: str
+    citation: str
+    needs: str
+
+
+def find_regions(wanted: Sequence[str], there: Sequence[str], where: str) -> list[int]:
+    """Return the positions of region names.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown, or given twice, or fewer than two are given.
+    """
+    for name in wanted:
+        if name not in there:
+            remedy = nearest(name, there)
+            if remedy.startswith("Allowed") and len(there) > 20:
+                remedy = f"It has {len(there)} regions, such as {', '.join(there[:5])}."
+            raise SettingsError(f"No region '{name}' in {where}. {remedy}")
+    if len(set(wanted)) != len(wanted):
+        twice = next(n for i, n in enumerate(wanted) if n in wanted[:i])
+        raise SettingsError(f"Region '{twice}' is listed twice in the pipeline's 'regions'.")
+    if len(wanted) < 2:
+        raise SettingsError(
+            f"{len(wanted)} region is listed in 'regions'; at least two are needed."
+        )
+    position = {name: i for i, name in enumerate(there)}
+    return [position[name] for name in wanted]
+
+
+def list_atlases() -> list[AtlasRow]:
+    """Return what is known of every bundled atlas."""
+    atlases = [load_atlas(name) for name in resources.names("atlases")]
+    return [
+        AtlasRow(a.name, a.kind, len(a.names), a.space or "unknown", a.citation, a.needs)
+        for a in atlases
+    ]
+
+
+def load_atlas(name_or_path: str | Path) -> Parcellation:
+    """Read a parcellation by bundled name or by path.
+
+    Parameters
+    ----------
+    name_or_path : str or pathlib.Path
+        A bundled name, a label image, a table of regions, or the JSON file beside either.
+        Without a JSON file the space is taken from ``space-`` or ``tpl-`` in the file name.
+
+    Returns
+    -------
+    Parcellation
+
+    Raises
+    ------
+    SettingsError
+        If it is neither a file nor a bundled name.
+    InputError
+        If a file is missing beside it, or the table cannot be used.
+    """
+    path = resources.find("atlases", name_or_path)
+    stem, extension = split_name(path.name)
+    if extension not in (*_IMAGES, ".tsv", ".csv", ".json"):
+        raise InputError(
+            f"'{path}' is no atlas: give a label image ({', '.join(_IMAGES)}), a table of "
+            "regions (.tsv, .csv) or its .json."
+        )
+    table_path = path if extension in (".tsv", ".csv") else _beside(path, (".tsv", ".csv"))
+    if table_path is None:
+        raise InputError(
+            f"No table of regions beside '{path}': write '{stem}.tsv' with the columns 'index' "
+            "and 'name' (or 'name', 'x', 'y', 'z')."
+        )
+    about_path = path if extension == ".json" else _beside(path, (".json",))
+    about = _read_description(about_path)
+    table = _read_regions(table_path)
+    entities = parse_entities(path.name)
+    given = about.get("Space") or entities.get("space") or entities.get("tpl")
+    base = Parcellation(
+        name=re.sub(r"[^A-Za-z0-9]", "", str(about.get("Name") or entities.get("atlas") or stem)),
+        kind="table",
+        names=tuple(table["name"]),
+        space=None if given is None else str(given),
+        source=table_path,
+        description=str(about.get("Description", "")),
+        citation=str(about.get("Citation", "")),
+        doi=str(about.get("DOI", "")),
+        licence=str(about.get("License", "")),
+    )
+    if {"x", "y", "z"} <= set(table.columns):
+        xyz = np.column_stack([_floats(table, c, table_path) for c in ("x", "y", "z")])
+        radius = _radius(table, about, table_path)
+        return replace(base, kind="coordinates", coordinates=xyz, radius=radius)
+    image = path if extension in _IMAGES else _beside(path, _IMAGES)
+    needs = ""
+    if image is None and "Volume" in about:
+        image, needs = _packaged(about["Volume"])
+    if image is None and not needs:
+        return base
+    if "index" not in table:
+        raise InputError(
+            f"'{table_path}' has no column 'index', so its regions cannot be found in the label "
+            f"image. Its columns: {', '.join(map(str, table.columns))}."
+        )
+    index = _floats(table, "index", table_path)
+    if (index != np.rint(index)).any() or len(set(index)) != len(index):
+        raise InputError(f"Column 'index' of '{table_path}' must hold distinct whole numbers.")
+    indices = tuple(int(i) for i in index)
+    names = tuple(n for n, i in zip(base.names, indices, strict=True) if i != 0)
+    return replace(
+        base,
+        kind="labels",
+        image=image,
+        needs=needs,
+        names=names,
+        indices=tuple(i for i in indices if i != 0),
+    )
+
+
+def check_atlas(parcellation: Parcellation) -> tuple[str, ...]:
+    """Return what is wrong or worth knowing about an atlas, in sentences; empty if nothing.
+
+    Raises
+    ------
+    SettingsError
+        If its label image is not installed.
+    """
+    remarks = []
+    if parcellation.space is None and parcellation.kind != "table":
+        remarks.append('Its space is not known; write "Space" into its JSON file.')
+    if parcellation.kind == "labels":
+        labels, _ = read_labels(parcellation)
+        there = {int(v) for v in np.unique(labels)} - {0}
+        absent = [
+            n for n, i in zip(parcellation.names, parcellation.indices, strict=True)
+            if i not in there
+        ]  # fmt: skip
+        if absent:
+            remarks.append(f"Listed but not in the image: {', '.join(absent)}.")
+        unlisted = sorted(there - set(parcellation.indices))
+        if unlisted:
+            remarks.append(f"In the image but not listed: {', '.join(map(str, unlisted))}.")
+    remarks += [
+        f"The spheres of '{a}' and '{b}' overlap, so their signals are mixed."
+        for a, b in overlapping(parcellation)
+    ]
+    return tuple(remarks)
+
+
+def overlapping(parcellation: Parcellation) -> list[tuple[str, str]]:
+    """Return the pairs of regions whose spheres overlap; none for label images."""
+    xyz, radius = parcellation.coordinates, parcellation.radius
+    if xyz is None or radius is None:
+        return []
+    distance = np.linalg.norm(xyz[:, None] - xyz[None], axis=-1)
+    touching = np.triu(distance < radius[:, None] + radius[None], k=1)
+    return [(parcellation.names[i], parcellation.names[j]) for i, j in np.argwhere(touching)]
+
+
+def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return a label image's values, shape (x, y, z), and its affine (4, 4) to mm.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read, has another number of dimensions or holds fractions.
+    """
+    path = parcellation.volume()
+    image = load_image(path, "label image")
+    values = read_voxels(image, path)
+    if values.ndim == 4 and values.shape[3] == 1:
+        values = values[..., 0]
+    if values.ndim != 3:
+        raise InputError(
+            f"The label image '{path}' has shape {values.shape}; one volume of labels is needed "
+            "(not probability maps)."
+        )
+    labels = np.rint(values).astype(np.int64)
+    if not np.allclose(labels, values, atol=1e-3):
+        raise InputError(f"The label image '{path}' holds fractions; labels are whole numbers.")
+    return labels, np.asarray(image.affine, dtype=np.float64)
+
+
+def load_image(path: Path, what: str) -> SpatialImage:
+    """Open an image; its voxels are read only when they are asked for.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    require_file(path)
+    try:
+        image = nib.load(path)
+    except (OSError, EOFError, ImageFileError) as error:
+        raise InputError(f"The {what} '{path}' cannot be read: {error}") from error
+    if not isinstance(image, SpatialImage):
+        raise InputError(f"The {what} '{path}' is not a volume image.")
+    return image
+
+
+def read_voxels(image: SpatialImage, path: Path, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Return the voxels of an image, scaled, in a type of choice.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or its content was not fetched.
+    """
+    try:
+        return np.asarray(image.dataobj, dtype=dtype)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The voxels of '{path}' cannot be read, the file may be damaged: {error}"
+        ) from error
+
+
+def _beside(path: Path, extensions: Sequence[str]) -> Path | None:
+    stem = split_name(path.name)[0]
+    for extension in extensions:
+        candidate = path.with_name(f"{stem}{extension}")
+        if candidate.is_file():
+            return candidate
+    # A table may serve images of several resolutions, whose names have more entities.
+    suffix = stem.rsplit("_", 1)[-1]
+    if "_" not in stem or "-" in suffix:
+        return None
+    found = (find_sidecar(path, suffix, e, path.parent) for e in extensions)
+    return next((f for f in found if f is not None), None)
+
+
+def _read_description(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"The atlas description '{path}' cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"The atlas description '{path}' must hold an object.")
+    return content
+
+
+def _read_regions(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(
+            path,
+            sep="\t" if path.suffix == ".tsv" else ",",
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"The table of regions '{path}' cannot be read: {error}") from error
+    table = table.rename(columns=lambda c: str(c).strip().lower())
+    if "name" not in table or not len(table):
+        columns = ", ".join(map(str, table.columns))
+        raise InputError(
+            f"The table of regions '{path}' needs a column 'name' and a row per region. "
+            f"Its columns: {columns}."
+        )
+    table["name"] = table["name"].str.strip()
+    names = list(table["name"])
+    for row, name in enumerate(names):
+        if not name or name in names[:row]:
+            what = f"'{name}' is listed twice" if name else f"row {row + 1} has no name"
+            raise InputError(f"In the table of regions '{path}', {what}.")
+    return table
+
+
+def _floats(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.float64]:
+    values = np.empty(len(table))
+    for row, text in enumerate(table[column]):
+        try:
+            values[row] = float(text)
+        except ValueError:
+            values[row] = np.nan
+        if not np.isfinite(values[row]):
+            raise InputError(f"'{path}', column '{column}', row {row + 1}: '{text}' is no number.")
+    return values
+
+
+def _radius(table: pd.DataFrame, about: Mapping[str, Any], path: Path) -> NDArray[np.float64]:
+    if "radius" in table:
+        radius = _floats(table, "radius", path)
+    elif isinstance(about.get("Radius"), int | float):
+        radius = np.full(len(table), float(about["Radius"]))
+    else:
+        raise InputError(
+            f"No radius for the spheres of '{path}': add a column 'radius' in mm, or "
+            '"Radius" to the JSON file beside it.'
+        )
+    if (radius <= 0).any():
+        raise InputError(f"The radius of a sphere in '{path}' is not above 0 mm.")
+    return radius
+
+
+def _packaged(volume: Mapping[str, str]) -> tuple[Path | None, str]:
+    # The package is found but not imported: only its file is wanted.
+    spec = importlib.util.find_spec(volume["Package"])
+    if spec is None or spec.origin is None:
+        return None, volume["Install"]
+    image = Path(spec.origin).parent / volume["File"]
+    return (image, "") if image.is_file() else (None, volume["Install"])

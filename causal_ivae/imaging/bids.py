@@ -1,0 +1,369 @@
+"""Find what to analyse: subjects, their runs, and the files that describe them.
+
+Folders are listed; indexing with pybids takes minutes on large studies.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
+from causal_ivae.imaging.filters import Query, parse_bids_filter
+from causal_ivae.imaging.names import (
+    find_sidecar,
+    natural_key,
+    parse_entities,
+    spaces_fit,
+    split_name,
+)
+
+__all__ = ["RunFile", "SubjectFiles", "find_sidecar", "find_subjects", "split_name"]
+
+TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat")
+IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
+
+# Entities that tell the runs of a subject apart; the others tell versions of one run apart.
+_RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk")
+_SERIES_SUFFIXES = ("timeseries", "bold")
+# What stands beside time series, in BIDS, in fMRIPrep's and in this package's outputs.
+_NOT_SERIES = frozenset((
+    "aslcontext", "alff", "beh", "blood", "channels", "confounds", "coverage", "design", "dseg",
+    "edges", "electrodes", "events", "metrics", "mixing", "morph", "motion", "nodeindices",
+    "outliers", "participants", "physio", "priorcheck", "probseg", "qc", "regressors", "reho",
+    "restarts", "samples", "scans", "sessions", "stim", "tests", "training",
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """One run of one subject: an image or a table.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    entities : tuple of (str, str)
+        BIDS entities of the file name, in its order.
+    name : str
+        What tells the runs of a subject apart, such as ``"ses-1_task-rest_run-1"``.
+    events : pathlib.Path or None
+        The ``*_events.tsv`` that applies to the run.
+    root : pathlib.Path
+        Folder where inheritance of sidecar files ends.
+    """
+
+    path: Path
+    entities: tuple[tuple[str, str], ...]
+    name: str
+    events: Path | None
+    root: Path
+
+    def entity(self, key: str) -> str | None:
+        """Return the label of one entity, or None."""
+        return dict(self.entities).get(key)
+
+
+@dataclass(frozen=True)
+class SubjectFiles:
+    """All runs of one subject, in natural order (run-2 before run-10)."""
+
+    label: str
+    kind: Literal["tables", "images"]
+    runs: tuple[RunFile, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    label: str
+    named: bool
+    path: Path
+    entities: dict[str, str]
+
+
+def find_subjects(
+    folder_or_file: Path,
+    *,
+    participants: Sequence[str] = (),
+    task: str | None = None,
+    sessions: Sequence[str] = (),
+    space: str | None = None,
+    bids_filter: Mapping[str, Any] | None = None,
+    atlas_space: str | None = None,
+) -> tuple[SubjectFiles, ...]:
+    """Find the subjects and runs to analyse.
+
+    Parameters
+    ----------
+    folder_or_file : pathlib.Path
+        An fMRIPrep derivatives folder (``sub-*/[ses-*/]func/*_desc-preproc_bold.nii.gz``), a
+        folder of tables (.tsv, .csv, .npy, .npz, .mat; at its top or inside ``sub-*`` folders),
+        or one such file.  Where some tables are named ``sub-<label>``, the others are not
+        taken for subjects.
+    participants : sequence of str
+        Labels to keep, with or without ``sub-``; empty keeps all.
+    task : str or None
+        Task to keep; needed where there are several.
+    sessions : sequence of str
+        Sessions to keep, with or without ``ses-``.
+    space : str or None
+        Space to keep, such as ``"MNI152NLin2009cAsym"`` or ``"MNI152NLin2009cAsym:res-2"``.
+    bids_filter : mapping or None
+        Content of a filter file in fMRIPrep's shape; its ``"bold"`` query is used.
+    atlas_space : str or None
+        Chooses among several spaces where exactly one fits the atlas.
+
+    Returns
+    -------
+    tuple of SubjectFiles
+        In natural order of the labels.
+
+    Raises
+    ------
+    InputError
+        If the path does not exist, nothing usable is in it, or two files claim the same run.
+    NothingMatchedError
+        If a participant does not exist or the filters leave nothing.
+    SettingsError
+        If there are several tasks, spaces or versions of a run and none was chosen.
+    """
+    query = parse_bids_filter(bids_filter)
+    path = Path(folder_or_file).expanduser()
+    kind, root, found = _look(path)
+    found = _keep_participants(found, participants, path)
+    if task is not None:
+        query = {**query, "task": (task.removeprefix("task-"),)}
+    if sessions:
+        query = {**query, "ses": tuple(s.removeprefix("ses-") for s in sessions)}
+    if space is not None:
+        name, _, rest = space.partition(":")
+        query = {**query, "space": (name.removeprefix("space-"),)}
+        if rest:
+            query["res"] = (rest.removeprefix("res-"),)
+    found = _apply(query, found, path)
+    found = _one_task(found, path)
+    found = _one_space(found, atlas_space, path)
+    gone = {p.removeprefix("sub-") for p in participants} - {f.label for f in found}
+    if gone:
+        raise NothingMatchedError(
+            f"Participant {_listed(sorted(gone, key=natural_key))} has no run with the task, "
+            f"session and space chosen in '{path}'."
+        )
+    by_label: dict[str, list[_Found]] = {}
+    for item in found:
+        by_label.setdefault(item.label, []).append(item)
+    return tuple(
+        SubjectFiles(label, kind, _runs(by_label[label], root))
+        for label in sorted(by_label, key=natural_key)
+    )
+
+
+def _look(path: Path) -> tuple[Literal["tables", "images"], Path, list[_Found]]:
+    if not path.exists():
+        what = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise InputError(f"The input '{path}' {what}; give an existing folder or file.")
+    if path.is_file():
+        if path.name.endswith(IMAGE_ENDING):
+            return "images", path.parent, _label([path], path.parent.parent.parent)
+        if split_name(path.name)[1].lower() in TABLE_EXTENSIONS:
+            return "tables", path.parent, _label([path], path.parent.parent.parent)
+        raise InputError(
+            f"'{path}' is neither a table ({', '.join(TABLE_EXTENSIONS)}) nor a preprocessed "
+            f"image (*{IMAGE_ENDING})."
+        )
+    folders = [path] if path.name.startswith("sub-") else []
+    folders += sorted(f for f in path.glob("sub-*") if f.is_dir())
+    places = [(f, p) for f in folders for p in ("func/", "ses-*/func/")]
+    images = [
+        image
+        for folder, place in [(path, ""), *places]
+        for image in sorted(folder.glob(f"{place}*{IMAGE_ENDING}"))
+        if not image.name.startswith(".")
+    ]
+    if images:
+        return "images", path, _label(images, path)
+    tables = _tables(path, folders)
+    if tables:
+        return "tables", path, _label(tables, path)
+    raise InputError(_nothing(path, folders))
+
+
+def _tables(path: Path, folders: Iterable[Path]) -> list[Path]:
+    # A link to nothing counts: reading it says so.
+    files = [f for f in path.iterdir() if not f.is_dir()]
+    seen: set[str] = set()
+    for folder in folders:
+        for parent, below, names in os.walk(folder, followlinks=True):
+            # A link that leads back up would be walked for ever.
+            real = os.path.realpath(parent)
+            below[:] = [] if real in seen else [b for b in below if not b.startswith(".")]
+            if real not in seen:
+                files += [Path(parent) / name for name in names]
+            seen.add(real)
+    series = {f: rank for f in sorted(set(files)) if (rank := _rank(f)) is not None}
+    best = min(series.values(), default=0)
+    return [f for f, rank in series.items() if rank == best]
+
+
+def _rank(path: Path) -> int | None:
+    """Return 0 for a time series by its name, 1 for a maybe, None for anything else."""
+    stem, extension = split_name(path.name)
+    if extension.lower() not in TABLE_EXTENSIONS or stem.startswith((".", "atlas-", "tpl-")):
+        return None
+    words = [part for part in stem.split("_") if "-" not in part]
+    entities = parse_entities(path.name)
+    if "confounds" in stem or entities.get("desc") == "confounds":
+        return None
+    last = stem.split("_")[-1]
+    if last.lower() in _NOT_SERIES or ".dense" in stem or last in ("relmat", "conmat"):
+        return None
+    if last in _SERIES_SUFFIXES or "sub" not in entities or not words:
+        return 0
+    return 1
+
+
+def _label(paths: Iterable[Path], top: Path) -> list[_Found]:
+    found = []
+    n_above = len(top.absolute().parents)
+    for path in paths:
+        entities = parse_entities(path.name)
+        label = entities.get("sub")
+        if label is None:
+            above = [p for p in path.absolute().parents if len(p.parents) >= n_above]
+            labels = (parse_entities(p.name).get("sub") for p in above)
+            label = next((a for a in labels if a is not None), None)
+        named = label is not None
+        text = re.sub(r"[^A-Za-z0-9]", "", label if label is not None else split_name(path.name)[0])
+        if not text:
+            raise InputError(
+                f"No subject label can be made from the name of '{path}': use letters or digits, "
+                "such as 'sub-01.tsv'."
+            )
+        found.append(_Found(text, named, path, entities))
+    if any(f.named for f in found):
+        found = [f for f in found if f.named]
+    return found
+
+
+def _keep_participants(
+    found: list[_Found], participants: Sequence[str], where: Path
+) -> list[_Found]:
+    if not participants:
+        return found
+    labels = sorted({f.label for f in found}, key=natural_key)
+    wanted = {p.removeprefix("sub-") for p in participants}
+    unknown = sorted(wanted - set(labels), key=natural_key)
+    if unknown:
+        raise NothingMatchedError(
+            f"No data for participant {_listed(unknown)} in '{where}'. "
+            f"Participants there: {_listed(labels)}."
+        )
+    return [f for f in found if f.label in wanted]
+
+
+def _apply(query: Query, found: list[_Found], where: Path) -> list[_Found]:
+    for key, allowed in query.items():
+        if allowed is None:
+            kept = [f for f in found if key in f.entities]
+            wanted = f"any '{key}'"
+        elif not allowed:
+            kept = [f for f in found if key not in f.entities]
+            wanted = f"no '{key}'"
+        else:
+            kept = [f for f in found if _same(_value(f, key), allowed)]
+            wanted = f"{key}-{_listed(allowed)}"
+        if not kept:
+            there = sorted({_value(f, key) or "none" for f in found}, key=natural_key)
+            raise NothingMatchedError(
+                f"No run with {wanted} in '{where}'. Labels of '{key}' there: {_listed(there)}."
+            )
+        found = kept
+    return found
+
+
+def _value(found: _Found, key: str) -> str | None:
+    return found.label if key == "sub" else found.entities.get(key)
+
+
+def _same(value: str | None, allowed: tuple[str, ...]) -> bool:
+    # Indices may be padded: run 1 is run-01.
+    return value is not None and any(
+        value == a or (value.isdigit() and a.isdigit() and int(value) == int(a)) for a in allowed
+    )
+
+
+def _one_task(found: list[_Found], where: Path) -> list[_Found]:
+    tasks = sorted({f.entities["task"] for f in found if "task" in f.entities}, key=natural_key)
+    if len(tasks) > 1:
+        raise SettingsError(
+            f"'{where}' holds several tasks: {_listed(tasks, limit=20)}. Choose one with --task."
+        )
+    return found
+
+
+def _one_space(found: list[_Found], atlas_space: str | None, where: Path) -> list[_Found]:
+    spaces = sorted({f.entities.get("space", "") for f in found})
+    if len(spaces) < 2:
+        return found
+    fitting = [s for s in spaces if s and atlas_space is not None and spaces_fit(s, atlas_space)]
+    if len(fitting) == 1:
+        return [f for f in found if f.entities.get("space", "") == fitting[0]]
+    listed = _listed([s or "none (native)" for s in spaces], limit=20)
+    raise SettingsError(f"'{where}' holds several spaces: {listed}. Choose one with --space.")
+
+
+def _runs(found: list[_Found], root: Path) -> tuple[RunFile, ...]:
+    runs: dict[str, RunFile] = {}
+    for item in found:
+        name = "_".join(f"{k}-{item.entities[k]}" for k in _RUN_ENTITIES if k in item.entities)
+        if not name:
+            stem = split_name(item.path.name)[0]
+            several = len(found) > 1 and "sub" not in item.entities
+            name = f"run-{re.sub(r'[^A-Za-z0-9]', '', stem)}" if several and item.named else "run-1"
+        events = find_sidecar(item.path, "events", ".tsv", root)
+        run = RunFile(item.path, tuple(item.entities.items()), name, events, root)
+        if name in runs:
+            raise _clash(item, name, runs[name], run)
+        runs[name] = run
+    return tuple(runs[name] for name in sorted(runs, key=natural_key))
+
+
+def _clash(item: _Found, name: str, first: RunFile, second: RunFile) -> Exception:
+    label = item.label
+    a, b = dict(first.entities), dict(second.entities)
+    differ = [k for k in {**a, **b} if a.get(k) != b.get(k) and k != "sub"]
+    if differ and item.named:
+        return SettingsError(
+            f"Subject '{label}' has several versions of {name}, which differ in "
+            f"'{differ[0]}': '{first.path}' and '{second.path}'. Choose one with "
+            "--bids-filter-file."
+        )
+    return InputError(
+        f"Two files give the same run ({name}) of subject '{label}': '{first.path}' and "
+        f"'{second.path}'. Remove or rename one of them (such as "
+        f"'sub-{label}_run-2_timeseries.tsv')."
+    )
+
+
+def _nothing(path: Path, folders: list[Path]) -> str:
+    raw = next((f for d in folders for f in d.glob("**/func/*_bold.nii*")), None)
+    if raw is not None:
+        inside = next((d for d in sorted(path.glob("derivatives/*")) if any(d.glob("sub-*"))), None)
+        perhaps = f" Perhaps '{inside}'?" if inside is not None else ""
+        return (
+            f"'{path}' holds images that are not preprocessed (such as '{raw.name}'). Give the "
+            f"fMRIPrep derivatives folder, which holds sub-*/func/*{IMAGE_ENDING}.{perhaps}"
+        )
+    names = sorted(f.name for f in path.iterdir() if not f.name.startswith("."))
+    seen = f"It holds {_listed(names)}." if names else "It is empty."
+    return (
+        f"Nothing to analyse in '{path}': neither fMRIPrep images "
+        f"(sub-*/[ses-*/]func/*{IMAGE_ENDING}) nor tables of time series "
+        f"({', '.join(TABLE_EXTENSIONS)}). {seen}"
+    )
+
+
+def _listed(items: Sequence[str], limit: int = 5) -> str:
+    text = ", ".join(f"'{i}'" for i in items[:limit])
+    return text if len(items) <= limit else f"{text} and {len(items) - limit} more"

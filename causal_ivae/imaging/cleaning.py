@@ -1,0 +1,99 @@
+"""Remove drifts and confounds from region time series, and put them on one scale."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ivae.errors import InputError
+
+# Below this share of the original values a residual is rounding error, not signal.
+_NOTHING_LEFT = 1e-9
+MIN_RESIDUAL_DOF = 10
+
+
+def polynomial_design(n_times: int, order: int) -> NDArray[np.float64]:
+    """Return Legendre polynomials of orders 0 to `order`, shape (n_times, order + 1)."""
+    design = np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, n_times), order)
+    return np.asarray(design, dtype=np.float64)
+
+
+def regress_out(
+    values: NDArray[np.float64], design: NDArray[np.float64], kept: NDArray[np.bool_], where: str
+) -> NDArray[np.float64]:
+    """Return the residuals of one least-squares fit on the kept volumes.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_volumes, n_regions)
+    design : ndarray, shape (n_volumes, n_regressors)
+        Confounds; an intercept is added.
+    kept : ndarray, shape (n_volumes,), bool
+        Volumes that take part.
+    where : str
+        The run, for errors.
+
+    Returns
+    -------
+    ndarray, shape (n_kept, n_regions)
+
+    Raises
+    ------
+    InputError
+        If fewer than 10 degrees of freedom are left.
+
+    Notes
+    -----
+    Confounds, drifts and censoring enter one model: regressing in turn puts back what an earlier
+    step removed (Lindquist et al. 2019, doi:10.1002/hbm.24528).
+    """
+    regressors = design[kept] - design[kept].mean(axis=0)
+    scale = regressors.std(axis=0)
+    # A constant regressor is the intercept; regressors are scaled so that the rank does not
+    # depend on their units.
+    varying = scale > 1e-12 * np.maximum(1.0, np.abs(design[kept]).max(axis=0, initial=0.0))
+    full = np.column_stack([np.ones(int(kept.sum())), regressors[:, varying] / scale[varying]])
+    rank = int(np.linalg.matrix_rank(full))
+    left = full.shape[0] - rank
+    if left < MIN_RESIDUAL_DOF:
+        raise InputError(
+            f"{where}: {full.shape[0]} kept volumes and {rank} independent regressors leave "
+            f"{left} degrees of freedom; at least {MIN_RESIDUAL_DOF} are needed. Use fewer "
+            "confounds (denoise.strategy) or a milder censoring threshold."
+        )
+    fitted: NDArray[np.float64] = full @ np.linalg.lstsq(full, values[kept], rcond=None)[0]
+    return values[kept] - fitted
+
+
+def z_score(
+    residuals: NDArray[np.float64],
+    magnitude: NDArray[np.float64],
+    names: Sequence[str],
+    where: str,
+) -> NDArray[np.float64]:
+    """Return every column with mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    residuals : ndarray, shape (n_times, n_regions)
+        Columns of NaN (regions that are not covered) stay NaN.
+    magnitude : ndarray, shape (n_regions,)
+        Largest absolute values before cleaning, in the units of the residuals.
+    names : sequence of str
+    where : str
+        The run, for errors.
+
+    Raises
+    ------
+    InputError
+        If nothing of a region's signal is left.
+    """
+    spread = residuals.std(axis=0)
+    empty = np.flatnonzero(spread <= _NOTHING_LEFT * magnitude)
+    if empty.size:
+        raise InputError(
+            f"{where}: nothing is left of '{names[empty[0]]}' once drifts and confounds are "
+            "removed; leave that column or region out."
+        )
+    scored: NDArray[np.float64] = (residuals - residuals.mean(axis=0)) / spread
+    return scored

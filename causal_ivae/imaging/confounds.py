@@ -1,0 +1,191 @@
+"""fMRIPrep's confounds of one run: what is regressed out and which volumes are kept."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.config import DenoiseSettings
+from causal_ivae.errors import InputError
+
+# fMRIPrep's own high-pass cut-off, s.
+_HIGH_PASS_PERIOD = 128.0
+_ENDINGS = ("_timeseries.tsv", "_regressors.tsv")
+
+
+@dataclass(frozen=True, eq=False)
+class Confounds:
+    """Confounds of one run.
+
+    Attributes
+    ----------
+    design : ndarray, shape (n_volumes, n_confounds), float64
+        Regressors, without intercept.
+    names : tuple of str, length n_confounds
+    kept : ndarray, shape (n_volumes,), bool
+        Volumes that are not censored.
+    framewise_displacement : ndarray, shape (n_volumes,)
+        mm, every volume as acquired; NaN where not known.
+    notes : tuple of str
+    """
+
+    design: NDArray[np.float64]
+    names: tuple[str, ...]
+    kept: NDArray[np.bool_]
+    framewise_displacement: NDArray[np.float64]
+    notes: tuple[str, ...]
+
+
+def load_run_confounds(
+    image: Path, n_volumes: int, tr: float, settings: DenoiseSettings
+) -> Confounds:
+    """Read the confounds that fMRIPrep wrote beside an image.
+
+    Parameters
+    ----------
+    image : pathlib.Path
+        ``*_desc-preproc_bold.nii.gz``.
+    n_volumes : int
+        Volumes of the image.
+    tr : float
+        Repetition time, s; used only where the cosine columns are missing.
+    settings : DenoiseSettings
+
+    Returns
+    -------
+    Confounds
+
+    Raises
+    ------
+    InputError
+        If the file or a column is missing, the lengths differ, a value is missing, or fewer than
+        ``settings.min_volumes`` volumes are kept.
+
+    Notes
+    -----
+    Every parameter of nilearn's `load_confounds` is passed: the scrubbing defaults of its code
+    and of its documentation differ.  Non-steady-state volumes that fMRIPrep marked are always
+    censored.  Drifts are fMRIPrep's cosines, never a filter: a filter over censored volumes
+    leaks them into their neighbours.
+    """
+    table, path = _read(image)
+    if len(table) != n_volumes:
+        raise InputError(
+            f"'{path}' has {len(table)} rows but '{image.name}' has {n_volumes} volumes."
+        )
+    if "scrub" in settings.strategy:
+        for column in ("framewise_displacement", "std_dvars"):
+            if column not in table:
+                raise InputError(
+                    f"'{path}' has no column '{column}', which censoring needs; run fMRIPrep "
+                    "1.4 or newer, or leave 'scrub' out of denoise.strategy."
+                )
+    chosen, sample = _load(image, path, n_volumes, settings)
+    design = chosen.to_numpy(dtype=np.float64)
+    names = tuple(map(str, chosen.columns))
+    notes: list[str] = []
+    if "high_pass" in settings.strategy and not any(n.startswith("cosine") for n in names):
+        cosines = cosine_drifts(n_volumes, tr)
+        design = np.column_stack([design, cosines])
+        names += tuple(f"cosine{k:02d}" for k in range(cosines.shape[1]))
+        notes.append(
+            f"'{path.name}' has no cosine columns; {cosines.shape[1]} drifts slower than "
+            f"{_HIGH_PASS_PERIOD:g} s were made."
+        )
+    kept = np.zeros(n_volumes, dtype=bool)
+    kept[sample] = True
+    kept[: settings.dummy_volumes] = False
+    displacement = np.full(n_volumes, np.nan)
+    if "framewise_displacement" in table:
+        displacement = pd.to_numeric(table["framewise_displacement"], errors="coerce").to_numpy(
+            dtype=np.float64
+        )
+    n_kept = int(kept.sum())
+    if n_kept < settings.min_volumes:
+        censored = "all volumes are censored" if n_kept == 0 else f"{n_kept} volumes are kept"
+        raise InputError(
+            f"'{image.name}': {censored} of {n_volumes} (framewise displacement above "
+            f"{settings.fd_threshold:g} mm or standardised DVARS above "
+            f"{settings.std_dvars_threshold:g}); at least {settings.min_volumes} are needed "
+            "(denoise.min_volumes). Leave the run out or censor less."
+        )
+    missing = ~np.isfinite(design[kept])
+    if missing.any():
+        first = int(np.flatnonzero(missing.any(axis=0))[0])
+        row = int(np.flatnonzero(kept)[np.flatnonzero(missing[:, first])[0]])
+        raise InputError(
+            f"'{path}', column '{names[first]}', row {row + 1} is missing; the run cannot be "
+            "cleaned."
+        )
+    # Rows of censored volumes play no part; NaN there would spread through sums.
+    return Confounds(np.nan_to_num(design), names, kept, displacement, tuple(notes))
+
+
+def cosine_drifts(n_volumes: int, tr: float) -> NDArray[np.float64]:
+    """Return the discrete cosines slower than 128 s, shape (n_volumes, n_drifts)."""
+    order = max(int(np.floor(2 * n_volumes * tr / _HIGH_PASS_PERIOD)), 1)
+    phase = np.pi * (np.arange(n_volumes) + 0.5) / n_volumes
+    drifts: NDArray[np.float64] = np.cos(phase[:, None] * np.arange(1, order)[None])
+    return drifts
+
+
+def _read(image: Path) -> tuple[pd.DataFrame, Path]:
+    # The confounds belong to all spaces of a run, so their names lack some of its entities.
+    have = set(image.name.split("_")) | {"desc-confounds"}
+    found = [
+        candidate
+        for ending in _ENDINGS
+        for candidate in sorted(image.parent.glob(f"*desc-confounds{ending}"))
+        if set(candidate.name.removesuffix(ending).split("_")) <= have
+    ]
+    if not found:
+        run = image.name.split("_space-")[0].removesuffix("_desc-preproc_bold.nii.gz")
+        raise InputError(
+            f"No confounds for '{image.name}': looked for '{run}_desc-confounds_timeseries.tsv' in "
+            f"'{image.parent}'."
+        )
+    path = found[0]
+    try:
+        return pd.read_csv(path, sep="\t", na_values=["n/a"], encoding="utf-8"), path
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"The confounds '{path}' cannot be read: {error}") from error
+
+
+def _load(
+    image: Path, path: Path, n_volumes: int, settings: DenoiseSettings
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    # Imported here: it takes seconds, and tables do not need it.
+    from nilearn.interfaces.fmriprep import load_confounds
+
+    with warnings.catch_warnings():
+        # Said as an error by the caller, with numbers.
+        warnings.filterwarnings(
+            "ignore", message="All volumes were marked as motion outliers", category=RuntimeWarning
+        )
+        # Non-steady-state volumes are censored whether or not anything is regressed out.
+        warnings.filterwarnings("ignore", message="strategy is empty", category=UserWarning)
+        try:
+            chosen, sample = load_confounds(
+                str(image),
+                strategy=settings.strategy,
+                motion=settings.motion,
+                wm_csf=settings.wm_csf,
+                global_signal=settings.global_signal,
+                compcor=settings.compcor,
+                n_compcor=settings.n_compcor,
+                scrub=settings.scrub,
+                fd_threshold=settings.fd_threshold,
+                std_dvars_threshold=settings.std_dvars_threshold,
+                demean=False,
+            )
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"The confounds '{path}' do not fit denoise: {reason}") from error
+    if chosen is None or chosen.empty:
+        chosen = pd.DataFrame(index=range(n_volumes))
+    if sample is None:
+        sample = np.arange(n_volumes)
+    return chosen, sample

@@ -1,0 +1,107 @@
+"""BIDS filter files in fMRIPrep's shape: which runs to take."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from causal_ivae.errors import SettingsError, nearest
+
+# Entity to the labels allowed: None is any label, an empty tuple is no such entity.
+Query = dict[str, tuple[str, ...] | None]
+
+# pybids' long entity names, which filter files use, to the keys in file names.
+_ENTITIES = {
+    "subject": "sub",
+    "session": "ses",
+    "task": "task",
+    "acquisition": "acq",
+    "ceagent": "ce",
+    "reconstruction": "rec",
+    "direction": "dir",
+    "run": "run",
+    "echo": "echo",
+    "part": "part",
+    "chunk": "chunk",
+    "space": "space",
+    "cohort": "cohort",
+    "resolution": "res",
+    "density": "den",
+    "atlas": "atlas",
+    "segmentation": "seg",
+    "desc": "desc",
+}
+# True of every file that is looked at, so they choose nothing.
+_IMPLIED = ("datatype", "suffix", "extension")
+# Queries for files that play no part here.
+_OTHER_QUERIES = ("t1w", "t2w", "flair", "fmap", "sbref", "roi", "dwi", "asl", "pet")
+
+
+def load_bids_filter(path: Path) -> dict[str, Any]:
+    """Read a filter file such as ``{"bold": {"session": ["1"], "task": "rest"}}``.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read or holds an unknown key.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SettingsError(f"The filter file '{path}' cannot be read: {error}.") from error
+    parse_bids_filter(content, f"'{path}'")
+    return dict(content)
+
+
+def parse_bids_filter(content: object, where: str = "the BIDS filter") -> Query:
+    """Return what the ``"bold"`` query of a filter asks for.
+
+    Parameters
+    ----------
+    content : mapping or None
+        In fMRIPrep's shape.  Keys of the query are entities, long (``"session"``) or short
+        (``"ses"``); values a label, a list of labels, or null for "no such entity".
+    where : str
+        Named in errors.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown or a value is of another kind.
+    """
+    if content is None:
+        return {}
+    if not isinstance(content, Mapping):
+        raise SettingsError(f"{where} must be an object such as {{'bold': {{'run': 1}}}}.")
+    for key in content:
+        if key != "bold" and key not in _OTHER_QUERIES:
+            raise SettingsError(
+                f"Unknown query '{key}' in {where}. {nearest(str(key), ('bold', *_OTHER_QUERIES))}"
+            )
+    bold = content.get("bold", {})
+    if not isinstance(bold, Mapping):
+        raise SettingsError(f"'bold' in {where} must be an object, but it is {bold!r}.")
+    query: Query = {}
+    for key, value in bold.items():
+        if key in _IMPLIED or value == "Query.OPTIONAL":
+            continue
+        short = _ENTITIES.get(key, str(key))
+        if short not in _ENTITIES.values():
+            raise SettingsError(
+                f"Unknown entity '{key}' in 'bold' of {where}. {nearest(str(key), _ENTITIES)}"
+            )
+        query[short] = _labels(value, key, where)
+    return query
+
+
+def _labels(value: object, key: str, where: str) -> tuple[str, ...] | None:
+    if value in ("Query.ANY", "*"):
+        return None
+    if value is None or value == "Query.NONE":
+        return ()
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(isinstance(v, str | int) for v in values):
+        raise SettingsError(
+            f"'{key}' in {where} must be a label or a list of labels, but it is {value!r}."
+        )
+    return tuple(str(v).removeprefix(f"{_ENTITIES.get(key, key)}-") for v in values)

@@ -1,0 +1,262 @@
+"""fMRIPrep images to region means: which voxels a region has, and how much of it a run covers."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.atlas import Parcellation, load_image, read_labels, read_voxels
+from causal_ivae.imaging.bids import IMAGE_ENDING, RunFile
+from causal_ivae.imaging.names import find_sidecar, spaces_fit
+from causal_ivae.imaging.tables import check_repetition_time
+
+# Spacing of the points that stand for a sphere's volume, mm.
+_SPHERE_GRID = 1.0
+_MIN_OVERLAP = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class RunMeans:
+    """Region means of one run, before cleaning.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_volumes, n_regions), float64
+        Mean over the region's voxels inside the brain mask, in the image's units; NaN where
+        the run covers none of them.
+    coverage : ndarray, shape (n_regions,)
+        Share of the region's volume inside the brain mask.
+    tr : float
+        Repetition time, s.
+    notes : tuple of str
+    """
+
+    values: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    tr: float
+    notes: tuple[str, ...]
+
+
+def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float) -> RunMeans:
+    """Read one run and average its voxels region by region.
+
+    Parameters
+    ----------
+    run : RunFile
+        ``*_desc-preproc_bold.nii.gz``.
+    parcellation : Parcellation
+        Label image or spheres.
+    smoothing_fwhm : float
+        Gaussian smoothing of the image, mm; 0 for none.
+
+    Returns
+    -------
+    RunMeans
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read, has no repetition time, or lies in another space.
+
+    Notes
+    -----
+    nilearn's maskers give the same means (tests hold them together), but leave out regions that
+    an image does not cover, take one radius for all spheres, and change defaults with versions.
+    """
+    image = _open(run)
+    _check_space(run, image, parcellation)
+    tr, notes = _repetition_time(run, image)
+    # float32 is what fMRIPrep writes; one copy of the run in memory.
+    data = read_voxels(image, run.path, np.float32)
+    mask = _brain_mask(run, image, data)
+    voxels, coverage = _voxels(image, mask, parcellation)
+    if smoothing_fwhm > 0:
+        from nilearn.image import new_img_like, smooth_img
+
+        smoothed = smooth_img(new_img_like(image, data), smoothing_fwhm)
+        data = np.asarray(smoothed.dataobj, dtype=np.float32)
+    series = data.reshape(-1, data.shape[3])
+    values = np.full((data.shape[3], len(voxels)), np.nan)
+    for region, inside in enumerate(voxels):
+        if inside.size:
+            values[:, region] = series[inside].mean(axis=0, dtype=np.float64)
+    bad = np.flatnonzero((coverage > 0) & ~np.isfinite(values).all(axis=0))
+    if bad.size:
+        raise InputError(
+            f"'{run.path}' has voxels that are not finite inside the brain mask, in region "
+            f"'{parcellation.names[bad[0]]}'."
+        )
+    return RunMeans(values, coverage, tr, notes)
+
+
+def region_coverage(run: RunFile, parcellation: Parcellation) -> NDArray[np.float64]:
+    """Return the share of every region that a run covers, as `region_means` finds it.
+
+    Where fMRIPrep's brain mask stands beside the image, the image's voxels are not read, so that
+    all subjects can be looked at before the first is analysed.
+    """
+    image = _open(run)
+    _check_space(run, image, parcellation)
+    return _voxels(image, _brain_mask(run, image, None), parcellation)[1]
+
+
+def _open(run: RunFile) -> SpatialImage:
+    image = load_image(run.path, "image")
+    if len(image.shape) != 4 or image.shape[3] < 2:
+        raise InputError(
+            f"The image '{run.path}' has shape {image.shape}; a series of volumes is needed."
+        )
+    return image
+
+
+def _check_space(run: RunFile, image: SpatialImage, parcellation: Parcellation) -> None:
+    data_space = run.entity("space")
+    if parcellation.space is not None:
+        if not spaces_fit(data_space, parcellation.space):
+            found = f"space '{data_space}'" if data_space else "the native space of the run"
+            raise InputError(
+                f"'{run.path.name}' is in {found}, but atlas '{parcellation.name}' is in space "
+                f"'{parcellation.space}'. Choose images with --space or another atlas."
+            )
+        return
+    points, _ = _points(parcellation)
+    inside = _inside(points, image)[1]
+    share = float(inside.mean()) if inside.size else 0.0
+    if share < _MIN_OVERLAP:
+        raise InputError(
+            f"Only {share:.0%} of atlas '{parcellation.name}' lies inside '{run.path.name}', so "
+            'they are not in the same space. Write the atlas\'s "Space" into its JSON file and '
+            "choose images with --space."
+        )
+
+
+def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[str, ...]]:
+    sidecar = run.path.with_name(run.path.name.removesuffix(".nii.gz") + ".json")
+    found = sidecar if sidecar.is_file() else find_sidecar(run.path, "bold", ".json", run.root)
+    if found is not None:
+        try:
+            content = json.loads(found.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"The sidecar '{found}' cannot be read as JSON: {error}.") from error
+        if "RepetitionTime" in content:
+            return check_repetition_time(content["RepetitionTime"], str(found)), ()
+    header = image.header
+    zooms = header.get_zooms()
+    seconds = float(zooms[3])
+    if isinstance(header, nib.nifti1.Nifti1Header):
+        unit = header.get_xyzt_units()[1]  # type: ignore[no-untyped-call]
+        seconds *= {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
+    if not 0 < seconds <= 100:
+        raise InputError(
+            f"No repetition time for '{run.path}': write \"RepetitionTime\" into '{sidecar.name}' "
+            "beside it."
+        )
+    note = f"The repetition time of '{run.path.name}', {seconds:g} s, is from its header."
+    return seconds, (note,)
+
+
+def _brain_mask(
+    run: RunFile, image: SpatialImage, data: NDArray[np.float32] | None
+) -> NDArray[np.bool_]:
+    path = run.path.with_name(run.path.name.replace(IMAGE_ENDING, "_desc-brain_mask.nii.gz"))
+    if path.is_file() and path != run.path:
+        mask_image = load_image(path, "brain mask")
+        same_grid = mask_image.shape[:3] == image.shape[:3] and np.allclose(
+            mask_image.affine, image.affine, atol=1e-3
+        )
+        if not same_grid:
+            raise InputError(f"The brain mask '{path}' is on another grid than '{run.path.name}'.")
+        return read_voxels(mask_image, path).reshape(image.shape[:3]) > 0
+    if data is None:
+        data = read_voxels(image, run.path, np.float32)
+    mask: NDArray[np.bool_] = np.ptp(data, axis=3) > 0
+    return mask
+
+
+def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return points in mm that stand for the regions' volumes, and the region of each."""
+    if parcellation.coordinates is not None and parcellation.radius is not None:
+        clouds, owners = [], []
+        for region, (centre, radius) in enumerate(
+            zip(parcellation.coordinates, parcellation.radius, strict=True)
+        ):
+            reach = np.arange(-np.floor(radius), np.floor(radius) + 1) * _SPHERE_GRID
+            grid = np.stack(np.meshgrid(reach, reach, reach), axis=-1).reshape(-1, 3)
+            cloud = grid[(grid**2).sum(axis=1) <= radius**2]
+            clouds.append(centre + cloud)
+            owners.append(np.full(len(cloud), region))
+        return np.concatenate(clouds), np.concatenate(owners)
+    labels, affine = read_labels(parcellation)
+    region_of = np.full(max(0, int(labels.max(initial=0))) + 1, -1)
+    for region, index in enumerate(parcellation.indices):
+        if 0 <= index < len(region_of):
+            region_of[index] = region
+    owner = region_of[np.maximum(labels, 0)]
+    where = np.argwhere(owner >= 0)
+    return _apply(affine, where), owner[tuple(where.T)]
+
+
+def _apply(affine: NDArray[Any], points: NDArray[Any]) -> NDArray[np.float64]:
+    moved: NDArray[np.float64] = points @ affine[:3, :3].T + affine[:3, 3]
+    return moved
+
+
+def _inside(
+    points: NDArray[np.float64], image: SpatialImage
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the nearest voxel of every point, shape (n, 3), and whether it is in the image."""
+    at = _apply(np.linalg.inv(image.affine), points)
+    index = np.rint(at).astype(np.int64)
+    inside: NDArray[np.bool_] = np.all((index >= 0) & (index < np.array(image.shape[:3])), axis=1)
+    return index, inside
+
+
+def _voxels(
+    image: SpatialImage, mask: NDArray[np.bool_], parcellation: Parcellation
+) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+    """Return every region's voxels inside the mask (flat indices) and its coverage."""
+    n_regions = len(parcellation.names)
+    points, owner = _points(parcellation)
+    index, inside = _inside(points, image)
+    covered = np.zeros(len(points), dtype=bool)
+    covered[inside] = mask[tuple(index[inside].T)]
+    totals = np.bincount(owner, minlength=n_regions)
+    shares = np.bincount(owner[covered], minlength=n_regions) / np.maximum(totals, 1)
+    if parcellation.kind == "coordinates":
+        voxels = _sphere_voxels(image, mask, parcellation)
+    else:
+        voxels = _label_voxels(image, mask, parcellation)
+    # A region between the voxels of a coarse image has volume in the mask but no voxel.
+    shares[[not v.size for v in voxels]] = 0.0
+    return voxels, shares
+
+
+def _label_voxels(
+    image: SpatialImage, mask: NDArray[np.bool_], parcellation: Parcellation
+) -> list[NDArray[np.int64]]:
+    labels, affine = read_labels(parcellation)
+    where = np.argwhere(mask)
+    mm = _apply(image.affine, where)
+    at = np.rint(_apply(np.asarray(np.linalg.inv(affine)), mm)).astype(np.int64)
+    in_atlas = ((at >= 0) & (at < np.array(labels.shape))).all(axis=1)
+    value = labels[tuple(at[in_atlas].T)]
+    flat = np.asarray(np.ravel_multi_index(tuple(where[in_atlas].T), mask.shape), dtype=np.int64)
+    return [flat[value == index] for index in parcellation.indices]
+
+
+def _sphere_voxels(
+    image: SpatialImage, mask: NDArray[np.bool_], parcellation: Parcellation
+) -> list[NDArray[np.int64]]:
+    where = np.argwhere(mask)
+    if not len(where) or parcellation.coordinates is None or parcellation.radius is None:
+        return [np.zeros(0, dtype=np.int64) for _ in parcellation.names]
+    flat = np.asarray(np.ravel_multi_index(tuple(where.T), mask.shape), dtype=np.int64)
+    tree = KDTree(_apply(image.affine, where))
+    members = tree.query_ball_point(parcellation.coordinates, parcellation.radius)
+    return [flat[np.sort(np.asarray(m, dtype=np.int64))] for m in members]

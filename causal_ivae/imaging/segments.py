@@ -1,0 +1,271 @@
+"""Segments: the auxiliary variable u given which disturbances are independent."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.config import SegmentSettings
+from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.imaging.names import parse_entities
+from causal_ivae.imaging.series import RegionSeries
+
+MIN_SEGMENTS = 3
+
+
+def assign_segments(
+    series: RegionSeries,
+    settings: SegmentSettings,
+    events: Sequence[Path | None] | None = None,
+    labels: Sequence[str] | None = None,
+) -> RegionSeries:
+    """Return the series with segments.
+
+    ==========  ================================================================================
+    windows     Equal windows of ``window_seconds`` inside each run, counted in volumes as
+                acquired, so that none spans two runs and censoring moves no border.  A last
+                window shorter than half is joined to the one before.
+    runs        One segment per run.
+    sessions    One segment per session (``ses-`` in the run's name).
+    task        One segment per ``trial_type`` of the events: all its blocks in all runs, and
+                ``rest`` for the time between.  A volume belongs to the block in which its
+                midpoint lies.  No haemodynamic delay is applied: shift the onsets in the events
+                file by about 5 s where blocks are short.
+    subjects    One segment for the whole subject; `pool_subjects` joins subjects.
+    ==========  ================================================================================
+
+    Segments with fewer than ``min_volumes`` kept volumes are left out (-1), which a note says.
+
+    Parameters
+    ----------
+    series : RegionSeries
+    settings : SegmentSettings
+    events : sequence of pathlib.Path or None
+        One events file per run, for ``"task"``.
+    labels : sequence of str, length n_times
+        Label of every kept volume, in place of events; empty for none.
+
+    Returns
+    -------
+    RegionSeries
+
+    Raises
+    ------
+    InputError
+        If fewer than three segments are left, or runs have no session or no usable events.
+    SettingsError
+        If windows are shorter than ``min_volumes``.
+    """
+    kind: str = settings.by
+    if settings.by == "windows":
+        kind = f"windows of {settings.window_seconds:g} s"
+        names = _windows(series, settings)
+    elif settings.by == "runs":
+        names = [series.run_names[run] for run in series.runs]
+    elif settings.by == "sessions":
+        sessions = [_session(series, name) for name in series.run_names]
+        names = [sessions[run] for run in series.runs]
+    elif settings.by == "subjects":
+        whole = np.zeros(len(series.runs), dtype=np.int64)
+        return series.with_segments(whole, (f"sub-{series.label}",), "subjects")
+    elif labels is not None:
+        kind, names = "task blocks", list(labels)
+    else:
+        kind, names = "task blocks", _blocks(series, events or ())
+    return _numbered(series, names, kind, settings)
+
+
+def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> RegionSeries:
+    """Return all subjects as one series in which every subject is a segment.
+
+    Parameters
+    ----------
+    subjects : sequence of RegionSeries
+        With the same regions in the same order and the same repetition time.
+    min_volumes : int
+        Kept volumes that a subject needs.
+
+    Returns
+    -------
+    RegionSeries
+        Label ``"group"``; run names start with the subject.
+
+    Raises
+    ------
+    InputError
+        If subjects differ in regions or repetition time, or fewer than three are given.
+    """
+    if len(subjects) < MIN_SEGMENTS:
+        raise InputError(
+            f"{len(subjects)} subjects give {len(subjects)} segments (segments.by: subjects); at "
+            f"least {MIN_SEGMENTS} are needed. Add subjects, or segment by windows."
+        )
+    first = subjects[0]
+    for other in subjects[1:]:
+        if other.names != first.names:
+            odd = sorted(set(other.names) ^ set(first.names))
+            what = f"'{odd[0]}'" if odd else "the order of regions"
+            raise InputError(
+                f"Subjects '{first.label}' and '{other.label}' cannot be pooled: they differ in "
+                f"{what}."
+            )
+        if abs(other.tr - first.tr) > 1e-3 * first.tr:
+            raise InputError(
+                f"Subjects '{first.label}' and '{other.label}' cannot be pooled: their repetition "
+                f"times are {first.tr:g} s and {other.tr:g} s."
+            )
+        if len(other.runs) < min_volumes:
+            raise InputError(
+                f"Subject '{other.label}' has {len(other.runs)} kept volumes; at least "
+                f"{min_volumes} are needed."
+            )
+    offsets = np.cumsum([0, *(len(s.run_names) for s in subjects[:-1])])
+    known = any(s.framewise_displacement is not None for s in subjects)
+    displacement = [
+        np.full(sum(s.n_volumes), np.nan)
+        if s.framewise_displacement is None
+        else s.framewise_displacement
+        for s in subjects
+    ]
+    common = set.intersection(*(set(s.entities) for s in subjects))
+    return replace(
+        first,
+        label="group",
+        values=np.concatenate([s.values for s in subjects]),
+        runs=np.concatenate([s.runs + o for s, o in zip(subjects, offsets, strict=True)]),
+        run_names=tuple(f"sub-{s.label}_{name}" for s in subjects for name in s.run_names),
+        volumes=np.concatenate([s.volumes for s in subjects]),
+        n_volumes=tuple(n for s in subjects for n in s.n_volumes),
+        segments=np.repeat(np.arange(len(subjects)), [len(s.runs) for s in subjects]),
+        segment_names=tuple(f"sub-{s.label}" for s in subjects),
+        segment_kind="subjects",
+        framewise_displacement=np.concatenate(displacement) if known else None,
+        coverage=np.min([s.coverage for s in subjects], axis=0),
+        entities=tuple(e for e in first.entities if e in common),
+        sources=tuple(source for s in subjects for source in s.sources),
+        notes=tuple(dict.fromkeys(note for s in subjects for note in s.notes)),
+        simulated=any(s.simulated for s in subjects),
+    )
+
+
+def _windows(series: RegionSeries, settings: SegmentSettings) -> list[str]:
+    length = max(1, round(settings.window_seconds / series.tr))
+    if length < settings.min_volumes:
+        raise SettingsError(
+            f"Windows of {settings.window_seconds:g} s are {length} volumes of {series.tr:g} s, "
+            f"but segments.min_volumes is {settings.min_volumes}. Use windows of at least "
+            f"{settings.min_volumes * series.tr:g} s."
+        )
+    names = np.empty(len(series.runs), dtype=object)
+    for run, (run_name, n_volumes) in enumerate(
+        zip(series.run_names, series.n_volumes, strict=True)
+    ):
+        n_windows = max(1, n_volumes // length + (n_volumes % length * 2 >= length))
+        here = series.runs == run
+        window = np.minimum(series.volumes[here] // length, n_windows - 1)
+        width = len(str(n_windows))
+        names[here] = [f"{run_name}_window-{w + 1:0{width}d}" for w in window]
+    return list(names)
+
+
+def _session(series: RegionSeries, run_name: str) -> str:
+    session = parse_entities(run_name).get("ses")
+    if session is None:
+        raise InputError(
+            f"Run '{run_name}' of subject '{series.label}' names no session ('ses-' in the file "
+            "name), so sessions cannot be segments. Segment by runs or windows."
+        )
+    return f"ses-{session}"
+
+
+def _blocks(series: RegionSeries, events: Sequence[Path | None]) -> list[str]:
+    names = np.full(len(series.runs), "rest", dtype=object)
+    for run, run_name in enumerate(series.run_names):
+        path = events[run] if run < len(events) else None
+        if path is None:
+            wanted = f"sub-{series.label}_{run_name}_events.tsv"
+            raise InputError(
+                f"No events for run '{run_name}' of subject '{series.label}': looked for "
+                f"'{wanted}' beside its data. Copy it there from the BIDS dataset, or segment by "
+                "windows."
+            )
+        here = np.flatnonzero(series.runs == run)
+        midpoints = (series.volumes[here] + 0.5) * series.tr
+        claimed = np.zeros(len(here), dtype=bool)
+        for onset, duration, trial_type in _read_events(path):
+            inside = (midpoints >= onset) & (midpoints < onset + duration)
+            clash = inside & claimed & (names[here] != trial_type)
+            if clash.any():
+                raise InputError(
+                    f"In '{path}', blocks of '{trial_type}' and '{names[here][clash][0]}' overlap "
+                    f"at {midpoints[clash][0]:g} s; blocks must not overlap."
+                )
+            names[here[inside]] = trial_type
+            claimed |= inside
+    return list(names)
+
+
+def _read_events(path: Path) -> list[tuple[float, float, str]]:
+    try:
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"The events '{path}' cannot be read: {error}") from error
+    for column in ("onset", "duration", "trial_type"):
+        if column not in table:
+            raise InputError(
+                f"'{path}' has no column '{column}'; blocks need onset and duration in s and a "
+                "trial_type."
+            )
+    blocks = []
+    for row, (onset, duration, trial_type) in enumerate(
+        zip(table["onset"], table["duration"], table["trial_type"], strict=True)
+    ):
+        try:
+            # Events without a length (button presses) are no blocks.
+            length = 0.0 if duration in ("n/a", "") else float(duration)
+            block = (float(onset), length, str(trial_type))
+        except ValueError as error:
+            raise InputError(f"'{path}', row {row + 1}: {error}.") from error
+        if length > 0 and trial_type not in ("n/a", ""):
+            blocks.append(block)
+    if not blocks:
+        raise InputError(f"'{path}' has no event with a duration above 0 s, so no blocks.")
+    return blocks
+
+
+def _numbered(
+    series: RegionSeries, names: Sequence[str], kind: str, settings: SegmentSettings
+) -> RegionSeries:
+    counts = pd.Series(list(names)).value_counts(sort=False)
+    # value_counts keeps the order in which the names appear.
+    listed = [str(n) for n in counts.index if n != ""]
+    kept = [n for n in listed if counts[n] >= settings.min_volumes]
+    if len(kept) < MIN_SEGMENTS:
+        remedy = {
+            "windows": "Use shorter windows (segments.window_seconds).",
+            "runs": "Segment by windows.",
+            "sessions": "Segment by runs or windows.",
+        }.get(settings.by, "Segment by windows.")
+        short = (
+            f" ({len(listed) - len(kept)} more with fewer than {settings.min_volumes} kept volumes)"
+            if len(listed) > len(kept)
+            else ""
+        )
+        raise InputError(
+            f"Subject '{series.label}' has {len(kept)} segments ({kind}){short}; at least "
+            f"{MIN_SEGMENTS} are needed. {remedy}"
+        )
+    position = {name: i for i, name in enumerate(kept)}
+    segments: NDArray[np.int64] = np.array([position.get(n, -1) for n in names], dtype=np.int64)
+    result = series.with_segments(segments, tuple(kept), kind)
+    if len(listed) > len(kept):
+        left = len(listed) - len(kept)
+        note = (
+            f"{left} of {len(listed)} segments ({kind}) had fewer than {settings.min_volumes} "
+            "kept volumes and were left out."
+        )
+        result = replace(result, notes=(*result.notes, note))
+    return result

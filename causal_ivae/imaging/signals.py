@@ -1,0 +1,340 @@
+"""Files of one subject to one `RegionSeries`, whatever they are."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ivae.config import Pipeline
+from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.imaging.atlas import Parcellation, overlapping
+from causal_ivae.imaging.bids import RunFile, SubjectFiles
+from causal_ivae.imaging.cleaning import polynomial_design, regress_out, z_score
+from causal_ivae.imaging.confounds import load_run_confounds
+from causal_ivae.imaging.images import region_coverage, region_means
+from causal_ivae.imaging.names import natural_key
+from causal_ivae.imaging.segments import assign_segments
+from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.imaging.tables import MIN_ROWS, read_table_run
+
+# Entities that say which run or version a file is; the others describe the whole analysis.
+_NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    name: str
+    path: str
+    values: NDArray[np.float64]
+    names: tuple[str, ...]
+    tr: float
+    volumes: NDArray[np.int64]
+    n_volumes: int
+    displacement: NDArray[np.float64] | None
+    coverage: NDArray[np.float64]
+    labels: tuple[str, ...] | None
+    notes: tuple[str, ...]
+    events: Path | None
+    simulated: bool
+
+
+def load_subject(
+    subject: SubjectFiles, pipeline: Pipeline, parcellation: Parcellation | None = None
+) -> RegionSeries:
+    """Read, clean and join the runs of one subject, and give them segments.
+
+    Images: region means inside the brain mask, one regression of the confounds on the kept
+    volumes.  Tables: a polynomial of ``tables.detrend_order`` is removed.  Both: z-scored per
+    run; runs are kept apart.
+
+    Parameters
+    ----------
+    subject : SubjectFiles
+    pipeline : Pipeline
+        Its ``regions`` choose and order the regions.
+    parcellation : Parcellation or None
+        Needed for images.  Names the columns of arrays without names where the numbers match.
+
+    Returns
+    -------
+    RegionSeries
+        With ``denoise.missing_regions: drop`` a region that a run does not cover has coverage
+        below ``denoise.min_coverage`` and values that may be NaN: find it with
+        `missing_regions` and remove it from every subject with `drop_regions`.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, runs differ in regions or repetition time, a region is missing
+        (``missing_regions: fail``) or fewer than three segments are left.
+    SettingsError
+        If a region is unknown, or images come without an atlas.
+    """
+    if subject.kind == "images":
+        atlas = _selected(pipeline, parcellation)
+        runs = [_image_run(run, pipeline, atlas) for run in subject.runs]
+    else:
+        runs = [part for run in subject.runs for part in _table_runs(run, pipeline, parcellation)]
+    series = _joined(subject, runs, parcellation)
+    lacking = missing_regions(series, pipeline.denoise.min_coverage)
+    if lacking and pipeline.denoise.missing_regions == "fail":
+        worst = ", ".join(f"'{n}' ({series.coverage[series.names.index(n)]:.0%})" for n in lacking)
+        raise InputError(
+            f"Subject '{subject.label}' covers less than {pipeline.denoise.min_coverage:.0%} of "
+            f"{worst}. Leave those regions out (regions), or set denoise.missing_regions to "
+            "'drop' to leave them out for every subject."
+        )
+    if lacking:
+        listed = ", ".join(lacking)
+        note = f"Covered too little and to be dropped for every subject: {listed}."
+        series = replace(series, notes=(*series.notes, note))
+    labels = None
+    if any(run.labels is not None for run in runs):
+        labels = [
+            label for run in runs for label in (run.labels or ("",) * len(run.volumes))
+        ]  # fmt: skip
+    events = [run.events for run in runs]
+    return assign_segments(series, pipeline.segments, events, labels)
+
+
+def subject_coverage(
+    subject: SubjectFiles, pipeline: Pipeline, parcellation: Parcellation | None
+) -> dict[str, float]:
+    """Return the share of every region that all runs of a subject cover, from brain masks.
+
+    The same numbers as ``load_subject(...).coverage``, without reading images where brain masks
+    stand beside them: a batch can settle which regions to drop before it starts.  Tables cover
+    everything and give an empty dict.
+    """
+    if subject.kind == "tables":
+        return {}
+    atlas = _selected(pipeline, parcellation)
+    shares = np.min([region_coverage(run, atlas) for run in subject.runs], axis=0)
+    return dict(zip(atlas.names, shares.tolist(), strict=True))
+
+
+def missing_regions(series: RegionSeries, min_coverage: float) -> tuple[str, ...]:
+    """Return the regions covered by less than a share of their volume, or not at all."""
+    return uncovered(dict(zip(series.names, series.coverage.tolist(), strict=True)), min_coverage)
+
+
+def uncovered(coverage: Mapping[str, float], min_coverage: float) -> tuple[str, ...]:
+    """Return the regions whose share in `subject_coverage` is too small, or zero."""
+    return tuple(n for n, share in coverage.items() if share < min_coverage or share == 0)
+
+
+def drop_regions(series: RegionSeries, names: Iterable[str]) -> RegionSeries:
+    """Return the series without some regions; names that it does not have are ignored.
+
+    Raises
+    ------
+    InputError
+        If fewer than two regions are left.
+    """
+    dropped: Collection[str] = set(names)
+    keep = [i for i, name in enumerate(series.names) if name not in dropped]
+    if len(keep) == len(series.names):
+        return series
+    if len(keep) < 2:
+        raise InputError(
+            f"Subject '{series.label}': {len(keep)} of {len(series.names)} regions are left once "
+            f"regions without coverage are dropped ({', '.join(sorted(dropped))}); at least two "
+            "are needed."
+        )
+    return replace(
+        series,
+        values=series.values[:, keep],
+        names=tuple(series.names[i] for i in keep),
+        coverage=series.coverage[keep],
+    )
+
+
+def _selected(pipeline: Pipeline, parcellation: Parcellation | None) -> Parcellation:
+    if parcellation is None:
+        raise SettingsError(
+            "Images need an atlas: name one with --atlas or in the pipeline ('causal-ivae atlas "
+            "list' shows the bundled ones)."
+        )
+    if parcellation.kind != "coordinates":
+        parcellation.volume()
+    if pipeline.regions is not None:
+        return parcellation.subset(pipeline.regions)
+    if len(parcellation.names) < 2:
+        raise InputError(
+            f"Atlas '{parcellation.name}' has {len(parcellation.names)} region; at least two are "
+            "needed."
+        )
+    return parcellation
+
+
+def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
+    settings = pipeline.denoise
+    means = region_means(run, atlas, settings.smoothing_fwhm)
+    n_volumes = len(means.values)
+    confounds = load_run_confounds(run.path, n_volumes, means.tr, settings)
+    where = f"'{run.path.name}'"
+    kept = confounds.kept
+    covered = means.coverage > 0
+    values = np.full((int(kept.sum()), len(atlas.names)), np.nan)
+    if covered.any():
+        raw = means.values[:, covered]
+        named = [n for n, c in zip(atlas.names, covered, strict=True) if c]
+        residuals = regress_out(raw, confounds.design, kept, where)
+        values[:, covered] = z_score(residuals, np.abs(raw).max(axis=0), named, where)
+    return _Run(
+        name=run.name,
+        path=str(run.path),
+        values=values,
+        names=atlas.names,
+        tr=means.tr,
+        volumes=np.flatnonzero(kept).astype(np.int64),
+        n_volumes=n_volumes,
+        displacement=confounds.framewise_displacement,
+        coverage=means.coverage,
+        labels=None,
+        notes=(*means.notes, *confounds.notes),
+        events=run.events,
+        simulated=False,
+    )
+
+
+def _table_runs(run: RunFile, pipeline: Pipeline, parcellation: Parcellation | None) -> list[_Run]:
+    table = read_table_run(
+        run.path,
+        pipeline.tables,
+        root=run.root,
+        regions=pipeline.regions,
+        unnamed=None if parcellation is None else parcellation.names,
+    )
+    notes = table.notes
+    if table.labels is not None and pipeline.segments.by != "task":
+        notes += ("The column 'segment' is used with segments.by: task only.",)
+    parts = [("", np.arange(len(table.values)))]
+    if table.runs is not None:
+        parts = _split(run, table.runs)
+    runs = []
+    for label, rows in parts:
+        name = run.name if not label else _run_name(run, label)
+        where = f"'{run.path}'" + (f", run '{label}'" if label else "")
+        if len(rows) < MIN_ROWS:
+            raise InputError(f"{where}: {len(rows)} rows; at least {MIN_ROWS} are needed.")
+        raw = table.values[rows]
+        everything = np.ones(len(rows), dtype=bool)
+        design = polynomial_design(len(rows), pipeline.tables.detrend_order)
+        residuals = regress_out(raw, design, everything, where)
+        labels = table.labels
+        runs.append(
+            _Run(
+                name=name,
+                path=str(run.path),
+                values=z_score(residuals, np.abs(raw).max(axis=0), table.names, where),
+                names=table.names,
+                tr=table.tr,
+                volumes=np.arange(len(rows), dtype=np.int64),
+                n_volumes=len(rows),
+                displacement=None,
+                coverage=np.ones(len(table.names)),
+                labels=None if labels is None else tuple(labels[r] for r in rows),
+                notes=notes,
+                events=run.events if len(parts) == 1 else None,
+                simulated=table.simulated,
+            )
+        )
+    return runs
+
+
+def _run_name(run: RunFile, label: str) -> str:
+    plain = "".join(c for c in label if c.isalnum()) or "0"
+    if run.name == "run-1" and run.entity("run") is None:
+        return f"run-{plain}"
+    return f"{run.name}_part-{plain}" if run.entity("run") else f"{run.name}_run-{plain}"
+
+
+def _split(run: RunFile, labels: tuple[str, ...]) -> list[tuple[str, NDArray[np.int64]]]:
+    array = np.array(labels)
+    starts = np.flatnonzero(np.r_[True, array[1:] != array[:-1]])
+    ends = np.r_[starts[1:], len(array)]
+    parts = [(labels[s], np.arange(s, e)) for s, e in zip(starts, ends, strict=True)]
+    seen: set[str] = set()
+    for label, rows in parts:
+        if label == "" or label in seen:
+            what = "is empty" if label == "" else f"returns to '{label}'"
+            raise InputError(
+                f"'{run.path}', column 'run' {what} in row {rows[0] + 1}; the rows of a run must "
+                "follow each other."
+            )
+        seen.add(label)
+    return parts
+
+
+def _joined(
+    subject: SubjectFiles, runs: list[_Run], parcellation: Parcellation | None
+) -> RegionSeries:
+    if subject.kind == "tables":
+        runs.sort(key=lambda run: natural_key(run.name))
+    first = runs[0]
+    for run in runs[1:]:
+        if run.names != first.names:
+            odd = sorted(set(run.names) ^ set(first.names))
+            what = f"'{odd[0]}' is in one only" if odd else "the order differs"
+            raise InputError(
+                f"Subject '{subject.label}': '{first.path}' and '{run.path}' have different "
+                f"regions ({what}); all runs need the same."
+            )
+        if abs(run.tr - first.tr) > 1e-3 * first.tr:
+            raise InputError(
+                f"Subject '{subject.label}': the repetition times of '{first.path}' and "
+                f"'{run.path}' are {first.tr:g} s and {run.tr:g} s; analyse them apart."
+            )
+    notes = [note for run in runs for note in run.notes]
+    atlas = ""
+    entities = set.intersection(*(set(run.entities) for run in subject.runs))
+    if parcellation is not None and subject.kind == "images":
+        atlas = parcellation.name
+        chosen = parcellation.subset(first.names)
+        notes += [
+            f"The spheres of '{a}' and '{b}' overlap, so their signals are mixed."
+            for a, b in overlapping(chosen)
+        ]
+        space = subject.runs[0].entity("space")
+        if parcellation.space == "MNI" and space is not None:
+            notes.append(
+                f"Atlas '{atlas}' does not say which template of the MNI frame it is in; the "
+                f"images are in {space}. Templates differ by a few mm."
+            )
+    else:
+        atlas = subject.runs[0].entity("atlas") or subject.runs[0].entity("seg") or ""
+    displacement = None
+    if any(run.displacement is not None for run in runs):
+        displacement = np.concatenate(
+            [
+                np.full(run.n_volumes, np.nan) if run.displacement is None else run.displacement
+                for run in runs
+            ]
+        )
+    common = tuple(
+        (key, label)
+        for key, label in subject.runs[0].entities
+        if key not in _NOT_COMMON and (key, label) in entities
+    )
+    return RegionSeries(
+        label=subject.label,
+        values=np.concatenate([run.values for run in runs]).astype(np.float32),
+        names=first.names,
+        tr=first.tr,
+        runs=np.repeat(np.arange(len(runs)), [len(run.volumes) for run in runs]),
+        run_names=tuple(run.name for run in runs),
+        volumes=np.concatenate([run.volumes for run in runs]),
+        n_volumes=tuple(run.n_volumes for run in runs),
+        segments=np.zeros(sum(len(run.volumes) for run in runs), dtype=np.int64),
+        segment_names=("all",),
+        segment_kind="none",
+        framewise_displacement=displacement,
+        coverage=np.min([run.coverage for run in runs], axis=0),
+        entities=(*common, ("atlas", atlas)) if atlas else common,
+        sources=tuple(dict.fromkeys(run.path for run in runs)),
+        notes=tuple(dict.fromkeys(notes)),
+        simulated=any(run.simulated for run in runs),
+    )

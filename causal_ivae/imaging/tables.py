@@ -1,0 +1,338 @@
+"""Read tables of region time series: .tsv, .csv, .npy, .npz and .mat.
+
+Rows are volumes and columns are regions.  In .tsv and .csv files two columns are not regions:
+``run`` splits the rows into runs, and ``segment`` labels the rows where `segments.by` is
+``task`` (in place of an events file).  Arrays take their names from the list ``Regions`` or
+``Columns`` of the JSON file beside them, else from the column ``name`` of
+``<stem>_nodeindices.tsv``, else from a variable ``names`` in the same .npz or .mat file.
+"""
+
+import csv
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.config import TableSettings
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.arrays import read_array
+from causal_ivae.imaging.atlas import find_regions
+from causal_ivae.imaging.names import find_sidecar, require_file, split_name
+
+# Leaves degrees of freedom beside the highest polynomial.
+MIN_ROWS = 20
+_MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "null")
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """The content of one table.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_times, n_regions), float64
+        As in the file.
+    names : tuple of str, length n_regions
+    tr : float
+        Repetition time, s.
+    runs : tuple of str, or None
+        Column ``run``, row by row.
+    labels : tuple of str, or None
+        Column ``segment``, row by row; empty where there is none.
+    notes : tuple of str
+    simulated : bool
+        Whether the sidecar says ``"Simulated": true``.
+    """
+
+    values: NDArray[np.float64]
+    names: tuple[str, ...]
+    tr: float
+    runs: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+
+
+def read_table_run(
+    path: Path,
+    settings: TableSettings,
+    *,
+    root: Path | None = None,
+    regions: Sequence[str] | None = None,
+    unnamed: Sequence[str] | None = None,
+) -> TableRun:
+    """Read one table.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    settings : TableSettings
+    root : pathlib.Path or None
+        Folder up to which JSON files are inherited; None looks beside the table only.
+    regions : sequence of str or None
+        Regions to keep, in this order; the other columns may hold anything.
+    unnamed : sequence of str or None
+        Names for an array that has none, where their number is that of its columns.
+
+    Returns
+    -------
+    TableRun
+
+    Raises
+    ------
+    InputError
+        If the file is not a table of finite, varying numbers with distinct region names; the
+        message names the file and, where it applies, the column and the row.
+    SettingsError
+        If a region or the variable of ``tables.mat_key`` is not in the file.
+    """
+    require_file(path)
+    sidecar_path, sidecar = _sidecar(path, root or path.parent)
+    tr, notes = _repetition_time(path, sidecar_path, sidecar, settings)
+    runs: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    extension = split_name(path.name)[1].lower()
+    if extension in (".tsv", ".csv"):
+        values, names, extra = _read_text(path, "\t" if extension == ".tsv" else ",", regions)
+        runs, labels = extra.get("run"), extra.get("segment")
+    else:
+        values, inside = read_array(path, extension, settings.mat_key)
+        given = _names_beside(path, sidecar_path, sidecar) or inside
+        if given is None and unnamed is not None and len(unnamed) == values.shape[1]:
+            given = tuple(unnamed)
+            notes += (f"The columns of '{path.name}' have no names; they take the atlas's.",)
+        names = _fit_names(path, values, given)
+        chosen = _chosen(path, names, regions)
+        values, names = values[:, chosen], tuple(names[c] for c in chosen)
+    _check(path, values, names)
+    simulated = bool(sidecar.get("Simulated", False))
+    return TableRun(values, names, tr, runs, labels, notes, simulated)
+
+
+def _chosen(path: Path, names: Sequence[str], regions: Sequence[str] | None) -> list[int]:
+    """Return the columns to read, once their names are known to be distinct."""
+    relevant = list(names) if regions is None else [n for n in names if n in regions]
+    blank = next((i for i, name in enumerate(relevant) if not name), None)
+    if blank is not None:
+        raise InputError(
+            f"'{path}', column {blank + 1} has no name; name it, or remove it if it numbers the "
+            "rows."
+        )
+    twice = next((name for i, name in enumerate(relevant) if name in relevant[:i]), None)
+    if twice is not None:
+        raise InputError(f"'{path}' has several columns '{twice}'; region names must differ.")
+    if regions is not None:
+        return find_regions(regions, names, f"'{path}'")
+    if len(names) < 2:
+        raise InputError(f"'{path}' has {len(names)} region; at least two are needed.")
+    return list(range(len(names)))
+
+
+def _sidecar(path: Path, root: Path) -> tuple[Path | None, dict[str, Any]]:
+    stem = split_name(path.name)[0]
+    found: Path | None = path.with_name(f"{stem}.json")
+    if found is not None and not found.is_file():
+        suffix = stem.rsplit("_", 1)[-1]
+        found = find_sidecar(path, suffix, ".json", root) if "-" not in suffix else None
+    if found is None:
+        return None, {}
+    try:
+        content = json.loads(found.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"The sidecar '{found}' cannot be read as JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"The sidecar '{found}' must hold an object, not {content!r}.")
+    return found, content
+
+
+def _repetition_time(
+    path: Path, where: Path | None, sidecar: Mapping[str, Any], settings: TableSettings
+) -> tuple[float, tuple[str, ...]]:
+    if "RepetitionTime" in sidecar:
+        return check_repetition_time(sidecar["RepetitionTime"], str(where)), ()
+    if "SamplingFrequency" in sidecar:
+        rate = check_repetition_time(sidecar["SamplingFrequency"], str(where), "SamplingFrequency")
+        return 1.0 / rate, ()
+    note = (
+        f"No sidecar gives the repetition time of '{path.name}'; {settings.tr:g} s is assumed "
+        "(tables.tr)."
+    )
+    return settings.tr, (note,)
+
+
+def check_repetition_time(value: object, where: str, key: str = "RepetitionTime") -> float:
+    """Return a repetition time in s, or raise `InputError` where it cannot be one."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < float(value) <= 100:  # type: ignore[arg-type]
+        raise InputError(
+            f"{key} in '{where}' is {value!r}; it must be a number above 0, in "
+            f"{'s' if key == 'RepetitionTime' else 'Hz'}, and at most 100."
+        )
+    return float(value)  # type: ignore[arg-type]
+
+
+def _read_text(
+    path: Path, delimiter: str, wanted: Sequence[str] | None
+) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, tuple[str, ...]]]:
+    header, n_first, skipped = _header(path, delimiter)
+    if n_first != len(header):
+        raise InputError(
+            f"'{path}' has {len(header)} names in its header but {n_first} values in its first "
+            "row; give every column a name (and no column of row numbers)."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                sep=delimiter,
+                header=None,
+                names=range(len(header)),
+                skiprows=skipped,
+                index_col=False,
+                na_values=list(_MISSING),
+                keep_default_na=False,
+                low_memory=False,
+                encoding="utf-8-sig",
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise InputError(f"'{path}' is not a table with one value per column: {reason}.") from error
+    extra = {
+        header[column]: tuple(table[column].map(_text))
+        for column in range(len(header))
+        if header[column] in ("run", "segment")
+    }
+    columns = [c for c, name in enumerate(header) if name not in extra]
+    columns = [columns[i] for i in _chosen(path, [header[c] for c in columns], wanted)]
+    names = tuple(header[c] for c in columns)
+    values = np.empty((len(table), len(columns)))
+    for position, column in enumerate(columns):
+        values[:, position] = _numbers(path, header[column], table[column], skipped)
+    return values, names, extra
+
+
+def _text(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return ""
+    # A numeric column with a gap is read as floats: run 1.0 is run 1.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = csv.reader(stream, delimiter=delimiter)
+            header = next((r for r in rows if any(cell.strip() for cell in r)), None)
+            skipped = rows.line_num
+            first = next((r for r in rows if r), None)
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path}' is not UTF-8 text: {error.reason}.") from error
+    except csv.Error as error:
+        raise InputError(f"'{path}' is not a text table: {error}.") from error
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
+    if header is None:
+        raise InputError(f"'{path}' is empty.")
+    header = [cell.strip() for cell in header]
+    if all(_is_number(cell) for cell in header):
+        raise InputError(
+            f"The first row of '{path}' is all numbers; add a header row with the region names."
+        )
+    if len(header) == 1:
+        kind = "tabs" if delimiter == "\t" else "commas"
+        raise InputError(
+            f"'{path}' has one column, '{header[0][:60]}'; at least two regions are needed, "
+            f"separated by {kind}."
+        )
+    if first is None:
+        raise InputError(f"'{path}' has a header but no rows.")
+    return header, len(first), skipped
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(path: Path, name: str, column: "pd.Series[Any]", skipped: int) -> NDArray[np.float64]:
+    if pd.api.types.is_numeric_dtype(column.dtype) and column.dtype != bool:
+        return np.asarray(column, dtype=np.float64)
+    for row, value in enumerate(column):
+        if isinstance(value, bool) or not (pd.isna(value) or _is_number(str(value))):
+            raise InputError(
+                f"'{path}', column '{name}', row {row + 1} (line {skipped + row + 1}): "
+                f"'{value}' is not a number."
+            )
+    return np.asarray(column.astype(float), dtype=np.float64)
+
+
+def _names_beside(
+    path: Path, where: Path | None, sidecar: Mapping[str, Any]
+) -> tuple[str, ...] | None:
+    for key in ("Regions", "Columns"):
+        if key in sidecar:
+            names = sidecar[key]
+            if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+                raise InputError(f"'{key}' in '{where}' must be a list of region names.")
+            return tuple(names)
+    stem = split_name(path.name)[0]
+    for candidate in (
+        path.with_name(f"{stem}_nodeindices.tsv"),
+        path.with_name(f"{stem.rsplit('_', 1)[0]}_nodeindices.tsv"),
+    ):
+        if candidate.is_file():
+            table = pd.read_csv(candidate, sep="\t", dtype=str, keep_default_na=False)
+            if "name" not in table:
+                raise InputError(f"'{candidate}' has no column 'name'.")
+            return tuple(table["name"])
+    return None
+
+
+def _fit_names(
+    path: Path, values: NDArray[np.float64], given: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    n_rows, n_columns = values.shape
+    if n_columns > n_rows and (given is None or len(given) != n_columns):
+        raise InputError(
+            f"'{path}' has {n_rows} rows and {n_columns} columns; rows must be volumes and "
+            "columns regions. Transpose it."
+        )
+    if given is None:
+        width = max(2, len(str(n_columns)))
+        return tuple(f"region_{i + 1:0{width}d}" for i in range(n_columns))
+    if len(given) != n_columns:
+        raise InputError(f"'{path}' has {n_columns} columns but {len(given)} region names.")
+    return given
+
+
+def _check(path: Path, values: NDArray[np.float64], names: Sequence[str]) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        column = int(np.flatnonzero(bad.any(axis=0))[0])
+        row = int(np.flatnonzero(bad[:, column])[0])
+        count = int(bad.sum())
+        others = f" ({count} such values in all)" if count > 1 else ""
+        what = "missing (NaN)" if np.isnan(values[row, column]) else "infinite"
+        raise InputError(
+            f"'{path}', column '{names[column]}', row {row + 1} is {what}{others}; leave the "
+            "column out or fill the gap before."
+        )
+    if len(values) < MIN_ROWS:
+        raise InputError(
+            f"'{path}' has {len(values)} rows; at least {MIN_ROWS} volumes are needed."
+        )
+    constant = np.flatnonzero(np.ptp(values, axis=0) == 0)
+    if constant.size:
+        raise InputError(
+            f"'{path}', column '{names[constant[0]]}' is constant; leave that region out."
+        )

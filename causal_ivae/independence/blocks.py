@@ -1,0 +1,78 @@
+"""Contiguous blocks of volumes, grouped by length so that each length is one batch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from causal_ivae.errors import InputError
+
+MIN_BLOCK = 8
+"""Volumes below which a block has too few circular shifts to say anything."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Where each contiguous block of volumes lies.
+
+    Attributes
+    ----------
+    rows : tuple of Tensor, each of shape (n_blocks_of_this_length, length), int64
+        Row indices into the series, one tensor for each distinct length.
+    """
+
+    rows: tuple[torch.Tensor, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of blocks."""
+        return sum(len(rows) for rows in self.rows)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Volumes per block, shape (count,), in the order of the rows."""
+        return np.concatenate([np.full(len(r), r.shape[1], dtype=np.int64) for r in self.rows])
+
+
+def contiguous(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Label the maximal stretches of equal labels, shape (n_times,)."""
+    labels = np.asarray(labels)
+    return np.concatenate([[0], np.cumsum(labels[1:] != labels[:-1])]).astype(np.int64)
+
+
+def make_blocks(
+    labels: NDArray[np.int64], device: torch.device | str = "cpu", min_length: int = MIN_BLOCK
+) -> Blocks:
+    """Group volumes with the same label into blocks.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_times,), int
+        Volumes of one block share a label; their order in time is their order here.
+    device : torch.device or str
+    min_length : int
+        Shorter blocks are left out.
+
+    Returns
+    -------
+    Blocks
+
+    Raises
+    ------
+    InputError
+        If no block is long enough.
+    """
+    order = np.argsort(labels, kind="stable")
+    _, starts, lengths = np.unique(labels[order], return_index=True, return_counts=True)
+    by_length = []
+    for length in np.unique(lengths[lengths >= min_length]):
+        first = np.sort(starts[lengths == length])
+        by_length.append(torch.as_tensor(order[first[:, None] + np.arange(length)], device=device))
+    if not by_length:
+        raise InputError(
+            f"Segments are too short for the null distribution: the longest unbroken stretch has "
+            f"{int(lengths.max())} volumes and {min_length} are needed. Use longer windows or "
+            "censor less."
+        )
+    return Blocks(tuple(by_length))

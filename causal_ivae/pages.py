@@ -1,0 +1,126 @@
+"""Write the pages of a unit, of the group, or of a whole output folder, from files alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from causal_ivae.analysis import Outcome, one_line
+from causal_ivae.config import METHODS, Method
+from causal_ivae.derivatives import UnitPaths, read_sidecar, read_unit, write_text
+from causal_ivae.errors import CausalIvaeError, NothingMatchedError
+from causal_ivae.recording import find_paths
+from causal_ivae.reporting.html import render_group, render_subject
+
+GROUP = "group"
+
+
+def write_unit_page(paths: UnitPaths, methods: Sequence[Method]) -> None:
+    """Write the page of one subject, or of all subjects pooled.
+
+    Raises
+    ------
+    CausalIvaeError
+        If the page cannot be made; the results stay as they are.
+    """
+    try:
+        page = render_subject(read_unit(paths, tuple(methods)))
+    except Exception as error:
+        raise _failed(paths.unit, error) from error
+    write_text(paths.report, page)
+
+
+def write_group_page(
+    paths: UnitPaths,
+    methods: Sequence[Method],
+    units: Sequence[str],
+    subjects: Mapping[str, UnitPaths],
+    outcomes: Mapping[str, Outcome],
+) -> None:
+    """Write the page of the group.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+        Of the group.
+    methods : sequence of str
+    units : sequence of str
+        Subjects to list.
+    subjects : mapping of str to UnitPaths
+        Those whose graphs are in the group's.
+    outcomes : mapping of str to Outcome
+        Of this run.
+
+    Raises
+    ------
+    CausalIvaeError
+        If the page cannot be made; the results stay as they are.
+    """
+    rows = [_row(unit, subjects.get(unit), outcomes.get(unit), methods) for unit in units]
+    try:
+        page = render_group(read_unit(paths, tuple(methods)), rows)
+    except Exception as error:
+        raise _failed(GROUP, error) from error
+    write_text(paths.report, page)
+
+
+def write_all(output: Path, participants: Sequence[str] = ()) -> list[Path]:
+    """Write every page of an output folder again.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+    participants : sequence of str
+        Labels, with or without ``sub-``; empty takes all, and the group.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The pages written.
+
+    Raises
+    ------
+    NothingMatchedError
+        If there is nothing to write a page of.
+    """
+    wanted = {f"sub-{label.removeprefix('sub-')}" for label in participants}
+    units = sorted(folder.name for folder in output.glob("sub-*") if folder.is_dir())
+    found = {unit: paths for unit in units if (paths := find_paths(output, unit)) is not None}
+    if wanted - set(found):
+        absent = ", ".join(sorted(wanted - set(found)))
+        raise NothingMatchedError(f"No results of {absent} in '{output}'; run them first.")
+    pages = []
+    for unit, paths in found.items():
+        if not wanted or unit in wanted:
+            write_unit_page(paths, METHODS)
+            pages.append(paths.report)
+    group = UnitPaths(output, GROUP)
+    if not wanted and group.folder.is_dir():
+        if find_paths(output, GROUP) is not None:
+            write_unit_page(group, METHODS)
+        else:
+            sidecars = (read_sidecar(group.file("edges.json", m)) for m in METHODS)
+            members = {unit for about in sidecars for unit in about.get("Subjects", ())}
+            subjects = {unit: found[unit] for unit in found if unit in members}
+            write_group_page(group, METHODS, units, subjects, {})
+        pages.append(group.report)
+    if not pages:
+        raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")
+    return pages
+
+
+def _row(
+    unit: str, paths: UnitPaths | None, outcome: Outcome | None, methods: Sequence[Method]
+) -> dict[str, Any]:
+    if outcome is not None and outcome.state == "failed":
+        return {"label": unit, "state": "failed", "seconds": None, "message": outcome.message}
+    if paths is None:
+        return {"label": unit, "state": "skipped", "seconds": None, "message": "Has no results."}
+    sidecars = (read_sidecar(paths.file("edges.json", method)) for method in methods)
+    seconds = sum(about.get("Seconds", 0.0) for about in sidecars)
+    return {"label": unit, "state": "done", "seconds": seconds, "message": ""}
+
+
+def _failed(unit: str, error: Exception) -> CausalIvaeError:
+    return CausalIvaeError(
+        f"The results of '{unit}' are written, but its report failed: {one_line(error)}"
+    )

@@ -1,0 +1,350 @@
+"""One subject: load its series, estimate a graph by each method, set it against anatomy, report.
+
+Loading and estimating are two stages, because a region that one subject lacks concerns all.
+Between them stand files, so each stage can be restarted by itself.
+"""
+
+import glob
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from causal_ivae.analysis import Analysis, Outcome, State, guarded, one_line
+from causal_ivae.cluster import Stage
+from causal_ivae.config import METHODS, Method
+from causal_ivae.derivatives import (
+    UnitPaths,
+    read_json,
+    read_sidecar,
+    read_table,
+    write_graph,
+    write_json,
+    write_table,
+)
+from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
+from causal_ivae.imaging.atlas import load_atlas
+from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
+from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.imaging.signals import load_subject, missing_regions
+from causal_ivae.pages import write_unit_page
+from causal_ivae.provenance import fingerprints, shown
+from causal_ivae.recording import (
+    find_paths,
+    read_series,
+    select_regions,
+    write_series,
+)
+from causal_ivae.seeding import child_seed
+
+
+@dataclass(frozen=True)
+class Loading:
+    """The piece of work "load one subject"."""
+
+    analysis: Analysis
+    subject: SubjectFiles
+
+    @property
+    def unit(self) -> str:
+        """``sub-<label>``."""
+        return f"sub-{self.subject.label}"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the batch must know of a subject's series; nothing if loading failed.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    regions : tuple of str
+    missing : tuple of str
+        Regions among them that could not be measured.
+    """
+
+    outcome: Outcome
+    regions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimating:
+    """The piece of work "estimate the graphs of one subject", or of all subjects pooled."""
+
+    analysis: Analysis
+    unit: str
+    regions: tuple[str, ...]
+
+
+def up_to_date_series(piece: Loading) -> Loaded | None:
+    """Return what is known of series that need no loading, or None.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
+    analysis = piece.analysis
+    paths = find_paths(analysis.output, piece.unit)
+    if paths is None or analysis.overwrite == "always":
+        return None
+    sidecar = paths.file("timeseries.json")
+    about = read_sidecar(sidecar)
+    if "MissingRegions" not in about:
+        return None
+    inputs = fingerprints(input_files(piece.subject), analysis.source)
+    same = analysis.is_fresh(sidecar, analysis.load_hash, inputs)
+    if not same and analysis.overwrite == "stale":
+        return None
+    message = "" if same else "Series made with other settings or data were kept."
+    outcome = Outcome(piece.unit, "up to date", message=message)
+    return Loaded(outcome, tuple(about["Regions"]), tuple(about["MissingRegions"]))
+
+
+def load(piece: Loading, stage: Stage) -> Loaded:
+    """Load one subject and write its time series."""
+    analysis = piece.analysis
+
+    def work() -> tuple[Loaded, State, str]:
+        stage("loading", 0.0)
+        atlas = analysis.pipeline.atlas
+        parcellation = load_atlas(atlas) if atlas is not None else None
+        series = load_subject(piece.subject, analysis.pipeline, parcellation)
+        stage("writing", 0.9)
+        inputs = fingerprints(input_files(piece.subject), analysis.source)
+        series = replace(
+            series, sources=tuple(shown(Path(s), analysis.source) for s in series.sources)
+        )
+        missing = missing_regions(series, analysis.pipeline.denoise.min_coverage)
+        provenance = {
+            "MissingRegions": list(missing),
+            **analysis.provenance(analysis.load_hash, inputs),
+        }
+        write_series(UnitPaths(analysis.output, piece.unit, series.entities), series, provenance)
+        return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", ""
+
+    loaded, outcome = guarded(analysis, piece.unit, work)
+    return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)
+
+
+def is_up_to_date(piece: Estimating) -> bool:
+    """Whether graphs, prior comparison and page of a unit need no work and no remark."""
+    paths = _paths(piece)
+    if piece.analysis.overwrite == "always" or not paths.report.is_file():
+        return False
+    page = paths.report.stat().st_mtime_ns
+    for method in piece.analysis.pipeline.unmixing.methods:
+        sidecar = paths.file("edges.json", method)
+        if not _is_same(piece, paths, method) or not _prior_is_current(piece.analysis, sidecar):
+            return False
+        if sidecar.stat().st_mtime_ns > page:
+            return False
+    return True
+
+
+def estimate(piece: Estimating, stage: Stage) -> Outcome:
+    """Estimate what is stale, compare it with the prior, and write the page in any case."""
+
+    def work() -> tuple[None, State, str]:
+        paths = _paths(piece)
+        failure: Exception | None = None
+        had_page = paths.report.is_file()
+        worked, messages = False, list[str]()
+        try:
+            worked, messages = _graphs(piece, paths, stage)
+        except Exception as error:  # noqa: BLE001 - raised again once the page shows what there is
+            failure = error
+        stage("report", 0.95)
+        try:
+            write_unit_page(paths, shown_methods(piece.analysis, paths))
+        except CausalIvaeError as error:
+            raise failure or error from error
+        if failure is not None:
+            raise failure
+        return None, "done" if worked or not had_page else "up to date", " ".join(messages)
+
+    return guarded(piece.analysis, piece.unit, work)[1]
+
+
+def shown_methods(analysis: Analysis, paths: UnitPaths) -> tuple[Method, ...]:
+    """Return the methods asked for, and the others whose results are of the same analysis."""
+    asked = analysis.pipeline.unmixing.methods
+    about = read_json(paths.file("timeseries.json"))
+    others = tuple(
+        method
+        for method in METHODS
+        if method not in asked
+        and analysis.is_fresh(
+            paths.file("edges.json", method),
+            analysis.method_hash(method, about["SettingsHash"]),
+            about["InputFingerprints"],
+        )
+    )
+    return (*asked, *others)
+
+
+def prior_entry(
+    analysis: Analysis, edges: Any, unit: str, method: str
+) -> tuple[Any | None, dict[str, Any]]:
+    """Return the table of verdicts, and the sidecar's entries on the prior."""
+    from causal_ivae.evaluation.prior import compare_with_prior, load_prior
+
+    settings = analysis.pipeline.prior
+    prior = load_prior(settings)
+    if prior is None:
+        return None, {"PriorHash": analysis.prior_hash}
+    compared = compare_with_prior(
+        edges,
+        prior,
+        max_path=settings.max_path,
+        draws=settings.draws,
+        seed=child_seed(analysis.seed, unit, method, "prior"),
+    )
+    return compared.check, {"Prior": compared.summary, "PriorHash": analysis.prior_hash}
+
+
+def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, list[str]]:
+    """Bring every method up to date; one that fails does not keep the others from running."""
+    analysis = piece.analysis
+    methods = analysis.pipeline.unmixing.methods
+    series: RegionSeries | None = None
+    worked, messages = False, []
+    failures: list[tuple[Method, Exception]] = []
+    for index, method in enumerate(methods):
+
+        def within(what: str, share: float, index: int = index, method: Method = method) -> None:
+            stage(f"{method}: {what}", 0.9 * (index + share) / len(methods))
+
+        sidecar = paths.file("edges.json", method)
+        if not _stale(piece, paths, method):
+            if not _is_same(piece, paths, method):
+                messages.append(f"{method}: kept, though made with other settings or data.")
+            if not _prior_is_current(analysis, sidecar):
+                _compare_again(piece, paths, method)
+                worked = True
+            continue
+        try:
+            series = series or select_regions(read_series(paths), piece.regions)
+            _graph(piece, paths, method, series, within)
+        except Exception as error:  # noqa: BLE001 - raised again below, after the other methods
+            failures.append((method, error))
+        worked = True
+    if failures and all(isinstance(error, (InputError, SettingsError)) for _, error in failures):
+        # The input is to blame, alike for all methods.
+        raise failures[0][1]
+    if failures:
+        texts = (f"{method}: {one_line(error)}" for method, error in failures)
+        raise FitError("; ".join(texts)) from failures[0][1]
+    return worked, messages
+
+
+def _graph(
+    piece: Estimating, paths: UnitPaths, method: Method, series: RegionSeries, stage: Stage
+) -> None:
+    from causal_ivae.discovery import discover
+    from causal_ivae.unmixing.ensemble import resolve_device
+
+    analysis = piece.analysis
+    settings = analysis.pipeline
+    used = series.segments >= 0
+    graph = discover(
+        series.values[used],
+        series.segments[used],
+        series.names,
+        method=method,
+        restarts=settings.unmixing.restarts,
+        seed=analysis.seed,
+        device=analysis.device,
+        blocks=series.stretches[used],
+        unmixing=settings.unmixing,
+        independence=settings.independence,
+        decision=settings.decision,
+        key=piece.unit.removeprefix("sub-"),
+        progress=stage,
+    )
+    about = read_json(paths.file("timeseries.json"))
+    check, prior = prior_entry(analysis, graph.edges, piece.unit, method)
+    tables = {
+        "edges": graph.edges,
+        "tests": graph.tests,
+        "restarts": graph.restarts,
+        "training": graph.training,
+    }
+    if check is None:
+        paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
+    else:
+        tables["priorcheck"] = check
+    settings_hash = analysis.method_hash(method, about["SettingsHash"])
+    sidecar = {
+        "Method": method,
+        "Settings": settings.model_dump(mode="json"),
+        "Regions": list(graph.names),
+        "Seconds": graph.seconds,
+        "Device": str(resolve_device(analysis.device)),
+        "Simulated": series.simulated,
+        **analysis.provenance(settings_hash, about["InputFingerprints"]),
+        **prior,
+    }
+    write_graph(paths, method, graph.names, graph.matrix, tables, sidecar)
+
+
+def _compare_again(piece: Estimating, paths: UnitPaths, method: Method) -> None:
+    sidecar = paths.file("edges.json", method)
+    about = {k: v for k, v in read_json(sidecar).items() if k not in ("Prior", "PriorHash")}
+    edges = read_table(paths.file("edges.tsv", method))
+    check, prior = prior_entry(piece.analysis, edges, piece.unit, method)
+    if check is None:
+        paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
+    else:
+        write_table(paths.file("priorcheck.tsv", method), check)
+    settings = {**about["Settings"], "prior": piece.analysis.pipeline.prior.model_dump(mode="json")}
+    write_json(sidecar, {**about, "Settings": settings, **prior})
+
+
+def _stale(piece: Estimating, paths: UnitPaths, method: Method) -> bool:
+    if piece.analysis.overwrite == "always":
+        return True
+    if piece.analysis.overwrite == "never" and paths.file("edges.json", method).is_file():
+        return False
+    return not _is_same(piece, paths, method)
+
+
+def _is_same(piece: Estimating, paths: UnitPaths, method: Method) -> bool:
+    series = read_json(paths.file("timeseries.json"))
+    sidecar = paths.file("edges.json", method)
+    wanted = piece.analysis.method_hash(method, series["SettingsHash"])
+    inputs = series["InputFingerprints"]
+    return piece.analysis.is_fresh(sidecar, wanted, inputs) and (
+        read_sidecar(sidecar).get("Regions") == list(piece.regions)
+    )
+
+
+def _prior_is_current(analysis: Analysis, sidecar: Path) -> bool:
+    return bool(read_sidecar(sidecar).get("PriorHash") == analysis.prior_hash)
+
+
+def _paths(piece: Estimating) -> UnitPaths:
+    paths = find_paths(piece.analysis.output, piece.unit)
+    if paths is None:
+        raise CausalIvaeError(f"'{piece.unit}' has no time series in '{piece.analysis.output}'.")
+    return paths
+
+
+def input_files(subject: SubjectFiles) -> list[Path]:
+    """Return the files that a subject's series are made from, those beside the runs included."""
+    files: set[Path] = set()
+    for run in subject.runs:
+        stem, _ = split_name(run.path.name)
+        prefix = re.split(r"_(?:space|res|desc)-", stem)[0].removesuffix("_timeseries")
+        files.add(run.path)
+        files |= {
+            file
+            for file in run.path.parent.glob(f"{glob.escape(prefix)}[_.]*")
+            if file.suffix == ".json" or re.search("confounds|brain_mask|nodeindices", file.name)
+        }
+        inherited = (
+            find_sidecar(run.path, suffix, ".json", run.root) for suffix in ("bold", "timeseries")
+        )
+        files |= {file for file in (run.events, *inherited) if file is not None}
+    return sorted(file for file in files if file.is_file())

@@ -1,0 +1,162 @@
+"""What the user asks for, checked before anything is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from causal_ivae.analysis import Analysis, Overwrite
+from causal_ivae.config import Pipeline
+from causal_ivae.derivatives import read_sidecar
+from causal_ivae.errors import NothingMatchedError, SettingsError
+from causal_ivae.evaluation.prior import load_prior
+from causal_ivae.imaging.atlas import Parcellation, load_atlas
+from causal_ivae.imaging.bids import SubjectFiles, find_subjects
+from causal_ivae.provenance import digest_of, fingerprint
+
+Level = Literal["participant", "group"]
+LEVELS: tuple[Level, ...] = ("participant", "group")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    source : pathlib.Path
+        fMRIPrep derivatives, a folder of tables, or one file.
+    output : pathlib.Path
+    levels : tuple of {"participant", "group"}
+    pipeline : Pipeline
+    participants, sessions : tuple of str
+        Labels; empty takes all.
+    task, space : str or None
+    bids_filter : mapping or None
+    seed : int
+    device : str
+    overwrite : {"never", "stale", "always"}
+    nprocs : int or None
+    scheduler : str or None
+    stop_on_first_crash : bool
+    command : str
+    """
+
+    source: Path
+    output: Path
+    levels: tuple[Level, ...]
+    pipeline: Pipeline = field(default_factory=Pipeline)
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    task: str | None = None
+    space: str | None = None
+    bids_filter: Mapping[str, Any] | None = None
+    seed: int = 0
+    device: str = "auto"
+    overwrite: Overwrite = "stale"
+    nprocs: int | None = None
+    scheduler: str | None = None
+    stop_on_first_crash: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request that was checked: what will run on what."""
+
+    request: Request
+    analysis: Analysis
+    subjects: tuple[SubjectFiles, ...]
+
+    @property
+    def pooled(self) -> bool:
+        """Whether all subjects go into one fit."""
+        return self.request.pipeline.segments.by == "subjects"
+
+
+def plan(request: Request) -> Plan:
+    """Check a request and find its subjects, without writing anything.
+
+    Raises
+    ------
+    SettingsError
+        If settings contradict each other, or the output folder cannot be used.
+    InputError
+        If the input cannot be used.
+    NothingMatchedError
+        If the filters leave nothing.
+    """
+    source, output = request.source.expanduser(), request.output.expanduser()
+    _check_output(source, output)
+    pipeline = request.pipeline
+    if pipeline.segments.by == "subjects" and "participant" in request.levels:
+        raise SettingsError(
+            "Segments 'subjects' pool all subjects into one fit, so there is no level "
+            "participant: run the level group alone."
+        )
+    parcellation = load_atlas(pipeline.atlas) if pipeline.atlas is not None else None
+    prior = load_prior(pipeline.prior)
+    subjects = find_subjects(
+        source,
+        participants=request.participants,
+        task=request.task,
+        sessions=request.sessions,
+        space=request.space,
+        bids_filter=request.bids_filter,
+        atlas_space=parcellation.space if parcellation is not None else None,
+    )
+    if not subjects:
+        raise NothingMatchedError(f"The filters leave no subject in '{source}'.")
+    if subjects[0].kind == "images" and parcellation is None:
+        raise SettingsError(
+            f"'{source}' holds images, so an atlas is needed: give --atlas (see "
+            "'causal-ivae atlas list')."
+        )
+    analysis = Analysis(
+        source=(source if source.is_dir() else source.parent).resolve(),
+        output=output.resolve(),
+        pipeline=pipeline,
+        atlas_digest=_atlas_digest(parcellation),
+        prior_digest="" if prior is None else digest_of(repr(prior)),
+        seed=request.seed,
+        device=request.device,
+        overwrite=request.overwrite,
+        command=request.command,
+    )
+    return Plan(request, analysis, subjects)
+
+
+def _check_output(source: Path, output: Path) -> None:
+    real_source, real_output = source.resolve(), output.resolve()
+    if output.exists() and not output.is_dir():
+        raise SettingsError(f"The output '{output}' is a file; give a folder.")
+    if source.is_dir() and real_output.is_relative_to(real_source):
+        where = "is the input folder" if real_output == real_source else "is inside the input"
+        raise SettingsError(
+            f"The output folder '{output}' {where} '{source}'; give a folder outside it."
+        )
+    if real_source.is_relative_to(real_output):
+        raise SettingsError(
+            f"The input '{source}' is inside the output folder '{output}'; give another output."
+        )
+    description = output / "dataset_description.json"
+    made_by = read_sidecar(description).get("GeneratedBy", [])
+    if any(entry.get("Name") == "causal-ivae" for entry in made_by):
+        return
+    if output.is_dir() and any(not f.name.startswith(".") for f in output.iterdir()):
+        raise SettingsError(
+            f"The output folder '{output}' is not empty and was not made by causal-ivae; give a "
+            "new or empty folder."
+        )
+
+
+def _atlas_digest(parcellation: Parcellation | None) -> str:
+    if parcellation is None:
+        return ""
+    spheres = (
+        None if array is None else array.tolist()
+        for array in (parcellation.coordinates, parcellation.radius)
+    )
+    regions = (parcellation.names, parcellation.indices, parcellation.space, *spheres)
+    image = "" if parcellation.image is None else fingerprint(parcellation.image)
+    return digest_of(repr(regions), image)

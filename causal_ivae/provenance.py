@@ -1,0 +1,78 @@
+"""What a result was made from: fingerprints of files, versions of packages."""
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+WHOLE_FILE_BYTES = 64 * 2**20
+_HEAD_BYTES = 2**20
+_PACKAGES = (
+    "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "networkx", "nibabel",
+    "nilearn",
+)  # fmt: skip
+
+
+def fingerprint(path: Path) -> str:
+    """Return a short text that changes when a file's content changes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    str
+        ``"sha256:<hex>"`` of the whole content up to `WHOLE_FILE_BYTES`; for larger files
+        ``"head:<hex>"`` of the size, the modification time and the first MiB, because reading
+        every image again would cost as much as loading it.
+    """
+    facts = path.stat()
+    with path.open("rb") as stream:
+        if facts.st_size <= WHOLE_FILE_BYTES:
+            return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+        digest = hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns} ".encode())
+        digest.update(stream.read(_HEAD_BYTES))
+        return f"head:{digest.hexdigest()}"
+
+
+def fingerprints(paths: Iterable[Path], root: Path) -> dict[str, str]:
+    """Return the fingerprint of each file, keyed by its path below `root` where it is below."""
+    return {shown(path, root): fingerprint(path) for path in sorted(set(paths))}
+
+
+def shown(path: Path, root: Path) -> str:
+    """Return a path as written in sidecars: below `root` if it is, else absolute."""
+    path, root = path.resolve(), root.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def digest_of(*parts: str) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of texts."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def package_version() -> str:
+    """Return the version of this package."""
+    try:
+        return version("causal-ivae")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package, Python and the packages that make the numbers."""
+    found = {"causal-ivae": package_version(), "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def generated_by() -> list[dict[str, Any]]:
+    """Return the ``GeneratedBy`` entry of ``dataset_description.json``."""
+    return [{"Name": "causal-ivae", "Version": package_version()}]

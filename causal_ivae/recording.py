@@ -1,0 +1,149 @@
+"""A subject's region time series as files, and back, so that graphs can be made from files."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.derivatives import (
+    UnitPaths,
+    read_json,
+    read_sidecar,
+    read_table,
+    write_json,
+    write_table,
+)
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.series import RegionSeries
+
+
+def find_paths(root: Path, unit: str) -> UnitPaths | None:
+    """Return the output names of the newest recording of a unit, or None if there is none."""
+    folder = UnitPaths(root, unit).folder
+    described = sorted(folder.glob("*_timeseries.json"), key=lambda p: p.stat().st_mtime_ns)
+    if not described:
+        return None
+    entities = read_sidecar(described[-1]).get("Entities", {})
+    return UnitPaths(root, unit, tuple((str(k), str(v)) for k, v in entities.items()))
+
+
+def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str, Any]) -> None:
+    """Write ``_timeseries.tsv``, ``_outliers.tsv`` and, last, ``_timeseries.json``.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+    series : RegionSeries
+    provenance : mapping
+        Added to the sidecar: hashes, fingerprints, versions, command.
+    """
+    sidecar = paths.file("timeseries.json")
+    # An old sidecar must not vouch for new tables if writing stops half way.
+    sidecar.unlink(missing_ok=True)
+    write_table(
+        paths.file("timeseries.tsv"), pd.DataFrame(series.values, columns=list(series.names))
+    )
+    write_table(paths.file("outliers.tsv"), _outliers(series))
+    write_json(
+        sidecar,
+        {
+            "Description": "Region time series, kept volumes, z-scored per run (dimensionless).",
+            "RepetitionTime": series.tr,
+            "Entities": dict(series.entities),
+            "Regions": list(series.names),
+            "Runs": list(series.run_names),
+            "SegmentKind": series.segment_kind,
+            "Segments": list(series.segment_names),
+            "Coverage": dict(zip(series.names, series.coverage.tolist(), strict=True)),
+            "Sources": list(series.sources),
+            "Notes": list(series.notes),
+            "Simulated": series.simulated,
+            **provenance,
+        },
+    )
+
+
+def read_series(paths: UnitPaths) -> RegionSeries:
+    """Read back what `write_series` wrote.
+
+    Raises
+    ------
+    InputError
+        If the files do not agree with one another.
+    """
+    about = read_json(paths.file("timeseries.json"))
+    values = read_table(paths.file("timeseries.tsv"))
+    outliers = read_table(paths.file("outliers.tsv"))
+    kept = outliers["kept"].to_numpy() == 1
+    if kept.sum() != len(values) or list(values.columns) != about["Regions"]:
+        raise InputError(
+            f"'{paths.file('timeseries.tsv')}' does not match its _outliers.tsv and sidecar; "
+            "was it edited? Run again with --overwrite always."
+        )
+    run_of, segment_of = (
+        {name: i for i, name in enumerate(about[key])} for key in ("Runs", "Segments")
+    )
+    used = outliers[kept]
+    runs = outliers["run"].map(run_of).to_numpy()
+    motion = outliers["framewise_displacement"].to_numpy(dtype=np.float64)
+    return RegionSeries(
+        label=paths.unit.removeprefix("sub-"),
+        values=values.to_numpy(dtype=np.float32),
+        names=tuple(about["Regions"]),
+        tr=about["RepetitionTime"],
+        runs=_integers(used["run"].map(run_of)),
+        run_names=tuple(about["Runs"]),
+        volumes=_integers(used["volume"]),
+        n_volumes=tuple(int((runs == i).sum()) for i in range(len(run_of))),
+        segments=_integers(used["segment"].map(segment_of).fillna(-1)),
+        segment_names=tuple(about["Segments"]),
+        segment_kind=about["SegmentKind"],
+        framewise_displacement=None if np.isnan(motion).all() else motion,
+        coverage=np.array([about["Coverage"][name] for name in about["Regions"]]),
+        entities=tuple(about["Entities"].items()),
+        sources=tuple(about["Sources"]),
+        notes=tuple(about["Notes"]),
+        simulated=about["Simulated"],
+    )
+
+
+def select_regions(series: RegionSeries, names: tuple[str, ...]) -> RegionSeries:
+    """Return the series of some regions, in the order given."""
+    position = {name: i for i, name in enumerate(series.names)}
+    columns = [position[name] for name in names]
+    return replace(
+        series,
+        values=np.ascontiguousarray(series.values[:, columns]),
+        names=names,
+        coverage=series.coverage[columns],
+    )
+
+
+def _outliers(series: RegionSeries) -> pd.DataFrame:
+    """Return one row per volume as acquired."""
+    total = sum(series.n_volumes)
+    starts = np.concatenate([[0], np.cumsum(series.n_volumes)])
+    rows = starts[series.runs] + series.volumes
+    kept = np.zeros(total, dtype=np.int64)
+    kept[rows] = 1
+    segment = np.full(total, "", dtype=object)
+    named = series.segments >= 0
+    segment[rows[named]] = np.array(series.segment_names, dtype=object)[series.segments[named]]
+    motion = series.framewise_displacement
+    return pd.DataFrame(
+        {
+            "run": np.repeat(np.array(series.run_names, dtype=object), series.n_volumes),
+            "volume": np.concatenate([np.arange(n) for n in series.n_volumes]),
+            "kept": kept,
+            "segment": segment,
+            "framewise_displacement": np.full(total, np.nan) if motion is None else motion,
+        }
+    )
+
+
+def _integers(column: "pd.Series[Any]") -> NDArray[np.int64]:
+    return column.to_numpy(dtype=np.int64)

@@ -1,0 +1,342 @@
+"""Figures of the pages other than the graph: data, training, scores, agreement of subjects."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import NDArray
+
+from causal_ivae.reporting.svg import (
+    AMBER,
+    BLUE,
+    GRID,
+    INK,
+    RED,
+    figure_style,
+    new_figure,
+    to_svg,
+)
+
+_MOST_LINES = 24  # regions drawn as lines; more are drawn as a carpet
+_MOST_POINTS = 1600
+_MOST_VECTOR_CURVES = 120
+
+
+def series_figure(
+    timeseries: pd.DataFrame,
+    outliers: pd.DataFrame | None,
+    tr: float | None,
+    fd_threshold: float | None,
+    figure_name: str,
+) -> Markup:
+    """Draw region time series over their segments, censored volumes and head motion below.
+
+    Parameters
+    ----------
+    timeseries : pandas.DataFrame, shape (n_times, n_regions)
+        Kept volumes, z-scored per run.
+    outliers : pandas.DataFrame or None
+        One row per volume as acquired: ``run``, ``volume``, ``kept``, ``segment``,
+        ``framewise_displacement`` (mm).  None, or a table with another number of kept volumes:
+        the kept volumes are drawn one after the other.
+    tr : float or None
+        Repetition time, s; None draws volumes instead of minutes.
+    fd_threshold : float or None
+        Framewise displacement above which volumes were censored, mm.
+    figure_name : str
+        Unique in the page.
+    """
+    volumes = _acquired(outliers, len(timeseries))
+    kept = volumes["kept"].to_numpy(dtype=bool)
+    values: NDArray[np.float64] = np.full((len(volumes), timeseries.shape[1]), np.nan)
+    values[kept] = timeseries.to_numpy(dtype=float)
+    time: NDArray[np.float64] = np.arange(len(volumes)) * np.float64(tr / 60 if tr else 1.0)
+    n_regions = values.shape[1]
+    motion = pd.to_numeric(volumes["framewise_displacement"]).to_numpy(dtype=float)
+    below = bool(np.isfinite(motion).any() or not kept.all())
+    height = 0.27 * n_regions + 0.9 if n_regions <= _MOST_LINES else 5.0
+    with figure_style(figure_name):
+        figure = new_figure(9.6, height + (0.95 if below else 0.0))
+        panels: list[Axes] = figure.subplots(
+            2 if below else 1, 1, sharex=True, squeeze=False,
+            height_ratios=[height, 0.8] if below else None,
+        )[:, 0].tolist()  # fmt: skip
+        axes = panels[0]
+        if n_regions <= _MOST_LINES:
+            bottom, top = _lines(axes, time, values, list(map(str, timeseries.columns)))
+            _shade(axes, time, volumes, bottom, top)
+        else:
+            _carpet(axes, time, values)
+        _mark_runs(panels, time, volumes)
+        if below:
+            _motion(panels[-1], time, motion, kept, fd_threshold)
+        panels[-1].set_xlabel("time as acquired (min)" if tr else "volume as acquired")
+        label = (
+            f"Time series of {n_regions} regions, {int(kept.sum())} of {len(kept)} volumes kept, "
+            "segments shaded alternately."
+        )
+        return to_svg(figure, figure_name, label)
+
+
+def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Markup:
+    """Draw the objective of every pair and restart against the step, and their median.
+
+    Parameters
+    ----------
+    training : pandas.DataFrame
+        ``x``, ``y``, ``restart``, ``step``, ``objective`` (higher is better).
+    figure_name : str
+        Unique in the page.
+    method : str
+        As it is to be read.
+    """
+    table = training[np.isfinite(pd.to_numeric(training["objective"]))]
+    curves = [
+        group[["step", "objective"]].to_numpy(dtype=float)
+        for _, group in table.sort_values("step").groupby(["x", "y", "restart"], sort=False)
+    ]
+    alpha = float(np.clip(25 / max(len(curves), 1), 0.05, 0.35))
+    with figure_style(figure_name):
+        figure = new_figure(4.7, 2.7)
+        axes = figure.subplots()
+        lines = LineCollection(curves, colors=BLUE, linewidths=0.5, alpha=alpha)
+        lines.set_rasterized(len(curves) > _MOST_VECTOR_CURVES)
+        axes.add_collection(lines)
+        if len(table):
+            median = table.groupby("step")["objective"].median()
+            axes.plot(median.index, median, color=INK, lw=2.0)
+            late = table.loc[table["step"] >= 0.1 * table["step"].max(), "objective"]
+            low, high = np.quantile(late, 0.04), late.max()
+            margin = 0.08 * (high - low) or 1.0
+            axes.set_ylim(low - margin, high + margin)
+            axes.set_xlim(table["step"].min(), max(table["step"].max(), table["step"].min() + 1))
+        axes.set(xlabel="training step", ylabel="objective (higher is better)")
+        axes.set_title(method, loc="left", fontweight="bold")
+        axes.grid(axis="y", color=GRID, lw=0.6)
+        label = (
+            f"Training curves of {method}: {len(curves)} thin lines, one per pair and restart, "
+            "and their median as a thick line."
+        )
+        return to_svg(figure, figure_name, label)
+
+
+def score_figure(
+    names: Sequence[str],
+    matrix: NDArray[np.float64],
+    decided: NDArray[np.bool_],
+    figure_name: str,
+    method: str,
+) -> Markup:
+    """Draw the signed direction scores as a heat map.
+
+    Parameters
+    ----------
+    names : sequence of str, length n_regions
+    matrix : ndarray, shape (n_regions, n_regions)
+        Row = cause, column = effect; NaN where a pair was not tested.
+    decided : ndarray of bool, shape (n_regions, n_regions)
+        Decided edges, which are marked.
+    figure_name : str
+        Unique in the page.
+    method : str
+        As it is to be read.
+    """
+    n = len(names)
+    shown = [name if len(name) <= 22 else name[:21] + "…" for name in map(str, names)]
+    limit = float(np.nanmax(np.abs(matrix), initial=0.0)) if np.isfinite(matrix).any() else 0.0
+    limit = limit or 1.0
+    size = float(np.clip(0.34 * n, 1.5, 4.4 if n <= 24 else 8.0))
+    with figure_style(figure_name):
+        figure = new_figure(size + 2.6, size + 1.7)
+        axes = figure.subplots()
+        mesh = axes.pcolormesh(
+            np.ma.masked_invalid(matrix), cmap="PuOr", vmin=-limit, vmax=limit,
+            edgecolors="white", linewidth=0.6,
+        )  # fmt: skip
+        rows, columns = np.nonzero(decided)
+        axes.scatter(columns + 0.5, rows + 0.5, s=12, c="black", edgecolors="white", linewidths=0.7)
+        ticks = np.arange(n) + 0.5
+        axes.set_xticks(ticks, shown, rotation=90)
+        axes.set_yticks(ticks, shown)
+        axes.tick_params(length=0)
+        axes.set(xlabel="effect (column)", ylabel="cause (row)")
+        axes.set_title(method, loc="left", fontweight="bold")
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
+        axes.spines[:].set_visible(False)
+        bar = figure.colorbar(mesh, ax=axes, shrink=0.8, aspect=18)
+        bar.set_label("score")
+        bar.outline.set_visible(False)
+        label = (
+            f"Heat map of the direction scores by {method}: {n} causes in rows, {n} effects in "
+            f"columns, {len(rows)} decided edges marked with a dot."
+        )
+        return to_svg(figure, figure_name, label)
+
+
+def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Markup:
+    """Draw, for every pair, which region most subjects put first, with Wilson intervals.
+
+    Parameters
+    ----------
+    edges : mapping from a method, as it is to be read, to pandas.DataFrame
+        Group edges: ``x``, ``y``, ``score``, ``confidence`` (share of subjects with the leading
+        sign of the score), ``share_low``, ``share_high`` (Wilson interval of that share).
+    figure_name : str
+        Unique in the page.
+    """
+    order: dict[tuple[str, str], int] = {}
+    for table in edges.values():
+        for pair in zip(table["x"].astype(str), table["y"].astype(str), strict=True):
+            order.setdefault(pair, len(order))
+    step = 0.3 / max(len(edges) - 1, 1) if len(edges) > 1 else 0.0
+    with figure_style(figure_name):
+        figure = new_figure(8.4, 0.25 * len(order) + 1.25)
+        axes = figure.subplots()
+        axes.axvline(0.5, color=INK, lw=0.8, dashes=(4, 3))
+        looks = (("o", BLUE, BLUE), ("s", AMBER, "white"), ("^", INK, INK), ("D", RED, "white"))
+        for index, (method, table) in enumerate(edges.items()):
+            marker, color, fill = looks[index % len(looks)]
+            rows = [order[(str(x), str(y))] for x, y in zip(table["x"], table["y"], strict=True)]
+            height = np.array(rows) + (index - (len(edges) - 1) / 2) * step
+            # The left end stands for x: mirror the share where x leads.
+            mirrored = table["score"].to_numpy(dtype=float) >= 0
+            share, low, high = (
+                np.where(mirrored, 1 - column, column)
+                for column in (
+                    table[name].to_numpy(dtype=float)
+                    for name in ("confidence", "share_low", "share_high")
+                )
+            )
+            axes.hlines(height, np.fmin(low, high), np.fmax(low, high), color=color, lw=1.4)
+            axes.plot(
+                share, height, marker, ms=5, mec=color, mfc=fill, mew=1.3, ls="none", label=method
+            )
+        pairs = list(order)
+        axes.set_yticks(range(len(pairs)), [x for x, _ in pairs])
+        other = axes.secondary_yaxis("right")
+        other.set_yticks(range(len(pairs)), [y for _, y in pairs])
+        for side in (axes, other):
+            side.tick_params(axis="y", length=0)
+        other.spines["right"].set_visible(False)
+        axes.spines["left"].set_visible(False)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["100%", "75%", "50%", "75%", "100%"])
+        axes.set(xlim=(-0.02, 1.02), ylim=(len(pairs) - 0.4, -0.6))
+        axes.set_xlabel(
+            "← share of subjects whose score makes the left region the cause | the right region →"
+        )
+        axes.grid(axis="y", color=GRID, lw=0.6)
+        axes.set_axisbelow(True)
+        figure.legend(loc="outside upper left", ncols=4, frameon=False)
+        label = (
+            f"For {len(pairs)} pairs of regions, the share of subjects that favour either "
+            "direction, with 95 percent Wilson intervals."
+        )
+        return to_svg(figure, figure_name, label)
+
+
+def _acquired(outliers: pd.DataFrame | None, n_times: int) -> pd.DataFrame:
+    if outliers is not None and int(outliers["kept"].sum()) == n_times:
+        return outliers
+    return pd.DataFrame(
+        {
+            "run": "",
+            "volume": np.arange(n_times),
+            "kept": 1,
+            "segment": "",
+            "framewise_displacement": np.nan,
+        }
+    )
+
+
+def _lines(
+    axes: Axes, time: NDArray[np.float64], values: NDArray[np.float64], names: Sequence[str]
+) -> tuple[float, float]:
+    gap = 5.0
+    for index in range(values.shape[1]):
+        base = -gap * index
+        x, y = _envelope(time, np.clip(values[:, index], -4.0, 4.0))
+        axes.plot(x, base + y, color=INK, lw=0.55)
+    axes.set_yticks([-gap * index for index in range(len(names))], names)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    bottom, top = -gap * (len(names) - 1) - 4.0, 4.5
+    axes.set_ylim(bottom, top)
+    axes.set_xlim(time[0], time[-1] + (time[-1] - time[0]) / max(len(time) - 1, 1))
+    return bottom, top
+
+
+def _envelope(
+    time: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Thin a long series to the minimum and the maximum of every bin, which keeps its outline."""
+    if len(values) <= _MOST_POINTS:
+        return time, values
+    bins = np.linspace(0, len(values), _MOST_POINTS // 2, endpoint=False).astype(int)
+    low = np.fmin.reduceat(values, bins)
+    high = np.fmax.reduceat(values, bins)
+    return np.repeat(time[bins], 2), np.column_stack([low, high]).ravel()
+
+
+def _carpet(axes: Axes, time: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    width = time[1] - time[0] if len(time) > 1 else 1.0
+    axes.imshow(
+        np.ma.masked_invalid(values.T), aspect="auto", cmap="gray", vmin=-2, vmax=2,
+        interpolation="nearest", extent=(time[0], time[-1] + width, values.shape[1], 0),
+    )  # fmt: skip
+    axes.set_ylabel("region, in the order of the table")
+
+
+def _shade(
+    axes: Axes, time: NDArray[np.float64], volumes: pd.DataFrame, bottom: float, top: float
+) -> None:
+    segment = volumes["segment"].fillna("").astype(str)
+    key = volumes["run"].astype(str) + "\0" + segment
+    starts = np.flatnonzero(np.r_[True, key.to_numpy()[1:] != key.to_numpy()[:-1]])
+    stops = np.r_[starts[1:], len(key)]
+    width = time[1] - time[0] if len(time) > 1 else 1.0
+    inside = [(i, j) for i, j in zip(starts, stops, strict=True) if segment.iloc[i]]
+    for parity, color in enumerate(("#dbe7f3", "#f1f5f9")):
+        bars = [(time[i], (j - i) * width) for i, j in inside[parity::2]]
+        axes.broken_barh(bars, (bottom, top - bottom), facecolors=color, lw=0, zorder=0)
+
+
+def _mark_runs(panels: Sequence[Axes], time: NDArray[np.float64], volumes: pd.DataFrame) -> None:
+    runs = volumes["run"].astype(str).to_numpy()
+    starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]])
+    if len(starts) < 2:
+        return
+    for start in starts:
+        for axes in panels:
+            axes.axvline(time[start], color=INK, lw=0.9)
+        panels[0].annotate(
+            runs[start], (time[start], 1.0), xycoords=("data", "axes fraction"),
+            xytext=(2, 2), textcoords="offset points", fontsize=7,
+        )  # fmt: skip
+
+
+def _motion(
+    axes: Axes,
+    time: NDArray[np.float64],
+    motion: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+    threshold: float | None,
+) -> None:
+    width = time[1] - time[0] if len(time) > 1 else 1.0
+    edges = np.flatnonzero(np.diff(np.r_[0, (~kept).astype(int), 0]))
+    bars = [(time[i], (j - i) * width) for i, j in zip(edges[::2], edges[1::2], strict=True)]
+    known = np.isfinite(motion).any()
+    high = max(1.1 * float(np.nanmax(motion)), 2 * (threshold or 0.0)) if known else 1.0
+    axes.broken_barh(bars, (0, high), facecolors="#f3b8a5", lw=0, zorder=0)
+    if known:
+        axes.plot(*_envelope(time, motion), color=INK, lw=0.6)
+        if threshold:
+            axes.axhline(threshold, color=RED, lw=0.8, dashes=(4, 2))
+        axes.set_ylabel("FD (mm)")
+    else:
+        axes.set_yticks([])
+        axes.set_ylabel("censored", rotation=0, ha="right", va="center")
+    axes.set_ylim(0, high)

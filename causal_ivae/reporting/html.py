@@ -1,0 +1,315 @@
+"""The pages: one self-contained file per subject and one for the group, made from files alone."""
+
+import hashlib
+import shlex
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import ValidationError
+
+from causal_ivae import resources
+from causal_ivae.config import Pipeline
+from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.reporting import figures, graph_figure, summary, tables, wording
+from causal_ivae.reporting.methods_text import Realised, methods_text
+from causal_ivae.reporting.references import resolve
+
+_CROWDED = 30  # edges that a circle shows no longer
+_IMAGE_SUFFIXES = (".nii", ".nii.gz")
+
+
+def render_subject(record: UnitRecord) -> str:
+    """Return the page of one subject, or of all subjects pooled into one series.
+
+    Parameters
+    ----------
+    record : UnitRecord
+        Methods that failed are absent; tables that were not written are None.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file and no network.
+    """
+    page = _page(record)
+    pooled = record.unit == "group"
+    page["pooled"] = pooled
+    page["title"] = "All subjects pooled" if pooled else record.unit
+    page["kind"] = "Group report" if pooled else "Subject report"
+    page["series"] = _series(record)
+    page["segments"] = tables.segment_rows(record)
+    page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
+    return _render("subject.html.jinja", page)
+
+
+def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> str:
+    """Return the page of the group.
+
+    Parameters
+    ----------
+    record : UnitRecord
+        Edges with the columns of `causal_ivae.group`.
+    subjects : sequence of mappings
+        ``label`` (with or without ``sub-``), ``state`` ("done", "up to date", "failed" or
+        "skipped", which has no results), ``seconds`` and ``message``.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file and no network, but for links to the subjects' pages.
+    """
+    page = _page(record, n_subjects=_most_subjects(record))
+    page["title"] = "Group"
+    page["kind"] = "Group report"
+    page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
+    page["subjects"] = [_subject(subject) for subject in subjects]
+    shares = {
+        wording.method_name(name): tables.with_names(method.edges)
+        for name, method in record.methods.items()
+        if "share_low" in method.edges and len(method.edges)
+    }
+    page["share"] = figures.share_figure(shares, "fig-share") if shares else None
+    return _render("group.html.jinja", page)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(resources.folder("reports")),
+        # select_autoescape() would leave *.html.jinja unescaped.
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        p=wording.p_text,
+        percent=wording.percent,
+        signed=wording.signed,
+        number=wording.number,
+        duration=wording.duration,
+        method=wording.method_name,
+        sortable=_sort_key,
+    )
+    environment.globals.update(count=wording.count, missing=wording.is_missing)
+    return environment
+
+
+def _render(template: str, page: Mapping[str, Any]) -> str:
+    folder = resources.folder("reports")
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    script = (folder / "report.js").read_text(encoding="utf-8")
+    # The page's own policy lets this script run and nothing else, and forbids every request.
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=style, script=script, script_digest=digest, **page)
+    )
+
+
+def _page(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
+    """Return what both pages show."""
+    names = tables.region_names(record)
+    text, cited = _methods_text(record, names, n_subjects)
+    return {
+        "unit": record.unit,
+        "names": names,
+        "simulated": _simulated(record),
+        "notes": [str(note) for note in record.sidecar.get("Notes", ())],
+        "findings": summary.summary_sentences(record),
+        "absent": [wording.method_name(name) for name in summary.missing_methods(record)],
+        "methods": [
+            _method(index, name, method, names)
+            for index, (name, method) in enumerate(record.methods.items())
+        ],
+        "legend": _legend(record),
+        "crowded": any(
+            (tables.with_names(method.edges)["cause"] != "").sum() > _CROWDED
+            for method in record.methods.values()
+        ),
+        "prior_rows": summary.prior_rows(record.methods),
+        "prior_remarks": summary.prior_remarks(record.methods),
+        "methods_text": text,
+        "cited": cited,
+        "provenance": [
+            _provenance(name, method.sidecar) for name, method in record.methods.items()
+        ],
+    }
+
+
+def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...]) -> dict[str, Any]:
+    shown = wording.method_name(name)
+    judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
+    edges = tables.with_names(method.edges)
+    graph = graph_figure.graph_figure(names, edges, judged, f"fig-graph-{index}", shown)
+    scores, decided = tables.score_matrix(method, names)
+    heat = figures.score_figure(names, scores, decided, f"fig-scores-{index}", shown)
+    training = None
+    if method.training is not None and len(method.training):
+        training = figures.training_figure(
+            tables.with_names(method.training), f"fig-training-{index}", shown
+        )
+    alpha = method.sidecar.get("Settings", {}).get("decision", {}).get("alpha", 0.05)
+    return {
+        "index": index,
+        "name": shown,
+        "graph": graph,
+        "heat": heat,
+        "training": training,
+        "convergence": _convergence(method),
+        "edges": tables.edge_rows(method),
+        "has_prior": method.prior_check is not None,
+        "tests": tables.pair_tests(method),
+        "alpha": alpha,
+    }
+
+
+def _legend(record: UnitRecord) -> str | None:
+    present = set()
+    for method in record.methods.values():
+        judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
+        for edge in tables.with_names(method.edges).to_dict("records"):
+            present.add(graph_figure.edge_kind(edge, judged))
+    kinds = [kind for kind in graph_figure.STYLES if kind in present]
+    return graph_figure.graph_legend(kinds, "fig-legend") if kinds else None
+
+
+def _convergence(method: MethodRecord) -> dict[str, Any] | None:
+    table = method.restarts
+    if table is None or not np.isfinite(table["objective"]).any():
+        return None
+    n_restarts = len(table)
+    table = table[np.isfinite(table["objective"])]
+    return {
+        "n": len(table),
+        "diverged": n_restarts - len(table),
+        "low": table["objective"].quantile(0.25),
+        "median": table["objective"].median(),
+        "high": table["objective"].quantile(0.75),
+        "slope": table["slope"].median(),
+    }
+
+
+def _series(record: UnitRecord) -> dict[str, Any] | None:
+    if record.timeseries is None or not len(record.timeseries):
+        return None
+    settings: Mapping[str, Any] = next(
+        (m.sidecar.get("Settings", {}) for m in record.methods.values()), {}
+    )
+    threshold = settings.get("denoise", {}).get("fd_threshold")
+    measured = record.outliers is not None and bool(
+        record.outliers["framewise_displacement"].notna().any()
+    )
+    shown = record.timeseries.rename(columns=str)
+    used = [name for name in tables.region_names(record) if name in shown]
+    tr = record.sidecar.get("RepetitionTime")
+    threshold = threshold if measured and _from_images(record) else None
+    figure = figures.series_figure(shown[used], record.outliers, tr, threshold, "fig-series")
+    n_acquired = None if record.outliers is None else len(record.outliers)
+    return {
+        "figure": figure,
+        "n_kept": len(record.timeseries),
+        "n_acquired": n_acquired,
+        "tr": tr,
+        "measured": measured,
+        "threshold": threshold,
+        "kind": record.sidecar.get("SegmentKind", "segments"),
+        "sources": [str(source) for source in record.sidecar.get("Sources", ())],
+    }
+
+
+def _methods_text(
+    record: UnitRecord, names: tuple[str, ...], n_subjects: int | None
+) -> tuple[str | None, list[Any]]:
+    """Return paragraph and references; None where settings of another version do not fit."""
+    if not record.methods:
+        return None, []
+    first = next(iter(record.methods.values()))
+    try:
+        settings = Pipeline.model_validate(first.sidecar["Settings"])
+    except ValidationError:
+        return None, []
+    segments = record.sidecar.get("Segments")
+    prior = first.sidecar.get("Prior")
+    realised = Realised(
+        n_regions=len(names),
+        n_pairs=len(first.edges),
+        methods=tuple(record.methods),
+        seed=int(first.sidecar["Seed"]),
+        images=_from_images(record),
+        tr=record.sidecar.get("RepetitionTime"),
+        n_kept=None if record.timeseries is None else len(record.timeseries),
+        n_acquired=None if record.outliers is None else len(record.outliers),
+        n_segments=None if segments is None else len(segments),
+        segment_kind=str(record.sidecar.get("SegmentKind", "")),
+        n_subjects=n_subjects,
+        prior=prior["Name"] if prior else None,
+        versions=first.sidecar.get("Versions", {}),
+        simulated=_simulated(record),
+    )
+    return resolve(methods_text(settings, realised))
+
+
+def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    command = sidecar.get("Command", "")
+    prints = sidecar.get("InputFingerprints", {})
+    return {
+        "name": wording.method_name(name),
+        "command": command if isinstance(command, str) else shlex.join(map(str, command)),
+        "seed": sidecar.get("Seed"),
+        "device": sidecar.get("Device"),
+        "seconds": sidecar.get("Seconds"),
+        "digest": sidecar.get("SettingsHash"),
+        "versions": list(sidecar.get("Versions", {}).items()),
+        "fingerprints": list(prints.items()) if isinstance(prints, Mapping) else [],
+        "settings": yaml.safe_dump(
+            sidecar.get("Settings", {}), sort_keys=False, allow_unicode=True, width=96
+        ),
+    }
+
+
+def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
+    unit = f"sub-{str(subject['label']).removeprefix('sub-')}"
+    message = subject.get("message")
+    return {
+        "unit": unit,
+        "state": str(subject["state"]),
+        "seconds": subject.get("seconds"),
+        "message": "" if wording.is_missing(message) else str(message),
+        # A subject that failed, or has no results, may have left no page.
+        "link": quote(f"{unit}.html") if subject["state"] in ("done", "up to date") else None,
+    }
+
+
+def _most_subjects(record: UnitRecord) -> int:
+    counts = [
+        int(method.edges["n_subjects"].max())
+        for method in record.methods.values()
+        if "n_subjects" in method.edges and len(method.edges)
+    ]
+    return max(counts, default=0)
+
+
+def _simulated(record: UnitRecord) -> bool:
+    own = bool(record.sidecar.get("Simulated"))
+    return own or any(method.sidecar.get("Simulated") for method in record.methods.values())
+
+
+def _from_images(record: UnitRecord) -> bool | None:
+    if not record.sidecar.get("Sources"):
+        return None
+    sources = (str(source) for source in record.sidecar.get("Sources", ()))
+    return any(source.endswith(_IMAGE_SUFFIXES) for source in sources)
+
+
+def _sort_key(value: Any) -> str:
+    """Return a value for ``data-sort``; missing ones sort last."""
+    return "" if wording.is_missing(value) else f"{float(value):.9g}"

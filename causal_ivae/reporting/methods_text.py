@@ -1,0 +1,267 @@
+"""A methods paragraph for a paper, from the settings and the numbers that came of them."""
+
+from dataclasses import dataclass, field
+
+from causal_ivae.config import Null, Pipeline
+from causal_ivae.reporting.wording import count, listed
+
+_NULLS: dict[Null, str] = {
+    "circular_shift": (
+        "{draws} circular shifts of one series within its segments, which keep its "
+        "autocorrelation [@chwialkowski2014a]"
+    ),
+    "wild_bootstrap": "{draws} draws of the wild bootstrap for time series [@chwialkowski2014b]",
+    "permutation": (
+        "{draws} permutations within segments, which take volumes as exchangeable and so ignore "
+        "autocorrelation"
+    ),
+    "gamma": (
+        "a gamma distribution with matched moments, which takes volumes as independent "
+        "[@gretton2007]"
+    ),
+}
+_CONFOUNDS = {
+    "motion": "head motion",
+    "wm_csf": "white-matter and cerebrospinal-fluid signals",
+    "global_signal": "the global signal",
+    "compcor": "CompCor components",
+    "high_pass": "cosine drift terms",
+}
+_WORDS = {
+    "gaussian": "Gaussian",
+    "laplace": "Laplace",
+    "variance": "scale",
+    "mean_variance": "location and scale",
+    "leaky_relu": "leaky ReLU",
+    "xtanh": "tanh-plus-linear (xtanh)",
+}
+
+
+@dataclass(frozen=True)
+class Realised:
+    """What the settings came to in one subject, or in the group.
+
+    Attributes
+    ----------
+    n_regions, n_pairs : int
+    methods : tuple of str
+        Methods that finished.
+    seed : int
+    images : bool or None
+        Whether the series were taken from images (else from tables); None if not known.
+    tr : float or None
+        Repetition time, s.
+    n_kept, n_acquired : int or None
+        Volumes.
+    n_segments : int or None
+    segment_kind : str
+        In words.
+    n_subjects : int or None
+        For the group.
+    prior : str or None
+        Name of the prior that the graph was compared with.
+    versions : dict
+        Package to version.
+    simulated : bool
+    """
+
+    n_regions: int
+    n_pairs: int
+    methods: tuple[str, ...]
+    seed: int
+    images: bool | None = False
+    tr: float | None = None
+    n_kept: int | None = None
+    n_acquired: int | None = None
+    n_segments: int | None = None
+    segment_kind: str = ""
+    n_subjects: int | None = None
+    prior: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    simulated: bool = False
+
+
+def methods_text(settings: Pipeline, realised: Realised) -> str:
+    """Return the paragraph, citations as ``[@key]`` of ``reports/references.bib``.
+
+    Parameters
+    ----------
+    settings : Pipeline
+    realised : Realised
+
+    Returns
+    -------
+    str
+        `causal_ivae.reporting.references.resolve` writes the citations out.
+    """
+    sentences = [
+        *_data(settings, realised),
+        *_segments(settings, realised),
+        *(_ivae(settings, realised) if "ivae" in realised.methods else []),
+        *(_tcl(settings, realised) if "tcl" in realised.methods else []),
+        *_tests(settings),
+        *_decision(settings),
+        *_prior(settings, realised),
+        *(_group(settings, realised) if realised.n_subjects is not None else []),
+        *_software(realised),
+    ]
+    return " ".join(sentences)
+
+
+def _data(settings: Pipeline, realised: Realised) -> list[str]:
+    regions = count(realised.n_regions, "region")
+    tr = f" (repetition time {realised.tr:g} s)" if realised.tr else ""
+    if realised.simulated:
+        text = [f"Time series of {regions}{tr} were simulated; they are no measurement."]
+    elif realised.images:
+        text = _denoising(settings, regions, tr)
+    elif realised.images is None:
+        text = [f"Time series of {regions}{tr} were analysed, z-scored per run."]
+    else:
+        order = settings.tables.detrend_order
+        text = [
+            f"Time series of {regions}{tr} were read from tables; from each run a polynomial of "
+            f"order {order} was removed, and each region was z-scored."
+        ]
+    if realised.n_kept is not None and realised.n_acquired is not None:
+        text.append(f"Of {realised.n_acquired:,} volumes, {realised.n_kept:,} were kept.")
+    return text
+
+
+def _denoising(settings: Pipeline, regions: str, tr: str) -> list[str]:
+    denoise = settings.denoise
+    removed = [_CONFOUNDS[name] for name in denoise.strategy if name in _CONFOUNDS]
+    smoothing = (
+        f"smoothed with a kernel of {denoise.smoothing_fwhm:g} mm full width at half maximum"
+        if denoise.smoothing_fwhm
+        else "not smoothed"
+    )
+    text = [
+        f"Images{tr} preprocessed with fMRIPrep [@esteban2019] were {smoothing} and averaged "
+        f"within {regions} with nilearn [@abraham2014]."
+    ]
+    if removed:
+        text.append(f"Regressors for {listed(removed)} were removed.")
+    if "scrub" in denoise.strategy:
+        text.append(
+            f"Volumes with a framewise displacement above {denoise.fd_threshold:g} mm "
+            f"[@power2014] or standardised DVARS above {denoise.std_dvars_threshold:g} were "
+            "censored."
+        )
+    text.append("Each region was z-scored within each run.")
+    return text
+
+
+def _segments(settings: Pipeline, realised: Realised) -> list[str]:
+    kind = realised.segment_kind or settings.segments.by
+    made = "" if realised.n_segments is None else f", {count(realised.n_segments, 'segment')}"
+    return [
+        f"The auxiliary variable u was the time segment ({kind}{made}; segments with fewer than "
+        f"{settings.segments.min_volumes} volumes were left out)."
+    ]
+
+
+def _ivae(settings: Pipeline, realised: Realised) -> list[str]:
+    model, restarts = settings.unmixing.ivae, settings.unmixing.restarts
+    noise = (
+        "a learned noise level"
+        if model.noise == "learned"
+        else f"a noise standard deviation of {model.noise:g}"
+    )
+    return [
+        f"For every pair of regions ({count(realised.n_pairs, 'pair')}), an identifiable "
+        "variational autoencoder [@khemakhem2020] estimated two latent disturbances, with a "
+        f"{_WORDS[model.prior]} conditional prior whose {_WORDS[model.modulates]} varied between "
+        f"segments, encoder and decoder networks of {model.layers} layers with {model.hidden} "
+        f"hidden units and {_WORDS[model.activation]} activations, and {noise}.",
+        f"The evidence lower bound was maximised with Adam [@kingma2015] from "
+        f"{count(restarts, 'random start')} per pair ({model.steps:,} steps, batches of "
+        f"{model.batch_size}, learning rate {model.learning_rate:g}, Kullback-Leibler term "
+        f"annealed over the first {100 * model.warmup:.0f}% of the steps).",
+    ]
+
+
+def _tcl(settings: Pipeline, realised: Realised) -> list[str]:
+    model, restarts = settings.unmixing.tcl, settings.unmixing.restarts
+    again = "For comparison, the" if "ivae" in realised.methods else "The"
+    return [
+        f"{again} disturbances of each pair were estimated by time-contrastive learning "
+        f"[@hyvarinen2016]: a network of {model.layers} layers with {model.hidden} maxout units "
+        "was trained to tell the segments apart, and linear independent component analysis "
+        "[@hyvarinen1999] separated its features "
+        f"({count(restarts, 'random start')}, {model.steps:,} steps, batches of "
+        f"{model.batch_size}, learning rate {model.learning_rate:g})."
+    ]
+
+
+def _tests(settings: Pipeline) -> list[str]:
+    tests = settings.independence
+    null = _NULLS[tests.null].format(draws=f"{tests.draws:,}")
+    return [
+        "Independence of each region from each disturbance, given the segments, was tested with "
+        "the Hilbert-Schmidt independence criterion [@gretton2005; @gretton2007] computed within "
+        f"segments and pooled; the null distribution came from {null}."
+    ]
+
+
+def _decision(settings: Pipeline) -> list[str]:
+    decision = settings.decision
+    if decision.rule == "paper":
+        rule = (
+            "Each restart voted by the rule of non-linear causal discovery [@monti2019]: a "
+            "region is the cause if, of the four tests at level "
+            f"{decision.alpha:g}/4, its independence of the other region's disturbance is the "
+            "only one not rejected; the majority of the restarts decided."
+        )
+    else:
+        rule = (
+            "A direction needed two tests at level "
+            f"{decision.alpha:g}: the two regions had to be dependent, and the direction score had "
+            "to differ from zero under resampling of segments and restarts. The score follows the "
+            "test pattern of non-linear causal discovery [@monti2019]: it says how much more "
+            "independent one region than the other is of the disturbance that it depends on "
+            "least. Pairs that were not dependent were given no edge, all others were left "
+            "undecided."
+        )
+    sure = (
+        "of the restarts"
+        if decision.rule == "paper"
+        else f"of {decision.resamples:,} resamples of segments and restarts"
+    )
+    return [
+        rule,
+        f"Confidence is the share {sure} with the same outcome; q-values control the false "
+        "discovery rate across pairs [@benjamini1995].",
+    ]
+
+
+def _prior(settings: Pipeline, realised: Realised) -> list[str]:
+    if realised.prior is None:
+        return []
+    return [
+        f"The graph was set against the anatomical prior '{realised.prior}', which the "
+        f"estimation did not use; chance levels come from {settings.prior.draws:,} random graphs "
+        "with as many edges on the same pairs."
+    ]
+
+
+def _group(settings: Pipeline, realised: Realised) -> list[str]:
+    n = realised.n_subjects or 0
+    return [
+        f"Over {count(n, 'subject')}, the mean score of each pair was compared with zero by a "
+        "two-sided sign-flip permutation test, with q-values across pairs [@benjamini1995] at "
+        f"level {settings.group.alpha:g}; the share of subjects whose score has the sign of the "
+        "mean is given with its 95% Wilson interval [@wilson1927]."
+    ]
+
+
+def _software(realised: Realised) -> list[str]:
+    ours = realised.versions.get("causal-ivae")
+    others = [
+        f"{name} {realised.versions[key]}"
+        for key, name in (("torch", "PyTorch"), ("nilearn", "nilearn"))
+        if key in realised.versions and (key != "nilearn" or realised.images)
+    ]
+    tool = f"causal-ivae {ours}" if ours else "causal-ivae"
+    using = f" with {listed(others)}" if others else ""
+    return [f"All steps were run by {tool}{using}, seed {realised.seed}."]

@@ -1,0 +1,134 @@
+"""The works cited: read from ``reports/references.bib``, written as text."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from causal_ivae import resources
+from causal_ivae.errors import SettingsError, nearest
+
+_ENTRY = re.compile(r"@(\w+)\{([\w-]+),\n(.*?)\n\}", re.DOTALL)
+_FIELD = re.compile(r"^\s*(\w+)\s*=\s*\{(.*)\},?$", re.MULTILINE)
+_CITATION = re.compile(r"\[(@[\w-]+(?:; @[\w-]+)*)\]")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One work.
+
+    Attributes
+    ----------
+    key : str
+    authors : tuple of (str, str)
+        Family name, given names.
+    title, venue : str
+        `venue` with volume and pages.
+    year : str
+    doi, arxiv : str
+        Empty where there is none.
+    """
+
+    key: str
+    authors: tuple[tuple[str, str], ...]
+    title: str
+    venue: str
+    year: str
+    doi: str
+    arxiv: str
+
+    @property
+    def cited_as(self) -> str:
+        """Authors and year, as within parentheses."""
+        families = [family for family, _ in self.authors]
+        who = f"{families[0]} et al." if len(families) > 2 else " and ".join(families)
+        return f"{who}, {self.year}"
+
+    @property
+    def author_list(self) -> str:
+        """All authors; the first six where there are more than eight."""
+        names = [
+            f"{family} {''.join(part[0] for part in given.replace('-', ' ').split())}"
+            for family, given in self.authors
+        ]
+        if len(names) > 8:
+            return ", ".join(names[:6]) + " et al."
+        return ", ".join(names)
+
+    @property
+    def link(self) -> str:
+        """Where the work is, empty if only print says."""
+        if self.doi:
+            return f"https://doi.org/{self.doi}"
+        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
+
+
+@cache
+def bibliography() -> dict[str, Reference]:
+    """Return the bundled works by key."""
+    text = (resources.folder("reports") / "references.bib").read_text(encoding="utf-8")
+    found = {}
+    for _, key, body in _ENTRY.findall(text):
+        fields = {name: re.sub(r"[{}]", "", value) for name, value in _FIELD.findall(body)}
+        fields = {name: value.replace("--", "\N{EN DASH}") for name, value in fields.items()}
+        authors = tuple(
+            (family.strip(), given.strip())
+            for family, _, given in (
+                author.partition(",") for author in fields["author"].split(" and ")
+            )
+        )
+        found[key] = Reference(
+            key=key,
+            authors=authors,
+            title=fields["title"],
+            venue=_venue(fields),
+            year=fields["year"],
+            doi=fields.get("doi", ""),
+            arxiv=fields.get("eprint", ""),
+        )
+    return found
+
+
+def resolve(text: str) -> tuple[str, list[Reference]]:
+    """Replace ``[@key; @key]`` by authors and years.
+
+    Parameters
+    ----------
+    text : str
+        Citations as Pandoc reads them.
+
+    Returns
+    -------
+    text : str
+    cited : list of Reference
+        Each once, by first author and year.
+
+    Raises
+    ------
+    SettingsError
+        If a key is not in ``references.bib``.
+    """
+    works = bibliography()
+    cited: dict[str, Reference] = {}
+
+    def replace(match: re.Match[str]) -> str:
+        keys = [key.strip().removeprefix("@") for key in match.group(1).split(";")]
+        for key in keys:
+            if key not in works:
+                raise SettingsError(
+                    f"'{key}' is cited but not in references.bib. {nearest(key, works)}"
+                )
+            cited[key] = works[key]
+        return "(" + "; ".join(works[key].cited_as for key in keys) + ")"
+
+    readable = _CITATION.sub(replace, text)
+    return readable, sorted(cited.values(), key=lambda work: (work.authors[0], work.year))
+
+
+def _venue(fields: dict[str, str]) -> str:
+    place = fields.get("journal") or fields.get("booktitle", "")
+    if "series" in fields:
+        place += f", {fields['series']}"
+    if "volume" in fields:
+        place += f" {fields['volume']}"
+        place += f"({fields['number']})" if "number" in fields else ""
+    return place + (f": {fields['pages']}" if "pages" in fields else "")

@@ -1,0 +1,191 @@
+"""What was found, in sentences that claim no more than the numbers do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.reporting.tables import same_direction, with_names
+from causal_ivae.reporting.wording import count, listed, method_name, p_phrase, percent
+
+_FEW_SUBJECTS = 10
+
+
+@dataclass(frozen=True)
+class PriorRow:
+    """One line of the prior comparison."""
+
+    method: str
+    what: str
+    count: int
+    of: int
+    share: float | None
+    chance: float | None
+    p_value: float | None
+
+
+def summary_sentences(record: UnitRecord) -> list[str]:
+    """Return the findings of every method, their agreement and the prior's verdict."""
+    sentences = [_findings(name, method) for name, method in record.methods.items()]
+    sentences += agreement_sentences(record)
+    for name, method in record.methods.items():
+        prior = method.sidecar.get("Prior")
+        if prior:
+            sentences.append(_prior_sentence(name, prior))
+    return sentences
+
+
+def agreement_sentences(record: UnitRecord) -> list[str]:
+    """Return, for every two methods, how often their directions agree, and what chance gives."""
+    sentences = []
+    for (one, first), (other, second) in combinations(record.methods.items(), 2):
+        n_both, n_same = same_direction(first, second)
+        names = f"{method_name(one)} and {method_name(other)}"
+        if n_both == 0:
+            sentences.append(f"There is no pair to which both {names} give a direction.")
+            continue
+        sentences.append(
+            f"{names} both give a direction to {count(n_both, 'pair')} and agree on {n_same} of "
+            f"{'it' if n_both == 1 else 'them'}; directions drawn at random would agree on "
+            f"{n_both / 2:g} on average."
+        )
+    return sentences
+
+
+def missing_methods(record: UnitRecord) -> list[str]:
+    """Return the methods that the settings ask for but that left no result."""
+    wanted: list[str] = []
+    for method in record.methods.values():
+        asked = method.sidecar.get("Settings", {}).get("unmixing", {}).get("methods", ())
+        wanted += [name for name in asked if name not in wanted]
+    return [name for name in wanted if name not in record.methods]
+
+
+def prior_rows(methods: Mapping[str, MethodRecord]) -> list[PriorRow]:
+    """Return counts, shares, chance shares and p-values per method; empty without a prior."""
+    rows = []
+    for name, method in methods.items():
+        prior = method.sidecar.get("Prior")
+        if not prior:
+            continue
+        of = int(prior["Edges"])
+        for key, what in (("Direct", "direct projection"), ("Feasible", "direct or indirect")):
+            part = prior.get(key) or {}
+            rows.append(
+                PriorRow(
+                    method_name(name), what, int(part.get("Count") or 0), of,
+                    part.get("Share"), part.get("ChanceShare"), part.get("PValue"),
+                )
+            )  # fmt: skip
+        turned = prior.get("Orientation")
+        if turned and turned.get("Edges"):
+            n, same = int(turned["Edges"]), int(turned["Count"])
+            rows.append(
+                PriorRow(
+                    method_name(name), "direction as in the prior, where it has only one", same, n,
+                    same / n, 0.5, turned.get("PValue"),
+                )
+            )  # fmt: skip
+    return rows
+
+
+def prior_remarks(methods: Mapping[str, MethodRecord]) -> list[str]:
+    """Return what limits the comparison: undirected priors, unknown regions, edges left out."""
+    remarks: list[str] = []
+    for name, method in methods.items():
+        prior = method.sidecar.get("Prior")
+        if not prior:
+            continue
+        if not prior.get("Directed", True):
+            remarks.append(
+                f"The prior '{prior['Name']}' has no directions: both directions of a connected "
+                "pair count as feasible, so it cannot speak for or against a direction."
+            )
+        unknown = [str(region) for region in prior.get("Unknown", ())]
+        if unknown:
+            verb = "is" if len(unknown) == 1 else "are"
+            remarks.append(f"Not in the prior '{prior['Name']}': {listed(unknown)} {verb} unknown.")
+        left_out = int(prior.get("EdgesLeftOut") or 0)
+        if left_out:
+            remarks.append(
+                f"{method_name(name)}: {count(left_out, 'edge')} left out of all counts, because "
+                "the prior says nothing of the pair."
+            )
+        chance = (prior.get("Feasible") or {}).get("ChanceShare")
+        if chance is not None and chance >= 0.5:
+            remarks.append(
+                f"The prior '{prior['Name']}' is dense: {percent(chance)} of random edges on the "
+                "tested pairs would be feasible, so feasibility alone says little."
+            )
+    return list(dict.fromkeys(remarks))
+
+
+def status_sentence(subjects: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many subjects are done, were up to date, failed."""
+    states = [str(subject["state"]) for subject in subjects]
+    words = {
+        "done": "finished", "up to date": "up to date", "skipped": "without results",
+        "failed": "failed",
+    }  # fmt: skip
+    known = [f"{states.count(s)} {word}" for s, word in words.items() if s in states]
+    return f"{count(len(states), 'subject')}: {listed(known)}." if known else "No subjects."
+
+
+def power_sentence(record: UnitRecord) -> list[str]:
+    """Return how many subjects are combined, and the smallest p-value that so few can give.
+
+    Notes
+    -----
+    n subjects have 2**n sign flips, two of which are as extreme as all signs alike.
+    """
+    sizes = {
+        name: int(method.edges["n_subjects"].max())
+        for name, method in record.methods.items()
+        if "n_subjects" in method.edges and len(method.edges)
+    }
+    sentences = []
+    for n in sorted(set(sizes.values())):
+        members = [method_name(name) for name, size in sizes.items() if size == n]
+        graphs = "graph combines" if len(members) == 1 else "graphs combine"
+        text = f"The group's {listed(members)} {graphs} {count(n, 'subject')}"
+        if n <= _FEW_SUBJECTS:
+            text += f"; no p-value over so few can be below {2 / 2**n:.2g}"
+        sentences.append(text + ".")
+    return sentences
+
+
+def _findings(name: str, method: MethodRecord) -> str:
+    edges = with_names(method.edges)
+    settings = method.sidecar.get("Settings", {})
+    # Over subjects the decision itself is made by q.
+    of_group = "n_subjects" in edges
+    alpha = None if of_group else settings.get("decision", {}).get("alpha", 0.05)
+    n_none = int((edges["decision"] == "none").sum())
+    n_open = int((edges["decision"] == "undecided").sum())
+    n_directed = len(edges) - n_none - n_open
+    parts = [f"{n_directed} {'has' if n_directed == 1 else 'have'} a direction"]
+    if n_directed == 0:
+        parts = ["none has a direction"]
+    if n_directed and alpha is not None:
+        adjusted = int((edges.loc[edges["cause"] != "", "q_value"] <= alpha).sum())
+        parts[0] += f" ({adjusted} of them with q ≤ {alpha:g})"
+    if n_none:
+        parts.append(f"{n_none} {'shows' if n_none == 1 else 'show'} no edge")
+    if n_open:
+        parts.append(f"{n_open} {'is' if n_open == 1 else 'are'} undecided")
+    return f"{method_name(name)} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
+
+
+def _prior_sentence(name: str, prior: Mapping[str, Any]) -> str:
+    feasible = prior.get("Feasible") or {}
+    if feasible.get("Share") is None:
+        return f"The prior '{prior['Name']}' has no edge of {method_name(name)} to judge."
+    of = int(prior["Edges"])
+    direct = (prior.get("Direct") or {}).get("Count", 0)
+    return (
+        f"Of {count(of, 'edge')} of {method_name(name)} that the prior '{prior['Name']}' "
+        f"speaks of, {feasible['Count']} can be explained by it ({direct} directly); random edges "
+        f"would reach {percent(feasible.get('ChanceShare'))} against {percent(feasible['Share'])} "
+        f"here ({p_phrase(feasible.get('PValue'))})."
+    )

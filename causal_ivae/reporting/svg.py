@@ -1,0 +1,116 @@
+"""Matplotlib figures as inline SVG: no pyplot, no global state, same data same bytes."""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+INK = "#1f2933"
+FAINT = "#9aa5b1"
+GRID = "#e4e7eb"
+BLUE = "#0b57a4"
+RED = "#c4161c"
+AMBER = "#b35c00"
+
+_FONTS = "'Helvetica Neue',Helvetica,Arial,'DejaVu Sans',sans-serif"
+_STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.0,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 9.0,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    # A region may be called "a$b$".
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+}
+_TAG = re.compile(r"<[a-zA-Z/][^>]*>")
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+
+
+@contextmanager
+def figure_style(name: str) -> Iterator[None]:
+    """Draw and save within this context; every setting is put back when it ends.
+
+    Parameters
+    ----------
+    name : str
+        Name of the figure; seeds the identifiers of its parts, so that they are reproducible.
+    """
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # The reader's browser chooses the font, so a letter that the layout font lacks is drawn.
+        warnings.filterwarnings(
+            "ignore", message=r"Glyph \d+ .* missing from", category=UserWarning
+        )
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, with constrained layout."""
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def to_svg(figure: Figure, name: str, label: str) -> Markup:
+    """Return a figure as one ``<svg>`` element to be placed in a page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    name : str
+        Unique in the page; prefixes every identifier, since inlined figures share one name space.
+    label : str
+        What the figure shows, for readers who do not see it.
+
+    Returns
+    -------
+    markupsafe.Markup
+        Without XML declaration, date or metadata; text stays text and is escaped.
+    """
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    # Figure.savefig would draw twice.
+    FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
+    drawn = buffer.getvalue()
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
+    # Matplotlib's style sheet is for every element of the page once it is inlined.
+    drawn = re.sub(r"<style[^>]*>.*?</style>", "", drawn, flags=re.DOTALL)
+    opening = re.search(r"<svg[^>]*>", drawn)
+    if opening is None:  # pragma: no cover
+        raise RuntimeError("Matplotlib wrote no <svg> element.")
+    size = " ".join(re.findall(r'(?:viewBox|width|height)="[^"]*"', opening.group()))
+    body = drawn[opening.end() :].replace("\n", " ")
+    body = re.sub(r" {2,}", " ", body)
+    # Angle brackets in text and attributes are escaped, so every match is a tag.
+    body = _TAG.sub(lambda match: _tidy(match.group(), name), body)
+    title = f"{name}-title"
+    return Markup(  # noqa: S704 - every text in it is escaped, by Matplotlib or here
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'id="{name}" role="img" aria-labelledby="{title}" {size} '
+        f'style="stroke-linejoin:round;stroke-linecap:butt">'
+        f'<title id="{title}">{escape(label)}</title>{body.rstrip()}'
+    )
+
+
+def _tidy(tag: str, name: str) -> str:
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = tag.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
+    tag = re.sub("'DejaVu Sans'(, sans-serif)?", _FONTS, tag)
+    if 'd="' in tag or tag.startswith(("<use", "<text", "<g")):
+        tag = _LONG_NUMBER.sub(lambda number: f"{float(number.group()):.2f}", tag)
+    return tag

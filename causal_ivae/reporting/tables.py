@@ -1,0 +1,254 @@
+"""Rows of the pages' tables, made from the files of a unit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.derivatives import MethodRecord, UnitRecord
+
+_COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided")
+
+
+@dataclass(frozen=True)
+class SubjectCounts:
+    """How the subjects decided one pair, for the direction in which the row is shown."""
+
+    subjects: int
+    forward: int
+    backward: int
+    none: int
+    undecided: int
+    low: float
+    high: float
+    p_dependence: float
+
+
+@dataclass(frozen=True)
+class EdgeRow:
+    """One pair: from cause to effect if a direction is decided, else as listed.
+
+    ``score`` is positive where it favours `first` as the cause.
+    """
+
+    first: str
+    second: str
+    decision: str
+    score: float
+    p_value: float
+    q_value: float
+    confidence: float
+    verdict: str
+    path: str
+    counts: SubjectCounts | None
+
+
+@dataclass(frozen=True)
+class RestartRow:
+    """The four p-values of one pair and restart: x ~ n1, x ~ n2, y ~ n1, y ~ n2."""
+
+    restart: int
+    p_values: tuple[float, float, float, float]
+    vote: str
+    score: float
+
+
+@dataclass(frozen=True)
+class PairTests:
+    """All tests of one pair; the dependence test is missing where it was not written."""
+
+    x: str
+    y: str
+    statistic: float
+    null_mean: float
+    p_dependence: float
+    restarts: tuple[RestartRow, ...]
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    """One segment of one run; volumes count from 0 as acquired."""
+
+    name: str
+    run: str
+    kept: int
+    first: int
+    last: int
+
+
+def text_column(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return a column of names as text, empty where missing."""
+    return column.astype(object).where(column.notna(), "").astype(str)
+
+
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns of names are text (a region may be called ``17``)."""
+    names = ("x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path")
+    present = [name for name in names if name in table]
+    return table.assign(**{name: text_column(table[name]) for name in present})
+
+
+def region_names(record: UnitRecord) -> tuple[str, ...]:
+    """Return the analysed regions, in the order of the series where there is one."""
+    for method in record.methods.values():
+        if method.sidecar.get("Regions"):
+            return tuple(str(name) for name in method.sidecar["Regions"])
+    used: dict[str, None] = {}
+    for method in record.methods.values():
+        edges = with_names(method.edges)
+        for pair in zip(edges["x"], edges["y"], strict=True):
+            used.update(dict.fromkeys(pair))
+    if record.timeseries is None:
+        return tuple(used)
+    ordered = [str(name) for name in record.timeseries.columns]
+    if not used:
+        return tuple(ordered)
+    return tuple(name for name in ordered if name in used) + tuple(
+        name for name in used if name not in ordered
+    )
+
+
+def verdicts(method: MethodRecord) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return verdict and path of every edge that the prior speaks of, by (cause, effect)."""
+    if method.prior_check is None:
+        return {}
+    check = with_names(method.prior_check)
+    return {
+        (row["cause"], row["effect"]): (row["verdict"], row["path"])
+        for row in check.to_dict("records")
+        if row["verdict"]
+    }
+
+
+def edge_rows(method: MethodRecord) -> list[EdgeRow]:
+    """Return one row per pair: decided edges first, the surest at the top."""
+    judged = verdicts(method)
+    rows = []
+    for edge in with_names(method.edges).to_dict("records"):
+        directed = edge["cause"] != ""
+        turned = directed and edge["cause"] == edge["y"]
+        first, second = (edge["y"], edge["x"]) if turned else (edge["x"], edge["y"])
+        verdict, path = judged.get((first, second), ("", "")) if directed else ("", "")
+        rows.append(
+            EdgeRow(
+                first=first,
+                second=second,
+                decision="directed" if directed else edge["decision"],
+                score=-edge["score"] if turned else edge["score"],
+                p_value=edge["p_value"],
+                q_value=edge["q_value"],
+                confidence=edge["confidence"],
+                verdict=verdict,
+                path=path.replace(" > ", " → "),
+                counts=_counts(edge, turned),
+            )
+        )
+    order = {"directed": 0, "undecided": 1, "none": 2}
+    rows.sort(key=lambda row: (order.get(row.decision, 3), _last(-row.confidence)))
+    return rows
+
+
+def score_matrix(
+    method: MethodRecord, names: tuple[str, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return signed scores and decided edges, both (n_regions, n_regions), row = cause.
+
+    Pairs that were not tested, and the diagonal, are NaN.
+    """
+    position = {name: i for i, name in enumerate(names)}
+    scores: NDArray[np.float64] = np.full((len(names), len(names)), np.nan)
+    decided = np.zeros(scores.shape, dtype=bool)
+    for edge in with_names(method.edges).to_dict("records"):
+        i, j = position[edge["x"]], position[edge["y"]]
+        scores[i, j], scores[j, i] = edge["score"], -edge["score"]
+        if edge["cause"]:
+            decided[position[edge["cause"]], position[edge["effect"]]] = True
+    return scores, decided
+
+
+def pair_tests(method: MethodRecord) -> list[PairTests]:
+    """Return the tests of every pair, in the order of the edges; empty without a test table."""
+    if method.tests is None:
+        return []
+    tests = with_names(method.tests)
+    four: dict[tuple[str, str, int], dict[tuple[str, str], float]] = {}
+    dependence: dict[tuple[str, str], tuple[float, float, float]] = {}
+    for test in tests.to_dict("records"):
+        x, y = test["x"], test["y"]
+        if pd.isna(test["restart"]):
+            dependence[x, y] = (test["statistic"], test["null_mean"], test["p_value"])
+            continue
+        role = "x" if test["first"] == x else "y"
+        cell = four.setdefault((x, y, int(test["restart"])), {})
+        cell[role, test["second"]] = test["p_value"]
+    votes: dict[tuple[str, str, int], tuple[str, float]] = {}
+    if method.restarts is not None:
+        for row in with_names(method.restarts).to_dict("records"):
+            votes[row["x"], row["y"], int(row["restart"])] = (row["vote"], row["score"])
+    by_pair: dict[tuple[str, str], list[RestartRow]] = {}
+    roles = (("x", "n1"), ("x", "n2"), ("y", "n1"), ("y", "n2"))
+    for (x, y, restart), cell in sorted(four.items(), key=lambda item: item[0][2]):
+        a, b, c, d = (cell.get(role, np.nan) for role in roles)
+        vote, score = votes.get((x, y, restart), ("", np.nan))
+        by_pair.setdefault((x, y), []).append(RestartRow(restart, (a, b, c, d), vote, score))
+    missing = (np.nan, np.nan, np.nan)
+    pairs = dict.fromkeys(zip(tests["x"], tests["y"], strict=True))
+    return [
+        PairTests(x, y, *dependence.get((x, y), missing), tuple(by_pair.get((x, y), ())))
+        for x, y in pairs
+    ]
+
+
+def segment_rows(record: UnitRecord) -> list[SegmentRow]:
+    """Return one row per segment and run, in the order acquired."""
+    if record.outliers is None:
+        return []
+    volumes = record.outliers.assign(
+        segment=text_column(record.outliers["segment"]), run=text_column(record.outliers["run"])
+    )
+    used = volumes[(volumes["segment"] != "") & (volumes["kept"] == 1)]
+    return [
+        SegmentRow(
+            name=str(segment),
+            run=str(run),
+            kept=len(group),
+            first=int(group["volume"].min()),
+            last=int(group["volume"].max()),
+        )
+        for (run, segment), group in used.groupby(["run", "segment"], sort=False)
+    ]
+
+
+def same_direction(first: MethodRecord, second: MethodRecord) -> tuple[int, int]:
+    """Return how many pairs both methods gave a direction, and how many of them the same."""
+    directions = []
+    for method in (first, second):
+        edges = with_names(method.edges)
+        directed = edges[edges["cause"] != ""]
+        directions.append(
+            {
+                frozenset(edge): edge
+                for edge in zip(directed["cause"], directed["effect"], strict=True)
+            }
+        )
+    both = directions[0].keys() & directions[1].keys()
+    return len(both), sum(directions[0][pair] == directions[1][pair] for pair in both)
+
+
+def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:
+    if "n_subjects" not in edge:
+        return None
+    n, forward, backward, none, undecided = (int(edge[name]) for name in _COUNTS)
+    if turned:
+        forward, backward = backward, forward
+    return SubjectCounts(
+        n, forward, backward, none, undecided,
+        edge["share_low"], edge["share_high"], edge["p_dependence"],
+    )  # fmt: skip
+
+
+def _last(value: float) -> float:
+    return np.inf if np.isnan(value) else value

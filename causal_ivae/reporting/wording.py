@@ -1,0 +1,87 @@
+"""Numbers and counts as a reader wants to see them."""
+
+import math
+from typing import Any
+
+METHOD_NAMES = {"ivae": "iVAE", "tcl": "TCL"}
+MISSING = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
+
+
+def method_name(method: str) -> str:
+    """Return a method's name as it is written in papers."""
+    return METHOD_NAMES.get(method, method)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a table cell or a JSON value holds no number."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with so many significant digits and a true minus sign."""
+    if is_missing(value):
+        return MISSING
+    text = f"{float(value):.{digits}g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", _MINUS)
+    return text.replace("-", _MINUS)
+
+
+def signed(value: Any) -> str:
+    """Return a number with two decimals and its sign."""
+    if is_missing(value):
+        return MISSING
+    # Adding zero turns -0.00, which is no negative number, into 0.00.
+    rounded = round(float(value), 2) + 0.0
+    return f"{rounded:+.2f}".replace("-", _MINUS) if rounded else "0.00"
+
+
+def p_text(value: Any) -> str:
+    """Return a p- or q-value: three decimals below 0.1, two above, "<0.001" below that."""
+    if is_missing(value):
+        return MISSING
+    p = float(value)
+    if p < 0.001:
+        return "<0.001"
+    return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+
+
+def p_phrase(value: Any) -> str:
+    """Return "p = 0.012", "p < 0.001" or "p not available"."""
+    if is_missing(value):
+        return "p not available"
+    text = p_text(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
+def percent(value: Any) -> str:
+    """Return a share as a whole percentage."""
+    return MISSING if is_missing(value) else f"{100 * float(value):.0f}%"
+
+
+def duration(seconds: Any) -> str:
+    """Return a time in seconds, minutes or hours."""
+    if is_missing(seconds):
+        return MISSING
+    value = float(seconds)
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 120:
+        return f"{value:.0f} s"
+    if value < 7200:
+        return f"{value / 60:.1f} min"
+    return f"{value / 3600:.1f} h"
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """Return "1 pair" or "3 pairs"."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def listed(items: list[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    if len(items) < 2:
+        return "".join(items)
+    return ", ".join(items[:-1]) + " and " + items[-1]

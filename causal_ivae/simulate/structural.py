@@ -1,0 +1,172 @@
+"""Region pairs and networks with a known causal graph."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from scipy.stats import gamma
+
+from causal_ivae.seeding import generator
+from causal_ivae.simulate.sources import segment_sources
+
+
+@dataclass(frozen=True)
+class SimulatedSeries:
+    """Series with known truth.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_times, n_regions), float64, z-scored
+    segments : ndarray, shape (n_times,), int64
+    disturbances : ndarray, shape (n_times, n_regions), float64
+    adjacency : ndarray, shape (n_regions, n_regions), bool
+        Row = cause, column = effect.
+    """
+
+    values: NDArray[np.float64]
+    segments: NDArray[np.int64]
+    disturbances: NDArray[np.float64]
+    adjacency: NDArray[np.bool_]
+
+
+def simulate_pair(
+    direction: Literal["x->y", "y->x", "none", "common cause"] = "x->y",
+    *,
+    n_segments: int = 20,
+    n_per_segment: int = 200,
+    layers: int = 3,
+    prior: Literal["laplace", "gaussian"] = "laplace",
+    mean_range: tuple[float, float] = (0.0, 0.0),
+    autocorrelation: float = 0.0,
+    seed: int = 0,
+) -> SimulatedSeries:
+    """Simulate one pair of regions by a nonlinear structural equation model.
+
+    Parameters
+    ----------
+    direction : {"x->y", "y->x", "none", "common cause"}
+        x is column 0, y is column 1.  With "common cause" a third, unobserved disturbance drives
+        both alike and neither drives the other: the method assumes that there is no such thing.
+    n_segments, n_per_segment : int
+    layers : int
+        Weight matrices of the mixing network; 1 is linear.
+    prior, mean_range, autocorrelation
+        See `causal_ivae.simulate.sources.segment_sources`.
+    seed : int
+
+    Returns
+    -------
+    SimulatedSeries
+
+    Notes
+    -----
+    x = f1(n1), y = f2(x, n2): a network of lower triangular weight matrices with leaky ReLU
+    (slope 0.2) between them, as in Monti, Zhang, Hyvarinen 2019, section 4.
+    """
+    rng = generator(seed, "simulate_pair", direction)
+    size = 3 if direction == "common cause" else 2
+    sources, segments = segment_sources(
+        n_segments,
+        n_per_segment,
+        size,
+        prior=prior,
+        mean_range=mean_range,
+        autocorrelation=autocorrelation,
+        rng=rng,
+    )
+    sources = sources / sources.std(axis=0)
+    edges = {"none": [], "common cause": [(2, 0), (2, 1)]}.get(direction, [(0, 1)])
+    values = sources
+    for layer in range(layers):
+        weight = np.diag(_weights(rng, size))
+        for cause, effect in edges:
+            weight[effect, cause] = _weights(rng, 1)[0]
+        values = values @ weight.T
+        if layer < layers - 1:
+            values = values + rng.uniform(-0.5, 0.5, size) * values.std(axis=0)
+            values = np.where(values > 0, values, 0.2 * values)
+    values, sources = values[:, :2], sources[:, :2]
+    adjacency = np.zeros((2, 2), dtype=bool)
+    adjacency[0, 1] = direction in ("x->y", "y->x")
+    if direction == "y->x":
+        values, sources, adjacency = values[:, ::-1], sources[:, ::-1], adjacency.T
+    return SimulatedSeries(_zscored(values), segments, sources, adjacency)
+
+
+def simulate_bold(
+    adjacency: NDArray[np.bool_],
+    *,
+    n_times: int = 1200,
+    tr: float = 0.72,
+    window_seconds: float = 60.0,
+    strength: float = 0.6,
+    noise: float = 0.2,
+    seed: int = 0,
+    subject: str = "",
+) -> SimulatedSeries:
+    """Simulate BOLD-like series of an acyclic network.
+
+    Parameters
+    ----------
+    adjacency : ndarray, shape (n_regions, n_regions), bool
+        Row = cause, column = effect; must be acyclic.
+    n_times : int
+    tr : float
+        Repetition time, s.
+    window_seconds : float
+        The disturbances' variances change this often, s.
+    strength : float
+        Weight of every edge, in standard deviations of the cause.
+    noise : float
+        Standard deviation of the measurement noise over that of the signal.
+    seed : int
+    subject : str
+        Another subject is another draw.
+
+    Returns
+    -------
+    SimulatedSeries
+        ``segments`` are the windows.
+
+    Raises
+    ------
+    ValueError
+        If the graph has a cycle.
+
+    Notes
+    -----
+    Neural activity: x_j = n_j + sum over causes i of strength * (x_i + 0.5 |x_i|), with AR(1)
+    disturbances.  BOLD: convolution with the double-gamma haemodynamic response (Friston et al.
+    1998), then white noise.
+    """
+    rng = generator(seed, "simulate_bold", subject)
+    n_regions = len(adjacency)
+    window = max(2, round(window_seconds / tr))
+    n_segments = -(-n_times // window)
+    sources, segments = segment_sources(n_segments, window, n_regions, autocorrelation=0.3, rng=rng)
+    sources, segments = sources[:n_times] / sources.std(axis=0), segments[:n_times]
+    activity = sources.copy()
+    waiting = set(range(n_regions))
+    while waiting:
+        ready = [j for j in sorted(waiting) if not any(adjacency[i, j] for i in waiting)]
+        if not ready:
+            raise ValueError("The adjacency has a cycle; give an acyclic graph.")
+        for j in ready:
+            causes = activity[:, adjacency[:, j]] / activity[:, adjacency[:, j]].std(axis=0)
+            activity[:, j] += strength * (causes + 0.5 * np.abs(causes)).sum(axis=1)
+        waiting.difference_update(ready)
+    seconds = np.arange(0.0, 32.0, tr)
+    response = gamma.pdf(seconds, 6.0) - gamma.pdf(seconds, 16.0) / 6.0
+    bold = lfilter(response / response.sum(), [1.0], _zscored(activity), axis=0)
+    bold = _zscored(bold) + noise * rng.normal(size=bold.shape)
+    return SimulatedSeries(_zscored(bold), segments, sources, np.asarray(adjacency, dtype=bool))
+
+
+def _weights(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    return rng.uniform(0.5, 1.0, count) * rng.choice([-1.0, 1.0], count)
+
+
+def _zscored(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((values - values.mean(axis=0)) / values.std(axis=0))

@@ -1,0 +1,1 @@
+"""Unmix latent disturbances given segments."""

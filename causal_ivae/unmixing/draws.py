@@ -1,0 +1,66 @@
+"""Random numbers of a stack of models, one independent stream per member.
+
+A counter-based generator: a member's draw is a hash of (its key, the step, the position), so it
+does not depend on which other members share the stack, and it is the same on CPU and on CUDA up
+to the rounding of logarithm and cosine.  The mixing function is the 32-bit finaliser
+``lowbias32`` (C. Wellons, "Prospecting for Hash Functions", 2018), applied twice.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+_LOW_31 = (1 << 31) - 1
+
+
+def member_keys(seeds: list[int], device: torch.device) -> Tensor:
+    """Split 63-bit seeds into two 32-bit words, shape (members, 2) int32."""
+    words = [(_signed(seed & 0xFFFFFFFF), _signed((seed >> 32) & 0xFFFFFFFF)) for seed in seeds]
+    return torch.tensor(words, dtype=torch.int32, device=device)
+
+
+def standard_normal(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor:
+    """Draw standard normal numbers, shape (members, *shape) float32.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (members, 2), int32
+        From `member_keys`.
+    stream : int
+        Which draw this is, such as the training step; another stream is an independent draw.
+    shape : tuple of int
+        Shape per member.
+    """
+    count = math.prod(shape)
+    half = (count + 1) // 2
+    radius = torch.sqrt(-2.0 * torch.log(_uniform(keys, 2 * stream, half)))
+    angle = 2.0 * math.pi * _uniform(keys, 2 * stream + 1, half)
+    both = torch.cat((radius * torch.cos(angle), radius * torch.sin(angle)), dim=1)
+    return both[:, :count].reshape(len(keys), *shape)
+
+
+def uniform(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor:
+    """Draw uniform numbers in (0, 1), shape (members, *shape) float32."""
+    return _uniform(keys, 2 * stream, math.prod(shape)).reshape(len(keys), *shape)
+
+
+def _uniform(keys: Tensor, stream: int, count: int) -> Tensor:
+    counter = torch.arange(count, dtype=torch.int32, device=keys.device)
+    mixed = _mix(counter + _signed((stream * 0x9E3779B9) & 0xFFFFFFFF))
+    mixed = _mix(mixed[None, :] ^ keys[:, :1])
+    mixed = _mix(mixed ^ keys[:, 1:])
+    # 23 bits and a half keep the result strictly inside (0, 1) in float32.
+    return (((mixed >> 9) & 0x7FFFFF).to(torch.float32) + 0.5) * (1.0 / (1 << 23))
+
+
+def _mix(word: Tensor) -> Tensor:
+    word = word ^ ((word >> 16) & 0xFFFF)
+    word = word * 0x7FEB352D
+    word = word ^ ((word >> 15) & 0x1FFFF)
+    word = word * _signed(0x846CA68B)
+    return word ^ ((word >> 16) & 0xFFFF)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 32) if word > _LOW_31 else word

@@ -1,0 +1,109 @@
+"""The four-test rule, and the decision on tables made by hand."""
+
+import numpy as np
+import pytest
+
+from causal_ivae.config import DecisionSettings
+from causal_ivae.discovery.orientation import DECISIONS, VOTES, four_test_rule, orient
+from causal_ivae.independence.hsic import IndependenceTable
+
+BLOCKS, RESTARTS = 12, 4
+
+
+@pytest.mark.parametrize(
+    ("p_values", "vote"),
+    [
+        ([[0.0, 0.9], [0.0, 0.0]], "x->y"),  # x is independent of n2
+        ([[0.9, 0.0], [0.0, 0.0]], "x->y"),  # the same, disturbances in the other order
+        ([[0.0, 0.0], [0.9, 0.0]], "y->x"),
+        ([[0.0, 0.0], [0.0, 0.9]], "y->x"),
+        ([[0.0, 0.9], [0.9, 0.0]], "none"),
+        ([[0.9, 0.9], [0.0, 0.0]], "inconclusive"),
+        ([[0.9, 0.0], [0.9, 0.0]], "inconclusive"),
+        ([[0.0, 0.0], [0.0, 0.0]], "inconclusive"),
+        ([[0.9, 0.9], [0.9, 0.9]], "inconclusive"),
+        ([[0.013, 0.0], [0.0, 0.0]], "x->y"),  # .013 is above .05 / 4
+        ([[0.012, 0.0], [0.0, 0.0]], "inconclusive"),
+    ],
+)
+def test_rule(p_values, vote):
+    assert VOTES[int(four_test_rule(np.array(p_values), 0.05))] == vote
+
+
+def table(excess: np.ndarray, p_value: np.ndarray) -> IndependenceTable:
+    total = excess.sum(-1)
+    return IndependenceTable(total, np.zeros_like(total), p_value, excess, np.ones_like(excess))
+
+
+def made(x_least: float, y_least: float, *, dependent: bool = True, spread: float = 0.1):
+    """One pair whose regions have these least dependences, against components 1 and 0."""
+    rng = np.random.default_rng(0)
+    excess = 5.0 + np.zeros((1, 2, RESTARTS, 2, BLOCKS))
+    excess[0, 0, :, 1] = x_least
+    excess[0, 1, :, 0] = y_least
+    excess += spread * rng.normal(size=excess.shape)
+    tests = table(excess.reshape(1, 2, 2 * RESTARTS, BLOCKS), np.zeros((1, 2, 2 * RESTARTS)))
+    own = np.full((1, 1, 1, BLOCKS), 4.0 if dependent else 0.0)
+    dependence = table(own, np.full((1, 1, 1), 0.001 if dependent else 0.6))
+    return dependence, tests
+
+
+def decide(dependence, tests, usable=None, **settings):
+    usable = np.ones((1, RESTARTS), dtype=bool) if usable is None else usable
+    result = orient(dependence, tests, usable, DecisionSettings(**settings), seed=0)
+    return DECISIONS[result.decision[0]], result
+
+
+@pytest.mark.parametrize(
+    ("x_least", "y_least", "decision"),
+    [(0.1, 2.0, "x->y"), (2.0, 0.1, "y->x"), (1.0, 1.0, "undecided")],
+)
+def test_the_more_independent_region_is_the_cause(x_least, y_least, decision):
+    found, result = decide(*made(x_least, y_least))
+    assert found == decision
+    assert 0.5 <= result.confidence[0] <= 1.0
+    assert np.sign(result.score[0]) == (1 if x_least < y_least else -1) or decision == "undecided"
+
+
+def test_swapping_the_regions_swaps_the_decision_exactly():
+    dependence, tests = made(0.5, 1.0, spread=0.5)
+    forward = decide(dependence, tests)[1]
+    swapped = IndependenceTable(
+        *(getattr(tests, f)[:, ::-1] for f in IndependenceTable.__dataclass_fields__)
+    )
+    backward = decide(dependence, swapped)[1]
+    assert backward.score[0] == -forward.score[0]
+    assert backward.p_value[0] == pytest.approx(forward.p_value[0])
+
+
+def test_no_dependence_is_no_edge():
+    found, result = decide(*made(0.1, 2.0, dependent=False))
+    assert found == "none"
+    assert result.p_value[0] == pytest.approx(0.6)
+
+
+def test_one_block_does_not_decide():
+    dependence, tests = made(1.0, 1.0, spread=0.0)
+    tests.block_excess[0, 1, ::2, 0] += 3.0
+    assert decide(dependence, tests)[0] == "undecided"
+
+
+def test_a_diverged_restart_does_not_count():
+    dependence, tests = made(0.1, 2.0)
+    tests.block_excess.reshape(1, 2, RESTARTS, 2, BLOCKS)[:, :, 0] = 1e6
+    usable = np.array([[False, True, True, True]])
+    found, result = decide(dependence, tests, usable)
+    assert found == "x->y"
+    assert np.isnan(result.restart_score[0, 0])
+    assert result.score[0] > 0.8
+
+
+def test_paper_rule_takes_the_majority_of_restarts():
+    dependence, tests = made(0.1, 2.0)
+    p_value = tests.p_value.reshape(1, 2, RESTARTS, 2)
+    p_value[0, 1, :3, 0] = 0.9  # three of four restarts find y independent of n1
+    found, result = decide(dependence, tests, rule="paper")
+    assert found == "y->x"
+    assert result.confidence[0] == pytest.approx(0.75)
+    p_value[0, 1, 2, 0] = 0.0
+    assert decide(dependence, tests, rule="paper")[0] == "undecided"

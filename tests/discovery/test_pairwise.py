@@ -1,0 +1,165 @@
+"""discover() from arrays to a graph: truth, negative controls, laws, bad input."""
+
+import numpy as np
+import pytest
+
+from causal_ivae import discover
+from causal_ivae.config import METHODS, IndependenceSettings, UnmixingSettings
+from causal_ivae.discovery.graph import (
+    EDGE_COLUMNS,
+    RESTART_COLUMNS,
+    TEST_COLUMNS,
+    TRAINING_COLUMNS,
+)
+from causal_ivae.errors import FitError, InputError, SettingsError
+from causal_ivae.simulate.structural import simulate_pair
+
+QUICK = UnmixingSettings.model_validate(
+    {"restarts": 2, "ivae": {"steps": 60}, "tcl": {"steps": 60}}
+)
+FEW_DRAWS = IndependenceSettings(draws=99)
+
+
+@pytest.fixture(scope="module")
+def three_regions():
+    pair = simulate_pair(n_segments=6, n_per_segment=60)
+    other = np.random.default_rng(0).normal(size=(360, 1))
+    return np.hstack([pair.values, other]), pair.segments
+
+
+def quick(values, segments, names=("a", "b", "c"), **options):
+    options = {"unmixing": QUICK, "independence": FEW_DRAWS} | options
+    return discover(values, segments, names, **options)
+
+
+@pytest.fixture(scope="module")
+def several_pairs():
+    """Linear and independent pairs side by side: columns 2k and 2k + 1 are a pair."""
+    kinds = ["x->y", "y->x", "none"] * 4
+    pairs = [
+        simulate_pair(kind, layers=1, n_segments=15, n_per_segment=100, seed=k)
+        for k, kind in enumerate(kinds)
+    ]
+    names = [f"{k}{region}" for k in range(len(kinds)) for region in "xy"]
+    skeleton = [(f"{k}x", f"{k}y") for k in range(len(kinds))]
+    values = np.hstack([pair.values for pair in pairs])
+    return values, pairs[0].segments, names, skeleton, np.array(kinds)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_known_directions_and_independent_pairs(method, several_pairs):
+    values, segments, names, skeleton, kinds = several_pairs
+    unmixing = UnmixingSettings.model_validate({"restarts": 4, "ivae": {"steps": 1000}})
+    result = discover(values, segments, names, method=method, skeleton=skeleton, unmixing=unmixing)
+    decision = result.edges["decision"].to_numpy()
+    directed = kinds != "none"
+    score = result.edges["score"].to_numpy()[directed]
+    assert (np.sign(score) == np.where(kinds[directed] == "x->y", 1, -1)).mean() >= 7 / 8
+    wrong = np.where(kinds == "x->y", "y->x", "x->y")
+    assert (decision[directed] == wrong[directed]).sum() == 0
+    assert np.isin(decision[~directed], ["none", "undecided"]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tables_have_their_columns_and_every_test(method, three_regions):
+    result = quick(*three_regions, method=method)
+    assert tuple(result.edges.columns) == EDGE_COLUMNS
+    assert tuple(result.tests.columns) == TEST_COLUMNS
+    assert tuple(result.restarts.columns) == RESTART_COLUMNS
+    assert tuple(result.training.columns) == TRAINING_COLUMNS
+    assert len(result.edges) == 3
+    assert len(result.tests) == 3 + 3 * 2 * 4
+    four = result.tests[(result.tests["restart"] == 1) & (result.tests["x"] == "b")]
+    assert list(zip(four["first"], four["second"], strict=True)) == [
+        ("b", "n1"), ("b", "n2"), ("c", "n1"), ("c", "n2"),
+    ]  # fmt: skip
+    assert result.tests["p_value"].between(0.01, 1.0).all()
+    assert result.edges["score"].between(-1, 1).all()
+    assert result.edges["confidence"].between(0, 1).all()
+    assert (result.edges["q_value"] >= result.edges["p_value"] - 1e-12).all()
+    assert result.method == method
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_adding_a_region_changes_no_other_pair(method, three_regions):
+    values, segments = three_regions
+    three = quick(values, segments, method=method)
+    two = quick(values[:, :2], segments, names=("a", "b"), method=method)
+    columns = ["decision", "score", "p_value", "confidence"]
+    assert three.edges.loc[[0], columns].equals(two.edges[columns])
+    same = three.tests[(three.tests["x"] == "a") & (three.tests["y"] == "b")]
+    np.testing.assert_array_equal(
+        same.sort_values(["restart", "first", "second"])["p_value"],
+        two.tests.sort_values(["restart", "first", "second"])["p_value"],
+    )
+
+
+def test_same_seed_same_numbers_and_units_do_not_matter(three_regions):
+    values, segments = three_regions
+    first = quick(values, segments)
+    assert first.edges.equals(quick(values, segments).edges)
+    rescaled = quick(values * [2.0, 4.0, 0.5] + [8.0, 0.0, -3.0], segments).edges
+    np.testing.assert_allclose(rescaled["score"], first.edges["score"], atol=0.05)
+    assert not first.edges.equals(quick(values, segments, seed=1).edges)
+
+
+def test_skeleton_limits_the_pairs(three_regions):
+    result = quick(*three_regions, skeleton=[("c", "a"), ("a", "c")])
+    assert result.edges[["x", "y"]].to_numpy().tolist() == [["a", "c"]]
+    assert result.matrix[0, 1] == 0.0
+
+
+def test_restarts_argument_wins(three_regions):
+    result = quick(*three_regions, restarts=3, skeleton=[("a", "b")])
+    assert len(result.restarts) == 3
+
+
+def test_blocks_are_what_time_shifts_keep_within(three_regions):
+    values, segments = three_regions
+    halves = segments * 2 + (np.arange(len(segments)) % 60 >= 30)
+    whole = quick(values, segments, skeleton=[("a", "b")])
+    split = quick(values, segments, skeleton=[("a", "b")], blocks=halves)
+    assert not np.allclose(whole.tests["statistic"], split.tests["statistic"])
+    np.testing.assert_array_equal(whole.restarts["objective"], split.restarts["objective"])
+
+
+def test_progress_reaches_the_end(three_regions):
+    seen = []
+    quick(*three_regions, progress=lambda stage, share: seen.append((stage, share)))
+    assert seen[-1] == ("testing", 1.0)
+    shares = [share for stage, share in seen if stage == "unmixing"]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"values": np.ones((9, 1))}, InputError, "two or more regions"),
+        ({"values": [[1.0, np.nan, 2.0]] * 360}, InputError, "'b' has the value nan in row 0"),
+        ({"values": [[1.0, 2.0, 3.0]] * 360}, InputError, "'a' is constant"),
+        ({"names": ("a", "b")}, InputError, "2 names for 3"),
+        ({"names": ("a", "b", "a")}, InputError, "'a' is used twice"),
+        ({"segments": np.zeros(360, dtype=int)}, InputError, "Only 1 distinct segments"),
+        ({"segments": np.arange(360) // 200}, InputError, "Only 2 distinct segments"),
+        ({"segments": np.arange(359)}, InputError, "expected \\(360,\\) integers"),
+        ({"segments": np.arange(360.0)}, InputError, "integers"),
+        ({"segments": np.arange(360) // 6}, InputError, "longest unbroken stretch has 6"),
+        ({"blocks": np.arange(10)}, InputError, "'blocks' has shape"),
+        ({"method": "ivea"}, SettingsError, "Did you mean 'ivae'"),
+        ({"skeleton": [("a", "z")]}, SettingsError, "Unknown region 'z'"),
+        ({"skeleton": [("a", "a")]}, SettingsError, "no pair of distinct"),
+        ({"device": "gpu"}, SettingsError, "Unknown device 'gpu'"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(change, error, message, three_regions):
+    values, segments = three_regions
+    options = {"values": values, "segments": segments} | change
+    with pytest.raises(error, match=message):
+        quick(**options)
+
+
+def test_divergence_of_every_restart_is_an_error(three_regions):
+    wild = UnmixingSettings.model_validate({"restarts": 1, "ivae": {"learning_rate": 1e12}})
+    with pytest.raises(FitError, match="Every restart of ivae diverged"):
+        quick(*three_regions, unmixing=wild)

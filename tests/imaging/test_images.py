@@ -1,0 +1,180 @@
+import json
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.atlas import load_atlas
+from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.imaging.images import region_coverage, region_means
+
+
+@pytest.fixture
+def tree(tmp_path, make_fmriprep_tree):
+    return make_fmriprep_tree(tmp_path, n_subjects=1, uncovered=("PHC",))
+
+
+def only_run(tree):
+    return find_subjects(tree.root)[0].runs[0]
+
+
+def spheres(folder, text, **about):
+    (folder / "balls.tsv").write_text(text)
+    (folder / "balls.json").write_text(json.dumps({"Radius": 5, **about}))
+    return load_atlas(folder / "balls.tsv")
+
+
+def test_label_means_are_those_of_nilearn(tmp_path, make_fmriprep_tree):
+    from nilearn.maskers import NiftiLabelsMasker
+
+    tree = make_fmriprep_tree(tmp_path, n_subjects=1)
+    run = only_run(tree)
+    theirs = NiftiLabelsMasker(labels_img=str(tree.atlas), standardize=None).fit_transform(
+        str(run.path)
+    )
+    ours = region_means(run, load_atlas(tree.atlas), 0.0)
+    np.testing.assert_allclose(ours.values, theirs, rtol=1e-5)
+    assert ours.tr == 2.0
+
+
+def test_sphere_means_are_those_of_nilearn(tmp_path, tree):
+    from nilearn.maskers import NiftiSpheresMasker
+
+    run = only_run(tree)
+    atlas = spheres(tmp_path, "name\tx\ty\tz\nA\t-7\t-8\t-5\nB\t8\t-8\t-5\n")
+    theirs = NiftiSpheresMasker(
+        seeds=[(-7, -8, -5), (8, -8, -5)], radius=5, standardize=None
+    ).fit_transform(str(run.path))
+    np.testing.assert_allclose(region_means(run, atlas, 0.0).values, theirs, rtol=1e-5)
+
+
+def test_smoothing_is_that_of_nilearn(tree):
+    from nilearn.maskers import NiftiLabelsMasker
+
+    run = only_run(tree)
+    atlas = load_atlas(tree.atlas).subset(("CA1", "ERC"))
+    theirs = NiftiLabelsMasker(
+        labels_img=str(tree.atlas), smoothing_fwhm=6.0, standardize=None
+    ).fit_transform(str(run.path))
+    ours = region_means(run, atlas, 6.0).values
+    np.testing.assert_allclose(ours, theirs[:, [0, 2]], rtol=1e-5)
+    assert np.abs(ours - region_means(run, atlas, 0.0).values).max() > 1
+
+
+def test_columns_are_the_table_even_where_nothing_is_covered(tree):
+    atlas = load_atlas(tree.atlas)
+    means = region_means(only_run(tree), atlas, 0.0)
+    np.testing.assert_allclose(means.coverage, [1, 1, 1, 0])
+    assert np.isnan(means.values[:, 3]).all()
+    assert np.isfinite(means.values[:, :3]).all()
+    np.testing.assert_array_equal(region_coverage(only_run(tree), atlas), means.coverage)
+
+
+def test_partial_coverage_counts_volume_outside_the_image(tmp_path, tree):
+    run = only_run(tree)
+    # The field of view ends half a voxel beyond the last centre, x = 18.5 mm.
+    inside, half, outside = (
+        spheres(tmp_path, f"name\tx\ty\tz\nA\t{x}\t-2\t0\nB\t-7\t-8\t-5\n", Radius=4)
+        for x in (5, 18.5, 60)
+    )
+    mask = run.path.with_name(run.path.name.replace("preproc_bold", "brain_mask"))
+    image = nib.load(mask)
+    nib.save(nib.Nifti1Image(np.ones(image.shape, dtype=np.uint8), image.affine), mask)
+    assert region_coverage(run, inside)[0] == 1
+    assert 0.4 < region_coverage(run, half)[0] < 0.65
+    assert region_coverage(run, replace(outside, space="MNI"))[0] == 0
+
+
+def test_without_a_brain_mask_constant_voxels_are_outside(tmp_path, make_fmriprep_tree):
+    tree = make_fmriprep_tree(tmp_path, n_subjects=1, uncovered=("SUB",), brain_mask=False)
+    atlas = load_atlas(tree.atlas)
+    means = region_means(only_run(tree), atlas, 0.0)
+    np.testing.assert_allclose(means.coverage, [1, 0, 1, 1])
+    np.testing.assert_array_equal(region_coverage(only_run(tree), atlas), means.coverage)
+
+
+def test_an_atlas_on_a_finer_grid(tmp_path, tree):
+    atlas = load_atlas(tree.atlas)
+    coarse = nib.load(tree.atlas)
+    fine = np.kron(np.asarray(coarse.dataobj), np.ones((3, 3, 3), dtype=np.int16))
+    affine = coarse.affine @ np.diag([1 / 3, 1 / 3, 1 / 3, 1])
+    affine[:3, 3] = coarse.affine[:3, 3] - 1.0
+    path = tmp_path / "fine_dseg.nii.gz"
+    nib.save(nib.Nifti1Image(fine, affine), path)
+    refined = replace(atlas, image=path)
+    ours = region_means(only_run(tree), refined, 0.0)
+    direct = region_means(only_run(tree), atlas, 0.0)
+    np.testing.assert_allclose(ours.values, direct.values)
+    np.testing.assert_allclose(ours.coverage, direct.coverage)
+
+
+def test_left_and_right_are_not_exchanged(tmp_path, tree):
+    # The same picture stored from right to left, as AAL2's is.
+    atlas = load_atlas(tree.atlas)
+    stored = nib.load(tree.atlas)
+    flip = np.diag([-1.0, 1, 1, 1])
+    flip[0, 3] = stored.shape[0] - 1
+    path = tmp_path / "flipped_dseg.nii.gz"
+    values = np.asarray(stored.dataobj)[::-1]
+    nib.save(nib.Nifti1Image(values, stored.affine @ flip), path)
+    ours = region_means(only_run(tree), replace(atlas, image=path), 0.0)
+    np.testing.assert_allclose(ours.values, region_means(only_run(tree), atlas, 0.0).values)
+
+
+def test_spaces_that_differ_are_an_error(tmp_path, tree):
+    run = only_run(tree)
+    atlas = replace(load_atlas(tree.atlas), space="MNI152NLin6Asym")
+    with pytest.raises(InputError, match=r"'MNI152NLin2009cAsym', but atlas.*'MNI152NLin6Asym'"):
+        region_means(run, atlas, 0.0)
+    native = replace(run, entities=tuple(e for e in run.entities if e[0] != "space"))
+    with pytest.raises(InputError, match=r"native space.*'MNI152NLin6Asym'"):
+        region_coverage(native, atlas)
+    region_means(run, replace(atlas, space="MNI"), 0.0)
+    far = spheres(tmp_path, "name\tx\ty\tz\nA\t-7\t-8\t80\nB\t8\t-8\t-90\n")
+    with pytest.raises(InputError, match=r"Only 0% of atlas 'balls'.*not in the same space"):
+        region_means(run, far, 0.0)
+
+
+def test_repetition_time_from_the_header(tree):
+    run = only_run(tree)
+    sidecar = run.path.with_name(run.path.name.replace(".nii.gz", ".json"))
+    sidecar.unlink()
+    means = region_means(run, load_atlas(tree.atlas), 0.0)
+    assert means.tr == 2.0
+    assert "from its header" in means.notes[0]
+    image = nib.load(run.path)
+    data = np.asarray(image.dataobj)
+    image.header.set_zooms((3.0, 3.0, 3.0, 720.0))
+    image.header.set_xyzt_units("mm", "msec")
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), run.path)
+    assert region_means(run, load_atlas(tree.atlas), 0.0).tr == pytest.approx(0.72)
+    image.header.set_zooms((3.0, 3.0, 3.0, 0.0))
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), run.path)
+    with pytest.raises(InputError, match=r"No repetition time.*RepetitionTime"):
+        region_means(run, load_atlas(tree.atlas), 0.0)
+
+
+def test_damaged_images(tree):
+    run, atlas = only_run(tree), load_atlas(tree.atlas)
+    whole = run.path.read_bytes()
+    run.path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"bold\.nii\.gz.*damaged"):
+        region_means(run, atlas, 0.0)
+    run.path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"bold\.nii\.gz.*cannot be read"):
+        region_means(run, atlas, 0.0)
+    nib.save(nib.Nifti1Image(np.zeros((4, 4, 4)), np.eye(4)), run.path)
+    with pytest.raises(InputError, match=r"shape \(4, 4, 4\); a series"):
+        region_means(run, atlas, 0.0)
+
+
+def test_not_finite_voxels_inside_a_region(tree):
+    run = only_run(tree)
+    image = nib.load(run.path)
+    data = np.asarray(image.dataobj).copy()
+    data[3, 3, 3, 7] = np.nan
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), run.path)
+    with pytest.raises(InputError, match=r"not finite.*'CA1'"):
+        region_means(run, load_atlas(tree.atlas), 0.0)

@@ -1,0 +1,221 @@
+"""Records as a run writes them, made up but consistent, for pages of any size."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from causal_ivae.config import Pipeline
+from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.discovery.graph import (
+    EDGE_COLUMNS,
+    RESTART_COLUMNS,
+    TEST_COLUMNS,
+    TRAINING_COLUMNS,
+)
+
+SIX = (
+    "Hippocampus_L", "ParaHippocampal_L", "Amygdala_L", "Cingulate_Post_L", "Precuneus_L",
+    "Frontal_Sup_Medial_L",
+)  # fmt: skip
+HOSTILE = "<script>alert(1)</script>"
+
+
+def names_of(n: int) -> tuple[str, ...]:
+    """Return n distinct region names, long and short."""
+    stems = (*SIX, "CA1", "Temporal_Pole_Mid_R", "Supp_Motor_Area_L", "Insula", "Cuneus")
+    return tuple(stems[i] if i < len(stems) else f"{stems[i % len(stems)]}_{i}" for i in range(n))
+
+
+def method_record(
+    names: tuple[str, ...],
+    method: str = "ivae",
+    seed: int = 0,
+    *,
+    restarts: int = 4,
+    prior: bool = True,
+    decided: bool = True,
+    simulated: bool = False,
+    pipeline: Pipeline | None = None,
+) -> MethodRecord:
+    rng = np.random.default_rng([seed, len(names), len(method), ord(method[0])])
+    pairs = list(combinations(names, 2))
+    pipeline = pipeline or Pipeline().changed(
+        {"prior.name": "hippocampal_circuit" if prior else None, "unmixing.restarts": restarts}
+    )
+    edges, tests, members, curves = [], [], [], []
+    for index, (x, y) in enumerate(pairs):
+        score = float(rng.normal(0, 0.3))
+        decision = "undecided"
+        if index % 4 == 3:
+            decision = "none"
+        elif decided and (abs(score) > 0.2 or index == 0):
+            decision = "x->y" if score > 0 else "y->x"
+        cause, effect = {"x->y": (x, y), "y->x": (y, x)}.get(decision, ("", ""))
+        p = float(np.exp(-abs(score) * 9))
+        confidence = float(np.clip(0.5 + abs(score), 0, 1))
+        edges.append((x, y, decision, cause, effect, score, p, min(1.0, 2 * p), confidence))
+        tests.append((x, y, np.nan, x, y, 4.1, 1.2, float(rng.uniform(0, 0.2))))
+        for restart in range(restarts):
+            for first in (x, y):
+                for second in ("n1", "n2"):
+                    value = float(rng.choice([0.001, rng.uniform()]))
+                    tests.append((x, y, restart, first, second, 2.0, 1.0, value))
+            vote = str(rng.choice(["x->y", "y->x", "none", "inconclusive"]))
+            members.append((x, y, restart, vote, score + rng.normal(0, 0.1), -2.1, 0.004))
+            level = rng.normal(-2.2, 0.15)
+            for step in range(0, 1500, 50):
+                noise = rng.normal(0, 0.03)
+                objective = level - 3 * np.exp(-step / 150) + noise
+                curves.append((x, y, restart, step, float(objective)))
+    check = None
+    described: dict[str, Any] | None = None
+    if prior:
+        verdicts = ("direct", "indirect", "not feasible")
+        rows = []
+        for i, edge in enumerate(e for e in edges if e[3]):
+            verdict = verdicts[i % 3]
+            between = [n for n in names if n not in (edge[3], edge[4])][:1]
+            path = {
+                "direct": f"{edge[3]} > {edge[4]}",
+                "indirect": " > ".join((edge[3], *between, edge[4])),
+            }.get(verdict, "")
+            rows.append((edge[3], edge[4], verdict, path))
+        check = pd.DataFrame(rows, columns=["cause", "effect", "verdict", "path"])
+        n = len(rows)
+        direct = int((check["verdict"] == "direct").sum())
+        feasible = int((check["verdict"] != "not feasible").sum())
+        described = {
+            "Name": "hippocampal_circuit",
+            "Directed": True,
+            "Edges": n,
+            "EdgesLeftOut": 0,
+            "PairsTested": len(pairs),
+            "Unknown": [],
+            "Direct": {
+                "Count": direct, "Share": direct / n if n else None, "ChanceShare": 0.31,
+                "PValue": 0.21 if n else None,
+            },
+            "Feasible": {
+                "Count": feasible, "Share": feasible / n if n else None, "ChanceShare": 0.83,
+                "PValue": 0.0004 if n else None,
+            },
+        }  # fmt: skip
+    sidecar = {
+        "Method": method,
+        "Settings": pipeline.model_dump(mode="json"),
+        "SettingsHash": pipeline.digest,
+        "Regions": list(names),
+        "Seed": 0,
+        "Versions": {"causal-ivae": "0.1.0", "torch": "2.13.0", "nilearn": "0.14.1"},
+        "Command": "causal-ivae run bold out participant --participant-label 01 --seed 0",
+        "Seconds": 83.2,
+        "InputFingerprints": {"sub-01_timeseries.tsv": "sha256:" + "0123456789abcdef" * 4},
+        "Device": "cpu",
+        "Simulated": simulated,
+    }
+    if described is not None:
+        sidecar["Prior"] = described
+    return MethodRecord(
+        edges=pd.DataFrame(edges, columns=list(EDGE_COLUMNS)),
+        tests=pd.DataFrame(tests, columns=list(TEST_COLUMNS)),
+        restarts=pd.DataFrame(members, columns=list(RESTART_COLUMNS)),
+        training=pd.DataFrame(curves, columns=list(TRAINING_COLUMNS)),
+        prior_check=check,
+        sidecar=sidecar,
+    )
+
+
+def subject_record(
+    names: tuple[str, ...] = SIX,
+    methods: tuple[str, ...] = ("ivae", "tcl"),
+    *,
+    n_volumes: int = 600,
+    simulated: bool = False,
+    notes: tuple[str, ...] = (),
+    **options: Any,
+) -> UnitRecord:
+    rng = np.random.default_rng(len(names))
+    kept = np.ones(n_volumes, dtype=int)
+    kept[100:107] = 0
+    kept[n_volumes // 2] = 0
+    walk = np.cumsum(rng.normal(size=(kept.sum(), len(names))), axis=0)
+    series = walk - pd.DataFrame(walk).rolling(15, min_periods=1).mean().to_numpy()
+    series = series / series.std(axis=0)
+    runs = np.where(np.arange(n_volumes) < n_volumes // 2, "task-rest_run-1", "task-rest_run-2")
+    window = np.arange(n_volumes) // 83
+    segment = np.array([f"{run}_{w}" for run, w in zip(runs, window, strict=True)], dtype=object)
+    segment[kept == 0] = ""
+    motion = np.abs(rng.normal(0.12, 0.05, n_volumes)) + 0.8 * (kept == 0)
+    motion[[0, n_volumes // 2]] = np.nan
+    outliers = pd.DataFrame(
+        {
+            "run": runs,
+            "volume": np.r_[np.arange(n_volumes // 2), np.arange(n_volumes - n_volumes // 2)],
+            "kept": kept,
+            "segment": segment,
+            "framewise_displacement": motion,
+        }
+    )
+    sidecar = {
+        "RepetitionTime": 0.72,
+        "SegmentKind": "windows of 60 s",
+        "Segments": [name for name in dict.fromkeys(segment) if name],
+        "Coverage": {name: 1.0 - 0.01 * i for i, name in enumerate(names)},
+        "Sources": ["sub-01_timeseries.tsv"],
+        "Notes": list(notes),
+        "Simulated": simulated,
+    }
+    return UnitRecord(
+        unit="sub-01",
+        timeseries=pd.DataFrame(series, columns=list(names)),
+        outliers=outliers,
+        sidecar=sidecar,
+        methods={
+            method: method_record(names, method, simulated=simulated, **options)
+            for method in methods
+        },
+    )
+
+
+def group_record(
+    names: tuple[str, ...] = SIX,
+    methods: tuple[str, ...] = ("ivae", "tcl"),
+    n_subjects: int = 7,
+    **options: Any,
+) -> UnitRecord:
+    from statsmodels.stats.proportion import proportion_confint
+
+    records = {}
+    for method in methods:
+        record = method_record(names, method, **options)
+        rng = np.random.default_rng([len(names), ord(method[0])])
+        edges = record.edges.copy()
+        forward = rng.integers(0, n_subjects + 1, len(edges))
+        leading = np.maximum(forward, n_subjects - forward)
+        low, high = proportion_confint(leading, n_subjects, method="wilson")
+        edges["score"] = np.where(forward > n_subjects / 2, 1, -1) * edges["score"].abs()
+        edges["confidence"] = leading / n_subjects
+        edges["n_subjects"] = n_subjects
+        edges["n_x_to_y"] = forward // 2
+        edges["n_y_to_x"] = (n_subjects - forward) // 2
+        edges["n_none"] = 1
+        edges["n_undecided"] = n_subjects - 1 - edges["n_x_to_y"] - edges["n_y_to_x"]
+        edges["share_low"], edges["share_high"] = low, high
+        edges["p_dependence"] = 0.01
+        records[method] = MethodRecord(edges, None, None, None, record.prior_check, record.sidecar)
+    return UnitRecord("group", None, None, {"Simulated": False, "Notes": []}, records)
+
+
+def statuses(n_subjects: int = 7) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {"label": f"{i + 1:02d}", "state": "done", "seconds": 61.3 + i, "message": ""}
+        for i in range(n_subjects)
+    ]
+    rows[1].update(state="up to date")
+    rows[2].update(state="skipped", seconds=None, message="Has no results.")
+    rows[-1].update(
+        state="failed", message="'x.tsv' holds NaN in column 'CA1' (row 17): remove it."
+    )
+    return rows

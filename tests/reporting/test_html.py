@@ -1,0 +1,335 @@
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
+from page_parser import Page
+
+from causal_ivae.derivatives import UnitPaths, UnitRecord, read_unit, write_json, write_table
+from causal_ivae.reporting.html import render_group, render_subject
+
+
+@pytest.fixture(scope="module")
+def subject_html():
+    return render_subject(subject_record(notes=("The repetition time is assumed to be 2 s.",)))
+
+
+@pytest.fixture(scope="module")
+def subject_page(subject_html):
+    return Page(subject_html)
+
+
+@pytest.fixture(scope="module")
+def group_html():
+    return render_group(group_record(), statuses())
+
+
+@pytest.fixture(scope="module")
+def group_page(group_html):
+    return Page(group_html)
+
+
+def assert_self_contained(html):
+    page = Page(html)
+    for tag, attrs in page.tags:
+        for key, value in attrs.items():
+            if key not in ("src", "href", "xlink:href", "srcset", "data", "action", "poster"):
+                continue
+            allowed = ("#", "data:image/png;base64,")
+            if tag == "a":
+                allowed = ("#", "sub-", "https://doi.org/", "https://arxiv.org/abs/")
+            assert value.startswith(allowed), (tag, key, value[:80])
+    assert not {"link", "iframe", "object", "embed", "base", "form"} & {t for t, _ in page.tags}
+    assert "@import" not in html
+    assert not re.search(r"url\(\s*['\"]?(?!#)", html)
+    scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+    assert scripts == [{}]
+    assert "default-src 'none'" in html
+
+
+@pytest.mark.parametrize("which", ["subject_html", "group_html"])
+def test_a_page_is_one_file_that_asks_for_nothing(which, request):
+    assert_self_contained(request.getfixturevalue(which))
+
+
+@pytest.mark.parametrize("which", ["subject_html", "group_html"])
+def test_a_page_is_well_formed_and_accessible(which, request):
+    html = request.getfixturevalue(which)
+    page = Page(html)
+    assert page.errors == []
+    assert page.all("html") == [{"lang": "en"}]
+    levels = [level for level, _ in page.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert all(attrs.get("scope") in ("col", "row", "rowgroup") for attrs in page.all("th"))
+    for svg in page.all("svg"):
+        assert svg["role"] == "img"
+        assert svg["aria-labelledby"] in ids
+    anchors = {attrs["href"][1:] for attrs in page.all("a") if attrs["href"].startswith("#")}
+    assert anchors <= set(ids)
+    assert page.all("a")[0]["class"] == "skip"
+    assert "@media print" in html
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_the_policy_lets_only_the_page_s_own_script_run(subject_html):
+    import hashlib
+    from base64 import b64encode
+
+    script = re.search(r"<script>(.*?)</script>", subject_html, re.DOTALL)
+    digest = b64encode(hashlib.sha256(script.group(1).encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}" in subject_html or (
+        f"script-src 'sha256-{digest}'" in subject_html
+    )
+
+
+def test_edge_rows_read_from_cause_to_effect(subject_page):
+    record = subject_record()
+    edges = record.methods["ivae"].edges
+    turned = edges[edges["decision"] == "y->x"].iloc[0]
+    row = next(r for r in subject_page.rows if r and r[0] == f"{turned['y']} → {turned['x']}")
+    assert row[1] == "directed"
+    assert row[2] == f"+{-turned['score']:.2f}"
+    first_table = subject_page.rows[1 : 1 + len(edges)]
+    decisions = [r[1] for r in first_table]
+    assert decisions == sorted(decisions, key=["directed", "undecided", "none"].index)
+
+
+def test_the_summary_counts_what_the_tables_hold(subject_page):
+    for name, method in subject_record().methods.items():
+        counts = method.edges["decision"].value_counts()
+        directed = counts.get("x->y", 0) + counts.get("y->x", 0)
+        adjusted = ((method.edges["cause"] != "") & (method.edges["q_value"] <= 0.05)).sum()
+        shown = {"ivae": "iVAE", "tcl": "TCL"}[name]
+        assert (
+            f"{shown} tested 15 pairs of regions: {directed} have a direction ({adjusted} of them "
+            f"with q ≤ 0.05), {counts['none']} show no edge and {counts['undecided']} are undecided"
+        ) in subject_page.flat
+    assert "The repetition time is assumed to be 2 s." in subject_page.flat
+    assert "It is no proof that one region drives the other" in subject_page.flat
+
+
+def test_all_four_p_values_stand_in_their_columns():
+    record = subject_record(names_of(2), ("ivae",), restarts=2, prior=False)
+    tests = record.methods["ivae"].tests.copy()
+    x, y = names_of(2)
+    values = {(x, "n1"): 0.111, (x, "n2"): 0.222, (y, "n1"): 0.0333, (y, "n2"): 0.0044}
+    for (first, second), value in values.items():
+        chosen = (tests["restart"] == 1) & (tests["first"] == first) & (tests["second"] == second)
+        tests.loc[chosen, "p_value"] = value
+    # The rows may come in any order.
+    method = replace(record.methods["ivae"], tests=tests.sample(frac=1, random_state=1))
+    page = Page(render_subject(replace(record, methods={"ivae": method})))
+    row = next(r for r in page.rows if r[:1] == ["2"])
+    assert row[1:5] == ["0.11", "0.22", "0.033", "0.004"]
+    header = next(r for r in page.rows if "x ~ n1" in r)
+    assert header[2:6] == ["x ~ n1", "x ~ n2", "y ~ n1", "y ~ n2"]
+
+
+def test_prior_comparison_shows_chance(subject_page):
+    row = next(r for r in subject_page.rows if r[:2] == ["iVAE", "direct or indirect"])
+    assert row[-2:] == ["83%", "<0.001"]
+    assert "random edges would reach 83%" in subject_page.flat
+    assert "feasibility alone says little" in subject_page.flat
+
+
+def test_provenance_is_complete(subject_page):
+    text = subject_page.flat
+    for expected in (
+        "causal-ivae run bold out participant --participant-label 01 --seed 0",
+        "torch 2.13.0",
+        "sha256:0123456789abcdef",
+        "learning_rate: 0.005",
+        "83 s",
+        "cpu",
+    ):
+        assert expected in text
+
+
+def test_simulated_data_are_labelled(subject_html, group_html):
+    assert "SIMULATED DATA" not in subject_html + group_html
+    record = subject_record(names_of(2), ("ivae",), simulated=True)
+    assert "SIMULATED DATA" in render_subject(record)
+    group = group_record(names_of(2), ("ivae",), simulated=True)
+    assert "SIMULATED DATA" in render_group(group, statuses(3))
+
+
+def test_hostile_names_come_out_as_text():
+    names = (HOSTILE, 'a$b$ & "c" --> <b>', "_x id=\"y\" 'z'")
+    html = render_subject(subject_record(names, ("ivae",), notes=(HOSTILE,)))
+    assert html.count("<script") == 1
+    assert "<b>" not in html
+    assert_self_contained(html)
+    page = Page(html)
+    assert page.errors == []
+    assert all(name in page.text for name in names)
+    status = [{"label": HOSTILE, "state": "done", "seconds": 1.0, "message": HOSTILE}]
+    group = render_group(group_record(names, ("ivae",)), status)
+    assert group.count("<script") == 1
+    assert Page(group).errors == []
+
+
+def test_names_that_look_like_numbers():
+    page = Page(render_subject(subject_record(("1", "03"), ("ivae",))))
+    assert any(row[:1] in (["1 → 03"], ["03 → 1"]) for row in page.rows)
+
+
+def test_one_method_without_prior_edges_or_tables():
+    record = subject_record(names_of(2), ("ivae",), prior=False, decided=False)
+    method = replace(record.methods["ivae"], tests=None, restarts=None, training=None)
+    record = UnitRecord("sub-01", None, None, {}, {"ivae": method})
+    page = Page(render_subject(record))
+    assert page.errors == []
+    for expected in (
+        "none has a direction",
+        "TCL was asked for but left no result",
+        "No anatomical prior was given",
+        "iVAE left no table of tests",
+        "iVAE left no training curves",
+        "time series were not found",
+    ):
+        assert expected in page.flat
+
+
+def test_a_prior_without_a_judged_edge_and_with_unknown_regions():
+    record = subject_record(names_of(2), ("ivae",))
+    method = record.methods["ivae"]
+    nothing = {"Count": 0, "Share": None, "ChanceShare": None, "PValue": None}
+    prior = {
+        "Name": "p", "Directed": False, "Edges": 0, "EdgesLeftOut": 1, "Unknown": ["A", "B"],
+        "Direct": nothing, "Feasible": nothing,
+        "Orientation": {"Edges": 0, "Count": 0, "PValue": None},
+    }  # fmt: skip
+    method = replace(
+        method,
+        prior_check=method.prior_check.assign(verdict="", path=""),
+        sidecar={**method.sidecar, "Prior": prior},
+    )
+    page = Page(render_subject(replace(record, methods={"ivae": method})))
+    for expected in (
+        "The prior 'p' has no edge of iVAE to judge",
+        "both directions of a connected pair count as feasible",
+        "A and B are unknown",
+        "1 edge left out of all counts",
+        "not covered",
+    ):
+        assert expected in page.flat
+
+
+def test_no_method_at_all():
+    record = replace(subject_record(names_of(3)), methods={})
+    page = Page(render_subject(record))
+    assert page.errors == []
+    assert "No method left a result here." in page.flat
+    assert "Data and segments" in page.flat
+    group = Page(render_group(replace(group_record(names_of(2)), methods={}), statuses()))
+    assert "No method left a result for the group." in group.flat
+
+
+def test_settings_of_another_version_still_give_a_page():
+    record = subject_record(names_of(2), ("ivae",))
+    method = record.methods["ivae"]
+    method = replace(method, sidecar={**method.sidecar, "Settings": {"old_key": 1}})
+    page = Page(render_subject(replace(record, methods={"ivae": method})))
+    assert "do not fit this version" in page.flat
+    assert "old_key: 1" in page.flat
+
+
+def test_diverged_restarts_are_counted_not_averaged():
+    record = subject_record(names_of(2), ("ivae",), restarts=3)
+    method = record.methods["ivae"]
+    restarts = method.restarts.assign(objective=[-1.0, np.nan, -2.0])
+    training = method.training.copy()
+    training.loc[training["restart"] == 1, "objective"] = np.inf
+    method = replace(method, restarts=restarts, training=training)
+    page = Page(render_subject(replace(record, methods={"ivae": method})))
+    assert "1 restart diverged and took no part" in page.flat
+    assert "median \N{MINUS SIGN}1.5" in page.flat
+
+
+def test_group_page(group_page):
+    text = group_page.flat
+    assert "7 subjects: 4 finished, 1 up to date, 1 without results and 1 failed." in text
+    assert "The group's iVAE and TCL graphs combine 7 subjects; no p-value over so few" in text
+    assert "below 0.016." in text
+    links = {a["href"] for a in group_page.all("a") if a["href"].startswith("sub-")}
+    assert links == {f"sub-{i:02d}.html" for i in (1, 2, 4, 5, 6)}
+    failed = next(r for r in group_page.rows if r and r[0] == "sub-07")
+    assert failed[1] == "failed"
+    assert "remove it" in failed[3]
+    assert "Wilson interval" in text
+    assert "sign-flip permutation test" in text
+
+
+def test_group_counts_turn_with_the_edge(group_page):
+    edges = group_record().methods["ivae"].edges
+    turned = edges[edges["decision"] == "y->x"].iloc[0]
+    row = next(r for r in group_page.rows if r and r[0] == f"{turned['y']} → {turned['x']}")
+    assert row[6:8] == [str(turned["n_y_to_x"]), str(turned["n_x_to_y"])]
+    share = f"{100 * turned['confidence']:.0f}%"
+    assert row[5].startswith(share + " (")
+
+
+def test_links_to_subjects_are_quoted():
+    status = [{"label": "a b/c?", "state": "done", "seconds": 1.0, "message": ""}]
+    page = Page(render_group(group_record(names_of(2), ("ivae",)), status))
+    assert "sub-a%20b/c%3F.html" in {a["href"] for a in page.all("a")}
+
+
+def test_pooled_subjects_get_a_group_page():
+    record = replace(subject_record(names_of(2), ("ivae",)), unit="group")
+    page = Page(render_subject(record))
+    assert page.headings[0] == (1, "All subjects pooled")
+
+
+def test_twenty_regions_stay_below_five_megabytes():
+    record = subject_record(names_of(20), ("ivae",), n_volumes=2400, restarts=8)
+    html = render_subject(record)
+    assert len(html.encode()) < 2_500_000
+    assert Page(html).errors == []
+
+
+def test_a_page_is_reproducible():
+    first, second = (subject_record(names_of(2), ("ivae",)) for _ in range(2))
+    assert render_subject(first) == render_subject(second)
+
+
+def test_a_page_from_files_is_the_page_from_memory(tmp_path):
+    record = subject_record(SIX[:2])
+    paths = UnitPaths(tmp_path, record.unit, (("task", "rest"),))
+    for name, method in record.methods.items():
+        for suffix, table in (
+            ("edges", method.edges),
+            ("tests", method.tests),
+            ("restarts", method.restarts),
+            ("training", method.training),
+            ("priorcheck", method.prior_check),
+        ):
+            write_table(paths.file(f"{suffix}.tsv", name), table)
+        write_json(paths.file("edges.json", name), method.sidecar)
+    write_table(paths.file("timeseries.tsv"), record.timeseries)
+    write_table(paths.file("outliers.tsv"), record.outliers)
+    write_json(paths.file("timeseries.json"), record.sidecar)
+    read = read_unit(paths, ("ivae", "tcl"))
+    assert json.dumps(read.sidecar) == json.dumps(record.sidecar)
+    assert Page(render_subject(read)).flat == Page(render_subject(record)).flat
+
+
+def test_missing_numbers_are_dashes():
+    record = group_record(names_of(2), ("ivae",))
+    edges = {
+        name: method.edges.assign(p_dependence=np.nan, q_value=np.nan, p_value=np.nan)
+        for name, method in record.methods.items()
+    }
+    methods = {n: replace(m, edges=edges[n]) for n, m in record.methods.items()}
+    page = Page(render_group(replace(record, methods=methods), []))
+    row = next(r for r in page.rows if " → " in r[0])
+    assert row[3:5] == ["\N{EN DASH}"] * 2
+    assert row[10] == "\N{EN DASH}"
+    assert not re.search(r"\bnan\b", page.flat, re.IGNORECASE)

@@ -1,0 +1,113 @@
+import re
+
+import pytest
+
+from causal_ivae.config import Pipeline
+from causal_ivae.reporting.methods_text import Realised, methods_text
+from causal_ivae.reporting.references import bibliography, resolve
+
+BOTH = Realised(
+    n_regions=6, n_pairs=15, methods=("ivae", "tcl"), seed=3, tr=0.72, n_kept=1190,
+    n_acquired=1200, n_segments=14, segment_kind="windows of 60 s", prior="hippocampal_circuit",
+    versions={"causal-ivae": "0.1.0", "torch": "2.13.0", "nilearn": "0.14.1"},
+)  # fmt: skip
+
+
+def test_numbers_and_settings_are_in_the_text():
+    settings = Pipeline().changed({"unmixing.ivae.steps": 1234, "independence.draws": 499})
+    text = methods_text(settings, BOTH)
+    for expected in (
+        "6 regions", "repetition time 0.72 s", "Of 1,200 volumes, 1,190 were kept",
+        "windows of 60 s, 14 segments", "15 pairs", "1,234 steps", "8 random starts per pair",
+        "499 circular shifts", "Laplace conditional prior whose scale varied", "seed 3",
+        "causal-ivae 0.1.0 with PyTorch 2.13.0", "'hippocampal_circuit'",
+    ):  # fmt: skip
+        assert expected in text, expected
+
+
+def test_every_change_of_a_setting_shows():
+    base = methods_text(Pipeline(), BOTH)
+    for change in (
+        {"unmixing.ivae.prior": "gaussian"},
+        {"unmixing.ivae.modulates": "mean_variance"},
+        {"unmixing.ivae.noise": "learned"},
+        {"unmixing.tcl.hidden": 17},
+        {"independence.null": "wild_bootstrap"},
+        {"independence.null": "permutation"},
+        {"independence.null": "gamma"},
+        {"decision.rule": "paper"},
+        {"decision.alpha": 0.01},
+        {"segments.min_volumes": 33},
+        {"prior.draws": 199},
+        {"tables.detrend_order": 2},
+    ):
+        assert methods_text(Pipeline().changed(change), BOTH) != base, change
+
+
+def test_the_works_cited():
+    _, cited = resolve(methods_text(Pipeline(), BOTH))
+    keys = {work.key for work in cited}
+    assert {
+        "khemakhem2020", "hyvarinen2016", "monti2019", "gretton2005", "gretton2007",
+        "benjamini1995",
+    } <= keys  # fmt: skip
+    assert "abraham2014" not in keys
+    only = Realised(n_regions=2, n_pairs=1, methods=("ivae",), seed=0, images=True)
+    _, cited = resolve(methods_text(Pipeline(), only))
+    keys = {work.key for work in cited}
+    assert {"abraham2014", "esteban2019", "power2014"} <= keys
+    assert "hyvarinen2016" not in keys
+
+
+def test_censoring_is_claimed_only_where_it_was_done():
+    realised = Realised(n_regions=2, n_pairs=1, methods=("ivae",), seed=0, images=True)
+    settings = Pipeline().changed({"denoise.strategy": ["motion"]})
+    assert "censored" not in methods_text(settings, realised)
+    assert "censored" in methods_text(Pipeline(), realised)
+    assert "Regressors for head motion were removed" in methods_text(settings, realised)
+
+
+def test_group_and_simulation_are_said():
+    group = Realised(n_regions=3, n_pairs=3, methods=("tcl",), seed=0, n_subjects=7, images=None)
+    text = methods_text(Pipeline(), group)
+    assert "Over 7 subjects" in text
+    assert "sign-flip" in text
+    assert "tables" not in text
+    simulated = Realised(n_regions=3, n_pairs=3, methods=("tcl",), seed=0, simulated=True)
+    assert "were simulated" in methods_text(Pipeline(), simulated)
+
+
+def test_citations_are_written_out():
+    text, cited = resolve("A [@khemakhem2020]; B [@monti2019; @hyvarinen2016]; C [@benjamini1995].")
+    assert text == (
+        "A (Khemakhem et al., 2020); B (Monti et al., 2019; Hyvärinen and Morioka, 2016); "
+        "C (Benjamini and Hochberg, 1995)."
+    )
+    assert [work.key for work in cited] == [
+        "benjamini1995", "hyvarinen2016", "khemakhem2020", "monti2019",
+    ]  # fmt: skip
+
+
+def test_an_unknown_citation_is_an_error():
+    with pytest.raises(ValueError, match="Did you mean 'monti2019'"):
+        resolve("[@monti2018]")
+
+
+def test_the_bibliography_is_complete():
+    works = bibliography()
+    bundled = works["khemakhem2020"]
+    assert bundled.author_list == "Khemakhem I, Kingma DP, Monti RP, Hyvärinen A"
+    assert bundled.venue.endswith(
+        "Proceedings of Machine Learning Research 108: 2207\N{EN DASH}2217"
+    )
+    assert works["benjamini1995"].venue.endswith("57(1): 289\N{EN DASH}300")
+    assert works["esteban2019"].author_list.endswith("et al.")
+    for key, work in works.items():
+        assert work.authors, key
+        assert work.title, key
+        assert re.fullmatch(r"(19|20)\d\d", work.year), key
+        assert key[-4:] == work.year or key[-5:-1] == work.year
+        assert "{" not in work.title + work.venue
+        assert not work.doi or work.doi.startswith("10.")
+    dois = [work.doi for work in works.values() if work.doi]
+    assert len(dois) == len(set(dois))

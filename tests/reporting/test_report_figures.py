@@ -1,0 +1,255 @@
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from fake_records import HOSTILE, group_record, names_of, subject_record
+
+from causal_ivae.reporting import figures, graph_figure
+from causal_ivae.reporting.graph_figure import STYLES
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def edge_table(rows):
+    table = pd.DataFrame(rows, columns=["x", "y", "decision", "score", "confidence"])
+    directed = table["decision"].isin(["x->y", "y->x"])
+    forward = table["decision"] == "x->y"
+    table["cause"] = np.where(directed, np.where(forward, table["x"], table["y"]), "")
+    table["effect"] = np.where(directed, np.where(forward, table["y"], table["x"]), "")
+    return table
+
+
+def texts(svg):
+    return [node.text for node in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def heads(svg, color):
+    """Return the arrow heads, as arrays of corners in drawing coordinates."""
+    found = []
+    for path in ET.fromstring(svg).iter(f"{SVG}path"):
+        style, shape = path.get("style") or "", path.get("d") or ""
+        if f"fill: {color}" in style and shape.count("L") >= 2:
+            numbers = [float(v) for v in re.findall(r"-?[\d.]+", shape)]
+            found.append(np.array(numbers).reshape(-1, 2))
+    return found
+
+
+def label_position(svg, name):
+    for node in ET.fromstring(svg).iter(f"{SVG}text"):
+        if node.text == name:
+            return np.array([float(node.get("x")), float(node.get("y"))])
+    raise AssertionError(name)
+
+
+def marks(svg, *styles):
+    """Return the positions of the markers drawn in all of these styles."""
+    return [
+        (float(node.get("x")), float(node.get("y")))
+        for node in ET.fromstring(svg).iter(f"{SVG}use")
+        if all(style in (node.get("style") or "") for style in styles)
+    ]
+
+
+def places(svg, letters):
+    """Return where the labels that are one of these letters stand."""
+    found = []
+    for node in ET.fromstring(svg).iter(f"{SVG}text"):
+        if node.text and node.text in letters:
+            move = re.search(r"(?:translate|rotate)\([^)]*\)", node.get("transform") or "")
+            rotated = "-90" in (node.get("transform") or "")
+            x, y = node.get("x"), node.get("y")
+            if x is None:
+                x, y = re.findall(r"-?[\d.]+", move.group())[:2]
+            found.append({"x": float(x), "y": float(y), "rotated": rotated})
+    return found
+
+
+@pytest.fixture
+def pair():
+    return ("Alpha", "Beta")
+
+
+@pytest.mark.parametrize("decision", ["x->y", "y->x"])
+def test_the_arrow_head_is_at_the_effect(pair, decision):
+    edges = edge_table([(*pair, decision, 0.5, 0.9)])
+    svg = graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
+    (head,) = heads(svg, STYLES["no prior"].color)
+    cause, effect = pair if decision == "x->y" else pair[::-1]
+    middle = head.mean(axis=0)
+    to_effect = np.linalg.norm(middle - label_position(svg, effect))
+    assert to_effect < np.linalg.norm(middle - label_position(svg, cause))
+
+
+def test_kinds_of_edges_differ_in_line_style_not_only_colour():
+    names = names_of(6)
+    edges = edge_table(
+        [
+            (names[0], names[1], "x->y", 0.5, 0.9),
+            (names[0], names[2], "x->y", 0.5, 0.9),
+            (names[0], names[3], "x->y", 0.5, 0.9),
+            (names[0], names[4], "undecided", 0.1, 0.5),
+            (names[0], names[5], "none", 0.1, 0.5),
+        ]
+    )
+    verdicts = {
+        (names[0], names[1]): "direct",
+        (names[0], names[2]): "indirect",
+        (names[0], names[3]): "not feasible",
+    }
+    svg = graph_figure.graph_figure(names, edges, verdicts, "fig", "iVAE")
+    assert len(heads(svg, STYLES["direct"].color)) == 2
+    assert len(heads(svg, STYLES["not feasible"].color)) == 1
+    styles = {kind: (style.dashes, style.arrow) for kind, style in STYLES.items()}
+    del styles["no prior"]
+    assert len(set(styles.values())) == len(styles)
+    # direct: none; indirect: dashed; not feasible: dash-dot; undecided: dotted; "none": not drawn
+    dashes = re.findall(r"stroke-dasharray: ([\d.,]+)", svg)
+    assert len(dashes) == 3
+    assert len(set(dashes)) == 3
+
+
+def test_width_grows_with_confidence(pair):
+    widths = []
+    for confidence in (0.55, 0.95):
+        edges = edge_table([(*pair, "x->y", 0.5, confidence)])
+        svg = graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
+        color = STYLES["no prior"].color
+        lines = re.findall(rf"stroke: {color}; stroke-width: ([\d.]+)", svg)
+        widths.append(float(lines[0]))
+    assert widths[1] > 1.5 * widths[0]
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 20])
+def test_names_do_not_overlap(n):
+    names = names_of(n)
+    edges = subject_record(names, ("ivae",)).methods["ivae"].edges
+    svg = graph_figure.graph_figure(names, edges, {}, "fig", "iVAE")
+    assert sorted(texts(svg)) == sorted(names)
+    width, height = (float(v) for v in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
+    places = np.array([label_position(svg, name) for name in names])
+    assert (places > 0).all()
+    assert (places < [width, height]).all()
+    for side in (places[:, 0] > width / 2, places[:, 0] <= width / 2):
+        heights = np.sort(places[side, 1])
+        assert (np.diff(heights) > 9).all()
+
+
+def test_the_layout_does_not_depend_on_the_edges():
+    names = names_of(6)
+    one = edge_table([(names[0], names[1], "x->y", 0.5, 0.9)])
+    two = edge_table([(names[2], names[5], "y->x", 0.5, 0.9)])
+    svgs = [graph_figure.graph_figure(names, edges, {}, "fig", "iVAE") for edges in (one, two)]
+    for name in names:
+        np.testing.assert_array_equal(*(label_position(svg, name) for svg in svgs))
+
+
+def test_the_legend_names_what_is_drawn():
+    said = texts(graph_figure.graph_legend(["direct", "undecided"], "fig"))
+    assert said == [STYLES["direct"].words, STYLES["undecided"].words, "thicker: higher confidence"]
+    assert texts(graph_figure.graph_legend(["undecided"], "fig")) == [STYLES["undecided"].words]
+
+
+def test_score_map_has_causes_in_rows():
+    matrix = np.array([[np.nan, 0.5], [-0.5, np.nan]])
+    decided = np.array([[False, True], [False, False]])
+    svg = figures.score_figure(("A", "B"), matrix, decided, "fig", "iVAE")
+    assert {"cause (row)", "effect (column)", "A", "B"} <= set(texts(svg))
+    # The edge A -> B is marked in the row of A, the upper one, and right of it, in B's column.
+    (mark,) = marks(svg, "stroke: #ffffff")
+    row_a, row_b = sorted(node["y"] for node in places(svg, "AB") if not node["rotated"])
+    column_a, column_b = sorted(node["x"] for node in places(svg, "AB") if node["rotated"])
+    assert abs(mark[1] - row_a) < abs(mark[1] - row_b)
+    assert abs(mark[0] - column_b) < abs(mark[0] - column_a)
+
+
+def test_long_series_are_thinned_and_keep_their_peaks():
+    n = 20_000
+    values = np.zeros(n)
+    values[12_345] = 3.0
+    _, y = figures._envelope(np.arange(n, dtype=float), values)
+    assert len(y) <= 1600
+    assert y.max() == 3.0
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 4)), columns=list("abcd"))
+    assert len(figures.series_figure(table, None, 2.0, None, "fig")) < 250_000
+    gap = np.full(5000, np.nan)
+    gap[:10] = 1.0
+    assert np.nanmax(figures._envelope(np.arange(5000.0), gap)[1]) == 1.0
+
+
+def test_series_with_unknown_motion_and_many_regions():
+    record = subject_record(names_of(30), ("ivae",), n_volumes=200, restarts=1)
+    outliers = record.outliers.assign(framewise_displacement=np.nan)
+    svg = figures.series_figure(record.timeseries, outliers, None, None, "fig")
+    assert "censored" in texts(svg)
+    assert "volume as acquired" in texts(svg)
+    assert "data:image/png" in svg
+
+
+def test_a_mismatched_outlier_table_is_not_trusted():
+    record = subject_record(names_of(2), ("ivae",), n_volumes=200)
+    svg = figures.series_figure(record.timeseries, record.outliers.iloc[:-5], 0.72, 0.5, "fig")
+    assert f"{len(record.timeseries)} of {len(record.timeseries)} volumes kept" in svg
+
+
+def test_dense_training_curves_are_drawn_as_pixels():
+    few = subject_record(names_of(2), ("ivae",), restarts=2).methods["ivae"].training
+    many = subject_record(names_of(9), ("ivae",), restarts=6).methods["ivae"].training
+    assert "data:image/png" not in figures.training_figure(few, "fig", "iVAE")
+    svg = figures.training_figure(many, "fig", "iVAE")
+    assert "data:image/png" in svg
+    assert len(svg) < 300_000
+    empty = figures.training_figure(few.iloc[:0], "fig", "iVAE")
+    assert "training step" in texts(empty)
+
+
+def test_the_mark_lies_nearer_to_the_cause():
+    edges = pd.DataFrame(
+        {"x": ["A"], "y": ["B"], "score": [0.4], "confidence": [0.9],
+         "share_low": [0.6], "share_high": [0.98]}
+    )  # fmt: skip
+    found = {}
+    for sign in (1, -1):
+        svg = figures.share_figure({"iVAE": edges.assign(score=0.4 * sign)}, "fig")
+        # The last mark is the legend's.
+        found[sign] = marks(svg, "fill: #0b57a4")[0][0]
+        assert texts(svg).count("A") == texts(svg).count("B") == 1
+        a = next(n for n in ET.fromstring(svg).iter(f"{SVG}text") if n.text == "A")
+        b = next(n for n in ET.fromstring(svg).iter(f"{SVG}text") if n.text == "B")
+        assert float(a.get("x")) < float(b.get("x"))
+    assert found[1] < found[-1]
+
+
+def test_group_figure_has_a_row_per_pair():
+    record = group_record(names_of(5))
+    edges = {name: method.edges for name, method in record.methods.items()}
+    assert "For 10 pairs of regions" in figures.share_figure(edges, "fig")
+
+
+def test_svg_is_clean_and_reproducible(pair):
+    edges = edge_table([(*pair, "x->y", 0.5, 0.9)])
+    svg = graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
+    assert svg == graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
+    assert svg.startswith("<svg ")
+    assert not re.search("<metadata|<style|<!DOCTYPE|<[?]xml|<!--", svg)
+    root = ET.fromstring(svg)
+    assert root.get("role") == "img"
+    assert root.find(f"{SVG}title").text.startswith("Graph estimated by iVAE")
+    assert all(node.get("id", "fig").startswith("fig") for node in root.iter())
+
+
+def test_text_is_escaped_and_never_read_as_mathematics():
+    names = (HOSTILE, "a$b$ & <b>", "漢字")
+    edges = edge_table([(names[0], names[1], "x->y", 0.5, 0.9)])
+    svg = graph_figure.graph_figure(names, edges, {}, "fig", HOSTILE)
+    assert "<script" not in svg
+    assert sorted(texts(svg)) == sorted(names)
+
+
+def test_matplotlib_settings_are_left_alone():
+    before = dict(mpl.rcParams)
+    record = subject_record(names_of(2), ("ivae",))
+    figures.series_figure(record.timeseries, record.outliers, 0.72, 0.5, "fig")
+    assert dict(mpl.rcParams) == before

@@ -1,0 +1,426 @@
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_study import NAMES, subject_table, tiny_pipeline, write_study
+
+from causal_ivae import cluster, discovery, pages, participant
+from causal_ivae.analysis import Outcome
+from causal_ivae.batch import BatchResult, Request, common_regions, plan, run
+from causal_ivae.derivatives import UnitPaths, read_table
+from causal_ivae.errors import SettingsError
+from causal_ivae.participant import Loaded
+
+ENTITIES = (("task", "rest"),)
+
+
+def run_study(source, output, *, levels=("participant",), pipeline=None, **options):
+    request = Request(
+        Path(source), Path(output), levels, pipeline or tiny_pipeline(), device="cpu", **options
+    )
+    return run(plan(request))
+
+
+def states(result: BatchResult) -> dict[str, str]:
+    return {outcome.unit: outcome.state for outcome in result.outcomes}
+
+
+def file_of(output: Path, unit: str, suffix: str, method: str | None = None) -> Path:
+    entities = () if unit == "group" else ENTITIES
+    return UnitPaths(output, unit, entities).file(suffix, method)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Three subjects and the group, run once by two workers, from an empty working directory."""
+    folder = tmp_path_factory.mktemp("study")
+    source = write_study(folder / "input")
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    before = Path.cwd()
+    os.chdir(elsewhere)
+    try:
+        result = run_study(source, folder / "out", levels=("participant", "group"), nprocs=2)
+    finally:
+        os.chdir(before)
+    assert list(elsewhere.iterdir()) == []
+    return folder, result
+
+
+@pytest.fixture
+def finished(study, tmp_path):
+    """Return a copy of the finished study: input and output."""
+    folder, _ = study
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "input", tmp_path / "out"
+
+
+@pytest.fixture
+def no_cluster(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a cluster was started though nothing was to be done")
+
+    monkeypatch.setattr(cluster, "_local_client", refuse)
+
+
+def test_everything_is_written_and_nothing_is_half_written(study):
+    folder, result = study
+    assert states(result) == dict.fromkeys(("sub-01", "sub-02", "sub-03", "group"), "done")
+    assert result.exit_code == 0
+    out = folder / "out"
+    assert not list(out.rglob("*.partial"))
+    description = json.loads((out / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "causal-ivae"
+    for label in ("01", "02", "03"):
+        assert (out / f"sub-{label}.html").stat().st_size > 1000
+        for method in ("ivae", "tcl"):
+            for suffix in ("edges.tsv", "edges.json", "tests.tsv", "restarts.tsv", "training.tsv"):
+                assert file_of(out, f"sub-{label}", suffix, method).is_file()
+    for method in ("ivae", "tcl"):
+        group = read_table(file_of(out, "group", "edges.tsv", method))
+        assert (group["n_subjects"] == 3).all()
+        assert len(group) == 3
+    assert "sub-02" in (out / "group.html").read_text()
+    assert "imulated" in (out / "group.html").read_text()
+
+
+def test_status_has_a_row_per_subject_with_time_and_memory(study):
+    _, result = study
+    table = read_table(result.folder / "status.tsv")
+    assert list(table["subject"]) == [o.unit for o in result.outcomes]
+    assert set(table["subject"]) == {"sub-01", "sub-02", "sub-03", "group"}
+    assert (table["seconds"] > 0).all()
+    assert table["peak_memory_mib"].between(50, 20_000).all()
+    assert (table["crash_file"] == "").all()
+
+
+def test_matrix_has_causes_in_rows(study):
+    folder, _ = study
+    out = folder / "out"
+    edges = read_table(file_of(out, "sub-01", "edges.tsv", "ivae"))
+    matrix = read_table(file_of(out, "sub-01", "relmat.dense.tsv", "ivae"), header=False).to_numpy()
+    nodes = list(read_table(file_of(out, "sub-01", "nodeindices.tsv"))["name"])
+    assert nodes == list(NAMES)
+    for edge in edges.itertuples():
+        i, j = nodes.index(edge.x), nodes.index(edge.y)
+        assert matrix[i, j] == pytest.approx(edge.score)
+        assert matrix[j, i] == pytest.approx(-edge.score)
+    text = json.loads(file_of(out, "sub-01", "relmat.json", "ivae").read_text())["Description"]
+    assert "Row = cause, column = effect" in text
+
+
+def test_sidecar_says_what_the_graph_was_made_from(study):
+    folder, _ = study
+    about = json.loads(file_of(folder / "out", "sub-02", "edges.json", "tcl").read_text())
+    assert about["Method"] == "tcl"
+    assert about["Seed"] == 0
+    assert about["Simulated"] is True
+    assert about["Settings"]["unmixing"]["restarts"] == 2
+    assert {"causal-ivae", "torch", "numpy", "python"} <= set(about["Versions"])
+    assert set(about["InputFingerprints"]) == {
+        "sub-02_task-rest_timeseries.tsv",
+        "sub-02_task-rest_timeseries.json",
+    }
+
+
+def test_second_run_does_nothing(finished, no_cluster):
+    source, out = finished
+    before = snapshot(out)
+    result = run_study(source, out, levels=("participant", "group"))
+    assert set(states(result).values()) == {"up to date"}
+    assert snapshot(out) == before
+
+
+def test_subject_alone_gives_the_same_numbers(finished, tmp_path):
+    source, out = finished
+    alone = tmp_path / "alone"
+    result = run_study(source, alone, participants=("02",))
+    assert states(result) == {"sub-02": "done"}
+    for method in ("ivae", "tcl"):
+        for suffix in ("edges.tsv", "tests.tsv", "training.tsv"):
+            one, other = (file_of(o, "sub-02", suffix, method) for o in (alone, out))
+            assert one.read_bytes() == other.read_bytes()
+
+
+def test_changed_input_makes_only_its_subject_stale(finished):
+    source, out = finished
+    before = snapshot(out)
+    table = source / "sub-03_task-rest_timeseries.tsv"
+    subject_table("other").to_csv(table, sep="\t", index=False)
+    assert set(states(run_study(source, out, participants=("01", "02"))).values()) == {"up to date"}
+    assert states(run_study(source, out, participants=("03",))) == {"sub-03": "done"}
+    after = snapshot(out)
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed
+    assert all("sub-03" in name for name in changed)
+
+
+def test_list_of_methods_makes_no_other_method_stale(finished, no_cluster):
+    source, out = finished
+    pipeline = tiny_pipeline(unmixing__methods=["tcl"])
+    before = snapshot(out)
+    assert set(states(run_study(source, out, pipeline=pipeline)).values()) == {"up to date"}
+    assert snapshot(out) == before
+
+
+def test_settings_of_one_method_make_only_that_method_stale(finished):
+    source, out = finished
+    before = snapshot(out)
+    pipeline = tiny_pipeline(unmixing__ivae__steps=21)
+    result = run_study(source, out, pipeline=pipeline, participants=("01",))
+    assert states(result) == {"sub-01": "done"}
+    changed = {name for name, content in snapshot(out).items() if content != before[name]}
+    assert any("meas-ivae" in name for name in changed)
+    assert not any("meas-tcl" in name or "timeseries" in name for name in changed)
+
+
+def test_other_seed_makes_everything_stale(finished):
+    source, out = finished
+    assert states(run_study(source, out, participants=("01",), seed=1)) == {"sub-01": "done"}
+    about = json.loads(file_of(out, "sub-01", "edges.json", "ivae").read_text())
+    assert about["Seed"] == 1
+
+
+def test_overwrite_never_keeps_stale_results_and_says_so(finished):
+    source, out = finished
+    edges = file_of(out, "sub-01", "edges.tsv", "ivae")
+    before = edges.read_bytes()
+    pipeline = tiny_pipeline(unmixing__ivae__steps=21)
+    result = run_study(source, out, pipeline=pipeline, participants=("01",), overwrite="never")
+    assert edges.read_bytes() == before
+    assert result.outcomes[0].state == "up to date"
+    assert "kept, though made with other settings" in result.outcomes[0].message
+
+
+def test_overwrite_always_does_it_again(finished):
+    source, out = finished
+    edges = file_of(out, "sub-01", "edges.tsv", "ivae")
+    before, modified = edges.read_bytes(), edges.stat().st_mtime_ns
+    result = run_study(source, out, participants=("01",), overwrite="always")
+    assert states(result) == {"sub-01": "done"}
+    assert edges.stat().st_mtime_ns > modified
+    assert edges.read_bytes() == before
+
+
+def test_new_prior_is_compared_without_a_new_fit(finished, tmp_path):
+    source, out = finished
+    prior = tmp_path / "prior.tsv"
+    prior.write_text("cause\teffect\nA\tB\nB\tC\n")
+    edges = file_of(out, "sub-01", "edges.tsv", "ivae")
+    modified = edges.stat().st_mtime_ns
+    pipeline = tiny_pipeline(prior__name=str(prior))
+    result = run_study(source, out, pipeline=pipeline, participants=("01",))
+    assert states(result) == {"sub-01": "done"}
+    assert edges.stat().st_mtime_ns == modified
+    check = read_table(file_of(out, "sub-01", "priorcheck.tsv", "ivae"))
+    decided = read_table(edges)
+    assert list(check["cause"]) == list(decided["cause"][decided["cause"] != ""])
+    about = json.loads(file_of(out, "sub-01", "edges.json", "ivae").read_text())
+    assert about["Prior"]["Name"] == "prior"
+    assert about["Settings"]["prior"]["name"] == str(prior)
+    prior.write_text("cause\teffect\nA\tB\n")
+    assert states(run_study(source, out, pipeline=pipeline, participants=("01",))) == {
+        "sub-01": "done"
+    }
+
+
+def test_interrupted_rewrite_is_not_taken_for_whole(finished, monkeypatch):
+    source, out = finished
+    sidecar = file_of(out, "sub-01", "edges.json", "ivae")
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("causal_ivae.derivatives.write_json", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(source, out, participants=("01",), overwrite="always")
+    monkeypatch.undo()
+    assert not sidecar.exists() or not file_of(out, "sub-01", "timeseries.json").exists()
+    assert states(run_study(source, out, participants=("01",))) == {"sub-01": "done"}
+    assert sidecar.is_file()
+
+
+def test_one_bad_subject_leaves_the_others_and_the_group(finished):
+    source, out = finished
+    table = subject_table("03")
+    table.loc[5, "B"] = np.nan
+    table.to_csv(source / "sub-03_task-rest_timeseries.tsv", sep="\t", index=False)
+    result = run_study(source, out, levels=("participant", "group"), overwrite="stale", nprocs=2)
+    assert states(result) == {
+        "sub-01": "up to date", "sub-02": "up to date", "sub-03": "failed", "group": "done",
+    }  # fmt: skip
+    assert result.exit_code == 1
+    row = read_table(result.folder / "status.tsv").set_index("subject").loc["sub-03"]
+    assert "sub-03_task-rest_timeseries.tsv" in row["message"]
+    assert "'B'" in row["message"]
+    crash = (out / row["crash_file"]).read_text()
+    assert "Traceback" in crash
+    assert "torch" in crash
+    group = read_table(file_of(out, "group", "edges.tsv", "ivae"))
+    assert (group["n_subjects"] == 2).all()
+    assert "without sub-03" in result.outcomes[-1].message
+
+
+def test_only_bad_input_is_exit_code_2(tmp_path):
+    source = write_study(tmp_path / "input", ("01",))
+    table = subject_table("01").assign(B=1.0)
+    table.to_csv(source / "sub-01_task-rest_timeseries.tsv", sep="\t", index=False)
+    result = run_study(source, tmp_path / "out")
+    assert states(result) == {"sub-01": "failed"}
+    assert result.exit_code == 2
+    assert not list((tmp_path / "out" / "sub-01").rglob("*_timeseries*"))
+
+
+def kill_second(piece, stage):
+    if piece.unit == "sub-02":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _estimate(piece, stage)
+
+
+_estimate = participant.estimate
+
+
+def test_killed_worker_costs_one_subject(finished, monkeypatch):
+    source, out = finished
+    monkeypatch.setattr(participant, "estimate", kill_second)
+    result = run_study(source, out, seed=5, participants=("01", "02"), nprocs=2)
+    assert states(result) == {"sub-01": "done", "sub-02": "failed"}
+    failed = result.failed[0]
+    assert "killed" in failed.message
+    assert (out / failed.crash).is_file()
+    assert result.exit_code == 1
+
+
+def test_report_failure_keeps_the_data(tmp_path, monkeypatch):
+    source = write_study(tmp_path / "input", ("01",))
+
+    def fail(record):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(pages, "render_subject", fail)
+    result = run_study(source, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "report failed: RuntimeError: no ink" in result.failed[0].message
+    assert file_of(tmp_path / "out", "sub-01", "edges.json", "tcl").is_file()
+    monkeypatch.undo()
+    again = run_study(source, tmp_path / "out")
+    assert states(again) == {"sub-01": "done"}
+    assert (tmp_path / "out" / "sub-01.html").is_file()
+
+
+def test_failed_method_leaves_the_other_and_a_page(tmp_path, monkeypatch):
+    source = write_study(tmp_path / "input", ("01",))
+    real = discovery.discover
+
+    def fail_ivae(*args, method, **kwargs):
+        if method == "ivae":
+            raise RuntimeError("diverged")
+        return real(*args, method=method, **kwargs)
+
+    monkeypatch.setattr(discovery, "discover", fail_ivae)
+    result = run_study(source, tmp_path / "out")
+    assert result.failed[0].message == "ivae: RuntimeError: diverged"
+    assert file_of(tmp_path / "out", "sub-01", "edges.json", "tcl").is_file()
+    assert not file_of(tmp_path / "out", "sub-01", "edges.json", "ivae").exists()
+    assert "TCL" in (tmp_path / "out" / "sub-01.html").read_text()
+
+
+def test_pages_alone_are_written_again(finished, no_cluster):
+    _, out = finished
+    for page in out.glob("*.html"):
+        page.unlink()
+    written = pages.write_all(out)
+    assert sorted(p.name for p in written) == [
+        "group.html", "sub-01.html", "sub-02.html", "sub-03.html",
+    ]  # fmt: skip
+    assert all(page.is_file() for page in written)
+
+
+def test_group_refuses_graphs_made_with_other_settings(finished):
+    source, out = finished
+    pipeline = tiny_pipeline(decision__alpha=0.01)
+    result = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert result.exit_code == 2
+    assert "made with other settings" in result.failed[0].message
+
+
+def test_subjects_pooled_are_one_fit_of_the_group(tmp_path):
+    source = write_study(tmp_path / "input", ("01", "02", "03"))
+    pipeline = tiny_pipeline(segments__by="subjects", unmixing__methods=["tcl"])
+    result = run_study(source, tmp_path / "out", levels=("group",), pipeline=pipeline, nprocs=1)
+    assert states(result)["group"] == "done"
+    out = tmp_path / "out"
+    about = json.loads(file_of(out, "group", "timeseries.json").read_text())
+    assert about["Segments"] == ["sub-01", "sub-02", "sub-03"]
+    assert len(read_table(file_of(out, "group", "edges.tsv", "tcl"))) == 3
+    assert (out / "group.html").is_file()
+    again = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert states(again)["group"] == "up to date"
+    with pytest.raises(SettingsError, match="run the level group alone"):
+        run_study(source, out, levels=("participant", "group"), pipeline=pipeline)
+
+
+def loaded(regions, missing=()):
+    return Loaded(Outcome("sub-x", "done"), tuple(regions), tuple(missing))
+
+
+def test_dropped_region_is_dropped_for_every_subject():
+    known = {"sub-01": loaded("ABC"), "sub-02": loaded("ABC", "B"), "sub-03": loaded("CAB")}
+    regions, lacking = common_regions(known, "drop")
+    assert lacking == {}
+    assert regions == {"sub-01": ("A", "C"), "sub-02": ("A", "C"), "sub-03": ("C", "A")}
+
+
+def test_subject_that_lacks_a_region_of_the_others_stops():
+    known = {"sub-01": loaded("ABC"), "sub-02": loaded("AC"), "sub-03": loaded("ABC")}
+    regions, lacking = common_regions(known, "fail")
+    assert lacking == {"sub-02": ("B",)}
+    assert regions["sub-01"] == ("A", "B", "C")
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [
+        ("input", "input/out", "inside the input"),
+        ("input", "input", "is the input folder"),
+        ("out/input", "out", "is inside the output folder"),
+        ("input", "file.txt", "is a file"),
+        ("input", "full", "not made by causal-ivae"),
+    ],
+)
+def test_output_folder_is_checked_before_anything_is_written(tmp_path, source, output, message):
+    write_study(tmp_path / source, ("01",))
+    (tmp_path / "file.txt").write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SettingsError, match=message):
+        run_study(tmp_path / source, tmp_path / output)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_stop_on_first_crash_says_what_was_not_run(tmp_path):
+    source = write_study(tmp_path / "input", ("01", "02", "03"))
+    subject_table("01").assign(B=1.0).to_csv(
+        source / "sub-01_task-rest_timeseries.tsv", sep="\t", index=False
+    )
+    result = run_study(source, tmp_path / "out", nprocs=1, stop_on_first_crash=True)
+    assert states(result)["sub-01"] == "failed"
+    assert "not run" in states(result).values()
+    table = read_table(result.folder / "status.tsv")
+    assert set(table["subject"]) == {"sub-01", "sub-02", "sub-03"}
+    assert pd.isna(table["message"]).sum() == 0

@@ -1,0 +1,72 @@
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from causal_ivae.cluster import Lost, open_pool
+from causal_ivae.errors import SettingsError
+
+
+def square_or_die(piece, stage):
+    if piece < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    stage("squaring", 0.5)
+    return piece**2
+
+
+def fail_on_two(piece, stage):
+    if piece == 2:
+        raise ValueError("no twos")
+    return piece
+
+
+def facts(piece, stage):
+    return os.getpid(), Path.cwd(), os.environ["OMP_NUM_THREADS"]
+
+
+def test_killed_worker_costs_only_its_own_piece(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pieces = {"a": 1, "b": -1, "c": 3, "d": 4}
+    seen = []
+    with open_pool(
+        len(pieces), nprocs=2, scheduler=None, on_stage=lambda *args: seen.append(args)
+    ) as pool:
+        results = dict(pool.map(square_or_die, pieces))
+        time.sleep(0.2)
+    assert {n: r for n, r in results.items() if not isinstance(r, Lost)} == {
+        "a": 1,
+        "c": 9,
+        "d": 16,
+    }
+    assert "killed" in results["b"].message
+    assert "--nprocs" in results["b"].message
+    assert {("a", "squaring", 0.5), ("c", "squaring", 0.5)} <= set(seen)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_piece_raises_is_its_own_failure_and_workers_share_the_cores():
+    with open_pool(3, nprocs=1, scheduler=None, on_stage=lambda *_: None) as pool:
+        results = dict(pool.map(fail_on_two, {"one": 1, "two": 2, "three": 3}))
+        found = dict(pool.map(facts, {"x": 0}))
+    assert results == {"one": 1, "three": 3, "two": Lost("ValueError: no twos")}
+    pid, folder, threads = found["x"]
+    assert pid != os.getpid()
+    assert folder == Path.cwd()
+    assert int(threads) >= 1
+
+
+def test_single_piece_runs_in_this_process():
+    seen = []
+    with open_pool(1, nprocs=None, scheduler=None, on_stage=lambda *a: seen.append(a)) as pool:
+        assert dict(pool.map(square_or_die, {"only": 4})) == {"only": 16}
+    assert seen == [("only", "squaring", 0.5)]
+
+
+def test_scheduler_that_does_not_answer_is_an_error():
+    with (
+        open_pool(2, nprocs=None, scheduler="not-an-address", on_stage=lambda *_: None) as pool,
+        pytest.raises(SettingsError, match="not-an-address"),
+    ):
+        list(pool.map(square_or_die, {"a": 1, "b": 2}))

@@ -1,0 +1,236 @@
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import chi2
+
+from causal_ivae.config import GroupSettings
+from causal_ivae.discovery.graph import EDGE_COLUMNS
+from causal_ivae.errors import InputError
+from causal_ivae.group import GROUP_COLUMNS, combine_subjects, sign_flip_p, smallest_p
+
+SETTINGS = GroupSettings()
+
+
+def subject(scores, decisions=None):
+    pairs = list(combinations("ABCDEFGH", 2))[: len(scores)]
+    if decisions is None:
+        decisions = ["undecided"] * len(scores)
+    rows = [
+        (x, y, d, "", "", s, 0.5, 0.5, 0.5)
+        for (x, y), d, s in zip(pairs, decisions, scores, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
+
+
+def dependence_of(p_values):
+    pairs = list(combinations("ABCDEFGH", 2))[: len(p_values)]
+    rows = [(x, y, np.nan, x, y, 0.1, 0.1, p) for (x, y), p in zip(pairs, p_values, strict=True)]
+    # Rows of the restarts must be ignored.
+    rows += [(x, y, 0.0, x, "n1", 0.1, 0.1, 0.9) for x, y in pairs]
+    columns = ["x", "y", "restart", "first", "second", "statistic", "null_mean", "p_value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def cohort(scores):
+    """Return the edge tables of subjects with scores of shape (n_subjects, n_pairs)."""
+    return {f"{i:02d}": subject(row) for i, row in enumerate(scores)}
+
+
+class TestSignFlip:
+    def test_by_hand(self):
+        # Of the eight sums of +-1 +-2 +-3, two are as large as 6, four as large as 4 or 0.
+        p = sign_flip_p(np.array([[1.0, 1.0], [2.0, -2.0], [3.0, 3.0]]), draws=99, seed=0)
+        assert p == pytest.approx([2 / 8, 6 / 8])
+
+    def test_smallest_p_is_reached_and_known(self):
+        for n_subjects in (3, 7, 13):
+            scores = np.arange(1.0, n_subjects + 1)[:, None] * [1, -1]
+            p = sign_flip_p(scores, draws=99, seed=0)
+            assert p == pytest.approx(2 / 2**n_subjects)
+            assert smallest_p(n_subjects) == pytest.approx(2 / 2**n_subjects)
+        assert smallest_p(7) == pytest.approx(0.0156, abs=1e-4)
+        scores = np.ones((40, 1))
+        assert sign_flip_p(scores, draws=99, seed=0) == pytest.approx(smallest_p(40, 99))
+
+    def test_ties_count_whatever_the_rounding(self):
+        scores = np.array([[0.1], [0.2], [0.3], [-0.6]])
+        assert sign_flip_p(scores, draws=99, seed=0) == pytest.approx(1)
+        assert sign_flip_p(np.zeros((5, 2)), draws=99, seed=0) == pytest.approx(1)
+
+    @pytest.mark.parametrize("n_subjects", [8, 20])
+    def test_false_positive_rate_under_the_null(self, n_subjects):
+        # Heavy tails and unequal subjects, symmetric around zero.
+        rng = np.random.default_rng(n_subjects)
+        scores = rng.standard_t(3, size=(n_subjects, 3000)) * rng.uniform(0.5, 2, (n_subjects, 1))
+        p = sign_flip_p(scores, draws=999, seed=0)
+        # The standard error of a rate of .05 is .004 here.
+        for alpha in (0.05, 0.25):
+            assert np.mean(p <= alpha) == pytest.approx(alpha, abs=0.025)
+        assert np.mean(p) == pytest.approx(0.5, abs=0.02)
+
+    def test_power_grows_with_the_effect(self):
+        noise = np.random.default_rng(0).normal(size=(12, 500))
+        power = [np.mean(sign_flip_p(noise + e, draws=99, seed=0) <= 0.05) for e in (0, 0.5, 1.0)]
+        assert power[0] < 0.08
+        assert 0.25 < power[1] < power[2]
+        assert power[2] > 0.8
+
+    def test_another_pair_changes_no_p_value(self):
+        scores = np.random.default_rng(0).normal(size=(16, 3))
+        alone = sign_flip_p(scores[:, :2], draws=499, seed=5)
+        assert np.array_equal(sign_flip_p(scores, draws=499, seed=5)[:2], alone)
+        assert not np.array_equal(sign_flip_p(scores[:, :2], draws=499, seed=6), alone)
+
+    def test_random_flips_agree_with_all_of_them(self, monkeypatch):
+        scores = np.random.default_rng(0).normal(0.3, 1, size=(10, 20))
+        exact = sign_flip_p(scores, draws=99, seed=0)
+        monkeypatch.setattr("causal_ivae.group._EXACT_SUBJECTS", 5)
+        assert sign_flip_p(scores, draws=19999, seed=0) == pytest.approx(exact, abs=0.015)
+
+
+def test_columns_and_a_clear_direction():
+    scores = np.column_stack([np.linspace(1, 2, 8), np.linspace(-2, -1, 8)])
+    result = combine_subjects(cohort(scores), SETTINGS)
+    assert tuple(result.columns) == GROUP_COLUMNS
+    assert tuple(result.columns[: len(EDGE_COLUMNS)]) == EDGE_COLUMNS
+    assert list(result["decision"]) == ["x->y", "y->x"]
+    # A positive score is x -> y: A drives B, and C drives A.
+    assert list(result["cause"]) == ["A", "C"]
+    assert list(result["effect"]) == ["B", "A"]
+    assert list(result["score"]) == pytest.approx([1.5, -1.5])
+    assert list(result["n_subjects"]) == [8, 8]
+    assert list(result["confidence"]) == [1, 1]
+
+
+def test_null_cohorts_are_left_undecided():
+    rng = np.random.default_rng(1)
+    decided = [
+        (combine_subjects(cohort(rng.normal(size=(9, 10))), SETTINGS)["cause"] != "").any()
+        for _ in range(60)
+    ]
+    # Benjamini-Hochberg keeps the share of cohorts with any false edge near alpha.
+    assert np.mean(decided) <= 0.15
+
+
+def test_pairs_written_the_other_way_round_are_aligned():
+    tables = cohort([[1.0, 2.0]] * 5)
+    for table in tables.values():
+        table["decision"] = ["x->y", "undecided"]
+    turned = tables["02"].iloc[::-1].copy()
+    turned[["x", "y"]] = turned[["y", "x"]].to_numpy()
+    turned["score"] *= -1
+    turned["decision"] = ["undecided", "y->x"]
+    expected = combine_subjects(tables, SETTINGS)
+    pd.testing.assert_frame_equal(combine_subjects(tables | {"02": turned}, SETTINGS), expected)
+    assert list(expected["n_x_to_y"]) == [5, 0]
+
+
+def test_order_of_subjects_does_not_matter():
+    tables = cohort(np.random.default_rng(0).normal(size=(15, 4)))
+    backwards = dict(reversed(list(tables.items())))
+    pd.testing.assert_frame_equal(
+        combine_subjects(tables, SETTINGS), combine_subjects(backwards, SETTINGS)
+    )
+
+
+def test_subject_decisions_are_counted_and_the_share_has_its_interval():
+    votes = ["x->y", "x->y", "x->y", "y->x", "none", "undecided", "none"]
+    values = [1.0, 2.0, 1.5, -0.5, 0.2, 0.1, -0.1]
+    tables = {
+        str(i): subject([value], [vote])
+        for i, (value, vote) in enumerate(zip(values, votes, strict=True))
+    }
+    row = combine_subjects(tables, SETTINGS).iloc[0]
+    counts = [row.n_x_to_y, row.n_y_to_x, row.n_none, row.n_undecided]
+    assert counts == [3, 1, 2, 1]
+    assert row.confidence == pytest.approx(5 / 7)
+    # Wilson 1927, by its formula with z = 1.96.
+    z, n, p = 1.959964, 7, 5 / 7
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert row.share_low == pytest.approx(centre - half, abs=1e-5)
+    assert row.share_high == pytest.approx(centre + half, abs=1e-5)
+
+
+def test_q_values_correct_for_the_number_of_pairs():
+    scores = np.random.default_rng(0).normal(size=(8, 28))
+    scores[:, 0] = np.linspace(1, 2, 8)
+    result = combine_subjects(cohort(scores), SETTINGS)
+    assert result["p_value"][0] == pytest.approx(2 / 256)
+    assert result["q_value"][0] == pytest.approx(28 * 2 / 256)
+    assert result["decision"][0] == "undecided"
+    assert (result["q_value"] >= result["p_value"]).all()
+
+
+def test_dependence_gates_the_decision():
+    scores = np.column_stack([np.linspace(1, 2, 8)] * 2)
+    tables = cohort(scores)
+    dependence = {label: dependence_of([0.02, 0.6]) for label in tables}
+    result = combine_subjects(tables, SETTINGS, dependence=dependence)
+    assert list(result["decision"]) == ["x->y", "none"]
+    assert list(result["cause"]) == ["A", ""]
+    # Fisher 1925: -2 times the sum of log p is chi-squared with 2 n degrees of freedom.
+    fisher = [chi2.sf(-2 * 8 * np.log(p), 16) for p in (0.02, 0.6)]
+    assert list(result["p_dependence"]) == pytest.approx(fisher)
+    assert combine_subjects(tables, SETTINGS)["p_dependence"].isna().all()
+
+
+def test_a_dependence_test_may_name_its_pair_the_other_way_round():
+    tables = cohort([[1.0]] * 4)
+    dependence = {label: dependence_of([0.3]) for label in tables}
+    turned = dependence["01"].rename(columns={"x": "y", "y": "x"})
+    combined = combine_subjects(tables, SETTINGS, dependence=dependence | {"01": turned})
+    assert combined["p_dependence"][0] == pytest.approx(chi2.sf(-8 * np.log(0.3), 8))
+
+
+def test_a_dependence_p_of_zero_stays_finite():
+    tables = cohort([[1.0]] * 4)
+    combined = combine_subjects(
+        tables, SETTINGS, dependence={label: dependence_of([0.0]) for label in tables}
+    )
+    assert combined["p_dependence"][0] < 1e-100
+
+
+def test_no_pairs_give_an_empty_table():
+    result = combine_subjects(cohort(np.empty((3, 0))), SETTINGS)
+    assert result.empty
+    assert tuple(result.columns) == GROUP_COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("01"), "at least 3 subjects, but 2 are there: 00, 02"),
+        (lambda t: t.update({"02": subject([1.0])}), "Subject '02' lacks the pair 'A', 'C' that"),
+        (
+            lambda t: t.update({"02": subject([1.0] * 4)}),
+            r"Subject '02' has the pair 'A', 'D' \(and 1 more\) that subject '00' lacks",
+        ),
+        (
+            lambda t: t.update({"01": subject([np.nan, 1.0])}),
+            "Subject '01', pair 'A', 'B': the score is nan",
+        ),
+        (
+            lambda t: t.update({"01": subject([1.0, 1.0], ["x->y", "maybe"])}),
+            "unknown decision 'maybe'",
+        ),
+        (lambda t: t.update({"01": pd.concat([t["01"]] * 2)}), "has the pair 'A', 'B' twice"),
+        (lambda t: t["01"].pop("score"), "Subject '01': the edge table lacks the column 'score'"),
+    ],
+)
+def test_bad_cohorts_are_named(change, message):
+    tables = cohort([[1.0, 1.0]] * 3)
+    change(tables)
+    with pytest.raises(InputError, match=message):
+        combine_subjects(tables, SETTINGS)
+
+
+def test_bad_dependence_tables_are_named():
+    tables = cohort([[1.0, 1.0]] * 3)
+    dependence = {label: dependence_of([0.1, 0.1]) for label in tables}
+    with pytest.raises(InputError, match="Subject '02' has edges but no dependence tests"):
+        combine_subjects(tables, SETTINGS, dependence={k: dependence[k] for k in ("00", "01")})
+    with pytest.raises(InputError, match="Subject '01' has no valid dependence test of the pair"):
+        combine_subjects(tables, SETTINGS, dependence=dependence | {"01": dependence_of([0.1])})

@@ -1,0 +1,57 @@
+"""A small study as tables, and settings that run it in a second."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from causal_ivae.config import Pipeline
+from causal_ivae.simulate.structural import simulate_bold
+
+NAMES = ("A", "B", "C")
+TINY = {
+    "name": "tiny",
+    "segments": {"by": "windows", "window_seconds": 60.0, "min_volumes": 20},
+    "unmixing": {
+        "methods": ["ivae", "tcl"],
+        "restarts": 2,
+        "ivae": {"steps": 20, "hidden": 8, "layers": 2, "batch_size": 64},
+        "tcl": {"steps": 20, "hidden": 8, "layers": 2, "batch_size": 64},
+    },
+    "independence": {"draws": 99},
+    "decision": {"resamples": 99},
+    "prior": {"draws": 99},
+    "group": {"draws": 99, "min_subjects": 2},
+}
+
+
+def tiny_pipeline(**changes: object) -> Pipeline:
+    """Return the tiny pipeline; dots in keys are written as two underscores."""
+    return Pipeline.model_validate(TINY).changed(
+        {key.replace("__", "."): value for key, value in changes.items()}
+    )
+
+
+def write_tiny_pipeline(path: Path) -> Path:
+    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    return path
+
+
+def subject_table(label: str, *, n_times: int = 240) -> pd.DataFrame:
+    adjacency = np.zeros((3, 3), dtype=bool)
+    adjacency[0, 1] = adjacency[1, 2] = True
+    series = simulate_bold(adjacency, n_times=n_times, tr=2.0, subject=label)
+    return pd.DataFrame(series.values, columns=list(NAMES))
+
+
+def write_study(folder: Path, labels: tuple[str, ...] = ("01", "02", "03")) -> Path:
+    """Write one table and its sidecar per subject."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for label in labels:
+        stem = folder / f"sub-{label}_task-rest_timeseries"
+        subject_table(label).to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
+        about = {"RepetitionTime": 2.0, "Simulated": True}
+        stem.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
+    return folder
