@@ -35,20 +35,23 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
         record = Record(analysis, shown)
         describe(record, request)
         units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
-        with open_pool(
-            len(units), nprocs=request.nprocs, scheduler=request.scheduler, on_stage=shown.stage
-        ) as pool:
-            runner = _Runner(record, pool, request.stop_on_first_crash)
-            if "participant" in request.levels:
-                _participants(runner, analysis, units)
-            elif planned.pooled:
-                _pooled(runner, analysis, units)
-        if "group" in request.levels and not planned.pooled and not runner.stopped:
-            shown.phase("group", 1)
-            stage = _stage_of(shown)
-            ended = {outcome.unit: outcome for outcome in record.result.outcomes}
-            record.add(cohort.combine(cohort.Combining(analysis, tuple(units), ended), stage))
-        record.close(units)
+        try:
+            with open_pool(
+                len(units), nprocs=request.nprocs, scheduler=request.scheduler, on_stage=shown.stage
+            ) as pool:
+                runner = _Runner(record, pool, request.stop_on_first_crash)
+                if "participant" in request.levels:
+                    _participants(runner, analysis, units)
+                elif planned.pooled:
+                    _pooled(runner, analysis, units)
+            if "group" in request.levels and not planned.pooled and not runner.stopped:
+                shown.phase("group", 1)
+                stage = _stage_of(shown)
+                ended = {outcome.unit: outcome for outcome in record.result.outcomes}
+                record.add(cohort.combine(cohort.Combining(analysis, tuple(units), ended), stage))
+        finally:
+            # Also when interrupted: what was not reached is said.
+            record.close(units)
     return record.result
 
 

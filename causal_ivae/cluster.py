@@ -94,7 +94,9 @@ def _local_client(processes: int, folder: str) -> Iterator[Any]:
             n_workers=processes,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            # Any free port: the default one is taken where two analyses run on one machine.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             memory_limit=0,
             local_directory=folder,
             silence_logs=logging.CRITICAL,

@@ -72,7 +72,8 @@ class IVAESettings(_Settings):
     activation: Literal["leaky_relu", "xtanh"] = "leaky_relu"
     slope: float = Field(0.1, gt=0, lt=1, description="of leaky ReLU below zero")
     noise: float | Literal["learned"] = Field(
-        "learned", description="decoder noise standard deviation in units of the data's, or 'learned'"
+        "learned",
+        description="decoder noise standard deviation in units of the data's, or 'learned'",
     )
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(128, ge=8)

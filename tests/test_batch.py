@@ -249,6 +249,8 @@ def test_interrupted_rewrite_is_not_taken_for_whole(finished, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_study(source, out, participants=("01",), overwrite="always")
     monkeypatch.undo()
+    status = max((out / "logs").glob("*/status.tsv"), key=lambda p: p.stat().st_mtime_ns)
+    assert list(read_table(status)["state"]) == ["not run"]
     assert not sidecar.exists() or not file_of(out, "sub-01", "timeseries.json").exists()
     assert states(run_study(source, out, participants=("01",))) == {"sub-01": "done"}
     assert sidecar.is_file()

@@ -1,9 +1,11 @@
+import logging
 import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
 from causal_ivae.cluster import Lost, open_pool
 from causal_ivae.errors import SettingsError
@@ -70,3 +72,32 @@ def test_scheduler_that_does_not_answer_is_an_error():
         pytest.raises(SettingsError, match="not-an-address"),
     ):
         list(pool.map(square_or_die, {"a": 1, "b": 2}))
+
+
+def test_running_cluster_is_used_and_its_killed_worker_costs_one_piece():
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        open_pool(
+            3, nprocs=None, scheduler=cluster.scheduler_address, on_stage=lambda *_: None
+        ) as pool,
+    ):
+        results = dict(pool.map(square_or_die, {"a": 2, "b": -1, "c": 3}))
+    assert (results["a"], results["c"]) == (4, 9)
+    assert "killed" in results["b"].message
+
+
+def test_two_analyses_run_on_one_machine():
+    def nothing(*_):
+        return None
+
+    with (
+        open_pool(2, nprocs=1, scheduler=None, on_stage=nothing) as one,
+        open_pool(2, nprocs=1, scheduler=None, on_stage=nothing) as other,
+    ):
+        for pool in (one, other):
+            assert dict(pool.map(square_or_die, {"a": 2, "b": 3})) == {"a": 4, "b": 9}

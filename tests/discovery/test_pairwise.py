@@ -160,6 +160,7 @@ def test_bad_input_is_named(change, error, message, three_regions):
 
 
 def test_divergence_of_every_restart_is_an_error(three_regions):
-    wild = UnmixingSettings.model_validate({"restarts": 1, "ivae": {"learning_rate": 1e12}})
+    ivae = {"learning_rate": 1e12, "steps": 60}
+    wild = UnmixingSettings.model_validate({"restarts": 1, "ivae": ivae})
     with pytest.raises(FitError, match="Every restart of ivae diverged"):
         quick(*three_regions, unmixing=wild)

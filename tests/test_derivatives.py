@@ -1,0 +1,132 @@
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal_ivae import derivatives
+from causal_ivae.derivatives import (
+    UnitPaths,
+    read_json,
+    read_sidecar,
+    read_table,
+    read_unit,
+    write_graph,
+    write_json,
+    write_table,
+    write_text,
+)
+
+
+def test_names_of_outputs(tmp_path):
+    paths = UnitPaths(tmp_path, "sub-01", (("task", "rest"), ("atlas", "aal2")))
+    assert (
+        paths.file("edges.tsv", "ivae")
+        == tmp_path / "sub-01/func/sub-01_task-rest_atlas-aal2_meas-ivae_edges.tsv"
+    )
+    assert paths.report == tmp_path / "sub-01.html"
+    group = UnitPaths(tmp_path, "group")
+    assert group.file("edges.json", "tcl") == tmp_path / "group/group_meas-tcl_edges.json"
+    assert group.report == tmp_path / "group.html"
+
+
+def test_tables_come_back_as_they_were(tmp_path):
+    table = pd.DataFrame(
+        {
+            "x": ["1", "01", "n°3"],
+            "y": ["2", "", "NA"],
+            "run": ["1.0", "2", "x"],
+            "score": [0.123456789, np.nan, -3e-12],
+            "n": [1, 2, 3],
+        }
+    )
+    path = tmp_path / "deep" / "table.tsv"
+    write_table(path, table)
+    assert "n/a" in path.read_text(encoding="utf-8")
+    pd.testing.assert_frame_equal(read_table(path), table, check_dtype=False)
+    assert [type(x) for x in read_table(path)["x"]] == [str] * 3
+
+
+def test_float32_series_survive_text_exactly(tmp_path):
+    values = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    write_table(tmp_path / "t.tsv", pd.DataFrame(values, columns=["a", "b", "c"]))
+    back = read_table(tmp_path / "t.tsv").to_numpy(dtype=np.float32)
+    np.testing.assert_array_equal(back, values)
+
+
+def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail(_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(derivatives.os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_outputs_are_as_readable_as_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_json_refuses_what_is_not_json(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"p": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[1]", "\xff"])
+def test_damaged_sidecar_vouches_for_nothing(tmp_path, content):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_text(content, encoding="latin-1")
+    assert read_sidecar(path) == {}
+
+
+def write_example(paths: UnitPaths) -> np.ndarray:
+    matrix = np.array([[0.0, 0.7], [-0.7, 0.0]])
+    edges = pd.DataFrame({"x": ["A"], "y": ["B"], "decision": ["x->y"], "cause": ["A"],
+                          "effect": ["B"], "score": [0.7]})  # fmt: skip
+    write_graph(paths, "ivae", ("A", "B"), matrix, {"edges": edges}, {"Method": "ivae"})
+    return matrix
+
+
+def test_graph_is_written_with_causes_in_rows_and_read_back(tmp_path):
+    paths = UnitPaths(tmp_path, "sub-01")
+    matrix = write_example(paths)
+    dense = paths.file("relmat.dense.tsv", "ivae")
+    assert dense.read_text() == "0\t0.7\n-0.7\t0\n"
+    np.testing.assert_array_equal(read_table(dense, header=False).to_numpy(), matrix)
+    assert "Row = cause" in read_json(paths.file("relmat.json", "ivae"))["Description"]
+    unit = read_unit(paths, ("ivae", "tcl"))
+    assert list(unit.methods) == ["ivae"]
+    record = unit.methods["ivae"]
+    assert record.edges.loc[0, ["cause", "effect"]].tolist() == ["A", "B"]
+    assert record.tests is None
+    assert record.sidecar == {"Method": "ivae"}
+    assert unit.timeseries is None
+
+
+def test_old_sidecar_does_not_vouch_for_a_half_written_graph(tmp_path, monkeypatch):
+    paths = UnitPaths(tmp_path, "sub-01")
+    write_example(paths)
+    real = derivatives.write_table
+
+    def fail_on_nodes(path, table, **options):
+        if "nodeindices" in path.name:
+            raise OSError("disk full")
+        real(path, table, **options)
+
+    monkeypatch.setattr(derivatives, "write_table", fail_on_nodes)
+    with pytest.raises(OSError, match="disk full"):
+        write_example(paths)
+    assert not paths.file("edges.json", "ivae").exists()
+    assert read_unit(paths, ("ivae",)).methods == {}
