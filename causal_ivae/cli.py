@@ -18,7 +18,7 @@ from causal_ivae.arguments import build_parser
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 
 if TYPE_CHECKING:
-    from causal_ivae.batch import BatchResult, Plan, Request
+    from causal_ivae.batch.runner import BatchResult, Plan, Request
     from causal_ivae.config import Pipeline
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
@@ -69,13 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, command: str) -> int:
     if options.reports_only:
-        from causal_ivae.pages import write_all
+        from causal_ivae.batch.pages import write_all
 
         pages = write_all(options.output, tuple(options.participant_label))
         for page in pages:
             print(page)
         return DONE
-    from causal_ivae.batch import plan
+    from causal_ivae.batch.runner import plan
 
     planned = plan(_request(options, command))
     if options.dry_run:
@@ -86,8 +86,8 @@ def _run(options: argparse.Namespace, command: str) -> int:
 
 def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
     """Run a plan with a progress display, say what failed, and return the exit code."""
-    from causal_ivae.batch import run
-    from causal_ivae.progress import display
+    from causal_ivae.batch.progress import display
+    from causal_ivae.batch.runner import run
 
     result = run(planned, display(verbose=bool(verbose)))
     _print_result(result, planned, loud=verbose > 1)
@@ -95,7 +95,7 @@ def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
 
 
 def _request(options: argparse.Namespace, command: str) -> "Request":
-    from causal_ivae.batch import Request
+    from causal_ivae.batch.runner import Request
     from causal_ivae.imaging.filters import load_bids_filter
 
     query = None

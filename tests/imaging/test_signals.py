@@ -136,7 +136,7 @@ def test_images_that_cannot_be_analysed(tmp_path, make_fmriprep_tree):
     with pytest.raises(SettingsError, match="Images need an atlas"):
         load_subject(subject, PIPELINE)
     strict = PIPELINE.changed({"denoise.fd_threshold": 1e-6, "denoise.std_dvars_threshold": 1e-6})
-    with pytest.raises(InputError, match=r"1 volumes are kept of 120.*at least 100"):
+    with pytest.raises(InputError, match=r"1 volumes are kept of 120.*at least 50"):
         load_subject(subject, strict, atlas)
     greedy = PIPELINE.changed({"denoise.min_volumes": 10, "denoise.std_dvars_threshold": 0.85})
     with pytest.raises(InputError, match=r"sub-01_task-rest.*kept"):

@@ -145,7 +145,7 @@ def test_provenance_is_complete(subject_page):
         "causal-ivae run bold out participant --participant-label 01 --seed 0",
         "torch 2.13.0",
         "sha256:0123456789abcdef",
-        "learning_rate: 0.005",
+        "learning_rate: 0.01",
         "83 s",
         "cpu",
     ):

@@ -30,7 +30,7 @@ def test_every_change_of_a_setting_shows():
     for change in (
         {"unmixing.ivae.prior": "gaussian"},
         {"unmixing.ivae.modulates": "mean_variance"},
-        {"unmixing.ivae.noise": "learned"},
+        {"unmixing.ivae.noise": 0.1},
         {"unmixing.tcl.hidden": 17},
         {"independence.null": "wild_bootstrap"},
         {"independence.null": "permutation"},

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pandas as pd
 import yaml
 
-from causal_ivae.analysis import Analysis, Outcome
+from causal_ivae.batch.analysis import Analysis, Outcome
+from causal_ivae.batch.plan import Request
+from causal_ivae.batch.progress import Display
 from causal_ivae.derivatives import read_sidecar, write_json, write_table, write_text
-from causal_ivae.plan import Request
-from causal_ivae.progress import Display
 from causal_ivae.provenance import generated_by, versions
 
 

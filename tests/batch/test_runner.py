@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from tiny_study import NAMES, subject_table, tiny_pipeline, write_study
 
-from causal_ivae import cluster, discovery, pages, participant
-from causal_ivae.analysis import Outcome
-from causal_ivae.batch import BatchResult, Request, common_regions, plan, run
+from causal_ivae import discovery
+from causal_ivae.batch import cluster, pages, participant
+from causal_ivae.batch.analysis import Outcome
+from causal_ivae.batch.participant import Loaded
+from causal_ivae.batch.runner import BatchResult, Request, common_regions, plan, run
 from causal_ivae.derivatives import UnitPaths, read_table
 from causal_ivae.errors import SettingsError
-from causal_ivae.participant import Loaded
 
 ENTITIES = (("task", "rest"),)
 

@@ -10,8 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from causal_ivae.analysis import Analysis, Outcome, State, guarded, one_line
-from causal_ivae.cluster import Stage
+from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
+from causal_ivae.batch.cluster import Stage
+from causal_ivae.batch.pages import write_unit_page
+from causal_ivae.batch.recording import (
+    find_paths,
+    read_series,
+    select_regions,
+    write_series,
+)
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
     UnitPaths,
@@ -27,14 +34,7 @@ from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.imaging.signals import load_subject, missing_regions
-from causal_ivae.pages import write_unit_page
 from causal_ivae.provenance import fingerprints, shown
-from causal_ivae.recording import (
-    find_paths,
-    read_series,
-    select_regions,
-    write_series,
-)
 from causal_ivae.seeding import child_seed
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from causal_ivae.analysis import Analysis, Overwrite
+from causal_ivae.batch.analysis import Analysis, Overwrite
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import read_sidecar
 from causal_ivae.errors import NothingMatchedError, SettingsError

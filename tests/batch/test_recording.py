@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from causal_ivae.batch.recording import find_paths, read_series, select_regions, write_series
 from causal_ivae.derivatives import UnitPaths, read_table
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import RegionSeries
-from causal_ivae.recording import find_paths, read_series, select_regions, write_series
 
 
 def example(motion: bool = True) -> RegionSeries:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
-from causal_ivae.cluster import Lost, open_pool
+from causal_ivae.batch.cluster import Lost, open_pool
 from causal_ivae.errors import SettingsError
 
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from causal_ivae import cohort, participant
-from causal_ivae.analysis import Analysis, Outcome, State, guarded, write_crash
-from causal_ivae.cluster import Lost, Pool, Stage, open_pool
-from causal_ivae.pages import GROUP
-from causal_ivae.participant import Estimating, Loaded, Loading
-from causal_ivae.plan import Plan, Request, plan
-from causal_ivae.progress import Display, Silent
-from causal_ivae.status import BatchResult, Record, describe
+from causal_ivae.batch import cohort, participant
+from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, write_crash
+from causal_ivae.batch.cluster import Lost, Pool, Stage, open_pool
+from causal_ivae.batch.pages import GROUP
+from causal_ivae.batch.participant import Estimating, Loaded, Loading
+from causal_ivae.batch.plan import Plan, Request, plan
+from causal_ivae.batch.progress import Display, Silent
+from causal_ivae.batch.status import BatchResult, Record, describe
 
 __all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from causal_ivae.analysis import Analysis, Outcome, State, guarded
-from causal_ivae.cluster import Stage
+from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
+from causal_ivae.batch.cluster import Stage
+from causal_ivae.batch.pages import GROUP, write_group_page
+from causal_ivae.batch.participant import prior_entry
+from causal_ivae.batch.recording import find_paths, read_series, select_regions, write_series
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
     UnitPaths,
@@ -16,10 +19,7 @@ from causal_ivae.derivatives import (
     write_graph,
 )
 from causal_ivae.errors import InputError
-from causal_ivae.pages import GROUP, write_group_page
-from causal_ivae.participant import prior_entry
 from causal_ivae.provenance import digest_of, fingerprints
-from causal_ivae.recording import find_paths, read_series, select_regions, write_series
 from causal_ivae.seeding import child_seed
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from causal_ivae.analysis import Outcome, one_line
+from causal_ivae.batch.analysis import Outcome, one_line
+from causal_ivae.batch.recording import find_paths
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import UnitPaths, read_sidecar, read_unit, write_text
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
-from causal_ivae.recording import find_paths
 from causal_ivae.reporting.html import render_group, render_subject
 
 GROUP = "group"
