@@ -66,7 +66,9 @@ class Record:
         self._write()
         if not quiet:
             took = f" in {outcome.seconds:.1f} s" if outcome.state == "done" else ""
-            reason = f": {outcome.message}" if outcome.message else ""
+            # Why something failed is said once, at the end, where it is not scrolled away.
+            remark = "" if outcome.state == "failed" else outcome.message
+            reason = f": {remark}" if remark else ""
             self.display.finished(outcome.unit, f"{outcome.state}{took}{reason}")
 
     def close(self, units: Iterable[str]) -> None:

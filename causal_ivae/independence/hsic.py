@@ -72,7 +72,7 @@ def hsic_test(
     x: NDArray[np.floating],
     y: NDArray[np.floating],
     groups: NDArray[np.integer] | None = None,
-    null: Null = "gamma",
+    null: Null = "circular_shift",
     *,
     draws: int = 999,
     seed: int = 0,
@@ -86,7 +86,7 @@ def hsic_test(
     groups : ndarray of int, shape (n_times,), or None
         Independence is tested given the group.  Rows of one group must be in order of time for
         the nulls that keep time structure, and should be contiguous.
-    null : {"gamma", "permutation", "circular_shift", "wild_bootstrap"}
+    null : {"circular_shift", "permutation", "wild_bootstrap", "gamma"}
         "gamma" and "permutation" hold for independent rows only; "circular_shift" and
         "wild_bootstrap" keep autocorrelation.
     draws : int

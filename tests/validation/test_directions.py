@@ -13,6 +13,8 @@ from causal_ivae import discover
 from causal_ivae.config import METHODS
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.evaluation.mcc import mean_correlations
+from causal_ivae.seeding import generator
+from causal_ivae.simulate.sources import segment_sources
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing.estimators import IVAE, TCL
 
@@ -91,3 +93,24 @@ def test_recovery_of_disturbances(layers):
             f"{'s' if target is np.asarray else '|s|'}; each {np.round(found, 2)}"
         )
         assert np.mean(found) > 0.5
+
+
+@pytest.mark.xfail(
+    strict=True, reason="measurement noise of its own in each region is not modelled yet"
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_one_signal_seen_with_unequal_noise_has_no_direction(method):
+    rng = generator(0, "unequal noise")
+    columns = []
+    for _ in range(PAIRS):
+        signal, segments = segment_sources(14, 83, 1, autocorrelation=0.7, rng=rng)
+        signal /= signal.std()
+        columns += [signal[:, 0] + level * rng.normal(size=len(signal)) for level in (1.5, 0.5)]
+    names = [f"{k}{region}" for k in range(PAIRS) for region in ("noisy", "clean")]
+    skeleton = [(f"{k}noisy", f"{k}clean") for k in range(PAIRS)]
+    edges = discover(
+        np.column_stack(columns), segments, names, method=method, skeleton=skeleton
+    ).edges
+    causes = edges["cause"].str.lstrip("0123456789").value_counts().to_dict()
+    print(f"\n{method}, one signal, unequal noise: causes {causes}")
+    assert (edges["cause"] != "").mean() <= 0.15
