@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -71,7 +71,7 @@ class IVAESettings(_Settings):
     layers: int = Field(3, ge=1, description="weight matrices of encoder and decoder")
     activation: Literal["leaky_relu", "xtanh"] = "leaky_relu"
     slope: float = Field(0.1, gt=0, lt=1, description="of leaky ReLU below zero")
-    noise: float | Literal["learned"] = Field(
+    noise: Annotated[float, Field(gt=0)] | Literal["learned"] = Field(
         "learned",
         description="decoder noise standard deviation in units of the data's, or 'learned'",
     )
@@ -244,7 +244,7 @@ def load_pipeline(name_or_path: str | Path) -> Pipeline:
     """
     path = resources.find("pipelines", name_or_path)
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"'{path}' is not valid YAML: {reason}") from error
@@ -255,6 +255,24 @@ def load_pipeline(name_or_path: str | Path) -> Pipeline:
     tree = _with_text_keys(tree)
     tree.setdefault("name", path.stem)
     return _validated(tree, f"'{path}'")
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key '{key.value}' is there twice; keep one of them",
+                    problem_mark=key.start_mark,
+                )
+            seen.add(key.value)
+        content: dict[Any, Any] = super().construct_mapping(node, deep)
+        return content
 
 
 def _with_text_keys(tree: dict[Any, Any]) -> dict[str, Any]:

@@ -36,5 +36,7 @@ def generator(seed: int, *keys: str | int) -> np.random.Generator:
 
 def _word(key: str | int) -> int:
     # The prefix keeps the string "1" and the number 1 apart.
-    text = f"{type(key).__name__}:{key}".encode()
+    # NumPy's strings and integers count as Python's own.
+    kind = "str" if isinstance(key, str) else "int"
+    text = f"{kind}:{key}".encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")

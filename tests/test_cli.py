@@ -88,6 +88,8 @@ def test_dry_run_writes_nothing(study, capsys):
         (["--nprocs", "0"], "--nprocs"),
         (["--frobnicate"], "--frobnicate"),
         (["--segments", "subjects"], "run the level group alone"),
+        (["--device", "gpu"], "Unknown device 'gpu'"),
+        (["--device", "cuda:99"], "'cuda:99' is not there"),
     ],
 )
 def test_wrong_options_give_one_line_and_code_2_and_write_nothing(study, capsys, options, message):
@@ -102,6 +104,20 @@ def test_unknown_key_names_file_and_nearest_key(study, capsys):
     line = error_line(capsys)
     assert "mine.yaml" in line
     assert "Did you mean 'restarts'?" in line
+
+
+def test_output_that_cannot_be_written_gives_code_2(study, capsys):
+    (study / "file").write_text("")
+    assert run(study, output="file/out") == 2
+    assert "Check the path" in error_line(capsys)
+
+
+def test_reason_of_a_failure_is_said_once(study, capsys):
+    subject_table("01").assign(B=1.0).to_csv(
+        study / "input" / "sub-01_task-rest_timeseries.tsv", sep="\t", index=False
+    )
+    assert run(study) == 2
+    assert capsys.readouterr().err.count("'B' is constant") == 1
 
 
 @pytest.mark.parametrize("source", ["absent", "absent.tsv"])

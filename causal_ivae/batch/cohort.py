@@ -124,7 +124,7 @@ def _members(piece: Combining, method: Method) -> tuple[list[_Member], list[str]
         members.append(_Member(unit, paths, about["SettingsHash"]))
     if not members:
         raise InputError(
-            f"No subject has a {method} graph in '{analysis.output}': run the level participant "
+            f"No subject has a graph by {method} in '{analysis.output}': run the level participant "
             "first."
         )
     return members, absent

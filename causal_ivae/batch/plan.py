@@ -8,10 +8,11 @@ from typing import Any, Literal
 from causal_ivae.batch.analysis import Analysis, Overwrite
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import read_sidecar
-from causal_ivae.errors import NothingMatchedError, SettingsError
+from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.evaluation.prior import load_prior
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_subjects
+from causal_ivae.imaging.segments import check_number_of_subjects
 from causal_ivae.provenance import digest_of, fingerprint
 
 Level = Literal["participant", "group"]
@@ -86,8 +87,19 @@ def plan(request: Request) -> Plan:
     NothingMatchedError
         If the filters leave nothing.
     """
+    try:
+        return _plan(request)
+    except OSError as error:
+        raise InputError(
+            f"'{error.filename}' cannot be used: {error.strerror}. Check the path and "
+            "its permissions."
+        ) from error
+
+
+def _plan(request: Request) -> Plan:
     source, output = request.source.expanduser(), request.output.expanduser()
     _check_output(source, output)
+    _check_device(request)
     pipeline = request.pipeline
     if pipeline.segments.by == "subjects" and "participant" in request.levels:
         raise SettingsError(
@@ -107,6 +119,8 @@ def plan(request: Request) -> Plan:
     )
     if not subjects:
         raise NothingMatchedError(f"The filters leave no subject in '{source}'.")
+    if pipeline.segments.by == "subjects":
+        check_number_of_subjects(len(subjects))
     if subjects[0].kind == "images" and parcellation is None:
         raise SettingsError(
             f"'{source}' holds images, so an atlas is needed: give --atlas (see "
@@ -148,6 +162,14 @@ def _check_output(source: Path, output: Path) -> None:
             f"The output folder '{output}' is not empty and was not made by causal-ivae; give a "
             "new or empty folder."
         )
+
+
+def _check_device(request: Request) -> None:
+    # Which devices a scheduler's workers have is theirs to say; importing torch takes seconds.
+    if request.scheduler is None and request.device not in ("auto", "cpu"):
+        from causal_ivae.unmixing.ensemble import resolve_device
+
+        resolve_device(request.device)
 
 
 def _atlas_digest(parcellation: Parcellation | None) -> str:

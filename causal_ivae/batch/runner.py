@@ -13,6 +13,7 @@ from causal_ivae.batch.participant import Estimating, Loaded, Loading
 from causal_ivae.batch.plan import Plan, Request, plan
 from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe
+from causal_ivae.errors import SettingsError
 
 __all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]
 
@@ -33,7 +34,7 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
     request, analysis = planned.request, planned.analysis
     with display or Silent() as shown:
         record = Record(analysis, shown)
-        describe(record, request)
+        _begin(record, request)
         units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
         try:
             with open_pool(
@@ -44,15 +45,30 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
                     _participants(runner, analysis, units)
                 elif planned.pooled:
                     _pooled(runner, analysis, units)
-            if "group" in request.levels and not planned.pooled and not runner.stopped:
-                shown.phase("group", 1)
+            ended = {outcome.unit: outcome for outcome in record.result.outcomes}
+            nobody = bool(ended) and all(o.state == "failed" for o in ended.values())
+            grouped = "group" in request.levels and not planned.pooled and not runner.stopped
+            if grouped and nobody:
+                left_out = "No subject could be analysed."
+                record.add(Outcome(GROUP, "not run", message=left_out), quiet=True)
+            elif grouped:
+                shown.phase(GROUP, 1)
                 stage = _stage_of(shown)
-                ended = {outcome.unit: outcome for outcome in record.result.outcomes}
                 record.add(cohort.combine(cohort.Combining(analysis, tuple(units), ended), stage))
         finally:
             # Also when interrupted: what was not reached is said.
             record.close(units)
     return record.result
+
+
+def _begin(record: Record, request: Request) -> None:
+    try:
+        describe(record, request)
+    except OSError as error:
+        raise SettingsError(
+            f"The output folder '{request.output}' cannot be written to: {error.strerror}. Give "
+            "another one."
+        ) from error
 
 
 def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading]) -> None:
@@ -80,7 +96,11 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
     loaded: dict[str, Loaded] = {}
     waiting = {}
     for unit, piece in units.items():
-        known = participant.up_to_date_series(piece)
+        try:
+            known = participant.up_to_date_series(piece)
+        except OSError:
+            # Loading it says what cannot be read, and is one subject's failure.
+            known = None
         if known is None:
             waiting[unit] = piece
         else:

@@ -30,9 +30,11 @@ class CausalGraph:
     edges : pandas.DataFrame
         One row per tested pair, in the order given: ``x``, ``y`` (region names), ``decision``
         ("x->y", "y->x", "none" or "undecided"), ``cause`` and ``effect`` (names, empty unless
-        decided), ``score`` (positive favours x -> y), ``p_value`` (of the null hypothesis that
-        the pair has no directed edge), ``q_value`` (Benjamini-Hochberg across pairs),
-        ``confidence`` (share of resamples of segments and restarts with the same decision).
+        decided), ``score`` (positive favours x -> y), ``p_value`` (the larger of those of the
+        tests that the pair is independent and that it has no direction), ``q_value``
+        (Benjamini-Hochberg across pairs), ``confidence`` (share of resamples of segments and
+        restarts with the same decision; for "undecided" that of the more frequent direction;
+        under the rule "paper" the share of restarts).
     tests : pandas.DataFrame
         One row per HSIC test: ``x``, ``y``, ``restart`` (missing for the test of the two regions
         themselves), ``first`` (a region), ``second`` (``"n1"``, ``"n2"`` or the other region),

@@ -69,8 +69,8 @@ def discover(
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     blocks : array_like of int, shape (n_times,), optional
-        Stretches of volumes without a gap, within which time shifts are made.  Default: maximal
-        stretches of equal `segments`.
+        Stretches of volumes without a gap, within which time shifts are made; split where
+        `segments` changes.  Default: maximal stretches of equal `segments`.
     unmixing, independence, decision : settings objects, optional
         See `causal_ivae.config`.
     key : str
@@ -88,7 +88,8 @@ def discover(
         If the shapes disagree, a value is not finite, a region is constant or named twice, or
         there are fewer than two regions, three segments or 8 volumes in the longest block.
     SettingsError
-        If the method or a name in `skeleton` is unknown, or the device is not there.
+        If the method or a name in `skeleton` is unknown, `seed` or `restarts` is out of range, or
+        the device is not there.
     FitError
         If every restart of a pair diverged.
 
@@ -101,7 +102,11 @@ def discover(
     """
     started = time.perf_counter()
     unmixing = unmixing or UnmixingSettings()
+    if seed < 0:
+        raise SettingsError(f"'seed' is {seed}; it must be 0 or more.")
     if restarts is not None:
+        if restarts < 1:
+            raise SettingsError(f"'restarts' is {restarts}; it must be 1 or more.")
         unmixing = UnmixingSettings.model_validate(unmixing.model_dump() | {"restarts": restarts})
     independence = independence or IndependenceSettings()
     decision = decision or DecisionSettings()
@@ -202,6 +207,8 @@ def _checked(
     if order.shape != (len(x),):
         raise InputError(f"'blocks' has shape {order.shape}; expected ({len(x)},).")
     standard = (x - x.mean(axis=0)) / spread
+    # A block that spans segments would test independence across them, not given them.
+    order = np.unique(np.stack([order, labels]), axis=1, return_inverse=True)[1].ravel()
     return standard.astype(np.float32), labels.astype(np.int64), order, regions
 
 

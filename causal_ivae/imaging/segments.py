@@ -98,11 +98,7 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
     InputError
         If subjects differ in regions or repetition time, or fewer than three are given.
     """
-    if len(subjects) < MIN_SEGMENTS:
-        raise InputError(
-            f"{len(subjects)} subjects give {len(subjects)} segments (segments.by: subjects); at "
-            f"least {MIN_SEGMENTS} are needed. Add subjects, or segment by windows."
-        )
+    check_number_of_subjects(len(subjects))
     first = subjects[0]
     for other in subjects[1:]:
         if other.names != first.names:
@@ -149,6 +145,15 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
         notes=tuple(dict.fromkeys(note for s in subjects for note in s.notes)),
         simulated=any(s.simulated for s in subjects),
     )
+
+
+def check_number_of_subjects(number: int) -> None:
+    """Raise `InputError` if too few subjects are left for every subject to be a segment."""
+    if number < MIN_SEGMENTS:
+        raise InputError(
+            f"{number} subjects give {number} segments (segments.by: subjects); at least "
+            f"{MIN_SEGMENTS} are needed. Add subjects, or segment by windows."
+        )
 
 
 def _windows(series: RegionSeries, settings: SegmentSettings) -> list[str]:

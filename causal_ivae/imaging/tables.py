@@ -239,7 +239,7 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
     if header is None:
-        raise InputError(f"'{path}' is empty.")
+        raise InputError(f"'{path}' is empty; write the table again.")
     header = [cell.strip() for cell in header]
     if all(_is_number(cell) for cell in header):
         raise InputError(
@@ -252,7 +252,7 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
             f"separated by {kind}."
         )
     if first is None:
-        raise InputError(f"'{path}' has a header but no rows.")
+        raise InputError(f"'{path}' has a header but no rows; write the table again.")
     return header, len(first), skipped
 
 
@@ -271,7 +271,8 @@ def _numbers(path: Path, name: str, column: "pd.Series[Any]", skipped: int) -> N
         if isinstance(value, bool) or not (pd.isna(value) or _is_number(str(value))):
             raise InputError(
                 f"'{path}', column '{name}', row {row + 1} (line {skipped + row + 1}): "
-                f"'{value}' is not a number."
+                f"'{value}' is not a number. Write numbers with a decimal point, and remove "
+                "columns that are not regions."
             )
     return np.asarray(column.astype(float), dtype=np.float64)
 

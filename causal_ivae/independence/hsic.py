@@ -22,6 +22,9 @@ from causal_ivae.errors import InputError
 from causal_ivae.independence.blocks import Blocks, make_blocks
 from causal_ivae.independence.nulls import BlockNull, draw_null, shift_spectra, shift_table
 
+# Gram matrices of each series that are alive at once, their intermediates included.
+_COPIES = 6
+
 
 @dataclass(frozen=True)
 class IndependenceTest:
@@ -163,18 +166,18 @@ def hsic_table(
         As in `hsic_test`.  All tests share the null's random numbers, so a test's p-value does
         not depend on which other tests are made.
     memory_gib : float
-        Pairs are taken in chunks that need about this much.
+        Pairs are taken in chunks that need about this much, and the blocks of one pair too
+        with the null "circular_shift".  Changes no number beyond rounding.
 
     Returns
     -------
     IndependenceTable
     """
-    n_series = first.shape[1] + second.shape[1]
-    longest = sum(rows.shape[0] * rows.shape[1] ** 2 for rows in blocks.rows)
-    copies = 6 if null in ("circular_shift", "gamma") else 4 + first.shape[1]
-    chunk = max(1, int(memory_gib * 2**30 / (4 * copies * n_series * longest)))
+    floats = _floats_per_pair(first.shape[1], second.shape[1], blocks, null, draws)
+    room = int(memory_gib * 2**30 / 4)
+    chunk = max(1, room // floats)
     parts = [
-        _chunk_table(first[i : i + chunk], second[i : i + chunk], blocks, null, draws, seed)
+        _chunk_table(first[i : i + chunk], second[i : i + chunk], blocks, null, draws, seed, room)
         for i in range(0, len(first), chunk)
     ]
     return IndependenceTable(
@@ -182,18 +185,37 @@ def hsic_table(
     )
 
 
+def _floats_per_pair(n_first: int, n_second: int, blocks: Blocks, null: Null, draws: int) -> int:
+    """Numbers held at once for one pair: Gram matrices, and draws where blocks are short."""
+    copies = _COPIES if null in ("circular_shift", "gamma") else 4 + n_first
+    grams = sum(rows.shape[0] * rows.shape[1] ** 2 for rows in blocks.rows)
+    drawn = 0
+    if null == "wild_bootstrap":
+        # Multipliers times the product of two Gram matrices, before and after the second factor.
+        drawn = 3 * max(rows.numel() for rows in blocks.rows)
+    elif null != "gamma":
+        drawn = 2 * max(rows.shape[0] for rows in blocks.rows)
+    totals = 0 if null == "gamma" else 2 * len(blocks.rows)
+    return copies * (n_first + n_second) * grams + n_first * n_second * draws * (drawn + totals)
+
+
 def _chunk_table(
-    first: Tensor, second: Tensor, blocks: Blocks, null: Null, draws: int, seed: int
+    first: Tensor,
+    second: Tensor,
+    blocks: Blocks,
+    null: Null,
+    draws: int,
+    seed: int,
+    room: int,
 ) -> tuple[NDArray[np.float64], ...]:
     per_length: list[BlockNull] = []
     for index, rows in enumerate(blocks.rows):
-        gram_first = centred_gram(first[:, :, rows])
-        gram_second = centred_gram(second[:, :, rows])
         if null == "circular_shift":
-            spectra = shift_spectra(gram_first), shift_spectra(gram_second)
-            table = shift_table(*spectra, length=rows.shape[1])
+            table = _all_shifts(first, second, rows, room)
             per_length.append(BlockNull.from_shifts(table, draws, seed, index))
         else:
+            gram_first = centred_gram(first[:, :, rows])
+            gram_second = centred_gram(second[:, :, rows])
             per_length.append(
                 draw_null(gram_first, gram_second, null=null, draws=draws, seed=seed, index=index)
             )
@@ -203,7 +225,10 @@ def _chunk_table(
     statistic = observed.sum(-1)
     if null == "gamma":
         m, v = mean.sum(-1).cpu().numpy(), sd.square().sum(-1).cpu().numpy()
-        p_value = gamma.sf(statistic.cpu().numpy(), m**2 / v, scale=v / m)
+        # A series that is constant within every block is independent of all.
+        with np.errstate(invalid="ignore"):
+            p_value = gamma.sf(statistic.cpu().numpy(), m**2 / v, scale=v / m)
+        p_value = np.where(v > 0, p_value, 1.0)
     else:
         total = torch.stack([b.totals for b in per_length]).sum(0)
         larger = (total >= statistic[..., None]).sum(-1)
@@ -212,6 +237,19 @@ def _chunk_table(
         np.asarray(t.cpu().numpy() if isinstance(t, Tensor) else t, dtype=np.float64)
         for t in (statistic, mean.sum(-1), p_value, observed - mean, sd)
     )
+
+
+def _all_shifts(first: Tensor, second: Tensor, rows: Tensor, room: int) -> Tensor:
+    """Return `shift_table` of blocks of one length, a few blocks at a time if they are long."""
+    length = rows.shape[1]
+    per_block = _COPIES * len(first) * (first.shape[1] + second.shape[1]) * length**2
+    step = max(1, room // per_block)
+    tables = []
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        spectra = [shift_spectra(centred_gram(series[:, :, some])) for series in (first, second)]
+        tables.append(shift_table(spectra[0], spectra[1], length))
+    return torch.cat(tables, dim=-2)
 
 
 def centred_gram(series: Tensor) -> Tensor:

@@ -239,7 +239,7 @@ class IVAE(_Unmixer[StackedIVAE]):
         return IVAESettings.model_validate(shared)
 
     def _model(self, n_features: int, n_segments: int) -> StackedIVAE:
-        components = self.n_components or n_features
+        components = n_features if self.n_components is None else self.n_components
         if not 1 <= components <= n_features:
             raise InputError(
                 f"n_components is {components}, but 'x' has {n_features} columns; give 1 to "

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from causal_ivae.config import IVAESettings
 from causal_ivae.unmixing.draws import standard_normal, uniform
-from causal_ivae.unmixing.networks import Initialiser, StackedMLP, activation
+from causal_ivae.unmixing.networks import Initialiser, StackedMLP, activation, look_up
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -147,10 +147,10 @@ class StackedIVAE(nn.Module):
 
     def _prior(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Log scale and mean of p(z|u), each of shape (members, rows, n_components)."""
-        log_scale = self.prior_log_scale.index_select(1, u).clamp(-6.0, 6.0)
+        log_scale = look_up(self.prior_log_scale, u).clamp(-6.0, 6.0)
         if self.prior_mean is None:
             return log_scale, torch.zeros_like(log_scale)
-        return log_scale, self.prior_mean.index_select(1, u)
+        return log_scale, look_up(self.prior_mean, u)
 
     def sample(self, u: Tensor, stream: int = 1 << 20) -> Tensor:
         """Draw x given u (rows,) int64, shape (members, rows, n_features)."""

@@ -24,6 +24,18 @@ def activation(name: Activation, slope: float) -> Callable[[Tensor], Tensor]:
     return lambda x: torch.tanh(x) + slope * x
 
 
+def look_up(table: Tensor, u: Tensor) -> Tensor:
+    """Return the rows u (rows,) int64 of every member's table, shape (members, rows, features)."""
+    return _product_look_up(table, u) if table.is_cuda else table.index_select(1, u)
+
+
+def _product_look_up(table: Tensor, u: Tensor) -> Tensor:
+    # On CUDA the gradient of index_select adds in another order every time; a product does not.
+    one_hot = nn.functional.one_hot(u, table.shape[1]).to(table.dtype)
+    rows: Tensor = one_hot @ table
+    return rows
+
+
 class Initialiser:
     """Hands out initial weights, each from a stream of its own.
 
@@ -113,7 +125,7 @@ class StackedMLP(nn.Module):
         if self.table is not None:
             if u is None:
                 raise TypeError("This network was built with segments and needs u.")
-            x = x + self.table.index_select(1, u)
+            x = x + look_up(self.table, u)
         for layer in self.layers[1:]:
             x = layer(self.act(x))
         return x

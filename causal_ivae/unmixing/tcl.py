@@ -86,14 +86,16 @@ def fast_ica(x: Tensor, *, iterations: int) -> tuple[Tensor, Tensor]:
     mean : Tensor, shape (members, 1, n_components), float32
     weight : Tensor, shape (members, n_components, n_components), float32
         ``(x - mean) @ weight`` are the components, of unit variance; directions of x without
-        variance get weight zero.
+        variance get weight zero, and so does a member whose training diverged.
 
     Notes
     -----
     Hyvarinen 1999, "Fast and robust fixed-point algorithms for independent component analysis",
     equations 20 and 45, in double precision.
     """
-    double = x.double()
+    # The decompositions refuse a whole stack for one member that is not finite.
+    finite = x.isfinite().all(-1).all(-1)[:, None, None]
+    double = torch.where(finite, x.double(), 0.0)
     mean = double.mean(1, keepdim=True)
     centred = double - mean
     rows = centred.shape[1]

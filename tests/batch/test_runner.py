@@ -15,7 +15,7 @@ from causal_ivae.batch.analysis import Outcome
 from causal_ivae.batch.participant import Loaded
 from causal_ivae.batch.runner import BatchResult, Request, common_regions, plan, run
 from causal_ivae.derivatives import UnitPaths, read_table
-from causal_ivae.errors import SettingsError
+from causal_ivae.errors import InputError, SettingsError
 
 ENTITIES = (("task", "rest"),)
 
@@ -288,6 +288,30 @@ def test_only_bad_input_is_exit_code_2(tmp_path):
     assert not list((tmp_path / "out" / "sub-01").rglob("*_timeseries*"))
 
 
+def test_group_of_nobody_is_not_run(tmp_path):
+    source = write_study(tmp_path / "input", ("01",))
+    table = subject_table("01").assign(B=1.0)
+    table.to_csv(source / "sub-01_task-rest_timeseries.tsv", sep="\t", index=False)
+    result = run_study(source, tmp_path / "out", levels=("participant", "group"))
+    assert states(result) == {"sub-01": "failed", "group": "not run"}
+    assert result.exit_code == 2
+
+
+def test_input_that_became_unreadable_costs_one_subject(finished, monkeypatch):
+    source, out = finished
+    real = participant.fingerprints
+
+    def refuse(paths, root):
+        if any("sub-02" in path.name for path in paths):
+            raise PermissionError(13, "Permission denied")
+        return real(paths, root)
+
+    monkeypatch.setattr(participant, "fingerprints", refuse)
+    result = run_study(source, out, participants=("02",))
+    assert states(result) == {"sub-02": "failed"}
+    assert "Permission denied" in result.failed[0].message
+
+
 def kill_second(piece, stage):
     if piece.unit == "sub-02":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -375,6 +399,14 @@ def test_subjects_pooled_are_one_fit_of_the_group(tmp_path):
     assert states(again)["group"] == "up to date"
     with pytest.raises(SettingsError, match="run the level group alone"):
         run_study(source, out, levels=("participant", "group"), pipeline=pipeline)
+
+
+def test_too_few_subjects_to_pool_are_refused_before_anything_is_written(tmp_path):
+    source = write_study(tmp_path / "input", ("01", "02"))
+    pipeline = tiny_pipeline(segments__by="subjects")
+    with pytest.raises(InputError, match="at least 3 are needed"):
+        run_study(source, tmp_path / "out", levels=("group",), pipeline=pipeline)
+    assert not (tmp_path / "out").exists()
 
 
 def loaded(regions, missing=()):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from causal_ivae.config import DecisionSettings
+from causal_ivae.discovery import orientation
 from causal_ivae.discovery.orientation import DECISIONS, VOTES, four_test_rule, orient
 from causal_ivae.independence.hsic import IndependenceTable
 
@@ -96,6 +97,53 @@ def test_a_diverged_restart_does_not_count():
     assert found == "x->y"
     assert np.isnan(result.restart_score[0, 0])
     assert result.score[0] > 0.8
+
+
+@pytest.mark.parametrize("sound", [1, 2])
+def test_diverged_restarts_favour_no_direction(sound):
+    usable = np.arange(RESTARTS)[None] < sound
+    forward, backward = (
+        decide(*made(*least), usable)[1].p_value[0] for least in ((0.1, 2.0), (2.0, 0.1))
+    )
+    assert forward == pytest.approx(backward, rel=0.2)
+    everything = decide(*made(0.1, 2.0))[1].p_value[0]
+    assert min(forward, backward) > everything
+
+
+@pytest.mark.parametrize("blocks", [2, 3, 5, 14])
+def test_few_blocks_make_no_directions_out_of_nothing(blocks):
+    pairs, rng = 400, np.random.default_rng(1)
+    shared = rng.gamma(2.0, size=(pairs, 2, 1, blocks))
+    excess = np.full((pairs, 2, RESTARTS, 2, blocks), 9.0)
+    excess[:, 0, :, 1] = shared[:, 0] + 0.2 * rng.normal(size=(pairs, RESTARTS, blocks))
+    excess[:, 1, :, 0] = shared[:, 1] + 0.2 * rng.normal(size=(pairs, RESTARTS, blocks))
+    flat = excess.reshape(pairs, 2, 2 * RESTARTS, blocks)
+    tests = table(flat, np.zeros(flat.shape[:-1]))
+    dependence = table(np.full((pairs, 1, 1, blocks), 4.0), np.full((pairs, 1, 1), 0.001))
+    usable = np.ones((pairs, RESTARTS), dtype=bool)
+    result = orient(dependence, tests, usable, DecisionSettings(resamples=499), seed=0)
+    # Percentiles of the resamples decide .36 of these pairs at 2 blocks and .29 at 3.
+    assert np.isin(result.decision, [1, 2]).mean() < 0.11
+
+
+def test_disturbances_that_collapsed_favour_no_direction():
+    dependence, tests = made(0.0, 0.0, spread=0.0)
+    found, result = decide(dependence, tests)
+    assert found == "undecided"
+    assert result.p_value[0] == pytest.approx(1.0)
+    assert result.confidence[0] == pytest.approx(0.5)
+
+
+def test_chunks_of_pairs_change_no_number(monkeypatch):
+    rng = np.random.default_rng(0)
+    tests = table(rng.normal(size=(5, 2, 2 * RESTARTS, BLOCKS)), np.zeros((5, 2, 2 * RESTARTS)))
+    dependence = table(np.full((5, 1, 1, BLOCKS), 4.0), np.full((5, 1, 1), 0.001))
+    usable = np.ones((5, RESTARTS), dtype=bool)
+    whole = orient(dependence, tests, usable, DecisionSettings(), seed=0)
+    monkeypatch.setattr(orientation, "_CHUNK_NUMBERS", 1)
+    chunks = orient(dependence, tests, usable, DecisionSettings(), seed=0)
+    np.testing.assert_array_equal(whole.p_value, chunks.p_value)
+    np.testing.assert_array_equal(whole.confidence, chunks.confidence)
 
 
 def test_paper_rule_takes_the_majority_of_restarts():

@@ -123,6 +123,18 @@ def test_blocks_are_what_time_shifts_keep_within(three_regions):
     np.testing.assert_array_equal(whole.restarts["objective"], split.restarts["objective"])
 
 
+def test_a_block_does_not_span_segments(three_regions):
+    values, segments = three_regions
+    whole = quick(values, segments, skeleton=[("a", "b")])
+    one_run = quick(values, segments, skeleton=[("a", "b")], blocks=np.zeros(len(segments), int))
+    assert whole.tests.equals(one_run.tests)
+
+
+def test_names_may_be_numpy_strings(three_regions):
+    names = np.array(["a", "b", "c"])
+    assert quick(*three_regions, names=names).edges.equals(quick(*three_regions).edges)
+
+
 def test_progress_reaches_the_end(three_regions):
     seen = []
     quick(*three_regions, progress=lambda stage, share: seen.append((stage, share)))
@@ -149,6 +161,8 @@ def test_progress_reaches_the_end(three_regions):
         ({"method": "ivea"}, SettingsError, "Did you mean 'ivae'"),
         ({"skeleton": [("a", "z")]}, SettingsError, "Unknown region 'z'"),
         ({"skeleton": [("a", "a")]}, SettingsError, "no pair of distinct"),
+        ({"restarts": 0}, SettingsError, "'restarts' is 0"),
+        ({"seed": -1}, SettingsError, "'seed' is -1"),
         ({"device": "gpu"}, SettingsError, "Unknown device 'gpu'"),
     ],
 )  # fmt: skip
@@ -159,8 +173,9 @@ def test_bad_input_is_named(change, error, message, three_regions):
         quick(**options)
 
 
-def test_divergence_of_every_restart_is_an_error(three_regions):
-    ivae = {"learning_rate": 1e12, "steps": 60}
-    wild = UnmixingSettings.model_validate({"restarts": 1, "ivae": ivae})
-    with pytest.raises(FitError, match="Every restart of ivae diverged"):
-        quick(*three_regions, unmixing=wild)
+@pytest.mark.parametrize("method", METHODS)
+def test_divergence_of_every_restart_is_an_error(method, three_regions):
+    fit = {"learning_rate": 1e20, "steps": 60}
+    wild = UnmixingSettings.model_validate({"restarts": 1, method: fit})
+    with pytest.raises(FitError, match=f"Every restart of {method} diverged"):
+        quick(*three_regions, method=method, unmixing=wild)

@@ -115,6 +115,7 @@ def test_chosen_regions_excuse_the_others(tmp_path, values):
         ("short.tsv", "a\tb\n" + "1\t2\n3\t5\n" * 20 + "1\n", "'b', row 41 is missing"),
         ("few.tsv", "a\tb\n" + "1\t2\n3\t5\n" * 3, "has 6 rows; at least 20"),
         ("text.tsv", "a\tb\n" + "1\t2\n3\t5\n" * 20 + "1\tx\n", r"'b', row 41 \(line 42\): 'x' is"),
+        ("decimal.tsv", "a\tb\n" + "1,5\t2,5\n" * 20, "'a', row 1 .*with a decimal point"),
         ("nan.tsv", "a\tb\n1\t2\n" + "1\tn/a\n3\t5\n" * 20,
          r"'b', row 2 is missing \(NaN\).*20 such"),
         ("inf.csv", "a,b\n1,2\n-inf,3\n" + "1,2\n3,5\n" * 20, "'a', row 2 is infinite"),

@@ -148,3 +148,22 @@ def test_blocks_hold_contiguous_rows_of_one_label():
 def test_bad_input_is_named(x, y, groups, message):
     with pytest.raises(InputError, match=message):
         hsic_test(x, y, groups)
+
+
+@pytest.mark.parametrize("null", ["gamma", "permutation", "circular_shift", "wild_bootstrap"])
+def test_memory_changes_no_number(null):
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randn(3, 2, 90, 1, generator=generator)
+    second = torch.randn(3, 4, 90, 1, generator=generator)
+    blocks = make_blocks(np.repeat([0, 1, 2, 3], [20, 20, 20, 30]))
+    ample = hsic_table(first, second, blocks, null=null, draws=99, seed=0)
+    tight = hsic_table(first, second, blocks, null=null, draws=99, seed=0, memory_gib=1e-9)
+    np.testing.assert_allclose(ample.p_value, tight.p_value, rtol=1e-4)
+    np.testing.assert_allclose(ample.block_excess, tight.block_excess, atol=1e-5)
+
+
+@pytest.mark.parametrize("null", ["gamma", "permutation", "circular_shift", "wild_bootstrap"])
+def test_a_series_constant_within_groups_is_independent_of_all(null):
+    groups = np.repeat([0, 1], 10)
+    y = np.random.default_rng(0).normal(size=20)
+    assert hsic_test(groups.astype(float), y, groups, null=null, draws=99).p_value == 1.0

@@ -10,6 +10,7 @@ from causal_ivae.unmixing import ensemble
 from causal_ivae.unmixing.draws import member_keys
 from causal_ivae.unmixing.ensemble import make_model, unmix_pairs
 from causal_ivae.unmixing.ivae import StackedIVAE
+from causal_ivae.unmixing.networks import _product_look_up, look_up
 
 CPU = torch.device("cpu")
 
@@ -122,11 +123,24 @@ def test_closed_form_kl_agrees_with_monte_carlo(prior):
     torch.testing.assert_close(closed, estimate, atol=0.02, rtol=0.01)
 
 
-def test_a_member_that_diverges_spoils_no_other(data):
+@pytest.mark.parametrize("method", METHODS)
+def test_a_member_that_diverges_spoils_no_other(method, data):
     values, segments = data
     spoiled = values.copy()
     spoiled[0, 2] = np.inf
-    fit = unmix("ivae", spoiled, segments, [(0, 1), (0, 2)], ("a", "b", "c"))
-    sound = unmix("ivae", values, segments, [(0, 1)], ("a", "b", "c"))
+    fit = unmix(method, spoiled, segments, [(0, 1), (0, 2)], ("a", "b", "c"))
+    sound = unmix(method, values, segments, [(0, 1)], ("a", "b", "c"))
     assert torch.equal(fit.disturbances[:2], sound.disturbances)
     assert np.isnan(fit.objective[2:]).all()
+
+
+def test_both_ways_to_look_up_a_table_agree():
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(3, 5, 4, generator=generator).requires_grad_()
+    u = torch.randint(5, (50,), generator=generator)
+    weight = torch.randn(3, 50, 4, generator=generator)
+    gradients = []
+    for rows in (look_up(table, u), _product_look_up(table, u)):
+        assert torch.equal(rows, table[:, u])
+        gradients += torch.autograd.grad((rows * weight).sum(), table)
+    torch.testing.assert_close(*gradients)

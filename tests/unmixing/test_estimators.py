@@ -107,6 +107,7 @@ def test_grammar(estimator, linear_mixture, tmp_path):
     [
         (lambda x, u: IVAE().transform(x, u), "not fitted"),
         (lambda x, u: IVAE(3).fit(x, u), "n_components is 3"),
+        (lambda x, u: IVAE(0).fit(x, u), "n_components is 0"),
         (lambda x, u: IVAE().fit(x, u[:-1]), "'u' has shape"),
         (lambda x, u: IVAE().fit(x, u * 0), "one distinct value"),
         (lambda x, u: IVAE().fit(x * [0, 1], u), "Column 0"),
@@ -139,3 +140,13 @@ def test_fast_ica_survives_a_collapsed_feature():
     x[..., 1] = 0.0
     mean, weight = fast_ica(x, iterations=20)
     assert torch.isfinite((x - mean) @ weight).all()
+
+
+def test_fast_ica_of_one_member_is_not_spoiled_by_another():
+    x = torch.randn(2, 500, 2, generator=torch.Generator().manual_seed(0))
+    mean, weight = fast_ica(x[:1], iterations=20)
+    x[1, 7, 0] = torch.nan
+    together = fast_ica(x, iterations=20)
+    assert torch.equal(together[0][:1], mean)
+    assert torch.equal(together[1][:1], weight)
+    assert (together[1][1] == 0).all()
