@@ -217,7 +217,8 @@ def _decision(settings: Pipeline) -> list[str]:
         rule = (
             "A direction needed two tests at level "
             f"{decision.alpha:g}: the two regions had to be dependent, and the direction score had "
-            "to differ from zero under resampling of segments and restarts. The score follows the "
+            "to differ from zero by a t test whose standard error comes from resampling segments "
+            "and restarts. The score follows the "
             "test pattern of non-linear causal discovery [@monti2019]: it says how much more "
             "independent one region than the other is of the disturbance that it depends on "
             "least. Pairs that were not dependent were given no edge, all others were left "

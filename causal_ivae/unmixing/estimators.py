@@ -8,12 +8,13 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from causal_ivae.config import IVAESettings, TCLSettings
-from causal_ivae.errors import FitError, InputError
+from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.draws import member_keys
 from causal_ivae.unmixing.ensemble import resolve_device, train
@@ -23,6 +24,7 @@ from causal_ivae.unmixing.tcl import StackedTCL
 _SCORE_STREAM = 1 << 21
 
 _Model = TypeVar("_Model", StackedIVAE, StackedTCL)
+_Settings = TypeVar("_Settings", IVAESettings, TCLSettings)
 
 
 class _Unmixer(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
@@ -236,7 +238,7 @@ class IVAE(_Unmixer[StackedIVAE]):
 
     def _settings(self) -> IVAESettings:
         shared = {k: v for k, v in self.get_params().items() if k in IVAESettings.model_fields}
-        return IVAESettings.model_validate(shared)
+        return _validated(IVAESettings, shared)
 
     def _model(self, n_features: int, n_segments: int) -> StackedIVAE:
         components = n_features if self.n_components is None else self.n_components
@@ -322,7 +324,7 @@ class IVAE(_Unmixer[StackedIVAE]):
         ndarray, shape (n_times, n_features), float64, in the units of x
         """
         self._check_fitted()
-        segments = self._segments(u, len(np.asarray(u)))
+        segments = self._segments(u, np.size(u))
         with torch.inference_mode():
             x = self.model_.sample(segments)[0].double().cpu().numpy()
         return np.asarray(self.mean_ + self.scale_ * x)
@@ -374,7 +376,7 @@ class TCL(_Unmixer[StackedTCL]):
 
     def _settings(self) -> TCLSettings:
         shared = {k: v for k, v in self.get_params().items() if k in TCLSettings.model_fields}
-        return TCLSettings.model_validate(shared)
+        return _validated(TCLSettings, shared)
 
     def _model(self, n_features: int, n_segments: int) -> StackedTCL:
         return StackedTCL(self._keys(), n_features, n_segments, self._settings())
@@ -406,6 +408,16 @@ class TCL(_Unmixer[StackedTCL]):
                 self._standardised(data), self._segments(u, len(data))
             )
         return float(value[0])
+
+
+def _validated(kind: type[_Settings], parameters: dict[str, Any]) -> _Settings:
+    try:
+        return kind.model_validate(parameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            f"Invalid value {first['input']!r} for '{first['loc'][0]}': {first['msg']}."
+        ) from error
 
 
 def _matrix(x: ArrayLike) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import clone
 from sklearn.decomposition import FastICA
 
-from causal_ivae.errors import InputError
+from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.evaluation import mean_correlation
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.sources import segment_sources
@@ -150,3 +150,17 @@ def test_fast_ica_of_one_member_is_not_spoiled_by_another():
     assert torch.equal(together[0][:1], mean)
     assert torch.equal(together[1][:1], weight)
     assert (together[1][1] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (IVAE(prior="foo"), "Invalid value 'foo' for 'prior'"),
+        (IVAE(noise=0.0), "Invalid value 0.0 for 'noise'"),
+        (TCL(steps=0), "Invalid value 0 for 'steps'"),
+    ],
+)
+def test_bad_parameters_are_named(model, message, linear_mixture):
+    x, u, _ = linear_mixture
+    with pytest.raises(SettingsError, match=message):
+        model.fit(x, u)
