@@ -24,16 +24,6 @@ class Blocks:
 
     rows: tuple[torch.Tensor, ...]
 
-    @property
-    def count(self) -> int:
-        """Number of blocks."""
-        return sum(len(rows) for rows in self.rows)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Volumes per block, shape (count,), in the order of the rows."""
-        return np.concatenate([np.full(len(r), r.shape[1], dtype=np.int64) for r in self.rows])
-
 
 def contiguous(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Label the maximal stretches of equal labels, shape (n_times,)."""

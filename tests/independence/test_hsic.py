@@ -132,7 +132,7 @@ def test_blocks_hold_contiguous_rows_of_one_label():
     blocks = make_blocks(contiguous(labels))
     rows = sorted(tuple(r.tolist()) for group in blocks.rows for r in group)
     assert rows == [tuple(range(10)), tuple(range(10, 19)), tuple(range(19, 31))]
-    assert sorted(blocks.lengths) == [9, 10, 12]
+    assert sorted(group.shape for group in blocks.rows) == [(1, 9), (1, 10), (1, 12)]
 
 
 @pytest.mark.parametrize(
