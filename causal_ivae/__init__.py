@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from causal_ivae.discovery import discover as discover
     from causal_ivae.unmixing.estimators import IVAE as IVAE
     from causal_ivae.unmixing.estimators import TCL as TCL
+    from causal_ivae.unmixing.estimators import VAE as VAE
+    from causal_ivae.unmixing.estimators import FlowIVAE as FlowIVAE
 
 _HOMES = {
     "discover": "causal_ivae.discovery",
     "IVAE": "causal_ivae.unmixing.estimators",
     "TCL": "causal_ivae.unmixing.estimators",
+    "VAE": "causal_ivae.unmixing.estimators",
+    "FlowIVAE": "causal_ivae.unmixing.estimators",
 }
 
-__all__ = ["IVAE", "TCL", "__version__", "discover"]
+__all__ = ["IVAE", "TCL", "VAE", "FlowIVAE", "__version__", "discover"]
 
 __version__ = package_version()
 

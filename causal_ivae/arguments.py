@@ -30,6 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_demo(commands)
+    _add_reproduce(commands)
+    _add_benchmark(commands)
     atlas = commands.add_parser("atlas", help="the bundled atlases")
     atlas_commands = atlas.add_subparsers(dest="action", metavar="ACTION", required=True)
     atlas_commands.add_parser("list", help="name, kind, regions, space and citation of each")
@@ -119,6 +121,43 @@ def _add_demo(commands: Any) -> None:
     _add_nprocs(demo)
     demo.add_argument("--overwrite", choices=("never", "stale", "always"), default="stale")
     _add_verbose(demo)
+
+
+def _add_reproduce(commands: Any) -> None:
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="the simulation figures of the paper, computed anew",
+        description="Simulate, fit and draw a figure of Khemakhem et al. 2020, and write the table "
+        "of every fit beside it. A full figure takes from minutes to an hour or two on a CPU.",
+        epilog=_EXIT_CODES,
+    )
+    reproduce.add_argument(
+        "figure",
+        choices=("figure1", "figure2", "figure3", "discrete", "selection"),
+        metavar="FIGURE",
+        help="figure1, figure2, figure3, discrete or selection",
+    )
+    reproduce.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
+    reproduce.add_argument(
+        "--quick", action="store_true", help="few and short fits, to see that it works"
+    )
+    reproduce.add_argument("--seed", type=_seed, default=0, metavar="N")
+    reproduce.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+
+
+def _add_benchmark(commands: Any) -> None:
+    benchmark = commands.add_parser(
+        "benchmark",
+        help="how long the work takes, against a baseline",
+        description="'stack': 25 fits trained at once against the same 25 fits one by one.",
+        epilog=_EXIT_CODES,
+    )
+    benchmark.add_argument("what", choices=("stack",), metavar="WHAT", help="stack")
+    benchmark.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
+    benchmark.add_argument(
+        "--steps", type=_count, default=300, metavar="N", help="of every fit (default: 300)"
+    )
+    benchmark.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
 
 
 def _add_nprocs(parser: Any) -> None:

@@ -206,6 +206,29 @@ def _demo(options: argparse.Namespace, command: str) -> int:
     return run_and_report(planned, verbose=options.verbose)
 
 
+def _reproduce(options: argparse.Namespace, command: str) -> int:
+    from causal_ivae.reproduce import reproduce
+
+    for path in reproduce(
+        options.figure,
+        options.output,
+        quick=options.quick,
+        seed=options.seed,
+        device=options.device,
+        command=command,
+        say=_say,
+    ):
+        print(path)
+    return DONE
+
+
+def _benchmark(options: argparse.Namespace, _: str) -> int:
+    from causal_ivae.benchmark import benchmark_stack
+
+    print(benchmark_stack(options.output, steps=options.steps, device=options.device, say=_say))
+    return DONE
+
+
 def _atlas(_: argparse.Namespace, __: str) -> int:
     from causal_ivae.imaging.atlas import list_atlases
 
@@ -259,4 +282,11 @@ def _write_crash(arguments: Sequence[str]) -> Path:
     return path
 
 
-_COMMANDS = {"run": _run, "demo": _demo, "atlas": _atlas, "pipeline": _pipelines}
+_COMMANDS = {
+    "run": _run,
+    "demo": _demo,
+    "reproduce": _reproduce,
+    "benchmark": _benchmark,
+    "atlas": _atlas,
+    "pipeline": _pipelines,
+}

@@ -13,6 +13,8 @@ from causal_ivae.errors import SettingsError, nearest
 
 Method = Literal["ivae", "tcl"]
 METHODS: tuple[Method, ...] = ("ivae", "tcl")
+PriorFamily = Literal["gaussian", "laplace"]
+Modulates = Literal["variance", "mean_variance"]
 SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
 
@@ -62,27 +64,76 @@ class SegmentSettings(_Settings):
     min_volumes: int = Field(20, ge=8, description="shorter segments are left out")
 
 
-class IVAESettings(_Settings):
-    """iVAE of one pair (Khemakhem et al. 2020), trained as a stack of all pairs and restarts."""
+class ElboWeights(_Settings):
+    """Weights of the parts of the ELBO (Chen et al. 2018); all one is the ELBO itself."""
 
-    prior: Literal["gaussian", "laplace"] = "laplace"
-    modulates: Literal["variance", "mean_variance"] = "variance"
+    reconstruction: float = Field(1.0, gt=0)
+    mutual_information: float = Field(1.0, ge=0, description="of row number and code")
+    total_correlation: float = Field(1.0, ge=0)
+    dimension_wise_kl: float = Field(1.0, ge=0)
+
+    @property
+    def plain(self) -> bool:
+        """Whether all weights are one."""
+        return all(weight == 1.0 for _, weight in self)
+
+
+class AutoencoderSettings(_Settings):
+    """What iVAE and the VAE family share."""
+
     hidden: int = Field(32, ge=2)
     layers: int = Field(3, ge=1, description="weight matrices of encoder and decoder")
     activation: Literal["leaky_relu", "xtanh"] = "leaky_relu"
     slope: float = Field(0.1, gt=0, lt=1, description="of leaky ReLU below zero")
+    likelihood: Literal["gaussian", "bernoulli"] = Field(
+        "gaussian", description="'bernoulli' for binary observations"
+    )
     noise: Annotated[float, Field(gt=0)] | Literal["learned"] = Field(
         "learned",
         description="decoder noise standard deviation in units of the data's, or 'learned'",
     )
+    weights: ElboWeights = ElboWeights()
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(128, ge=8)
     learning_rate: float = Field(1e-2, gt=0)
     warmup: float = Field(0.2, ge=0, le=1, description="share of steps that anneal the KL term")
 
 
+class IVAESettings(AutoencoderSettings):
+    """iVAE (Khemakhem et al. 2020), trained as a stack of all pairs and restarts."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+
+
+class VAESettings(AutoencoderSettings):
+    """VAE with a standard normal prior; beta-VAE and beta-TC-VAE by their weights."""
+
+
+class FlowSettings(_Settings):
+    """iVAE without observation noise: an invertible network with exact likelihood."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+    layers: int = Field(8, ge=1, description="linear maps, with monotone splines between them")
+    knots: int = Field(8, ge=2, description="pieces of every spline")
+    hidden: int = Field(
+        0, ge=0, description="units of the networks of the affine couplings; 0 for no couplings"
+    )
+    bound: float = Field(4.0, gt=0, description="a spline is the identity beyond this")
+    jitter: float = Field(
+        0.05,
+        gt=0,
+        description="standard deviation of noise added to x in every step, in units of the data's, "
+        "where there are fewer components than columns",
+    )
+    steps: int = Field(4000, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(2e-2, gt=0)
+
+
 class TCLSettings(_Settings):
-    """TCL of one pair (Hyvarinen and Morioka 2016): segment classifier, then linear ICA."""
+    """TCL (Hyvarinen and Morioka 2016): segment classifier, then linear ICA."""
 
     hidden: int = Field(32, ge=2)
     layers: int = Field(3, ge=1)
@@ -91,6 +142,9 @@ class TCLSettings(_Settings):
     batch_size: int = Field(128, ge=8)
     learning_rate: float = Field(1e-2, gt=0)
     weight_decay: float = Field(1e-4, ge=0, description="L2 penalty, as in Adam")
+    ica: Literal["fastica", "score_matching"] = Field(
+        "fastica", description="linear ICA of the features; 'score_matching' uses the segments"
+    )
     ica_iterations: int = Field(60, ge=1)
 
 
@@ -107,6 +161,15 @@ class UnmixingSettings(_Settings):
     def _methods_are_distinct(self) -> "UnmixingSettings":
         if not self.methods or len(set(self.methods)) != len(self.methods):
             raise ValueError("methods must name at least one method, each once")
+        return self
+
+    @model_validator(mode="after")
+    def _region_series_are_not_binary(self) -> "UnmixingSettings":
+        if self.ivae.likelihood != "gaussian":
+            raise ValueError(
+                f"ivae.likelihood is '{self.ivae.likelihood}', which is for binary observations; "
+                "region series are not binary: use 'gaussian'"
+            )
         return self
 
 
@@ -302,6 +365,10 @@ def _validated(tree: dict[str, Any], where: str) -> Pipeline:
             raise SettingsError(
                 f"Unknown key '{key}' in {where}. {nearest(last, valid)}"
             ) from error
+        if first["type"] == "value_error":
+            # What our own checks say names the value; the input is a whole section.
+            reason = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"Invalid settings '{key}' in {where}: {reason}.") from error
         raise SettingsError(
             f"Invalid value {first['input']!r} for '{key}' in {where}: {first['msg']}."
         ) from error

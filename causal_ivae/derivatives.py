@@ -12,6 +12,7 @@ so a file that exists under its final name is whole.
                               ..._meas-<method>_tests.tsv
                               ..._meas-<method>_restarts.tsv
                               ..._meas-<method>_training.tsv
+                              ..._meas-<method>_diagnostics.tsv, .json
                               ..._meas-<method>_priorcheck.tsv
                               ..._meas-<method>_relmat.dense.tsv, _relmat.json
                               ..._nodeindices.tsv
@@ -43,7 +44,7 @@ RELMAT_DESCRIPTION = (
 # Columns of text: a region called "1" or a run called "01" must come back as it was written.
 _TEXT_COLUMNS = (
     "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
-    "run", "segment", "name", "unit",
+    "reasons", "run", "segment", "name", "unit",
 )  # fmt: skip
 
 
@@ -89,14 +90,19 @@ class UnitPaths:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text so that the file is either whole or not there under its name."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it is either whole or not there under its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}.", suffix=".partial"
     )
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes files private; outputs are as readable as the user's umask allows.
@@ -129,6 +135,8 @@ def write_graph(
     matrix: NDArray[np.float64],
     tables: Mapping[str, pd.DataFrame],
     sidecar: Mapping[str, Any],
+    *,
+    columns: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Write everything about one graph, the sidecar ``_edges.json`` last.
 
@@ -142,12 +150,17 @@ def write_graph(
     tables : mapping of str to pandas.DataFrame
         Such as ``{"edges": ..., "tests": ...}``.
     sidecar : mapping
+    columns : mapping of str to mapping of str to str, optional
+        For some of the tables, what each of their columns is; goes into a sidecar of its own.
     """
     vouches = paths.file("edges.json", method)
     # An old sidecar must not vouch for new tables if writing stops half way.
     vouches.unlink(missing_ok=True)
     for suffix, table in tables.items():
         write_table(paths.file(f"{suffix}.tsv", method), table)
+    for suffix, described in (columns or {}).items():
+        content = {name: {"Description": text} for name, text in described.items()}
+        write_json(paths.file(f"{suffix}.json", method), content)
     nodes = pd.DataFrame({"index": range(len(names)), "name": list(names)})
     write_table(paths.file("nodeindices.tsv"), nodes)
     write_table(paths.file("relmat.dense.tsv", method), pd.DataFrame(matrix), header=False)
@@ -187,7 +200,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
 class MethodRecord:
     """What one method found in one unit, as read back from its files.
 
-    ``edges``, ``tests``, ``restarts`` and ``training`` have the columns of
+    ``edges``, ``tests``, ``restarts``, ``training`` and ``diagnostics`` have the columns of
     `causal_ivae.discovery.graph.CausalGraph`; group records have only ``edges``.
 
     Attributes
@@ -206,6 +219,7 @@ class MethodRecord:
     tests: pd.DataFrame | None
     restarts: pd.DataFrame | None
     training: pd.DataFrame | None
+    diagnostics: pd.DataFrame | None
     prior_check: pd.DataFrame | None
     sidecar: dict[str, Any]
 
@@ -254,6 +268,7 @@ def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
             tests=table("tests.tsv", method),
             restarts=table("restarts.tsv", method),
             training=table("training.tsv", method),
+            diagnostics=table("diagnostics.tsv", method),
             prior_check=table("priorcheck.tsv", method),
             sidecar=read_json(sidecar),
         )

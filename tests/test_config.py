@@ -45,7 +45,7 @@ def test_quick_and_paper_differ_from_the_default_where_they_say():
     }  # fmt: skip
     paper = leaves(load_pipeline("paper").model_dump())
     assert {key for key in default if default[key] != paper[key]} == {
-        "name", "description", "decision.rule",
+        "name", "description", "decision.rule", "unmixing.tcl.ica",
     }  # fmt: skip
 
 
@@ -65,6 +65,9 @@ def test_key_that_yaml_reads_as_nothing_is_the_null_distribution(tmp_path):
         ("unmixing: {methods: []}", ["unmixing", "at least one method"]),
         ("unmixing: {methods: [ivae, ivae]}", ["each once"]),
         ("unmixing: {restarts: 2}\nunmixing: {restarts: 3}", ["'unmixing' is there twice"]),
+        ("unmixing: {tcl: {ica: pca}}", ["unmixing.tcl.ica", "'fastica'", "mine.yaml"]),
+        ("unmixing: {ivae: {weights: {kl: 2}}}", ["unmixing.ivae.weights.kl", "Allowed"]),
+        ("unmixing: {ivae: {weights: {reconstruction: 0}}}", ["weights.reconstruction", "0"]),
         ("decision: {alpha: 0.1, alpha: 0.2}", ["'alpha' is there twice", "mine.yaml"]),
         ("{[a]: 1}", ["not valid YAML", "mine.yaml"]),
         ("- a\n- b", ["key: value"]),
@@ -79,6 +82,19 @@ def test_wrong_files_are_named_with_key_and_remedy(tmp_path, text, parts):
     for part in parts:
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_binary_observations_are_refused_in_one_clear_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("unmixing: {ivae: {likelihood: bernoulli}}")
+    with pytest.raises(SettingsError) as caught:
+        load_pipeline(path)
+    assert str(caught.value) == (
+        f"Invalid settings 'unmixing' in '{path}': ivae.likelihood is 'bernoulli', which is for "
+        "binary observations; region series are not binary: use 'gaussian'."
+    )
+    with pytest.raises(SettingsError, match="region series are not binary"):
+        Pipeline().changed({"unmixing.ivae.likelihood": "bernoulli"})
 
 
 def test_changed_replaces_and_checks():
@@ -121,6 +137,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "prior.threshold": 1.0,
         "prior.max_path": 4,
         "unmixing.ivae.noise": 0.25,
+        "unmixing.tcl.ica": "score_matching",
     }
     if dotted in other:
         return pipeline.changed({dotted: other[dotted]})
@@ -150,8 +167,10 @@ NOT_HASHED = {
     "unmixing.methods",
     "unmixing.memory_gib",
 }
+# Of a pipeline's likelihood there is only one.
 SETTINGS = sorted(
-    set(leaves(Pipeline().model_dump())) - {"name", "description", "atlas", "prior.name"}
+    set(leaves(Pipeline().model_dump()))
+    - {"name", "description", "atlas", "prior.name", "unmixing.ivae.likelihood"}
 )
 
 

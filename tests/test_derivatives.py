@@ -91,11 +91,19 @@ def test_damaged_sidecar_vouches_for_nothing(tmp_path, content):
     assert read_sidecar(path) == {}
 
 
+COLUMNS = {"x": "First region.", "reasons": "A sentence."}
+
+
 def write_example(paths: UnitPaths) -> np.ndarray:
     matrix = np.array([[0.0, 0.7], [-0.7, 0.0]])
     edges = pd.DataFrame({"x": ["A"], "y": ["B"], "decision": ["x->y"], "cause": ["A"],
                           "effect": ["B"], "score": [0.7]})  # fmt: skip
-    write_graph(paths, "ivae", ("A", "B"), matrix, {"edges": edges}, {"Method": "ivae"})
+    fits = pd.DataFrame({"x": ["01"], "reasons": ["1"], "condition": [np.inf], "kl_1": [np.nan]})
+    tables = {"edges": edges, "diagnostics": fits}
+    sidecar = {"Method": "ivae"}
+    write_graph(
+        paths, "ivae", ("A", "B"), matrix, tables, sidecar, columns={"diagnostics": COLUMNS}
+    )
     return matrix
 
 
@@ -111,8 +119,19 @@ def test_graph_is_written_with_causes_in_rows_and_read_back(tmp_path):
     record = unit.methods["ivae"]
     assert record.edges.loc[0, ["cause", "effect"]].tolist() == ["A", "B"]
     assert record.tests is None
+    assert record.diagnostics.loc[0, ["x", "reasons"]].tolist() == ["01", "1"]
+    assert np.isinf(record.diagnostics.loc[0, "condition"])
+    assert np.isnan(record.diagnostics.loc[0, "kl_1"])
     assert record.sidecar == {"Method": "ivae"}
     assert unit.timeseries is None
+
+
+def test_columns_that_are_described_have_a_sidecar_of_their_own(tmp_path):
+    paths = UnitPaths(tmp_path, "sub-01")
+    write_example(paths)
+    described = read_json(paths.file("diagnostics.json", "ivae"))
+    assert described == {name: {"Description": text} for name, text in COLUMNS.items()}
+    assert "Method" in read_json(paths.file("edges.json", "ivae"))
 
 
 def test_old_sidecar_does_not_vouch_for_a_half_written_graph(tmp_path, monkeypatch):

@@ -156,12 +156,14 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
     regions = next(iter(records.values()))["Regions"]
     names = tuple(name for name in regions if name in names)
     none = pd.DataFrame()
-    graph = CausalGraph(method, names, edges, none, none, none, settings={}, seconds=0.0)
+    graph = CausalGraph(method, names, edges, none, none, none, none, settings={}, seconds=0.0)
     check, prior = prior_entry(analysis, edges, GROUP, method)
     # A pooled analysis may have been here before; its tables are not this one's.
     for suffix in ("timeseries.json", "timeseries.tsv", "outliers.tsv"):
         paths.file(suffix).unlink(missing_ok=True)
-    for suffix in ("tests.tsv", "restarts.tsv", "training.tsv"):
+    for suffix in (
+        "tests.tsv", "restarts.tsv", "training.tsv", "diagnostics.tsv", "diagnostics.json",
+    ):  # fmt: skip
         paths.file(suffix, method).unlink(missing_ok=True)
     written = {"edges": edges}
     if check is None:

@@ -243,6 +243,7 @@ def _graph(
     piece: Estimating, paths: UnitPaths, method: Method, series: RegionSeries, stage: Stage
 ) -> None:
     from causal_ivae.discovery import discover
+    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS
     from causal_ivae.unmixing.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -270,6 +271,7 @@ def _graph(
         "tests": graph.tests,
         "restarts": graph.restarts,
         "training": graph.training,
+        "diagnostics": graph.diagnostics,
     }
     if check is None:
         paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
@@ -286,7 +288,8 @@ def _graph(
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
-    write_graph(paths, method, graph.names, graph.matrix, tables, sidecar)
+    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
+    write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
 
 
 def _compare_again(piece: Estimating, paths: UnitPaths, method: Method) -> None:

@@ -8,14 +8,67 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.unmixing import diagnostics
+
 Decision = Literal["x->y", "y->x", "none", "undecided"]
 
 EDGE_COLUMNS = (
     "x", "y", "decision", "cause", "effect", "score", "p_value", "q_value", "confidence",
 )  # fmt: skip
 TEST_COLUMNS = ("x", "y", "restart", "first", "second", "statistic", "null_mean", "p_value")
-RESTART_COLUMNS = ("x", "y", "restart", "vote", "score", "objective", "slope")
+RESTART_COLUMNS = (
+    "x", "y", "restart", "vote", "score", "objective", "slope", "retried", "diverged",
+)  # fmt: skip
 TRAINING_COLUMNS = ("x", "y", "restart", "step", "objective")
+DIAGNOSTIC_COLUMNS: dict[str, str] = {
+    "x": "First region of the pair.",
+    "y": "Second region of the pair.",
+    "verdict": (
+        "Of the restart with the best objective: 'usable', 'doubtful' or 'not identifiable'."
+    ),
+    "reasons": "The verdict and what speaks for it, as a sentence.",
+    "segments": "Number of distinct segments u.",
+    "segments_needed": (
+        "Number of distinct segments that theorem 1 of Khemakhem et al. 2020 asks for, nk + 1: "
+        "n disturbances, k = 1 where the segment changes their scale, 2 where also their mean."
+    ),
+    "rank": (
+        "Rank of the matrix L of theorem 1 (iv), which holds how the parameters of the "
+        "disturbances' law differ between segments: singular values above sampling error. The "
+        "theorem asks for nk."
+    ),
+    "condition": (
+        "Condition number of L, its largest singular value over its smallest; 'inf' where that "
+        f"is nil. Doubtful above {diagnostics.MAX_CONDITION:g}."
+    ),
+    "modulation_1": (
+        "How much the first disturbance's scale changes with the segment: standard deviation "
+        "over segments of its logarithm, sampling error taken off. Doubtful below "
+        f"{diagnostics.MIN_STANDARD_ERRORS:g} standard errors."
+    ),
+    "modulation_error_1": "Standard error of modulation_1.",
+    "modulation_2": "As modulation_1, of the second disturbance.",
+    "modulation_error_2": "Standard error of modulation_2.",
+    "kl_1": (
+        "Kullback-Leibler divergence of the first disturbance's posterior from its prior, mean "
+        f"over volumes, nats; n/a for a method without one. Doubtful below {diagnostics.MIN_KL:g}: "
+        "collapsed to the prior."
+    ),
+    "kl_2": "As kl_1, of the second disturbance.",
+    "rise": (
+        "What the objective still gained over the last tenth of training, nats per volume. "
+        f"Doubtful above {diagnostics.MAX_RISE:g}."
+    ),
+    "agreement": (
+        "Mean correlation (MCC) between the disturbances of every two restarts; n/a for a single "
+        f"restart. Doubtful below {diagnostics.MIN_AGREEMENT:g}."
+    ),
+    "dependence_p": (
+        "p-value of the test (HSIC given the segment) that the two disturbances are independent, "
+        f"as the model takes them to be. Doubtful below {diagnostics.ALPHA:g}."
+    ),
+    "retried": "1 if the restart's training diverged and was done again at half the rate, else 0.",
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +91,18 @@ class CausalGraph:
     tests : pandas.DataFrame
         One row per HSIC test: ``x``, ``y``, ``restart`` (missing for the test of the two regions
         themselves), ``first`` (a region), ``second`` (``"n1"``, ``"n2"`` or the other region),
-        ``statistic``, ``null_mean`` (its mean under the null), ``p_value``.
+        ``statistic``, ``null_mean`` (its mean under the null), ``p_value``; all missing where the
+        restart diverged.
     restarts : pandas.DataFrame
         One row per pair and restart: ``vote`` of the four-test rule ("x->y", "y->x", "none",
-        "inconclusive"), ``score``, ``objective`` at the end of training (higher is better) and
-        its ``slope`` over the last tenth, per 100 steps.
+        "inconclusive"), ``score``, ``objective`` at the end of training (higher is better; missing
+        where it diverged), its ``slope`` over the last tenth, per 100 steps, and whether training
+        was ``retried`` at half the rate and ``diverged`` in the end (0 or 1).
     training : pandas.DataFrame
         ``x``, ``y``, ``restart``, ``step``, ``objective``: the training curves.
+    diagnostics : pandas.DataFrame
+        One row per tested pair, in the order of `edges`, on the restart with the best objective:
+        whether its fit can be believed, and why.  `DIAGNOSTIC_COLUMNS` describes the columns.
     settings : dict
         Everything that determines the numbers, seed included.
     seconds : float
@@ -57,6 +115,7 @@ class CausalGraph:
     tests: pd.DataFrame
     restarts: pd.DataFrame
     training: pd.DataFrame
+    diagnostics: pd.DataFrame
     settings: dict[str, object]
     seconds: float
 

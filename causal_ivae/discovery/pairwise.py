@@ -6,10 +6,8 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.config import (
     METHODS,
@@ -18,12 +16,19 @@ from causal_ivae.config import (
     Method,
     UnmixingSettings,
 )
+from causal_ivae.discovery import tables
 from causal_ivae.discovery.graph import CausalGraph
-from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation, orient
+from causal_ivae.discovery.orientation import orient
 from causal_ivae.errors import FitError, InputError, SettingsError, nearest
 from causal_ivae.independence.blocks import contiguous, make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
 from causal_ivae.seeding import child_seed
+from causal_ivae.unmixing.diagnostics import (
+    Diagnostics,
+    best_restarts,
+    diagnose,
+    residual_dependence,
+)
 from causal_ivae.unmixing.ensemble import Fit, resolve_device, unmix_pairs
 
 AUTO: Method = "ivae"
@@ -140,16 +145,18 @@ def discover(
             f"'{region_names[failed[1]]}'. Use a smaller learning rate or more restarts."
         )
     dependence, tests = _tests(x, order, pairs, fit, independence, seed, key, unmixing.memory_gib)
+    judged = _diagnostics(labels, order, fit, chosen, unmixing, independence, child_seed(seed, key))
     if progress is not None:
         progress("testing", 1.0)
     orientation = orient(dependence, tests, usable, decision, child_seed(seed, key, chosen))
     return CausalGraph(
         method=chosen,
         names=region_names,
-        edges=_edge_table(region_names, pairs, orientation),
-        tests=_test_table(region_names, pairs, dependence, tests),
-        restarts=_restart_table(region_names, pairs, orientation, fit),
-        training=_training_table(region_names, pairs, fit),
+        edges=tables.edges_table(region_names, pairs, orientation),
+        tests=tables.tests_table(region_names, pairs, dependence, tests, usable),
+        restarts=tables.restarts_table(region_names, pairs, orientation, fit),
+        training=tables.training_table(region_names, pairs, fit),
+        diagnostics=tables.diagnostics_table(region_names, pairs, judged),
         settings={
             "method": chosen,
             "seed": seed,
@@ -257,92 +264,31 @@ def _tests(
     return test(regions[:, :1], regions[:, 1:], blocks), test(regions, disturbances, blocks)
 
 
-def _edge_table(
-    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation
-) -> pd.DataFrame:
-    x = np.array(names, dtype=object)[pairs[:, 0]]
-    y = np.array(names, dtype=object)[pairs[:, 1]]
-    decision = orientation.decision
-    return pd.DataFrame(
-        {
-            "x": x,
-            "y": y,
-            "decision": np.array(DECISIONS, dtype=object)[decision],
-            "cause": np.select([decision == 1, decision == 2], [x, y], ""),
-            "effect": np.select([decision == 1, decision == 2], [y, x], ""),
-            "score": orientation.score,
-            "p_value": orientation.p_value,
-            "q_value": multipletests(orientation.p_value, method="fdr_bh")[1],
-            "confidence": orientation.confidence,
-        }
+def _diagnostics(
+    labels: NDArray[np.int64],
+    order: NDArray[np.int64],
+    fit: Fit,
+    method: Method,
+    unmixing: UnmixingSettings,
+    independence: IndependenceSettings,
+    seed: int,
+) -> list[Diagnostics]:
+    """Judge the best restart of every pair."""
+    device = fit.disturbances.device
+    best = torch.as_tensor(best_restarts(fit, unmixing.restarts), device=device)
+    dependence_p = residual_dependence(
+        fit.disturbances[best],
+        order,
+        null=independence.null,
+        draws=independence.draws,
+        seed=seed,
+        memory_gib=unmixing.memory_gib,
     )
-
-
-def _test_table(
-    names: tuple[str, ...],
-    pairs: NDArray[np.int64],
-    dependence: IndependenceTable,
-    tests: IndependenceTable,
-) -> pd.DataFrame:
-    n_pairs, _, n_second = tests.statistic.shape
-    region = np.array(names, dtype=object)[pairs]
-    own = pd.DataFrame(
-        {
-            "x": region[:, 0],
-            "y": region[:, 1],
-            "restart": pd.array([pd.NA] * n_pairs, dtype="Int64"),
-            "first": region[:, 0],
-            "second": region[:, 1],
-            "statistic": dependence.statistic.ravel(),
-            "null_mean": dependence.null_mean.ravel(),
-            "p_value": dependence.p_value.ravel(),
-        }
-    )
-    shape = (n_pairs, 2, n_second)
-    pair, which, second = (index.ravel() for index in np.indices(shape))
-    against = pd.DataFrame(
-        {
-            "x": region[pair, 0],
-            "y": region[pair, 1],
-            "restart": pd.array(second // 2, dtype="Int64"),
-            "first": region[pair, which],
-            "second": np.array(["n1", "n2"], dtype=object)[second % 2],
-            "statistic": tests.statistic.ravel(),
-            "null_mean": tests.null_mean.ravel(),
-            "p_value": tests.p_value.ravel(),
-        }
-    )
-    return pd.concat([own, against], ignore_index=True)
-
-
-def _restart_table(
-    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation, fit: Fit
-) -> pd.DataFrame:
-    n_pairs, restarts = orientation.vote.shape
-    region = np.array(names, dtype=object)[np.repeat(pairs, restarts, axis=0)]
-    return pd.DataFrame(
-        {
-            "x": region[:, 0],
-            "y": region[:, 1],
-            "restart": np.tile(np.arange(restarts), n_pairs),
-            "vote": np.array(VOTES, dtype=object)[orientation.vote.ravel()],
-            "score": orientation.restart_score.ravel(),
-            "objective": fit.objective,
-            "slope": fit.slope,
-        }
-    )
-
-
-def _training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:
-    members, points = fit.curves.shape
-    restarts = members // len(pairs)
-    region = np.array(names, dtype=object)[np.repeat(pairs, restarts * points, axis=0)]
-    return pd.DataFrame(
-        {
-            "x": region[:, 0],
-            "y": region[:, 1],
-            "restart": np.tile(np.repeat(np.arange(restarts), points), len(pairs)),
-            "step": np.tile(fit.curve_steps, members),
-            "objective": fit.curves.ravel(),
-        }
+    both = method == "ivae" and unmixing.ivae.modulates == "mean_variance"
+    return diagnose(
+        fit,
+        torch.as_tensor(labels, device=device),
+        restarts=unmixing.restarts,
+        n_statistics=2 if both else 1,
+        dependence_p=dependence_p,
     )

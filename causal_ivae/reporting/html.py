@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from causal_ivae import resources
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
-from causal_ivae.reporting import figures, graph_figure, summary, tables, wording
+from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, wording
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
 
@@ -70,7 +70,7 @@ def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> s
     page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
     page["subjects"] = [_subject(subject) for subject in subjects]
     shares = {
-        wording.method_name(name): tables.with_names(method.edges)
+        wording.method_label(name, method.sidecar): tables.with_names(method.edges)
         for name, method in record.methods.items()
         if "share_low" in method.edges and len(method.edges)
     }
@@ -95,7 +95,6 @@ def _environment() -> Environment:
         signed=wording.signed,
         number=wording.number,
         duration=wording.duration,
-        method=wording.method_name,
         sortable=_sort_key,
     )
     environment.globals.update(count=wording.count, missing=wording.is_missing)
@@ -146,7 +145,7 @@ def _page(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
 
 
 def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...]) -> dict[str, Any]:
-    shown = wording.method_name(name)
+    shown = wording.method_label(name, method.sidecar)
     judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
     edges = tables.with_names(method.edges)
     graph = graph_figure.graph_figure(names, edges, judged, f"fig-graph-{index}", shown)
@@ -168,6 +167,9 @@ def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...])
         "edges": tables.edge_rows(method),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(method),
+        "fits": fits.fits_sentence(method),
+        "fit_reasons": fits.reason_counts(method),
+        "fit_rows": fits.fit_rows(method),
         "alpha": alpha,
     }
 
@@ -187,10 +189,12 @@ def _convergence(method: MethodRecord) -> dict[str, Any] | None:
     if table is None or not np.isfinite(table["objective"]).any():
         return None
     n_restarts = len(table)
+    retried = int(table["retried"].sum()) if "retried" in table else 0
     table = table[np.isfinite(table["objective"])]
     return {
         "n": len(table),
         "diverged": n_restarts - len(table),
+        "retried": retried,
         "low": table["objective"].quantile(0.25),
         "median": table["objective"].median(),
         "high": table["objective"].quantile(0.75),
@@ -262,7 +266,7 @@ def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
     command = sidecar.get("Command", "")
     prints = sidecar.get("InputFingerprints", {})
     return {
-        "name": wording.method_name(name),
+        "name": wording.method_label(name, sidecar),
         "command": command if isinstance(command, str) else shlex.join(map(str, command)),
         "seed": sidecar.get("Seed"),
         "device": sidecar.get("Device"),

@@ -27,6 +27,10 @@ _CONFOUNDS = {
     "compcor": "CompCor components",
     "high_pass": "cosine drift terms",
 }
+_ICA = {
+    "fastica": "FastICA [@hyvarinen1999]",
+    "score_matching": "score matching of piecewise-stationary components [@monti2019]",
+}
 _WORDS = {
     "gaussian": "Gaussian",
     "laplace": "Laplace",
@@ -99,6 +103,7 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
         *_segments(settings, realised),
         *(_ivae(settings, realised) if "ivae" in realised.methods else []),
         *(_tcl(settings, realised) if "tcl" in realised.methods else []),
+        *_diagnostics(realised),
         *_tests(settings),
         *_decision(settings),
         *_prior(settings, realised),
@@ -168,16 +173,26 @@ def _ivae(settings: Pipeline, realised: Realised) -> list[str]:
         if model.noise == "learned"
         else f"a noise standard deviation of {model.noise:g}"
     )
+    weights = model.weights
+    weighted = (
+        ""
+        if weights.plain
+        else " Its parts [@chen2018] were weighted: reconstruction by "
+        f"{weights.reconstruction:g}, mutual information by {weights.mutual_information:g}, total "
+        f"correlation by {weights.total_correlation:g}, dimension-wise Kullback-Leibler "
+        f"divergence by {weights.dimension_wise_kl:g}."
+    )
     return [
         f"For every pair of regions ({count(realised.n_pairs, 'pair')}), an identifiable "
         "variational autoencoder [@khemakhem2020] estimated two latent disturbances, with a "
         f"{_WORDS[model.prior]} conditional prior whose {_WORDS[model.modulates]} varied between "
         f"segments, encoder and decoder networks of {model.layers} layers with {model.hidden} "
-        f"hidden units and {_WORDS[model.activation]} activations, and {noise}.",
+        f"hidden units and {_WORDS[model.activation]} activations, and a Gaussian likelihood with "
+        f"{noise}.",
         f"The evidence lower bound was maximised with Adam [@kingma2015] from "
         f"{count(restarts, 'random start')} per pair ({model.steps:,} steps, batches of "
         f"{model.batch_size}, learning rate {model.learning_rate:g}, Kullback-Leibler term "
-        f"annealed over the first {100 * model.warmup:.0f}% of the steps).",
+        f"annealed over the first {100 * model.warmup:.0f}% of the steps).{weighted}",
     ]
 
 
@@ -188,9 +203,21 @@ def _tcl(settings: Pipeline, realised: Realised) -> list[str]:
         f"{again} disturbances of each pair were estimated by time-contrastive learning "
         f"[@hyvarinen2016]: a network of {model.layers} layers with {model.hidden} maxout units "
         "was trained to tell the segments apart, and linear independent component analysis "
-        "[@hyvarinen1999] separated its features "
+        f"({_ICA[model.ica]}) separated its features "
         f"({count(restarts, 'random start')}, {model.steps:,} steps, batches of "
         f"{model.batch_size}, learning rate {model.learning_rate:g})."
+    ]
+
+
+def _diagnostics(realised: Realised) -> list[str]:
+    collapse = "a disturbance collapsed to its prior, " if "ivae" in realised.methods else ""
+    return [
+        "Of each pair, the restart with the best objective was called not identifiable if the "
+        "number of segments, or the rank beyond sampling error of the differences that they make "
+        "to the disturbances' distributions, was below what the identifiability theorem requires "
+        "[@khemakhem2020]; it was called doubtful if a disturbance hardly changed with the "
+        f"segment, {collapse}or training had not converged. Disagreement of restarts and "
+        "dependence left between the disturbances given the segment were noted."
     ]
 
 

@@ -6,8 +6,9 @@ from itertools import combinations
 from typing import Any
 
 from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.tables import same_direction, with_names
-from causal_ivae.reporting.wording import count, listed, method_name, p_phrase, percent
+from causal_ivae.reporting.wording import count, listed, method_label, p_phrase, percent
 
 _FEW_SUBJECTS = 10
 
@@ -26,13 +27,18 @@ class PriorRow:
 
 
 def summary_sentences(record: UnitRecord) -> list[str]:
-    """Return the findings of every method, their agreement and the prior's verdict."""
+    """Return the findings of every method, whether to trust them, and the prior's verdict."""
     sentences = [_findings(name, method) for name, method in record.methods.items()]
+    sentences += [
+        f"Fits of {method_label(name, method.sidecar)}: {fits}."
+        for name, method in record.methods.items()
+        if (fits := fits_sentence(method))
+    ]
     sentences += agreement_sentences(record)
     for name, method in record.methods.items():
         prior = method.sidecar.get("Prior")
         if prior:
-            sentences.append(_prior_sentence(name, prior))
+            sentences.append(_prior_sentence(method_label(name, method.sidecar), prior))
     return sentences
 
 
@@ -41,7 +47,8 @@ def agreement_sentences(record: UnitRecord) -> list[str]:
     sentences = []
     for (one, first), (other, second) in combinations(record.methods.items(), 2):
         n_both, n_same = same_direction(first, second)
-        names = f"{method_name(one)} and {method_name(other)}"
+        labels = (method_label(one, first.sidecar), method_label(other, second.sidecar))
+        names = f"{labels[0]} and {labels[1]}"
         if n_both == 0:
             sentences.append(f"There is no pair to which both {names} give a direction.")
             continue
@@ -69,12 +76,13 @@ def prior_rows(methods: Mapping[str, MethodRecord]) -> list[PriorRow]:
         prior = method.sidecar.get("Prior")
         if not prior:
             continue
+        label = method_label(name, method.sidecar)
         of = int(prior["Edges"])
         for key, what in (("Direct", "direct projection"), ("Feasible", "direct or indirect")):
             part = prior.get(key) or {}
             rows.append(
                 PriorRow(
-                    method_name(name), what, int(part.get("Count") or 0), of,
+                    label, what, int(part.get("Count") or 0), of,
                     part.get("Share"), part.get("ChanceShare"), part.get("PValue"),
                 )
             )  # fmt: skip
@@ -83,7 +91,7 @@ def prior_rows(methods: Mapping[str, MethodRecord]) -> list[PriorRow]:
             n, same = int(turned["Edges"]), int(turned["Count"])
             rows.append(
                 PriorRow(
-                    method_name(name), "direction as in the prior, where it has only one", same, n,
+                    label, "direction as in the prior, where it has only one", same, n,
                     same / n, 0.5, turned.get("PValue"),
                 )
             )  # fmt: skip
@@ -109,8 +117,8 @@ def prior_remarks(methods: Mapping[str, MethodRecord]) -> list[str]:
         left_out = int(prior.get("EdgesLeftOut") or 0)
         if left_out:
             remarks.append(
-                f"{method_name(name)}: {count(left_out, 'edge')} left out of all counts, because "
-                "the prior says nothing of the pair."
+                f"{method_label(name, method.sidecar)}: {count(left_out, 'edge')} left out of all "
+                "counts, because the prior says nothing of the pair."
             )
         chance = (prior.get("Feasible") or {}).get("ChanceShare")
         if chance is not None and chance >= 0.5:
@@ -146,7 +154,11 @@ def power_sentence(record: UnitRecord) -> list[str]:
     }
     sentences = []
     for n in sorted(set(sizes.values())):
-        members = [method_name(name) for name, size in sizes.items() if size == n]
+        members = [
+            method_label(name, record.methods[name].sidecar)
+            for name, size in sizes.items()
+            if size == n
+        ]
         graphs = "graph combines" if len(members) == 1 else "graphs combine"
         text = f"The group's {listed(members)} {graphs} {count(n, 'subject')}"
         if n <= _FEW_SUBJECTS:
@@ -174,17 +186,18 @@ def _findings(name: str, method: MethodRecord) -> str:
         parts.append(f"{n_none} {'shows' if n_none == 1 else 'show'} no edge")
     if n_open:
         parts.append(f"{n_open} {'is' if n_open == 1 else 'are'} undecided")
-    return f"{method_name(name)} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
+    label = method_label(name, method.sidecar)
+    return f"{label} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
 
 
-def _prior_sentence(name: str, prior: Mapping[str, Any]) -> str:
+def _prior_sentence(label: str, prior: Mapping[str, Any]) -> str:
     feasible = prior.get("Feasible") or {}
     if feasible.get("Share") is None:
-        return f"The prior '{prior['Name']}' has no edge of {method_name(name)} to judge."
+        return f"The prior '{prior['Name']}' has no edge of {label} to judge."
     of = int(prior["Edges"])
     direct = (prior.get("Direct") or {}).get("Count", 0)
     return (
-        f"Of {count(of, 'edge')} of {method_name(name)} that the prior '{prior['Name']}' "
+        f"Of {count(of, 'edge')} of {label} that the prior '{prior['Name']}' "
         f"speaks of, {feasible['Count']} can be explained by it ({direct} directly); random edges "
         f"would reach {percent(feasible.get('ChanceShare'))} against {percent(feasible['Share'])} "
         f"here ({p_phrase(feasible.get('PValue'))})."

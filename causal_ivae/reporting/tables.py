@@ -187,7 +187,8 @@ def pair_tests(method: MethodRecord) -> list[PairTests]:
     votes: dict[tuple[str, str, int], tuple[str, float]] = {}
     if method.restarts is not None:
         for row in with_names(method.restarts).to_dict("records"):
-            votes[row["x"], row["y"], int(row["restart"])] = (row["vote"], row["score"])
+            vote = "diverged" if row.get("diverged") else row["vote"]
+            votes[row["x"], row["y"], int(row["restart"])] = (vote, row["score"])
     by_pair: dict[tuple[str, str], list[RestartRow]] = {}
     roles = (("x", "n1"), ("x", "n2"), ("y", "n1"), ("y", "n2"))
     for (x, y, restart), cell in sorted(four.items(), key=lambda item: item[0][2]):

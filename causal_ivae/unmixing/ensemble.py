@@ -2,24 +2,40 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.config import IVAESettings, Method, TCLSettings, UnmixingSettings
+from causal_ivae.config import (
+    AutoencoderSettings,
+    FlowSettings,
+    IVAESettings,
+    Method,
+    TCLSettings,
+    UnmixingSettings,
+    VAESettings,
+)
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.draws import member_keys
+from causal_ivae.unmixing.flow import StackedFlow
 from causal_ivae.unmixing.ivae import StackedIVAE
+from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.priors import StackedPrior
 from causal_ivae.unmixing.tcl import StackedTCL
 
 CURVE_POINTS = 50
-_EVALUATION_STREAM = 1 << 22
+_WORSE = 0.1
+"""Nats per row below its start at which a member counts as diverged."""
 
+ModelSettings = IVAESettings | VAESettings | FlowSettings | TCLSettings
 Progress = Callable[[float], None]
+Watch = Callable[[int, StackedModel], None]
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,12 @@ class Fit:
     curve_steps : ndarray, shape (points,), int64
     curves : ndarray, shape (members, points), float64
         Mean objective on the minibatches up to each of `curve_steps`.
+    retried : ndarray, shape (members,), bool
+        Training diverged, and was done again from a fresh seed at half the rate.
+    modulation : ndarray or None, shape (members, n_segments, n_components, 2), float64
+        Log scale and mean of p(z|u) in every segment; None where a model has none.
+    kl : ndarray or None, shape (members, n_components), float64
+        KL(q(z_i|x,u) || p(z_i|u)), mean over volumes, nats; None where a model has none.
     """
 
     disturbances: Tensor
@@ -44,6 +66,9 @@ class Fit:
     slope: NDArray[np.float64]
     curve_steps: NDArray[np.int64]
     curves: NDArray[np.float64]
+    retried: NDArray[np.bool_]
+    modulation: NDArray[np.float64] | None = None
+    kl: NDArray[np.float64] | None = None
 
 
 def resolve_device(device: str) -> torch.device:
@@ -73,52 +98,126 @@ def make_model(
     seeds: list[int],
     *,
     n_features: int,
-    n_segments: int,
-    settings: IVAESettings | TCLSettings,
+    auxiliary: Auxiliary,
+    settings: ModelSettings,
     device: torch.device,
-) -> StackedIVAE | StackedTCL:
-    """Build the stack of the method that the settings are of, one member for each seed."""
-    keys = member_keys(seeds, device)
-    if isinstance(settings, TCLSettings):
-        return StackedTCL(keys, n_features, n_segments, settings)
-    return StackedIVAE(keys, n_features, n_features, n_segments, settings)
-
-
-def train(
-    model: StackedIVAE | StackedTCL,
-    values: Tensor,
-    columns: Tensor,
-    segments: Tensor,
-    settings: IVAESettings | TCLSettings,
-    *,
-    order_seed: int,
-    progress: Progress | None = None,
-) -> Fit:
-    """Maximise the objective of every member with Adam and a cosine schedule.
+    n_components: int | None = None,
+) -> StackedModel:
+    """Build the stack of the model that the settings are of, one member for each seed.
 
     Parameters
     ----------
-    model : StackedIVAE or StackedTCL
-    values : Tensor, shape (n_times, n_regions), float32
-        On the model's device.
+    seeds : list of int
+    n_features : int
+    auxiliary : Auxiliary
+        What u is; the VAE does not see it.
+    settings : settings of a model
+    device : torch.device
+    n_components : int, optional
+        Of all but TCL; default as many as features.
+    """
+    keys = member_keys(seeds, device)
+    if isinstance(settings, TCLSettings):
+        return StackedTCL(keys, n_features, auxiliary, settings)
+    if isinstance(settings, FlowSettings):
+        return StackedFlow(keys, n_features, n_components or n_features, auxiliary, settings)
+    seen = Auxiliary() if isinstance(settings, VAESettings) else auxiliary
+    return StackedIVAE(keys, n_features, n_components or n_features, seen, settings)
+
+
+def fit_stack(
+    build: Callable[[list[int]], StackedModel],
+    seeds: list[int],
+    values: Tensor,
+    columns: Tensor,
+    u: Tensor,
+    settings: ModelSettings,
+    *,
+    order_seed: int,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> tuple[StackedModel, Fit]:
+    """Build a stack and maximise the objective of every member.
+
+    A member whose training diverged is trained once more, from a fresh seed at half the rate.
+
+    Parameters
+    ----------
+    build : callable
+        From a list of seeds to a stack with a member for each.
+    seeds : list of int
+    values : Tensor, shape (n_times, n_columns), float32
+        On the device; the columns of all members.
     columns : Tensor, shape (members, n_features), int64
-        Regions that each member sees.
-    segments : Tensor, shape (n_times,), int64
-    settings : IVAESettings or TCLSettings
+        Columns that each member sees.
+    u : Tensor, shape (n_times,) int64 or (n_times, n_auxiliary) float32
+    settings : settings of a model
     order_seed : int
         Seed of the order of volumes, which all members share, so that a member's result does
         not depend on the others in its stack.
     progress : callable, optional
         Called with the share of steps done.
+    watch : callable, optional
+        Called with the step and the model at every point of the training curve.
 
     Returns
     -------
-    Fit
+    model : StackedModel
+    fit : Fit
     """
-    device = values.device
+    model = build(seeds)
+    optimise = partial(_optimise, values=values, u=u, order_seed=order_seed)
+    steps, curves, final = optimise(model, columns, settings, progress=progress, watch=watch)
+    failed = np.isnan(final)
+    if failed.any():
+        which = np.flatnonzero(failed)
+        again = build([child_seed(seeds[i], "again") for i in which])
+        slower = settings.model_copy(update={"learning_rate": 0.5 * settings.learning_rate})
+        chosen = torch.as_tensor(which, device=columns.device)
+        _, curves[which], final[which] = optimise(again, columns[chosen], slower)
+        _replace(model, chosen, again)
+    with torch.inference_mode():
+        x = values[:, columns].transpose(0, 1)
+        model.finish(x, u)
+        fit = Fit(
+            disturbances=model.disturbances(x, u),
+            objective=final,
+            slope=_last_slope(steps, curves),
+            curve_steps=steps,
+            curves=curves,
+            retried=failed,
+            modulation=_modulation(model),
+            kl=model.kl_per_component(x, u).double().cpu().numpy()
+            if isinstance(model, StackedIVAE)
+            else None,
+        )
+    return model, fit
+
+
+def _optimise(
+    model: StackedModel,
+    columns: Tensor,
+    settings: ModelSettings,
+    *,
+    values: Tensor,
+    u: Tensor,
+    order_seed: int,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Train with Adam and a cosine schedule.
+
+    Returns the points and heights of the curves, and the objective on all rows, NaN for a member
+    whose training diverged.
+    """
     n_times = len(values)
-    members = len(columns)
     batch = min(settings.batch_size, n_times)
+    with torch.no_grad():
+        model.start(values[:, columns].transpose(0, 1), u)
+    least = _evaluate(model, values, columns, u) - _WORSE
+    if isinstance(settings, AutoencoderSettings) and not settings.weights.plain:
+        # What is lowered is not the ELBO, which may well fall.
+        least[np.isfinite(least)] = -np.inf
     # Not the fused kernel: the last few weights of an array take another path through it, so a
     # member's rounding would depend on the size of its stack.
     optimizer = torch.optim.Adam(
@@ -130,28 +229,26 @@ def train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, T_max=settings.steps, eta_min=0.01 * settings.learning_rate
     )
-    warmup = settings.warmup * settings.steps if isinstance(settings, IVAESettings) else 0.0
     shuffle = torch.Generator().manual_seed(order_seed)
     curve_steps = np.unique(
-        np.linspace(0, settings.steps, CURVE_POINTS + 1).round().astype(np.int64)[1:]
-    )
-    curves = torch.zeros(members, len(curve_steps), device=device)
-    running = torch.zeros(members, device=device)
+        np.linspace(0, settings.steps, CURVE_POINTS + 1).round().astype(np.int64)
+    )[1:]
+    curves = torch.zeros(len(columns), len(curve_steps), device=values.device)
+    running = torch.zeros(len(columns), device=values.device)
     counted, point = 0, 0
     rows = torch.empty(0, dtype=torch.int64)
     for step in range(settings.steps):
         if len(rows) < batch:
             rows = torch.cat((rows, torch.randperm(n_times, generator=shuffle)))
-        picked, rows = rows[:batch].to(device), rows[batch:]
-        x = values[picked[None, :, None], columns[:, None, :]]
-        u = segments[picked]
-        if isinstance(model, StackedTCL):
-            objective = model.log_likelihood(x, u)
-            loss = -objective
-        else:
-            reconstruction, kl = model.elbo_terms(x, u, step)
-            objective = reconstruction - kl
-            loss = min(1.0, (step + 1) / warmup if warmup else 1.0) * kl - reconstruction
+        picked, rows = rows[:batch].to(values.device), rows[batch:]
+        minibatch = Minibatch(
+            x=values[picked[None, :, None], columns[:, None, :]],
+            u=u[picked],
+            step=step,
+            share=(step + 1) / settings.steps,
+            n_times=n_times,
+        )
+        objective, loss = model.objective(minibatch)
         optimizer.zero_grad()
         torch.autograd.backward(loss.sum())
         optimizer.step()
@@ -162,25 +259,39 @@ def train(
             curves[:, point] = running / counted
             running.zero_()
             counted, point = 0, point + 1
+            if watch is not None:
+                with torch.inference_mode():
+                    watch(step + 1, model)
             if progress is not None:
                 progress((step + 1) / settings.steps)
+    final = _evaluate(model, values, columns, u)
+    final[~(np.isfinite(final) & (final >= least))] = np.nan
+    return curve_steps, curves.double().cpu().numpy(), final
+
+
+def _evaluate(
+    model: StackedModel, values: Tensor, columns: Tensor, u: Tensor
+) -> NDArray[np.float64]:
     with torch.inference_mode():
-        x = values[:, columns].transpose(0, 1)
-        if isinstance(model, StackedTCL):
-            final = model.log_likelihood(x, segments)
-            model.fit_ica(x)
-        else:
-            reconstruction, kl = model.elbo_terms(x, segments, _EVALUATION_STREAM)
-            final = reconstruction - kl
-        recovered = model.disturbances(x, segments)
-    recorded = curves.double().cpu().numpy()
-    return Fit(
-        disturbances=recovered,
-        objective=final.double().cpu().numpy(),
-        slope=_last_slope(curve_steps, recorded),
-        curve_steps=curve_steps,
-        curves=recorded,
-    )
+        value = model.evaluate(values[:, columns].transpose(0, 1), u)
+    return value.double().cpu().numpy()
+
+
+def _replace(model: StackedModel, which: Tensor, by: StackedModel) -> None:
+    """Put the members of another stack in the places given."""
+    theirs = by.state_dict()
+    with torch.no_grad():
+        for name, mine in model.state_dict().items():
+            mine[which] = theirs[name]
+    model.keys[which] = by.keys
+
+
+def _modulation(model: StackedModel) -> NDArray[np.float64] | None:
+    prior = getattr(model, "prior", None)
+    if not isinstance(prior, StackedPrior) or prior.log_scale is None:
+        return None
+    mean = torch.zeros_like(prior.log_scale) if prior.mean is None else prior.mean
+    return torch.stack((prior.log_scale, mean), dim=-1).double().cpu().numpy()
 
 
 def unmix_pairs(
@@ -228,38 +339,49 @@ def unmix_pairs(
     columns = torch.as_tensor(np.repeat(pairs, restarts, axis=0), device=device)
     data = torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32), device=device)
     u = torch.as_tensor(segments, device=device)
+    build = partial(
+        make_model,
+        n_features=2,
+        auxiliary=Auxiliary(segments=int(segments.max()) + 1),
+        settings=model_settings,
+        device=device,
+    )
     chunk = _chunk_members(len(values), model_settings, settings.memory_gib, device)
     fits = []
     for start in range(0, len(seeds), chunk):
         stop = min(start + chunk, len(seeds))
-        model = make_model(
-            seeds[start:stop],
-            n_features=2,
-            n_segments=int(segments.max()) + 1,
-            settings=model_settings,
-            device=device,
-        )
         report = None
         if progress is not None:
             done, share = start / len(seeds), (stop - start) / len(seeds)
             report = _within(progress, done, share)
-        fits.append(
-            train(
-                model,
-                data,
-                columns[start:stop],
-                u,
-                model_settings,
-                order_seed=child_seed(seed, key, method, "order of volumes"),
-                progress=report,
-            )
+        _, fit = fit_stack(
+            build,
+            seeds[start:stop],
+            data,
+            columns[start:stop],
+            u,
+            model_settings,
+            order_seed=child_seed(seed, key, method, "order of volumes"),
+            progress=report,
         )
-    return Fit(
+        fits.append(fit)
+    return _joined(fits)
+
+
+def _joined(fits: list[Fit]) -> Fit:
+    def join(name: str) -> Any:
+        parts = [getattr(fit, name) for fit in fits]
+        return None if parts[0] is None else np.concatenate(parts)
+
+    return replace(
+        fits[0],
         disturbances=torch.cat([fit.disturbances for fit in fits]),
-        objective=np.concatenate([fit.objective for fit in fits]),
-        slope=np.concatenate([fit.slope for fit in fits]),
-        curve_steps=fits[0].curve_steps,
-        curves=np.concatenate([fit.curves for fit in fits]),
+        objective=join("objective"),
+        slope=join("slope"),
+        curves=join("curves"),
+        retried=join("retried"),
+        modulation=join("modulation"),
+        kl=join("kl"),
     )
 
 

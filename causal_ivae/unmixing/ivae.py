@@ -1,34 +1,41 @@
 """Stack of identifiable variational autoencoders (Khemakhem, Kingma, Monti, Hyvarinen 2020)."""
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from causal_ivae.config import IVAESettings
+from causal_ivae.config import IVAESettings, VAESettings
 from causal_ivae.unmixing.draws import standard_normal, uniform
-from causal_ivae.unmixing.networks import Initialiser, StackedMLP, activation, look_up
+from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.networks import Initialiser, StackedMLP, activation, softplus
+from causal_ivae.unmixing.priors import StackedPrior
 
 _LOG_2PI = math.log(2.0 * math.pi)
+_NOISE_AT_START = 0.3
+_EVALUATION_STREAM = 1 << 22
+_ROWS_AT_ONCE = 8192
 
 
-class StackedIVAE(nn.Module):
-    """iVAE of every stack member: q(z|x,u), p(x|z) and p(z|u).
+class StackedIVAE(StackedModel):
+    """Encoder q(z|x,u), decoder p(x|z) and prior p(z|u) of every stack member.
 
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
         From `causal_ivae.unmixing.draws.member_keys`.
-    n_features, n_components, n_segments : int
-    settings : IVAESettings
+    n_features, n_components : int
+    auxiliary : Auxiliary
+        Without segments and features this is the ordinary VAE: q(z|x) and a standard prior.
+    settings : IVAESettings or VAESettings
 
     Notes
     -----
-    p(x|z) = N(f(z), diag(sigma^2)) (equation 6), p(z|u) = product over i of a Gaussian or Laplace
-    law with scale, and with ``modulates="mean_variance"`` also mean, looked up per segment
-    (equation 7), q(z|x,u) a diagonal Gaussian; the ELBO is equation 8 with the KL term in closed
-    form.
+    p(x|z) = N(f(z), diag(sigma^2)) (equation 6) or, for binary x, independent Bernoulli variables
+    with logits f(z); p(z|u) as in equation 7; q(z|x,u) a diagonal Gaussian; the ELBO is equation
+    8 with the KL term in closed form.  Other weights than one: the decomposition of Chen, Li,
+    Grosse, Duvenaud 2018, equation 2, estimated by minibatch-weighted sampling (their appendix
+    C.1), as in the simulations published with the paper.
     """
 
     def __init__(
@@ -36,28 +43,47 @@ class StackedIVAE(nn.Module):
         keys: Tensor,
         n_features: int,
         n_components: int,
-        n_segments: int,
-        settings: IVAESettings,
+        auxiliary: Auxiliary,
+        settings: IVAESettings | VAESettings,
     ) -> None:
         super().__init__()
         self.keys = keys
         self.n_components = n_components
-        self.prior = settings.prior
+        self.warmup = settings.warmup
+        self.weights = settings.weights
+        self.sees_features = auxiliary.features > 0
         init = Initialiser(keys)
         act = activation(settings.activation, settings.slope)
-        build = partial(StackedMLP, init, hidden=settings.hidden, layers=settings.layers, act=act)
-        self.encoder = build(n_features, 2 * n_components, segments=n_segments)
-        self.decoder = build(n_components, n_features)
-        self.prior_log_scale = init.symmetric(n_segments, n_components, bound=0.1)
-        self.prior_mean = (
-            init.symmetric(n_segments, n_components, bound=0.1)
-            if settings.modulates == "mean_variance"
-            else None
+        self.encoder = StackedMLP(
+            init,
+            n_features + auxiliary.features,
+            2 * n_components,
+            hidden=settings.hidden,
+            layers=settings.layers,
+            act=act,
+            segments=auxiliary.segments,
         )
-        learned = settings.noise == "learned"
-        start = 0.3 if learned else float(settings.noise)
-        noise = init.constant(1, n_features, value=math.log(start))
-        self.log_noise = noise.requires_grad_(learned)
+        self.decoder = StackedMLP(
+            init,
+            n_components,
+            n_features,
+            hidden=settings.hidden,
+            layers=settings.layers,
+            act=act,
+        )
+        self.prior = StackedPrior(
+            init,
+            n_components,
+            auxiliary,
+            family=settings.prior if isinstance(settings, IVAESettings) else "gaussian",
+            modulates=settings.modulates if isinstance(settings, IVAESettings) else "variance",
+        )
+        self.log_noise: nn.Parameter | None = None
+        if settings.likelihood == "gaussian":
+            learned = settings.noise == "learned"
+            start = _NOISE_AT_START if learned else float(settings.noise)
+            self.log_noise = init.constant(1, n_features, value=math.log(start))
+            self.log_noise.requires_grad_(learned)
 
     def posterior(self, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log standard deviation of q(z|x,u).
@@ -65,12 +91,14 @@ class StackedIVAE(nn.Module):
         Parameters
         ----------
         x : Tensor, shape (members, rows, n_features)
-        u : Tensor, shape (rows,), int64
+        u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
 
         Returns
         -------
         mean, log_std : Tensor, shape (members, rows, n_components)
         """
+        if self.sees_features:
+            x = torch.cat((x, u.expand(len(x), *u.shape)), dim=-1)
         mean, log_std = self.encoder(x, u).chunk(2, dim=-1)
         return mean, log_std.clamp(-8.0, 4.0)
 
@@ -86,33 +114,43 @@ class StackedIVAE(nn.Module):
 
         Returns
         -------
-        reconstruction, kl : Tensor, shape (members,)
-            The bound is ``reconstruction - kl``.
+        reconstruction : Tensor, shape (members,)
+        kl : Tensor, shape (members, n_components)
+            The bound is ``reconstruction - kl.sum(-1)``.
         """
         mean, log_std = self.posterior(x, u)
-        noise = standard_normal(self.keys, stream, tuple(mean.shape[1:]))
-        z = mean + log_std.exp() * noise
-        residual = (x - self.decoder(z)) * torch.exp(-self.log_noise)
-        reconstruction = -0.5 * residual.square() - self.log_noise - 0.5 * _LOG_2PI
-        kl = self._kl(mean, log_std, u)
-        return reconstruction.sum(-1).mean(-1), kl.sum(-1).mean(-1)
+        z = self._draw(mean, log_std, stream)
+        reconstruction = self._log_likelihood(x, self.decoder(z)).mean(-1)
+        return reconstruction, self.prior.kl(mean, log_std, u).mean(-2)
 
-    def _kl(self, mean: Tensor, log_std: Tensor, u: Tensor) -> Tensor:
-        """KL(q(z|x,u) || p(z|u)) per row and component."""
-        log_scale, prior_mean = self._prior(u)
-        mean = mean - prior_mean
-        negative_entropy = -log_std - 0.5 * (1.0 + _LOG_2PI)
-        if self.prior == "gaussian":
-            second_moment = mean.square() + torch.exp(2.0 * log_std)
-            cross = log_scale + 0.5 * _LOG_2PI
-            return negative_entropy + cross + 0.5 * second_moment * torch.exp(-2.0 * log_scale)
-        # E|z| of a Gaussian; the Laplace law's scale b has standard deviation sqrt(2) b.
-        std = log_std.exp()
-        ratio = mean / std
-        absolute = std * math.sqrt(2.0 / math.pi) * torch.exp(
-            -0.5 * ratio.square()
-        ) + mean * torch.erf(ratio / math.sqrt(2.0))
-        return negative_entropy + log_scale + math.log(2.0) + absolute * torch.exp(-log_scale)
+    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
+        """Return the ELBO and the loss: its weighted terms, the KL part annealed."""
+        anneal = min(1.0, batch.share / self.warmup) if self.warmup else 1.0
+        if self.weights.plain:
+            reconstruction, kl = self.elbo_terms(batch.x, batch.u, batch.step)
+            return reconstruction - kl.sum(-1), anneal * kl.sum(-1) - reconstruction
+        mean, log_std = self.posterior(batch.x, batch.u)
+        z = self._draw(mean, log_std, batch.step)
+        reconstruction = self._log_likelihood(batch.x, self.decoder(z)).mean(-1)
+        log_prior = self.prior.log_density(z, batch.u).sum(-1)
+        terms = _decomposed_kl(z, mean, log_std, log_prior, batch.n_times)
+        w = self.weights
+        weighted = (
+            w.mutual_information * terms[0]
+            + w.total_correlation * terms[1]
+            + w.dimension_wise_kl * terms[2]
+        )
+        loss = (anneal * weighted - w.reconstruction * reconstruction) / w.reconstruction
+        return reconstruction - sum(terms), loss
+
+    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the ELBO of all rows, nats per row, shape (members,)."""
+        reconstruction, kl = self.elbo_terms(x, u, _EVALUATION_STREAM)
+        return reconstruction - kl.sum(-1)
+
+    def kl_per_component(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return KL(q(z_i|x,u) || p(z_i|u)), mean over rows, shape (members, n_components)."""
+        return self.prior.kl(*self.posterior(x, u), u).mean(-2)
 
     def log_importance_weights(self, x: Tensor, u: Tensor, stream: int, draws: int) -> Tensor:
         """Return log p(x,z|u) - log q(z|x,u) for draws of z from q.
@@ -133,39 +171,47 @@ class StackedIVAE(nn.Module):
         log_q = (-0.5 * noise.square() - log_std - 0.5 * _LOG_2PI).sum(-1)
         # The decoder takes (members, rows, ...): draws are further rows.
         decoded = self.decoder(z.movedim(0, 1).flatten(1, 2)).unflatten(1, (draws, -1))
-        residual = (x - decoded.movedim(1, 0)) * torch.exp(-self.log_noise)
-        log_x = (-0.5 * residual.square() - self.log_noise - 0.5 * _LOG_2PI).sum(-1)
-        weights: Tensor = log_x + self._log_prior(z, u).sum(-1) - log_q
+        log_x = self._log_likelihood(x, decoded.movedim(1, 0))
+        weights: Tensor = log_x + self.prior.log_density(z, u).sum(-1) - log_q
         return weights
 
-    def _log_prior(self, z: Tensor, u: Tensor) -> Tensor:
-        log_scale, mean = self._prior(u)
-        standard = (z - mean) * torch.exp(-log_scale)
-        if self.prior == "gaussian":
-            return -0.5 * standard.square() - log_scale - 0.5 * _LOG_2PI
-        return -standard.abs() - log_scale - math.log(2.0)
-
-    def _prior(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Log scale and mean of p(z|u), each of shape (members, rows, n_components)."""
-        log_scale = look_up(self.prior_log_scale, u).clamp(-6.0, 6.0)
-        if self.prior_mean is None:
-            return log_scale, torch.zeros_like(log_scale)
-        return log_scale, look_up(self.prior_mean, u)
-
     def sample(self, u: Tensor, stream: int = 1 << 20) -> Tensor:
-        """Draw x given u (rows,) int64, shape (members, rows, n_features)."""
-        log_scale, mean = self._prior(u)
-        shape = tuple(mean.shape[1:])
-        if self.prior == "gaussian":
-            standard = standard_normal(self.keys, stream, shape)
-        else:
-            share = uniform(self.keys, stream, shape) - 0.5
-            standard = -share.sign() * torch.log1p(-2.0 * share.abs())
-        decoded = self.decoder(mean + log_scale.exp() * standard)
-        noise = standard_normal(self.keys, stream + 1, tuple(decoded.shape[1:]))
-        drawn: Tensor = decoded + self.log_noise.exp() * noise
-        return drawn
+        """Draw x given u, shape (members, rows, n_features)."""
+        decoded: Tensor = self.decoder(self.prior.draw(u, self.keys, stream))
+        shape = tuple(decoded.shape[1:])
+        if self.log_noise is None:
+            return (uniform(self.keys, stream + 1, shape) < decoded.sigmoid()).float()
+        return decoded + self.log_noise.exp() * standard_normal(self.keys, stream + 1, shape)
 
     def disturbances(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the posterior means of z, shape (members, rows, n_components)."""
         return self.posterior(x, u)[0]
+
+    def _draw(self, mean: Tensor, log_std: Tensor, stream: int) -> Tensor:
+        noise = standard_normal(self.keys, stream, tuple(mean.shape[1:]))
+        return mean + log_std.exp() * noise
+
+    def _log_likelihood(self, x: Tensor, decoded: Tensor) -> Tensor:
+        """Return log p(x|z) summed over columns."""
+        if self.log_noise is None:
+            return (x * decoded - softplus(decoded)).sum(-1)
+        residual = (x - decoded) * torch.exp(-self.log_noise)
+        return (-0.5 * residual.square() - self.log_noise - 0.5 * _LOG_2PI).sum(-1)
+
+
+def _decomposed_kl(
+    z: Tensor, mean: Tensor, log_std: Tensor, log_prior: Tensor, n_times: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Index-code mutual information, total correlation and dimension-wise KL, each (members,)."""
+    rows = z.shape[1]
+    standard = (z[:, :, None] - mean[:, None]) * torch.exp(-log_std[:, None])
+    pairwise = -0.5 * standard.square() - log_std[:, None] - 0.5 * _LOG_2PI
+    own = pairwise.diagonal(dim1=1, dim2=2).sum(1)
+    log_count = math.log(rows * n_times)
+    joint = pairwise.sum(-1).logsumexp(2) - log_count
+    marginals = (pairwise.logsumexp(2) - log_count).sum(-1)
+    return (
+        (own - joint).mean(-1),
+        (joint - marginals).mean(-1),
+        (marginals - log_prior).mean(-1),
+    )

@@ -24,6 +24,13 @@ def activation(name: Activation, slope: float) -> Callable[[Tensor], Tensor]:
     return lambda x: torch.tanh(x) + slope * x
 
 
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x))."""
+    # torch's own rounds the last few numbers of an array differently, so that a member's result
+    # would depend on the size of its stack.
+    return -nn.functional.logsigmoid(-x)
+
+
 def look_up(table: Tensor, u: Tensor) -> Tensor:
     """Return the rows u (rows,) int64 of every member's table, shape (members, rows, features)."""
     return _product_look_up(table, u) if table.is_cuda else table.index_select(1, u)
@@ -79,6 +86,12 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (members, rows, features_in) to (members, rows, features_out)."""
+        # For one column a stack of one takes another path through the product, which rounds
+        # differently.
+        if self.weight.shape[1] == 1:
+            return x * self.weight + self.bias
+        if self.weight.shape[2] == 1:
+            return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
 

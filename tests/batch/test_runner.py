@@ -89,7 +89,8 @@ def test_everything_is_written_and_nothing_is_half_written(study):
     for label in ("01", "02", "03"):
         assert (out / f"sub-{label}.html").stat().st_size > 1000
         for method in ("ivae", "tcl"):
-            for suffix in ("edges.tsv", "edges.json", "tests.tsv", "restarts.tsv", "training.tsv"):
+            for suffix in ("edges.tsv", "edges.json", "tests.tsv", "restarts.tsv", "training.tsv",
+                           "diagnostics.tsv", "diagnostics.json"):  # fmt: skip
                 assert file_of(out, f"sub-{label}", suffix, method).is_file()
     for method in ("ivae", "tcl"):
         group = read_table(file_of(out, "group", "edges.tsv", method))
@@ -97,6 +98,22 @@ def test_everything_is_written_and_nothing_is_half_written(study):
         assert len(group) == 3
     assert "sub-02" in (out / "group.html").read_text()
     assert "imulated" in (out / "group.html").read_text()
+
+
+@pytest.mark.parametrize("method", ["ivae", "tcl"])
+def test_every_column_of_the_diagnostics_is_described(study, method):
+    folder, _ = study
+    out = folder / "out"
+    table = read_table(file_of(out, "sub-01", "diagnostics.tsv", method))
+    edges = read_table(file_of(out, "sub-01", "edges.tsv", method))
+    about = json.loads(file_of(out, "sub-01", "diagnostics.json", method).read_text())
+    assert list(about) == list(table.columns)
+    assert all(len(entry["Description"]) > 10 for entry in about.values())
+    assert table[["x", "y"]].equals(edges[["x", "y"]])
+    assert table["kl_1"].isna().all() == (method == "tcl")
+    page = (out / "sub-01.html").read_text()
+    assert all(sentence in page for sentence in table["reasons"])
+    assert "_diagnostics.tsv" not in str(list((out / "group").iterdir()))
 
 
 def test_status_has_a_row_per_subject_with_time_and_memory(study):
@@ -152,7 +169,7 @@ def test_subject_alone_gives_the_same_numbers(finished, tmp_path):
     result = run_study(source, alone, participants=("02",))
     assert states(result) == {"sub-02": "done"}
     for method in ("ivae", "tcl"):
-        for suffix in ("edges.tsv", "tests.tsv", "training.tsv"):
+        for suffix in ("edges.tsv", "tests.tsv", "training.tsv", "diagnostics.tsv"):
             one, other = (file_of(o, "sub-02", suffix, method) for o in (alone, out))
             assert one.read_bytes() == other.read_bytes()
 
@@ -394,6 +411,7 @@ def test_subjects_pooled_are_one_fit_of_the_group(tmp_path):
     about = json.loads(file_of(out, "group", "timeseries.json").read_text())
     assert about["Segments"] == ["sub-01", "sub-02", "sub-03"]
     assert len(read_table(file_of(out, "group", "edges.tsv", "tcl"))) == 3
+    assert (read_table(file_of(out, "group", "diagnostics.tsv", "tcl"))["segments"] == 3).all()
     assert (out / "group.html").is_file()
     again = run_study(source, out, levels=("group",), pipeline=pipeline)
     assert states(again)["group"] == "up to date"

@@ -25,7 +25,7 @@ def hippocampus_drives_cortex():
     )
     empty = pd.DataFrame()
     names = ("cortex", "hippocampus", "amygdala")
-    return CausalGraph("ivae", names, edges, empty, empty, empty, {}, 0.0)
+    return CausalGraph("ivae", names, edges, empty, empty, empty, empty, {}, 0.0)
 
 
 def test_matrix_row_is_cause(hippocampus_drives_cortex):

@@ -1,11 +1,16 @@
 """discover() from arrays to a graph: truth, negative controls, laws, bad input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from causal_ivae import discover
 from causal_ivae.config import METHODS, IndependenceSettings, UnmixingSettings
+from causal_ivae.discovery import pairwise
 from causal_ivae.discovery.graph import (
+    DIAGNOSTIC_COLUMNS,
     EDGE_COLUMNS,
     RESTART_COLUMNS,
     TEST_COLUMNS,
@@ -67,6 +72,9 @@ def test_tables_have_their_columns_and_every_test(method, three_regions):
     assert tuple(result.tests.columns) == TEST_COLUMNS
     assert tuple(result.restarts.columns) == RESTART_COLUMNS
     assert tuple(result.training.columns) == TRAINING_COLUMNS
+    assert tuple(result.diagnostics.columns) == tuple(DIAGNOSTIC_COLUMNS)
+    assert result.diagnostics[["x", "y"]].equals(result.edges[["x", "y"]])
+    assert (result.restarts[["retried", "diverged"]] == 0).all(axis=None)
     assert len(result.edges) == 3
     assert len(result.tests) == 3 + 3 * 2 * 4
     four = result.tests[(result.tests["restart"] == 1) & (result.tests["x"] == "b")]
@@ -92,6 +100,98 @@ def test_adding_a_region_changes_no_other_pair(method, three_regions):
         same.sort_values(["restart", "first", "second"])["p_value"],
         two.tests.sort_values(["restart", "first", "second"])["p_value"],
     )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_diagnostics_of_a_pair_do_not_depend_on_the_others(method, three_regions):
+    values, segments = three_regions
+    three = quick(values, segments, method=method).diagnostics
+    two = quick(values[:, :2], segments, names=("a", "b"), method=method).diagnostics
+    assert three.loc[[0], ["verdict", "reasons", "rank"]].equals(
+        two[["verdict", "reasons", "rank"]]
+    )
+    numbers = three.select_dtypes("number").columns
+    np.testing.assert_allclose(three.loc[[0], numbers], two[numbers], rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_diagnostics_see_segments_that_change_nothing(method):
+    """Disturbances whose scales change with the segment, beside some whose scales do not."""
+    changing = simulate_pair(layers=1, n_segments=20, n_per_segment=100, seed=3)
+    steady = simulate_pair(layers=1, n_segments=1, n_per_segment=2000, seed=3)
+    names = ("a", "b", "c", "d")
+    unmixing = UnmixingSettings.model_validate(
+        {"restarts": 2, "ivae": {"steps": 600}, "tcl": {"steps": 300}}
+    )
+    table = quick(
+        np.hstack([changing.values, steady.values]), changing.segments, names, method=method,
+        skeleton=[("a", "b"), ("c", "d")], unmixing=unmixing,
+    ).diagnostics  # fmt: skip
+    assert list(table["rank"]) == [2, 0]
+    assert table.loc[1, "verdict"] == "not identifiable"
+    assert table.loc[1, "reasons"].startswith("Not identifiable because the modulation")
+    modulation = table[["modulation_1", "modulation_2"]].to_numpy()
+    error = table[["modulation_error_1", "modulation_error_2"]].to_numpy()
+    assert (modulation[0] > 3 * error[0]).all()
+    assert (modulation[1] < 3 * error[1]).all()
+    assert table["kl_1"].notna().all() == (method == "ivae")
+
+
+def test_segments_needed_follow_what_is_modulated(three_regions):
+    values, segments = three_regions
+    few = segments // 2
+    both = QUICK.model_copy(
+        update={"ivae": QUICK.ivae.model_copy(update={"modulates": "mean_variance"})}
+    )
+    table = quick(values, few, unmixing=both).diagnostics
+    assert (table["segments"] == 3).all()
+    assert (table["segments_needed"] == 5).all()
+    assert (table["verdict"] == "not identifiable").all()
+    assert "3 segments are fewer than the 5 that it takes" in table.loc[0, "reasons"]
+    # What iVAE modulates does not concern TCL.
+    assert (
+        quick(values, few, unmixing=both, method="tcl").diagnostics["segments_needed"] == 3
+    ).all()
+
+
+def test_a_single_restart_cannot_agree(three_regions):
+    table = quick(*three_regions, restarts=1).diagnostics
+    assert table["agreement"].isna().all()
+    assert table["dependence_p"].between(0.01, 1.0).all()
+
+
+def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monkeypatch):
+    real = pairwise.unmix_pairs
+
+    def lose_one(*args, **options):
+        fit = real(*args, **options)
+        lost = np.arange(len(fit.objective)) == 2
+        return replace(
+            fit,
+            objective=np.where(lost, np.nan, fit.objective),
+            retried=lost,
+            disturbances=torch.where(
+                torch.as_tensor(lost)[:, None, None], torch.nan, fit.disturbances
+            ),
+        )
+
+    whole = quick(*three_regions)
+    monkeypatch.setattr(pairwise, "unmix_pairs", lose_one)
+    result = quick(*three_regions)
+    lost = (result.restarts["x"] == "a") & (result.restarts["y"] == "c")
+    lost &= result.restarts["restart"] == 0
+    assert list(result.restarts["diverged"]) == list(lost.astype(int))
+    assert list(result.restarts["retried"]) == list(lost.astype(int))
+    of_lost = (result.tests["x"] == "a") & (result.tests["y"] == "c")
+    of_lost &= (result.tests["restart"] == 0).fillna(value=False)
+    numbers = ["statistic", "null_mean", "p_value"]
+    assert of_lost.sum() == 4
+    assert result.tests.loc[of_lost, numbers].isna().all(axis=None)
+    assert result.tests.loc[~of_lost, numbers].notna().all(axis=None)
+    # The other restart is judged instead, and no other pair is.
+    assert np.isnan(result.diagnostics.loc[1, "agreement"])
+    assert (result.diagnostics["retried"] == 0).all()
+    assert result.diagnostics.loc[[0, 2]].equals(whole.diagnostics.loc[[0, 2]])
 
 
 def test_same_seed_same_numbers_and_units_do_not_matter(three_regions):

@@ -1,5 +1,6 @@
 """Records as a run writes them, made up but consistent, for pages of any size."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -9,11 +10,14 @@ import pandas as pd
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.discovery.graph import (
+    DIAGNOSTIC_COLUMNS,
     EDGE_COLUMNS,
     RESTART_COLUMNS,
     TEST_COLUMNS,
     TRAINING_COLUMNS,
 )
+from causal_ivae.discovery.tables import diagnostics_table
+from causal_ivae.unmixing.diagnostics import Diagnostics
 
 SIX = (
     "Hippocampus_L", "ParaHippocampal_L", "Amygdala_L", "Cingulate_Post_L", "Precuneus_L",
@@ -63,7 +67,7 @@ def method_record(
                     value = float(rng.choice([0.001, rng.uniform()]))
                     tests.append((x, y, restart, first, second, 2.0, 1.0, value))
             vote = str(rng.choice(["x->y", "y->x", "none", "inconclusive"]))
-            members.append((x, y, restart, vote, score + rng.normal(0, 0.1), -2.1, 0.004))
+            members.append((x, y, restart, vote, score + rng.normal(0, 0.1), -2.1, 0.004, 0, 0))
             level = rng.normal(-2.2, 0.15)
             for step in range(0, 1500, 50):
                 noise = rng.normal(0, 0.03)
@@ -122,9 +126,28 @@ def method_record(
         tests=pd.DataFrame(tests, columns=list(TEST_COLUMNS)),
         restarts=pd.DataFrame(members, columns=list(RESTART_COLUMNS)),
         training=pd.DataFrame(curves, columns=list(TRAINING_COLUMNS)),
+        diagnostics=diagnostics(names, method),
         prior_check=check,
         sidecar=sidecar,
     )
+
+
+def diagnostics(names: tuple[str, ...], method: str = "ivae") -> pd.DataFrame:
+    """Return fits of which most are usable, every fourth doubtful and every seventh worse."""
+    good = Diagnostics(
+        n_segments=14, n_components=2, n_statistics=1, rank=2, condition=1.8,
+        modulation=(0.41, 0.38), modulation_error=(0.11, 0.1), rise=0.004,
+        kl=(1.2, 0.9) if method == "ivae" else None, agreement=0.97, dependence_p=0.41,
+    )  # fmt: skip
+    shaky = replace(good, agreement=0.55, modulation=(0.41, 0.08))
+    pairs = np.array(list(combinations(range(len(names)), 2)))
+    fits = [
+        replace(good, rank=1) if i % 7 == 6 else shaky if i % 4 == 1 else good
+        for i in range(len(pairs))
+    ]
+    table = diagnostics_table(names, pairs, fits)
+    assert list(table.columns) == list(DIAGNOSTIC_COLUMNS)
+    return table
 
 
 def subject_record(
@@ -204,7 +227,9 @@ def group_record(
         edges["n_undecided"] = n_subjects - 1 - edges["n_x_to_y"] - edges["n_y_to_x"]
         edges["share_low"], edges["share_high"] = low, high
         edges["p_dependence"] = 0.01
-        records[method] = MethodRecord(edges, None, None, None, record.prior_check, record.sidecar)
+        records[method] = MethodRecord(
+            edges, None, None, None, None, record.prior_check, record.sidecar
+        )
     return UnitRecord("group", None, None, {"Simulated": False, "Notes": []}, records)
 
 

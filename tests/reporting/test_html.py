@@ -8,6 +8,7 @@ import pytest
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
 from page_parser import Page
 
+from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import UnitPaths, UnitRecord, read_unit, write_json, write_table
 from causal_ivae.reporting.html import render_group, render_subject
 
@@ -106,7 +107,7 @@ def test_the_summary_counts_what_the_tables_hold(subject_page):
         counts = method.edges["decision"].value_counts()
         directed = counts.get("x->y", 0) + counts.get("y->x", 0)
         adjusted = ((method.edges["cause"] != "") & (method.edges["q_value"] <= 0.05)).sum()
-        shown = {"ivae": "iVAE", "tcl": "TCL"}[name]
+        shown = {"ivae": "iVAE", "tcl": "TCL (FastICA)"}[name]
         assert (
             f"{shown} tested 15 pairs of regions: {directed} have a direction ({adjusted} of them "
             f"with q ≤ 0.05), {counts['none']} show no edge and {counts['undecided']} are undecided"
@@ -130,6 +131,68 @@ def test_all_four_p_values_stand_in_their_columns():
     assert row[1:5] == ["0.11", "0.22", "0.033", "0.004"]
     header = next(r for r in page.rows if "x ~ n1" in r)
     assert header[2:6] == ["x ~ n1", "x ~ n2", "y ~ n1", "y ~ n2"]
+
+
+def test_fits_are_judged_in_numbers_and_in_words(subject_page):
+    table = subject_record().methods["tcl"].diagnostics
+    assert table["verdict"].value_counts().to_dict() == {
+        "usable": 10, "doubtful": 3, "not identifiable": 2,
+    }  # fmt: skip
+    text = subject_page.flat
+    for name in ("iVAE", "TCL (FastICA)"):
+        assert f"Fits of {name}: 10 of 15 pairs usable, 3 doubtful, 2 not identifiable." in text
+    assert "There are 14 segments; 3 are needed." in text
+    assert (
+        "a disturbance hardly changes with the segment (3 pairs); the restarts disagree (3 pairs); "
+        "the modulation over segments shows rank 1 where 2 is needed (2 pairs)."
+    ) in text
+    rows = [row for row in subject_page.rows if len(row) == 8 and row[2].endswith(" of 2")]
+    first_method = rows[: len(table)]
+    words = [row[1].split(" because")[0].rstrip(".") for row in first_method]
+    assert words == ["Not identifiable"] * 2 + ["Doubtful"] * 3 + ["Usable"] * 10
+    shaky = first_method[2]
+    assert "the restarts disagree (mean MCC 0.55)" in shaky[1]
+    assert shaky[2:] == ["2 of 2", "1.8", "0.41 ± 0.11", "0.08 ± 0.10", "0.55", "0.41"]
+    for term in ("Segments needed:", "Rank and condition of L:", "Modulation:",
+                 "Restart agreement:", "Residual dependence:"):  # fmt: skip
+        assert term in text
+
+
+def test_usable_fits_have_nothing_against_them():
+    record = subject_record(names_of(2), ("ivae",))
+    html = Page(render_subject(record)).flat
+    assert "Fits of iVAE: 1 of 1 pair usable." in html
+    assert "What speaks against" not in html
+
+
+def test_a_single_restart_has_no_agreement_and_no_condition_is_infinite():
+    record = subject_record(names_of(2), ("ivae",))
+    method = record.methods["ivae"]
+    table = method.diagnostics.assign(agreement=np.nan, condition=np.inf)
+    page = Page(
+        render_subject(replace(record, methods={"ivae": replace(method, diagnostics=table)}))
+    )
+    row = next(row for row in page.rows if row[2:3] == ["2 of 2"])
+    assert row[3] == row[6] == "\N{EN DASH}"
+
+
+@pytest.mark.parametrize(
+    ("ica", "label"), [("fastica", "TCL (FastICA)"), ("score_matching", "TCL (score matching)")]
+)
+def test_every_result_of_tcl_says_which_linear_ica_follows_it(ica, label):
+    pipeline = Pipeline().changed({"unmixing.tcl.ica": ica, "prior.name": "hippocampal_circuit"})
+    record = subject_record(names_of(3), pipeline=pipeline)
+    page = Page(render_subject(record))
+    group = Page(render_group(group_record(names_of(3), pipeline=pipeline), statuses(3)))
+    for shown in (page, group):
+        titles = [text for _, text in shown.headings]
+        assert "TCL" not in titles
+        assert titles.count(label) >= 2
+        assert f"{label} tested 3 pairs" in shown.flat
+        rows = [row for row in shown.rows if row[:1] == [label]]
+        assert rows, "the comparison with anatomy names it too"
+    assert f"{label}: verdict and reasons" in page.flat
+    assert f"{label}: all four p-values" in page.flat
 
 
 def test_prior_comparison_shows_chance(subject_page):
@@ -182,7 +245,9 @@ def test_names_that_look_like_numbers():
 
 def test_one_method_without_prior_edges_or_tables():
     record = subject_record(names_of(2), ("ivae",), prior=False, decided=False)
-    method = replace(record.methods["ivae"], tests=None, restarts=None, training=None)
+    method = replace(
+        record.methods["ivae"], tests=None, restarts=None, training=None, diagnostics=None
+    )
     record = UnitRecord("sub-01", None, None, {}, {"ivae": method})
     page = Page(render_subject(record))
     assert page.errors == []
@@ -192,6 +257,7 @@ def test_one_method_without_prior_edges_or_tables():
         "No anatomical prior was given",
         "iVAE left no table of tests",
         "iVAE left no training curves",
+        "iVAE left no table of diagnostics",
         "time series were not found",
     ):
         assert expected in page.flat
@@ -244,19 +310,28 @@ def test_settings_of_another_version_still_give_a_page():
 def test_diverged_restarts_are_counted_not_averaged():
     record = subject_record(names_of(2), ("ivae",), restarts=3)
     method = record.methods["ivae"]
-    restarts = method.restarts.assign(objective=[-1.0, np.nan, -2.0])
+    restarts = method.restarts.assign(
+        objective=[-1.0, np.nan, -2.0], retried=[1, 1, 0], diverged=[0, 1, 0]
+    )
     training = method.training.copy()
     training.loc[training["restart"] == 1, "objective"] = np.inf
     method = replace(method, restarts=restarts, training=training)
     page = Page(render_subject(replace(record, methods={"ivae": method})))
+    assert "2 restarts diverged at first and trained again at half the rate" in page.flat
     assert "1 restart diverged and took no part" in page.flat
+    votes = {row[0]: row[-2] for row in page.rows if row[0] in ("2", "3")}
+    assert votes["2"] == "diverged"
+    assert votes["3"] != "diverged"
     assert "median \N{MINUS SIGN}1.5" in page.flat
 
 
 def test_group_page(group_page):
     text = group_page.flat
     assert "7 subjects: 4 finished, 1 up to date, 1 without results and 1 failed." in text
-    assert "The group's iVAE and TCL graphs combine 7 subjects; no p-value over so few" in text
+    assert (
+        "The group's iVAE and TCL (FastICA) graphs combine 7 subjects; no p-value over so few"
+        in text
+    )
     assert "below 0.016." in text
     links = {a["href"] for a in group_page.all("a") if a["href"].startswith("sub-")}
     assert links == {f"sub-{i:02d}.html" for i in (1, 2, 4, 5, 6)}
@@ -309,6 +384,7 @@ def test_a_page_from_files_is_the_page_from_memory(tmp_path):
             ("tests", method.tests),
             ("restarts", method.restarts),
             ("training", method.training),
+            ("diagnostics", method.diagnostics),
             ("priorcheck", method.prior_check),
         ):
             write_table(paths.file(f"{suffix}.tsv", name), table)

@@ -31,7 +31,9 @@ def test_every_change_of_a_setting_shows():
         {"unmixing.ivae.prior": "gaussian"},
         {"unmixing.ivae.modulates": "mean_variance"},
         {"unmixing.ivae.noise": 0.1},
+        {"unmixing.ivae.weights.total_correlation": 5.0},
         {"unmixing.tcl.hidden": 17},
+        {"unmixing.tcl.ica": "score_matching"},
         {"independence.null": "wild_bootstrap"},
         {"independence.null": "permutation"},
         {"independence.null": "gamma"},
@@ -57,6 +59,27 @@ def test_the_works_cited():
     keys = {work.key for work in cited}
     assert {"abraham2014", "esteban2019", "power2014"} <= keys
     assert "hyvarinen2016" not in keys
+
+
+def test_the_linear_ica_and_the_weights_of_the_bound_are_cited_where_they_were_used():
+    _, plain = resolve(methods_text(Pipeline(), BOTH))
+    settings = Pipeline().changed(
+        {"unmixing.tcl.ica": "score_matching", "unmixing.ivae.weights.reconstruction": 100.0}
+    )
+    text = methods_text(settings, BOTH)
+    _, changed = resolve(text)
+    assert {"hyvarinen1999"} == {w.key for w in plain} - {w.key for w in changed}
+    assert {"chen2018"} == {w.key for w in changed} - {w.key for w in plain}
+    assert "score matching of piecewise-stationary components [@monti2019]" in text
+    assert "reconstruction by 100, mutual information by 1" in text
+
+
+def test_the_checks_of_the_fits_are_said():
+    text = methods_text(Pipeline(), BOTH)
+    assert "was called not identifiable if the number of segments, or the rank" in text
+    assert "a disturbance collapsed to its prior" in text
+    only = Realised(n_regions=2, n_pairs=1, methods=("tcl",), seed=0)
+    assert "collapsed to its prior" not in methods_text(Pipeline(), only)
 
 
 def test_censoring_is_claimed_only_where_it_was_done():

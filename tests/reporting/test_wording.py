@@ -16,6 +16,13 @@ def test_p_values(value, expected):
     assert wording.p_text(value) == expected
 
 
+def test_tcl_is_named_with_the_linear_ica_after_it():
+    sidecar = {"Settings": {"unmixing": {"tcl": {"ica": "score_matching"}}}}
+    assert wording.method_label("tcl", sidecar) == "TCL (score matching)"
+    assert wording.method_label("ivae", sidecar) == "iVAE"
+    assert wording.method_label("tcl", {"Settings": {"old_key": 1}}) == "TCL"
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(0.251, "+0.25"), (-0.251, "\N{MINUS SIGN}0.25"), (-0.001, "0.00"), (None, wording.MISSING)],

@@ -1,18 +1,36 @@
-"""Laws of the stacked training, for every method."""
+"""Training in stacks: every pair and restart, seeds, divergence, what is reported on the way."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from causal_ivae.config import METHODS, UnmixingSettings
+from causal_ivae.config import (
+    METHODS,
+    ElboWeights,
+    FlowSettings,
+    IVAESettings,
+    TCLSettings,
+    UnmixingSettings,
+)
+from causal_ivae.errors import SettingsError
+from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing import ensemble
 from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ensemble import make_model, unmix_pairs
-from causal_ivae.unmixing.ivae import StackedIVAE
-from causal_ivae.unmixing.networks import _product_look_up, look_up
+from causal_ivae.unmixing.ensemble import fit_stack, make_model, resolve_device, unmix_pairs
+from causal_ivae.unmixing.model import Auxiliary, StackedModel
 
 CPU = torch.device("cpu")
+MODELS = {
+    "ivae": IVAESettings(steps=40),
+    "flow": FlowSettings(layers=2, steps=40),
+    "tcl": TCLSettings(steps=40),
+}
+every_method = pytest.mark.parametrize("method", METHODS)
+every_model = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS.keys())
 
 
 def short(method: str, **changes: object) -> UnmixingSettings:
@@ -21,7 +39,7 @@ def short(method: str, **changes: object) -> UnmixingSettings:
     return UnmixingSettings.model_validate(settings.model_dump() | {method: fields})
 
 
-def unmix(method, values, segments, pairs, names, settings=None, key="01", seed=0):
+def unmix(method, values, segments, pairs, names, settings=None, key="01", seed=0, **further):
     return unmix_pairs(
         values,
         segments,
@@ -32,29 +50,58 @@ def unmix(method, values, segments, pairs, names, settings=None, key="01", seed=
         seed=seed,
         key=key,
         device=CPU,
+        **further,
     )
 
 
 @pytest.fixture(scope="module")
 def data():
-    pair = simulate_pair(n_segments=6, n_per_segment=50)
-    extra = np.random.default_rng(0).normal(size=(300, 1))
+    pair = simulate_pair(n_segments=5, n_per_segment=61)
+    extra = np.random.default_rng(0).normal(size=(305, 1))
     return np.hstack([pair.values, extra]).astype(np.float32), pair.segments
 
 
-@pytest.mark.parametrize("method", METHODS)
+def train(settings, values, segments, columns, seeds, build=None, **further):
+    """Train one member for each row of columns."""
+    return fit_stack(
+        build or builder(settings),
+        seeds,
+        torch.as_tensor(values),
+        torch.as_tensor(columns),
+        torch.as_tensor(segments),
+        settings,
+        order_seed=5,
+        **further,
+    )
+
+
+def builder(settings, n_segments=5):
+    return partial(
+        make_model,
+        n_features=2,
+        auxiliary=Auxiliary(segments=n_segments),
+        settings=settings,
+        device=CPU,
+    )
+
+
+@every_method
 def test_shapes(method, data):
     values, segments = data
     fit = unmix(method, values, segments, [(0, 1), (0, 2)], ("a", "b", "c"))
-    assert fit.disturbances.shape == (4, 300, 2)
-    assert fit.objective.shape == fit.slope.shape == (4,)
+    assert fit.disturbances.shape == (4, 305, 2)
+    assert fit.objective.shape == fit.slope.shape == fit.retried.shape == (4,)
     assert fit.curves.shape == (4, len(fit.curve_steps))
     assert fit.curve_steps[-1] == 40
     assert torch.isfinite(fit.disturbances).all()
+    assert not fit.retried.any()
+    if method == "ivae":
+        assert fit.modulation.shape == (4, 5, 2, 2)
+        assert fit.kl.shape == (4, 2)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_member_is_the_same_whatever_shares_its_stack(method, data, monkeypatch):
+@every_method
+def test_a_pair_is_the_same_whatever_shares_its_stack(method, data, monkeypatch):
     values, segments = data
     together = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
     alone = unmix(method, values[:, 1:], segments, [(0, 1)], ("b", "c"))
@@ -63,9 +110,11 @@ def test_a_member_is_the_same_whatever_shares_its_stack(method, data, monkeypatc
     in_chunks = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
     assert torch.equal(together.disturbances, in_chunks.disturbances)
     np.testing.assert_array_equal(together.objective, in_chunks.objective)
+    for name in ("slope", "curves", "retried", "kl", "modulation"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(in_chunks, name))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@every_method
 def test_seed_subject_and_restart_each_matter(method, data):
     values, segments = data
     base = unmix(method, values, segments, [(0, 1)], ("a", "b", "c"))
@@ -77,70 +126,191 @@ def test_seed_subject_and_restart_each_matter(method, data):
         assert not torch.equal(base.disturbances, changed.disturbances)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_training_raises_the_objective(method, data):
+@every_method
+def test_progress_runs_from_nothing_to_one(method, data, monkeypatch):
     values, segments = data
-    fit = unmix(method, values, segments, [(0, 1)], ("a", "b", "c"), short(method, steps=300))
-    assert (fit.objective > fit.curves[:, 0]).all()
+    monkeypatch.setattr(ensemble, "_chunk_members", lambda *_: 2)
+    said = []
+    unmix(method, values, segments, [(0, 1), (0, 2)], ("a", "b", "c"), progress=said.append)
+    assert said == sorted(said)
+    assert 0 < said[0] < 0.1
+    assert said[-1] == pytest.approx(1.0)
+    assert any(share == pytest.approx(0.5) for share in said)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_gradient_reaches_every_parameter(method):
-    settings = (
-        short(method, noise="learned", modulates="mean_variance")
-        if method == "ivae"
-        else (short(method))
-    )
-    model = make_model(
-        [1, 2], n_features=2, n_segments=5, settings=getattr(settings, method), device=CPU
-    )
-    x = torch.randn(2, 60, 2, generator=torch.Generator().manual_seed(0))
-    u = torch.arange(60) % 5
-    if isinstance(model, StackedIVAE):
-        reconstruction, kl = model.elbo_terms(x, u, 0)
-        loss = kl - reconstruction
-    else:
-        loss = -model.log_likelihood(x, u)
-    loss.sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert (parameter.grad.flatten(1).abs().amax(1) > 0).all(), name
+@pytest.mark.parametrize("steps", [1, 3, 25, 40, 120])
+def test_the_curve_reaches_every_point(data, steps):
+    values, segments = data
+    x, u = torch.as_tensor(values[None, :, :2]), torch.as_tensor(segments)
+    seen = []
+
+    def watch(step, model):
+        seen.append((step, float(model.evaluate(x, u)[0])))
+
+    settings = TCLSettings(steps=steps, batch_size=32, hidden=4, layers=2)
+    _, fit = train(settings, values, segments, [[0, 1]], [1], watch=watch)
+    assert [step for step, _ in seen] == fit.curve_steps.tolist()
+    assert fit.curve_steps[0] >= 1
+    assert fit.curve_steps[-1] == steps
+    assert len(fit.curve_steps) == min(steps, ensemble.CURVE_POINTS)
+    assert (fit.curves < 0.0).all()
+    assert seen[-1][1] == pytest.approx(fit.objective[0], abs=1e-6)
 
 
-@pytest.mark.parametrize("prior", ["gaussian", "laplace"])
-def test_closed_form_kl_agrees_with_monte_carlo(prior):
-    settings = short("ivae", prior=prior, modulates="mean_variance").ivae
-    model = StackedIVAE(member_keys([5], CPU), 2, 2, 4, settings)
-    x = torch.randn(1, 6, 2, generator=torch.Generator().manual_seed(1))
-    u = torch.tensor([0, 1, 2, 3, 0, 1])
-    with torch.no_grad():
-        mean, log_std = model.posterior(x, u)
-        closed = model._kl(mean, log_std, u)
-        noise = torch.randn(200_000, *mean.shape, generator=torch.Generator().manual_seed(2))
-        z = mean + log_std.exp() * noise
-        log_q = -0.5 * noise.square() - log_std - 0.5 * np.log(2 * np.pi)
-        estimate = (log_q - model._log_prior(z, u)).mean(0)
-    torch.testing.assert_close(closed, estimate, atol=0.02, rtol=0.01)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_member_that_diverges_spoils_no_other(method, data):
+@every_model
+def test_a_member_whose_data_are_not_finite_spoils_no_other(settings, data):
     values, segments = data
     spoiled = values.copy()
     spoiled[0, 2] = np.inf
-    fit = unmix(method, spoiled, segments, [(0, 1), (0, 2)], ("a", "b", "c"))
-    sound = unmix(method, values, segments, [(0, 1)], ("a", "b", "c"))
-    assert torch.equal(fit.disturbances[:2], sound.disturbances)
-    assert np.isnan(fit.objective[2:]).all()
+    _, fit = train(settings, spoiled, segments, [[0, 1], [0, 2], [1, 0]], [1, 2, 3])
+    _, sound = train(settings, values[:, :2], segments, [[0, 1], [1, 0]], [1, 3])
+    assert fit.retried.tolist() == [False, True, False]
+    assert np.isnan(fit.objective).tolist() == [False, True, False]
+    assert torch.equal(fit.disturbances[[0, 2]], sound.disturbances)
+    np.testing.assert_array_equal(fit.objective[[0, 2]], sound.objective)
+    np.testing.assert_array_equal(fit.curves[[0, 2]], sound.curves)
 
 
-def test_both_ways_to_look_up_a_table_agree():
-    generator = torch.Generator().manual_seed(0)
-    table = torch.randn(3, 5, 4, generator=generator).requires_grad_()
-    u = torch.randint(5, (50,), generator=generator)
-    weight = torch.randn(3, 50, 4, generator=generator)
-    gradients = []
-    for rows in (look_up(table, u), _product_look_up(table, u)):
-        assert torch.equal(rows, table[:, u])
-        gradients += torch.autograd.grad((rows * weight).sum(), table)
-    torch.testing.assert_close(*gradients)
+def test_pairs_that_diverged_are_reported(data):
+    values, segments = data
+    values = values.copy()
+    values[7, 2] = np.nan
+    for method in METHODS:
+        fit = unmix(method, values, segments, [(0, 1), (0, 2)], ("a", "b", "c"))
+        assert fit.retried.tolist() == [False, False, True, True]
+        assert np.isnan(fit.objective).tolist() == [False, False, True, True]
+
+
+@every_model
+def test_a_member_that_diverges_once_is_trained_again_at_half_the_rate(settings, data):
+    values, segments = data
+    sound = builder(settings)
+
+    def build(seeds):
+        model = sound(seeds)
+        with torch.no_grad():
+            for member in np.flatnonzero(np.array(seeds) == 12):
+                next(model.parameters())[member] = torch.nan
+        return model
+
+    columns = [[0, 1], [0, 2], [1, 2]]
+    model, fit = train(settings, values, segments, columns, [11, 12, 13], build)
+    whole_model, whole = train(settings, values, segments, columns, [11, 12, 13])
+    assert fit.retried.tolist() == [False, True, False]
+    assert whole.retried.tolist() == [False, False, False]
+    assert np.isfinite(fit.objective).all()
+    assert torch.isfinite(fit.disturbances).all()
+    assert torch.equal(fit.disturbances[[0, 2]], whole.disturbances[[0, 2]])
+    np.testing.assert_array_equal(fit.objective[[0, 2]], whole.objective[[0, 2]])
+
+    slower = settings.model_copy(update={"learning_rate": 0.5 * settings.learning_rate})
+    fresh = child_seed(12, "again")
+    lone_model, lone = train(slower, values, segments, columns[1:2], [fresh])
+    assert torch.equal(fit.disturbances[1:2], lone.disturbances)
+    np.testing.assert_array_equal(fit.objective[1:2], lone.objective)
+    np.testing.assert_array_equal(fit.curves[1:2], lone.curves)
+    assert torch.equal(model.keys[1:2], lone_model.keys)
+    assert torch.equal(model.keys[[0, 2]], whole_model.keys[[0, 2]])
+    for name, value in lone_model.state_dict().items():
+        assert torch.equal(model.state_dict()[name][1:2], value), name
+
+
+class Cliff(StackedModel):
+    """A place on a hill of height -(place - 0.05)^2; beyond the member's cliff there is nothing.
+
+    The first step of Adam is as long as the rate, whatever the slope.
+    """
+
+    def __init__(self, seeds: list[int], cliff: dict[int, float], uphill: float = 1.0) -> None:
+        super().__init__()
+        self.keys = member_keys(seeds, CPU)
+        self.n_components = 1
+        self.uphill = uphill
+        self.place = nn.Parameter(torch.zeros(len(seeds), 1))
+        self.register_buffer("cliff", torch.tensor([[cliff.get(s, 0.08)] for s in seeds]))
+
+    def objective(self, batch):
+        value = self.evaluate(batch.x, batch.u)
+        return value, -self.uphill * value
+
+    def evaluate(self, x, u):
+        height = -(self.place - 0.05).square()
+        return torch.where(self.place < self.cliff, height, torch.nan)[:, 0]
+
+    def disturbances(self, x, u):
+        return x[..., :1] * self.place[:, :, None]
+
+
+def climb(rate, data, seeds=(1, 2, 3), cliff=None, **changes):
+    values, segments = data
+    cliff = {1: 1.0, 3: 1.0} if cliff is None else cliff
+    settings = TCLSettings(steps=1, learning_rate=rate, weight_decay=0.0)
+    return train(
+        settings,
+        values,
+        segments,
+        [[0, 1]] * len(seeds),
+        list(seeds),
+        lambda seeds: Cliff(seeds, cliff, **changes),
+    )
+
+
+def test_the_second_attempt_is_at_half_the_rate_and_there_is_no_third(data):
+    model, fit = climb(0.1, data)
+    assert fit.retried.tolist() == [False, True, False]
+    np.testing.assert_allclose(model.place.detach()[:, 0], [0.1, 0.05, 0.1], rtol=1e-3)
+    np.testing.assert_allclose(fit.objective, [-0.0025, 0.0, -0.0025], atol=1e-5)
+    model, fit = climb(0.2, data)
+    assert fit.retried.tolist() == [False, True, False]
+    assert np.isnan(fit.objective).tolist() == [False, True, False]
+    np.testing.assert_allclose(model.place.detach()[1, 0], 0.1, rtol=1e-3)
+
+
+def test_a_member_that_ends_far_below_its_start_has_diverged(data):
+    cliff = dict.fromkeys([1, 2, 3], 10.0)
+    _, fit = climb(1.0, data, cliff=cliff)
+    assert fit.retried.all()
+    _, fit = climb(0.2, data, cliff=cliff)
+    assert not fit.retried.any()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        FlowSettings(prior="gaussian", layers=2, steps=30),
+        TCLSettings(steps=30),
+        TCLSettings(steps=2),
+        IVAESettings(steps=2),
+    ],
+)
+def test_segments_that_say_nothing_are_no_divergence(settings):
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=(400, 2)).astype(np.float32)
+    segments = np.repeat(np.arange(5), 80)
+    _, fit = train(settings, values, segments, [[0, 1]] * 8, list(range(8)))
+    assert not fit.retried.any()
+
+
+def test_an_elbo_that_falls_under_other_weights_is_no_divergence(data):
+    values, segments = data
+    weights = ElboWeights(mutual_information=0.0, total_correlation=0.0, dimension_wise_kl=0.0)
+    settings = IVAESettings(likelihood="bernoulli", steps=150, weights=weights)
+    binary = (values > 0).astype(np.float32)
+    _, fit = train(settings, binary, segments, [[0, 1]], [1])
+    assert not fit.retried.any()
+    x, u = torch.as_tensor(binary[None, :, :2]), torch.as_tensor(segments)
+    with torch.no_grad():
+        start = builder(settings)([1]).evaluate(x, u)
+    assert fit.objective[0] < start[0] - 1.0
+    lost = binary.copy()
+    lost[0, 0] = np.nan
+    _, fit = train(settings, lost, segments, [[0, 1], [1, 2]], [1, 2])
+    assert fit.retried.tolist() == [True, False]
+    assert np.isnan(fit.objective).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "CPU"])
+def test_a_device_that_is_not_there_is_named(device):
+    with pytest.raises(SettingsError, match=f"'{device}'"):
+        resolve_device(device)
+    assert resolve_device("cpu") == CPU

@@ -12,7 +12,7 @@ import pytest
 from causal_ivae import discover
 from causal_ivae.config import METHODS
 from causal_ivae.discovery.graph import CausalGraph
-from causal_ivae.evaluation.mcc import mean_correlations
+from causal_ivae.evaluation import mean_correlations
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.sources import segment_sources
 from causal_ivae.simulate.structural import simulate_pair

@@ -1,0 +1,164 @@
+"""The tables of a causal graph, from arrays over pairs and restarts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
+
+from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS
+from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation
+from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.unmixing.diagnostics import Diagnostics
+from causal_ivae.unmixing.ensemble import Fit
+
+
+def edges_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation
+) -> pd.DataFrame:
+    """Return `causal_ivae.discovery.graph.CausalGraph.edges`.
+
+    Parameters
+    ----------
+    names : tuple of str, length n_regions
+    pairs : ndarray, shape (n_pairs, 2), int64
+        Positions in `names`, in every function here.
+    orientation : Orientation
+    """
+    x = np.array(names, dtype=object)[pairs[:, 0]]
+    y = np.array(names, dtype=object)[pairs[:, 1]]
+    decision = orientation.decision
+    return pd.DataFrame(
+        {
+            "x": x,
+            "y": y,
+            "decision": np.array(DECISIONS, dtype=object)[decision],
+            "cause": np.select([decision == 1, decision == 2], [x, y], ""),
+            "effect": np.select([decision == 1, decision == 2], [y, x], ""),
+            "score": orientation.score,
+            "p_value": orientation.p_value,
+            "q_value": multipletests(orientation.p_value, method="fdr_bh")[1],
+            "confidence": orientation.confidence,
+        }
+    )
+
+
+def tests_table(
+    names: tuple[str, ...],
+    pairs: NDArray[np.int64],
+    dependence: IndependenceTable,
+    tests: IndependenceTable,
+    usable: NDArray[np.bool_],
+) -> pd.DataFrame:
+    """Return `causal_ivae.discovery.graph.CausalGraph.tests`.
+
+    Parameters
+    ----------
+    names, pairs
+        See `edges_table`.
+    dependence : IndependenceTable, shape (n_pairs, 1, 1)
+    tests : IndependenceTable, shape (n_pairs, 2, 2 * restarts)
+    usable : ndarray, shape (n_pairs, restarts), bool
+        Restarts that did not diverge; the others have nothing to test.
+    """
+    n_pairs, _, n_second = tests.statistic.shape
+    region = np.array(names, dtype=object)[pairs]
+    own = pd.DataFrame(
+        {
+            "x": region[:, 0],
+            "y": region[:, 1],
+            "restart": pd.array([pd.NA] * n_pairs, dtype="Int64"),
+            "first": region[:, 0],
+            "second": region[:, 1],
+            "statistic": dependence.statistic.ravel(),
+            "null_mean": dependence.null_mean.ravel(),
+            "p_value": dependence.p_value.ravel(),
+        }
+    )
+    shape = (n_pairs, 2, n_second)
+    pair, which, second = (index.ravel() for index in np.indices(shape))
+    lost = ~usable[pair, second // 2]
+    against = pd.DataFrame(
+        {
+            "x": region[pair, 0],
+            "y": region[pair, 1],
+            "restart": pd.array(second // 2, dtype="Int64"),
+            "first": region[pair, which],
+            "second": np.array(["n1", "n2"], dtype=object)[second % 2],
+            "statistic": np.where(lost, np.nan, tests.statistic.ravel()),
+            "null_mean": np.where(lost, np.nan, tests.null_mean.ravel()),
+            "p_value": np.where(lost, np.nan, tests.p_value.ravel()),
+        }
+    )
+    return pd.concat([own, against], ignore_index=True)
+
+
+def restarts_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation, fit: Fit
+) -> pd.DataFrame:
+    """Return `causal_ivae.discovery.graph.CausalGraph.restarts`."""
+    n_pairs, restarts = orientation.vote.shape
+    region = np.array(names, dtype=object)[np.repeat(pairs, restarts, axis=0)]
+    return pd.DataFrame(
+        {
+            "x": region[:, 0],
+            "y": region[:, 1],
+            "restart": np.tile(np.arange(restarts), n_pairs),
+            "vote": np.array(VOTES, dtype=object)[orientation.vote.ravel()],
+            "score": orientation.restart_score.ravel(),
+            "objective": fit.objective,
+            "slope": fit.slope,
+            "retried": fit.retried.astype(np.int64),
+            "diverged": np.isnan(fit.objective).astype(np.int64),
+        }
+    )
+
+
+def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:
+    """Return `causal_ivae.discovery.graph.CausalGraph.training`."""
+    members, points = fit.curves.shape
+    restarts = members // len(pairs)
+    region = np.array(names, dtype=object)[np.repeat(pairs, restarts * points, axis=0)]
+    return pd.DataFrame(
+        {
+            "x": region[:, 0],
+            "y": region[:, 1],
+            "restart": np.tile(np.repeat(np.arange(restarts), points), len(pairs)),
+            "step": np.tile(fit.curve_steps, members),
+            "objective": fit.curves.ravel(),
+        }
+    )
+
+
+def diagnostics_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], judged: Sequence[Diagnostics]
+) -> pd.DataFrame:
+    """Return `causal_ivae.discovery.graph.CausalGraph.diagnostics`.
+
+    Parameters
+    ----------
+    names, pairs
+        See `edges_table`.
+    judged : sequence of Diagnostics, length n_pairs
+    """
+    rows = [
+        (
+            names[i],
+            names[j],
+            fit.verdict,
+            fit.sentence(),
+            fit.n_segments,
+            fit.segments_needed,
+            fit.rank,
+            fit.condition,
+            *np.column_stack([fit.modulation, fit.modulation_error]).ravel(),
+            *(fit.kl or (np.nan, np.nan)),
+            fit.rise,
+            np.nan if fit.agreement is None else fit.agreement,
+            np.nan if fit.dependence_p is None else fit.dependence_p,
+            int(fit.retried),
+        )
+        for (i, j), fit in zip(pairs.tolist(), judged, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))

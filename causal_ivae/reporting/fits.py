@@ -1,0 +1,90 @@
+"""Whether the fits can be believed: counts, reasons and rows for the pages."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from causal_ivae.derivatives import MethodRecord
+from causal_ivae.reporting.tables import with_names
+from causal_ivae.reporting.wording import count
+
+VERDICTS = ("usable", "doubtful", "not identifiable")
+
+
+@dataclass(frozen=True)
+class FitRow:
+    """The best fit of one pair; a modulation is given with its standard error."""
+
+    x: str
+    y: str
+    verdict: str
+    sentence: str
+    segments: int
+    segments_needed: int
+    rank: int
+    condition: float
+    modulation: tuple[tuple[float, float], tuple[float, float]]
+    agreement: float
+    dependence_p: float
+
+
+def fits_sentence(method: MethodRecord) -> str:
+    """Return "9 of 15 pairs usable, 4 doubtful, 2 not identifiable"; empty if not known."""
+    if method.diagnostics is None or not len(method.diagnostics):
+        return ""
+    verdict = method.diagnostics["verdict"].value_counts()
+    numbers = [int(verdict.get(word, 0)) for word in VERDICTS]
+    parts = [f"{numbers[0]:,} of {count(len(method.diagnostics), 'pair')} usable"]
+    parts += [f"{n:,} {word}" for n, word in zip(numbers[1:], VERDICTS[1:], strict=True) if n]
+    return ", ".join(parts)
+
+
+def reason_counts(method: MethodRecord) -> list[tuple[str, int]]:
+    """Return what speaks against fits, without the numbers, and in how many pairs; most first."""
+    if method.diagnostics is None:
+        return []
+    found = Counter(
+        reason
+        for sentence in method.diagnostics["reasons"]
+        for reason in dict.fromkeys(_reasons(str(sentence)))
+    )
+    return found.most_common()
+
+
+def fit_rows(method: MethodRecord) -> list[FitRow]:
+    """Return one row per pair: the worst verdicts first, then in the order of the edges."""
+    if method.diagnostics is None:
+        return []
+    rows = [_row(row) for row in with_names(method.diagnostics).to_dict("records")]
+    rows.sort(key=lambda row: -VERDICTS.index(row.verdict) if row.verdict in VERDICTS else 0)
+    return rows
+
+
+def _reasons(sentence: str) -> list[str]:
+    """Return the reasons of a verdict's sentence, as they read for any pair."""
+    given = sentence.partition(" Note: ")[0].removesuffix(".").partition(" because ")[2]
+    return [
+        re.sub(r"\bdisturbance \d+(?: and \d+)*", "a disturbance", re.sub(r" \([^)]*\)", "", part))
+        for part in given.split("; ")
+        if part
+    ]
+
+
+def _row(row: dict[Any, Any]) -> FitRow:
+    return FitRow(
+        x=row["x"],
+        y=row["y"],
+        verdict=row["verdict"],
+        sentence=row["reasons"],
+        segments=int(row["segments"]),
+        segments_needed=int(row["segments_needed"]),
+        rank=int(row["rank"]),
+        condition=row["condition"],
+        modulation=(
+            (row["modulation_1"], row["modulation_error_1"]),
+            (row["modulation_2"], row["modulation_error_2"]),
+        ),
+        agreement=row["agreement"],
+        dependence_p=row["dependence_p"],
+    )

@@ -1,0 +1,285 @@
+"""Whether a fit can be believed: what theorem 1 asks, and what training left behind."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from causal_ivae.config import Null
+from causal_ivae.independence.blocks import make_blocks
+from causal_ivae.independence.hsic import hsic_table
+from causal_ivae.unmixing.ensemble import Fit
+from causal_ivae.unmixing.matching import restart_agreement
+from causal_ivae.unmixing.modulation import Modulation
+
+Verdict = Literal["usable", "doubtful", "not identifiable"]
+
+MAX_CONDITION = 100.0
+MIN_KL = 0.1
+MAX_RISE = 0.05
+MIN_AGREEMENT = 0.9
+ALPHA = 0.05
+MIN_STANDARD_ERRORS = 2.0
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What speaks for and against one fit.
+
+    Attributes
+    ----------
+    n_segments, n_components, n_statistics : int
+        M, n and k of theorem 1; M is 0 where u is continuous.
+    rank : int
+        Of the matrix L of theorem 1 (iv): its singular values above sampling error.
+    condition : float
+        Condition number of L; infinite where the smallest singular value is nil.
+    modulation : tuple of float, length n_components
+        Standard deviation over segments of a disturbance's log scale, sampling error taken off.
+    modulation_error : tuple of float, length n_components
+        Standard error of `modulation`.
+    rise : float
+        What the objective gained over the last tenth of training, nats per row.
+    kl : tuple of float or None, length n_components
+        KL of posterior and prior, nats; None for a model without one.
+    agreement : float or None
+        Mean MCC between the restarts; None where fewer than two did not diverge.
+    dependence_p : float or None
+        Smallest p-value of HSIC between two recovered disturbances given u, times their number
+        of pairs; None where it was not tested.
+    retried : bool
+        Training diverged at first.
+    diverged : bool
+        It did so again, in every restart; nothing else here then means anything.
+
+    Notes
+    -----
+    Theorem 1 (iv) of Khemakhem et al. 2020 asks for nk + 1 segments u_0, ..., u_nk for which L =
+    (lambda(u_1) - lambda(u_0), ..., lambda(u_nk) - lambda(u_0)) is invertible.  With more
+    segments, such a choice exists exactly if the differences of all of them have rank nk.  For
+    the condition number every row of lambda is divided by its mean absolute value, so units have
+    no part in it.  A learned lambda always has full rank numerically; for the rank, the log
+    scales (and means) of the segments stand in for lambda, rows and columns are scaled to even
+    sampling errors, and singular values count that exceed what these alone give in 95
+    of 100 cases (Johnstone 2001).  Scales that are powers of one another count as one.  The sampling variance of a log scale
+    is (kurtosis - 1) / 4 n_e, with n_e the segment's length shortened for autocorrelation.
+    """
+
+    n_segments: int
+    n_components: int
+    n_statistics: int
+    rank: int
+    condition: float
+    modulation: tuple[float, ...]
+    modulation_error: tuple[float, ...]
+    rise: float
+    kl: tuple[float, ...] | None = None
+    agreement: float | None = None
+    dependence_p: float | None = None
+    retried: bool = False
+    diverged: bool = False
+
+    @property
+    def segments_needed(self) -> int:
+        """Number of segments that theorem 1 asks for, nk + 1."""
+        return self.n_components * self.n_statistics + 1
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why the disturbances are not identifiable; empty if nothing says so."""
+        if self.diverged:
+            return ()
+        found = []
+        needed = self.segments_needed
+        if 0 < self.n_segments < needed:
+            segments = "1 segment is" if self.n_segments == 1 else f"{self.n_segments} segments are"
+            found.append(f"{segments} fewer than the {needed} that it takes")
+        elif self.n_segments and self.rank < needed - 1:
+            found.append(
+                f"the modulation over segments shows rank {self.rank} where {needed - 1} is needed"
+            )
+        return tuple(found)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What makes the fit doubtful; empty if nothing does."""
+        if self.diverged:
+            return ("training diverged",)
+        found = []
+        if self.n_segments and self.condition > MAX_CONDITION:
+            found.append(f"the matrix of theorem 1 is ill-conditioned ({self.condition:.0f})")
+        for i, (strength, error) in enumerate(
+            zip(self.modulation, self.modulation_error, strict=True), start=1
+        ):
+            if strength < MIN_STANDARD_ERRORS * error:
+                found.append(
+                    f"disturbance {i} hardly changes with the segment "
+                    f"({strength:.2f} ± {error:.2f})"
+                )
+        if self.kl is not None:
+            collapsed = [str(i) for i, value in enumerate(self.kl, start=1) if value < MIN_KL]
+            if collapsed:
+                found.append(f"disturbance {' and '.join(collapsed)} collapsed to the prior")
+        if self.rise > MAX_RISE:
+            found.append(f"training had not converged (still rising by {self.rise:.2f} nats)")
+        return tuple(found)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing and says little of accuracy; empty if there is nothing.
+
+        In simulations neither a disagreement of restarts nor a small p-value went with a lower
+        MCC of the best fit: a few restarts get stuck, and at thousands of volumes no fit is
+        perfect enough for a test of independence.
+        """
+        found = []
+        if self.agreement is not None and self.agreement < MIN_AGREEMENT:
+            found.append(f"the restarts disagree (mean MCC {self.agreement:.2f})")
+        if self.dependence_p is not None and self.dependence_p < ALPHA:
+            found.append(
+                f"the disturbances are still dependent given the segment "
+                f"(p = {self.dependence_p:.3f})"
+            )
+        return tuple(found)
+
+    @property
+    def verdict(self) -> Verdict:
+        """In a word."""
+        if self.obstacles:
+            return "not identifiable"
+        return "doubtful" if self.doubts else "usable"
+
+    def sentence(self) -> str:
+        """Say the verdict, its reasons and the notes plainly."""
+        reasons = self.obstacles or self.doubts
+        because = f" because {'; '.join(reasons)}" if reasons else ""
+        note = f" Note: {'; '.join(self.notes)}." if self.notes else ""
+        return f"{self.verdict.capitalize()}{because}.{note}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attributes for JSON; an infinite condition becomes None."""
+        tree = asdict(self)
+        if not math.isfinite(self.condition):
+            tree["condition"] = None
+        return tree
+
+    @classmethod
+    def from_dict(cls, tree: dict[str, Any]) -> Self:
+        """Read back what `as_dict` gave."""
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in tree.items()
+        }
+        if values["condition"] is None:
+            values["condition"] = math.inf
+        return cls(**values)
+
+
+def diagnose(
+    fit: Fit,
+    u: Tensor,
+    *,
+    restarts: int,
+    n_statistics: int,
+    dependence_p: NDArray[np.float64] | None = None,
+) -> list[Diagnostics]:
+    """Judge the best restart of every model in a stack.
+
+    Parameters
+    ----------
+    fit : Fit
+        Members are ordered model by model, restarts within.
+    u : Tensor, shape (n_times,) int64 or (n_times, n_auxiliary) float32
+    restarts : int
+    n_statistics : int
+        k of theorem 1: 1 where the variance is modulated, 2 where the mean is too.
+    dependence_p : ndarray, shape (models,), optional
+        See `Diagnostics`.
+
+    Returns
+    -------
+    list of Diagnostics, one for each model
+    """
+    best = best_restarts(fit, restarts)
+    z = fit.disturbances[torch.as_tensor(best, device=fit.disturbances.device)]
+    groups = fit.disturbances.reshape(-1, restarts, *z.shape[1:])
+    agreement = restart_agreement(groups) if restarts > 1 else [math.nan] * len(best)
+    diverged = ~np.isfinite(fit.objective[best])
+    steps = fit.curve_steps[-1]
+    table = Modulation.of(fit, best, z, u, n_statistics) if u.dim() == 1 else None
+    p_values: Sequence[float | None] = (
+        [None] * len(best) if dependence_p is None else dependence_p.tolist()
+    )
+    return [
+        Diagnostics(
+            n_segments=0 if table is None else table.n_segments,
+            n_components=z.shape[-1],
+            n_statistics=n_statistics,
+            rank=z.shape[-1] * n_statistics if table is None else int(table.rank[i]),
+            condition=1.0 if table is None else float(table.condition[i]),
+            modulation=() if table is None else tuple(table.strength[i].tolist()),
+            modulation_error=() if table is None else tuple(table.error[i].tolist()),
+            rise=0.0 if diverged[i] else float(fit.slope[member] * 0.1 * steps / 100.0),
+            kl=None if fit.kl is None or diverged[i] else tuple(fit.kl[member].tolist()),
+            agreement=None if math.isnan(agreement[i]) else agreement[i],
+            dependence_p=p_values[i],
+            retried=bool(fit.retried[member]),
+            diverged=bool(diverged[i]),
+        )
+        for i, member in enumerate(best)
+    ]
+
+
+def best_restarts(fit: Fit, restarts: int) -> NDArray[np.int64]:
+    """Return the member with the best objective of every model, shape (models,)."""
+    objective = np.where(np.isfinite(fit.objective), fit.objective, -np.inf).reshape(-1, restarts)
+    return np.asarray(objective.argmax(axis=1) + restarts * np.arange(len(objective)))
+
+
+def residual_dependence(
+    z: Tensor,
+    order: NDArray[np.int64],
+    *,
+    null: Null = "circular_shift",
+    draws: int = 999,
+    seed: int = 0,
+    memory_gib: float = 2.0,
+) -> NDArray[np.float64]:
+    """Test whether recovered disturbances are independent of one another given u.
+
+    Parameters
+    ----------
+    z : Tensor, shape (models, n_times, n_components), float32
+    order : ndarray, shape (n_times,), int64
+        Blocks of volumes without a gap, split where u changes.
+    null, draws, seed, memory_gib
+        As in `causal_ivae.independence.hsic.hsic_table`.
+
+    Returns
+    -------
+    ndarray, shape (models,), float64
+        Smallest p-value over pairs of disturbances, times the number of pairs.
+    """
+    n = z.shape[-1]
+    if n < 2:
+        return np.ones(len(z))
+    blocks = make_blocks(order, z.device)
+    columns = z.nan_to_num(0.0).mT
+    spread = columns.std(dim=2, keepdim=True).clamp_min(1e-12)
+    columns = (columns - columns.mean(dim=2, keepdim=True)) / spread
+    first, second = torch.triu_indices(n, n, 1, device=z.device)
+    table = hsic_table(
+        columns[:, first].flatten(0, 1)[:, None, :, None],
+        columns[:, second].flatten(0, 1)[:, None, :, None],
+        blocks,
+        null=null,
+        draws=draws,
+        seed=seed,
+        memory_gib=memory_gib,
+    )
+    p_values = table.p_value.reshape(len(z), -1)
+    return np.asarray((p_values.min(axis=1) * p_values.shape[1]).clip(max=1.0))

@@ -1,0 +1,8 @@
+"""The models one at a time, in scikit-learn's grammar."""
+
+from causal_ivae.unmixing.estimators.autoencoders import IVAE, VAE
+from causal_ivae.unmixing.estimators.flow import FlowIVAE
+from causal_ivae.unmixing.estimators.linear import DirectLiNGAM, FastICA
+from causal_ivae.unmixing.estimators.tcl import TCL
+
+__all__ = ["IVAE", "TCL", "VAE", "DirectLiNGAM", "FastICA", "FlowIVAE"]

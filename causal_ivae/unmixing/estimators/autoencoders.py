@@ -1,0 +1,279 @@
+"""IVAE and the VAE family."""
+
+import math
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from causal_ivae.config import (
+    AutoencoderSettings,
+    ElboWeights,
+    IVAESettings,
+    Modulates,
+    PriorFamily,
+    VAESettings,
+)
+from causal_ivae.errors import InputError
+from causal_ivae.unmixing.estimators import checks
+from causal_ivae.unmixing.estimators.base import StackedEstimator
+from causal_ivae.unmixing.ivae import StackedIVAE
+
+_STREAM = 1 << 21
+_DEFAULTS = AutoencoderSettings()
+
+
+class _Autoencoder(StackedEstimator[StackedIVAE]):
+    likelihood: str
+
+    def _takes_columns_as_they_are(self) -> bool:
+        return self.likelihood == "bernoulli"
+
+    def _learn_scales(self, data: NDArray[np.float64]) -> None:
+        super()._learn_scales(data)
+        other = np.argwhere((data != 0.0) & (data != 1.0))
+        if self.likelihood == "bernoulli" and len(other):
+            row, column = other[0]
+            raise InputError(
+                f"'x' has the value {data[row, column]} in row {row}, column {column}; with "
+                "likelihood='bernoulli' every value must be 0 or 1."
+            )
+
+    def log_likelihood(
+        self, x: ArrayLike, u: ArrayLike | None = None, draws: int = 100
+    ) -> NDArray[np.float64]:
+        """Estimate log p(x|u) of every row by importance sampling from q(z|x,u).
+
+        Parameters
+        ----------
+        x, u
+            As in `transform`.
+        draws : int
+            Importance samples; the estimate is a lower bound that tightens with them.
+
+        Returns
+        -------
+        ndarray, shape (n_times,), float64
+            Nats, in the units of x.
+
+        Notes
+        -----
+        Burda, Grosse, Salakhutdinov 2016, equation 8.
+        """
+        rows, given = self._prepared(x, u)
+        with torch.inference_mode():
+            weights = self.model_.log_importance_weights(rows, given, _STREAM, draws)
+            value = weights.logsumexp(0)[0] - math.log(draws)
+        return np.asarray(value.double().cpu().numpy() - self._log_scale())
+
+    def _sample(self, given: Tensor) -> NDArray[np.float64]:
+        with torch.inference_mode():
+            x = self.model_.sample(given)[0].double().cpu().numpy()
+        return np.asarray(self.mean_ + self.scale_ * x)
+
+
+def _with_weights(model: "IVAE | VAE") -> dict[str, Any]:
+    parameters: dict[str, Any] = model.get_params()
+    if parameters["weights"] is None:
+        del parameters["weights"]
+    return parameters
+
+
+class IVAE(_Autoencoder):
+    """Identifiable variational autoencoder (Khemakhem, Kingma, Monti, Hyvarinen 2020).
+
+    Parameters
+    ----------
+    n_components : int or None
+        Latent disturbances; None for as many as columns of x.
+    prior : {"gaussian", "laplace"}
+        Law of each disturbance given u.
+    modulates : {"variance", "mean_variance"}
+        What changes with u: by a table where u is a segment, by an MLP where it is continuous.
+    likelihood : {"gaussian", "bernoulli"}
+        Law of x given z; "bernoulli" for columns of zeros and ones.
+    noise : float or "learned"
+        Standard deviation of p(x|z), in units of each column's standard deviation.
+    weights : ElboWeights or dict
+        Weights of the parts of the ELBO, all 1 by default; the published simulations use
+        ``ElboWeights(reconstruction=100, mutual_information=1, total_correlation=0,
+        dimension_wise_kl=10)``.
+    hidden, layers : int
+        Width and number of weight matrices of encoder and decoder.
+    activation : {"leaky_relu", "xtanh"}
+    slope : float
+        Of leaky ReLU below zero, and of the linear part of xtanh.
+    steps, batch_size, learning_rate : int, int, float
+        Adam with a cosine schedule.
+    warmup : float
+        Share of steps over which the weight of the KL term rises to one.
+    restarts : int
+        Fits from different starting weights, trained as one stack; the best ELBO is kept.
+    seed : int
+    device : str
+
+    Notes
+    -----
+    Maximises the ELBO of equation 8.  Disturbances are identified up to order, sign and scale
+    (for one sufficient statistic per component, up to a monotone function) where segments are
+    enough and different enough (theorem 1).  For binary x there is no such theorem: the authors
+    withdrew the proof of identifiability for discrete observations in a corrigendum.
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        prior: PriorFamily = "gaussian",
+        modulates: Modulates = "variance",
+        likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood,
+        noise: float | Literal["learned"] = _DEFAULTS.noise,
+        weights: ElboWeights | None = None,
+        hidden: int = _DEFAULTS.hidden,
+        layers: int = _DEFAULTS.layers,
+        activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation,
+        slope: float = _DEFAULTS.slope,
+        steps: int = _DEFAULTS.steps,
+        batch_size: int = _DEFAULTS.batch_size,
+        learning_rate: float = _DEFAULTS.learning_rate,
+        warmup: float = _DEFAULTS.warmup,
+        restarts: int = 1,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.n_components = n_components
+        self.prior = prior
+        self.modulates = modulates
+        self.likelihood = likelihood
+        self.noise = noise
+        self.weights = weights
+        self.hidden = hidden
+        self.layers = layers
+        self.activation = activation
+        self.slope = slope
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.warmup = warmup
+        self.restarts = restarts
+        self.seed = seed
+        self.device = device
+
+    def _settings(self) -> IVAESettings:
+        return checks.validated(IVAESettings, _with_weights(self))
+
+    def sample(self, u: ArrayLike) -> NDArray[np.float64]:
+        """Draw observations given the auxiliary variable.
+
+        Parameters
+        ----------
+        u : array_like, as in `fit`
+
+        Returns
+        -------
+        ndarray, shape (n_times, n_features), float64, in the units of x
+        """
+        self._check_fitted()
+        return self._sample(self._auxiliary(u, len(np.asarray(u))))
+
+
+class VAE(_Autoencoder):
+    """Variational autoencoder without auxiliary variable (Kingma and Welling 2014).
+
+    Parameters
+    ----------
+    n_components : int or None
+        Latent variables; None for as many as columns of x.
+    beta : float
+        Weight of the whole KL term: the beta-VAE of Higgins et al. 2017.
+    total_correlation : float
+        Further factor on the total correlation alone: the beta-TC-VAE of Chen et al. 2018.
+    weights : ElboWeights or dict, optional
+        All weights at once, instead of `beta` and `total_correlation`.
+    likelihood, noise, hidden, layers, activation, slope
+        As in `IVAE`.
+    steps, batch_size, learning_rate, warmup, restarts, seed, device
+        As in `IVAE`.
+
+    Notes
+    -----
+    The prior is standard normal for all rows, so nothing identifies the latent variables: any
+    rotation of them has the same likelihood.
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        beta: float = 1.0,
+        total_correlation: float = 1.0,
+        weights: ElboWeights | None = None,
+        likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood,
+        noise: float | Literal["learned"] = _DEFAULTS.noise,
+        hidden: int = _DEFAULTS.hidden,
+        layers: int = _DEFAULTS.layers,
+        activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation,
+        slope: float = _DEFAULTS.slope,
+        steps: int = _DEFAULTS.steps,
+        batch_size: int = _DEFAULTS.batch_size,
+        learning_rate: float = _DEFAULTS.learning_rate,
+        warmup: float = _DEFAULTS.warmup,
+        restarts: int = 1,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.n_components = n_components
+        self.beta = beta
+        self.total_correlation = total_correlation
+        self.weights = weights
+        self.likelihood = likelihood
+        self.noise = noise
+        self.hidden = hidden
+        self.layers = layers
+        self.activation = activation
+        self.slope = slope
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.warmup = warmup
+        self.restarts = restarts
+        self.seed = seed
+        self.device = device
+
+    def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
+        """Train the model on x (n_times, n_features); u is for the same grammar as `IVAE`."""
+        # One label on every second row: the model has no place for it.
+        super().fit(x, np.arange(len(np.asarray(x))) % 2)
+        # Without u there is one segment, whose law does not change.
+        self.diagnostics_ = replace(
+            self.diagnostics_,
+            n_segments=1,
+            rank=0,
+            condition=math.inf,
+            modulation=(),
+            modulation_error=(),
+        )
+        return self
+
+    def _prepared(self, x: ArrayLike, u: ArrayLike | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        return super()._prepared(x, np.zeros(len(np.asarray(x)), dtype=np.int64))
+
+    def _settings(self) -> VAESettings:
+        parameters = _with_weights(self)
+        if self.weights is None:
+            parameters["weights"] = {
+                "mutual_information": self.beta,
+                "total_correlation": self.beta * self.total_correlation,
+                "dimension_wise_kl": self.beta,
+            }
+        return checks.validated(VAESettings, parameters)
+
+    def sample(self, count: int) -> NDArray[np.float64]:
+        """Draw observations, shape (count, n_features), float64, in the units of x."""
+        self._check_fitted()
+        if count < 1:
+            raise InputError(f"Invalid value {count} for 'count': give 1 or more.")
+        return self._sample(torch.zeros(count, dtype=torch.int64))

@@ -1,0 +1,356 @@
+"""What the stacked models' estimators share: checking, scaling, fitting, saving."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel
+from safetensors.torch import load_file, save_file
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from causal_ivae.errors import FitError, InputError, SettingsError
+from causal_ivae.seeding import child_seed
+from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose, residual_dependence
+from causal_ivae.unmixing.ensemble import (
+    Fit,
+    ModelSettings,
+    fit_stack,
+    make_model,
+    resolve_device,
+)
+from causal_ivae.unmixing.estimators import checks
+from causal_ivae.unmixing.model import Auxiliary, StackedModel
+
+_Model = TypeVar("_Model", bound=StackedModel)
+
+
+class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
+    """A stack whose members are the restarts of one model.
+
+    Subclasses say which settings their parameters make.
+    """
+
+    n_components: int | None = None
+    restarts: int
+    seed: int
+    device: str
+    model_: _Model
+    segments_: NDArray[np.int64] | None
+
+    def _settings(self) -> ModelSettings:
+        raise NotImplementedError
+
+    def _takes_columns_as_they_are(self) -> bool:
+        return False
+
+    def fit(self, x: ArrayLike, u: ArrayLike) -> Self:
+        """Train the model.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_times, n_features)
+            Of any unit; z-scored inside.
+        u : array_like, shape (n_times,) of int, or (n_times,) or (n_times, n_auxiliary) of float
+            The auxiliary variable: the segment of every row, at least two distinct values with
+            two rows each; or a real number or vector per row.
+
+        Returns
+        -------
+        self
+            With ``objective_`` (float, nats per row of z-scored data), ``slope_``,
+            ``training_curve_`` (ndarray, shape (points, 2): step and objective), all three of the
+            restart with the best objective, ``restart_objectives_`` (ndarray, shape (restarts,);
+            NaN where training diverged twice) and ``diagnostics_``.
+
+        Raises
+        ------
+        InputError
+            If shapes disagree, a value is not finite, a column is constant, or segments are too
+            few or too short.
+        FitError
+            If the training of every restart diverged, at half the rate too.
+        """
+        settings = self._settings()
+        data = checks.matrix(x)
+        self._learn_scales(data)
+        auxiliary = self._learn_auxiliary(u, len(data))
+        self._auxiliary_ = auxiliary
+        if self.restarts < 1:
+            raise SettingsError(f"Invalid value {self.restarts} for 'restarts': give 1 or more.")
+        values = self._standardised(data)[0]
+        positions = self._auxiliary(u, len(data))
+        columns = torch.arange(data.shape[1], device=values.device).repeat(self.restarts, 1)
+        stack, fit = fit_stack(
+            self._build(data.shape[1]),
+            [child_seed(self.seed, "fit", restart) for restart in range(self.restarts)],
+            values,
+            columns,
+            positions,
+            settings,
+            order_seed=child_seed(self.seed, "order of volumes"),
+        )
+        if not np.isfinite(fit.objective).any():
+            raise FitError(
+                "Training diverged, at half the rate too; use a smaller 'learning_rate' than "
+                f"{settings.learning_rate} or another 'seed'."
+            )
+        self._keep(stack, fit)
+        [self.diagnostics_] = diagnose(
+            fit,
+            positions,
+            restarts=self.restarts,
+            n_statistics=2 if getattr(self, "modulates", None) == "mean_variance" else 1,
+        )
+        return self
+
+    def diagnose(self, x: ArrayLike, u: ArrayLike | None = None, *, seed: int = 0) -> Diagnostics:
+        """Say whether the fit can be believed, residual dependence included.
+
+        Parameters
+        ----------
+        x, u : array_like, as in `fit`
+            In the order of time.
+        seed : int
+            Of the null distribution.
+
+        Returns
+        -------
+        Diagnostics
+            ``diagnostics_``, and HSIC between the recovered disturbances given u, with circular
+            shifts in time; a continuous u is not conditioned on, so nothing is tested there.
+        """
+        data, given = self._prepared(x, u)
+        if given.dim() > 1:
+            return self.diagnostics_
+        with torch.inference_mode():
+            z = self.model_.disturbances(data, given)
+        p_value = residual_dependence(z, given.cpu().numpy(), seed=seed)[0]
+        return replace(self.diagnostics_, dependence_p=float(p_value))
+
+    def _keep(self, stack: StackedModel, fit: Fit) -> None:
+        best = int(np.nanargmax(fit.objective))
+        self.model_ = self._build(len(self.mean_))([0])  # type: ignore[assignment]
+        self.model_.load_state_dict({k: v[best : best + 1] for k, v in stack.state_dict().items()})
+        self.model_.keys.copy_(stack.keys[best : best + 1])
+        self.restart_objectives_ = fit.objective
+        self.retried_ = fit.retried
+        self.objective_ = float(fit.objective[best])
+        self.slope_ = float(fit.slope[best])
+        self.training_curve_ = np.column_stack([fit.curve_steps, fit.curves[best]])
+
+    def fit_transform(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
+        """Train and return the disturbances of the training rows."""
+        return self.fit(x, u).transform(x, u)
+
+    def transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the estimated disturbances, shape (n_times, n_components), float64.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_times, n_features)
+        u : array_like, as in `fit`
+            Segments that were in the data the model was fitted to.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, u is missing or holds an unknown segment.
+        """
+        data, given = self._prepared(x, u)
+        with torch.inference_mode():
+            z = self.model_.disturbances(data, given)
+        return z[0].double().cpu().numpy()
+
+    def score(self, x: ArrayLike, u: ArrayLike | None = None) -> float:
+        """Return the objective, mean over rows, in nats and in the units of x."""
+        data, given = self._prepared(x, u)
+        with torch.inference_mode():
+            value = self.model_.evaluate(data, given)
+        return float(value[0]) - self._log_scale()
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights as safetensors, and everything else as JSON beside them.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Ends in ``.safetensors``.
+        """
+        path = checked_path(path)
+        self._check_fitted()
+        weights = {k: v.detach().cpu().contiguous() for k, v in self.model_.state_dict().items()}
+        save_file(weights, path)
+        description = {
+            "class": type(self).__name__,
+            "parameters": plain_parameters(self),
+            "keys": self.model_.keys.tolist(),
+            "mean": self.mean_.tolist(),
+            "scale": self.scale_.tolist(),
+            "segments": None if self.segments_ is None else self.segments_.tolist(),
+            "u_mean": self.u_mean_.tolist(),
+            "u_scale": self.u_scale_.tolist(),
+            "objective": self.objective_,
+            "restart_objectives": [
+                value if np.isfinite(value) else None for value in self.restart_objectives_.tolist()
+            ],
+            "retried": self.retried_.tolist(),
+            "slope": self.slope_,
+            "training_curve": self.training_curve_.tolist(),
+            "diagnostics": self.diagnostics_.as_dict(),
+        }
+        path.with_suffix(".json").write_text(
+            json.dumps(description, indent=2, allow_nan=False), encoding="utf-8"
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read back what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, or it was written by another class.
+        """
+        path = checked_path(path)
+        description = read_description(path, cls.__name__)
+        self = cls(**description["parameters"])
+        self.mean_, self.scale_ = np.array(description["mean"]), np.array(description["scale"])
+        segments = description["segments"]
+        self.segments_ = None if segments is None else np.array(segments)
+        self.u_mean_, self.u_scale_ = (
+            np.array(description["u_mean"]),
+            np.array(description["u_scale"]),
+        )
+        self._auxiliary_ = Auxiliary(
+            segments=0 if segments is None else len(segments), features=len(self.u_mean_)
+        )
+        self.objective_, self.slope_ = description["objective"], description["slope"]
+        self.restart_objectives_ = np.array(description["restart_objectives"], dtype=np.float64)
+        self.retried_ = np.array(description["retried"])
+        self.training_curve_ = np.array(description["training_curve"])
+        self.diagnostics_ = Diagnostics.from_dict(description["diagnostics"])
+        self.model_ = self._build(len(self.mean_))([0])  # type: ignore[assignment]
+        self.model_.load_state_dict(load_file(path))
+        self.model_.keys.copy_(torch.tensor(description["keys"], dtype=torch.int32))
+        return self
+
+    def _build(self, n_features: int) -> "partial[StackedModel]":
+        components = n_features if self.n_components is None else self.n_components
+        if not 1 <= components <= n_features:
+            raise InputError(
+                f"n_components is {components}, but 'x' has {n_features} columns; give 1 to "
+                f"{n_features}."
+            )
+        return partial(
+            make_model,
+            n_features=n_features,
+            n_components=components,
+            auxiliary=self._auxiliary_,
+            settings=self._settings(),
+            device=resolve_device(self.device),
+        )
+
+    def _learn_scales(self, data: NDArray[np.float64]) -> None:
+        spread = data.std(axis=0)
+        constant = checks.constant_columns(data)
+        if len(constant):
+            raise InputError(f"Column {constant[0]} of 'x' is constant; leave it out.")
+        plain = self._takes_columns_as_they_are()
+        self.mean_ = np.zeros(len(spread)) if plain else data.mean(axis=0)
+        self.scale_ = np.ones(len(spread)) if plain else spread
+
+    def _learn_auxiliary(self, u: ArrayLike, length: int) -> Auxiliary:
+        self.u_mean_ = self.u_scale_ = np.empty(0)
+        if not checks.is_continuous(u):
+            self.segments_, _ = checks.distinct_segments(checks.labels(u, length))
+            return Auxiliary(segments=len(self.segments_))
+        self.segments_ = None
+        given = checks.covariates(u, length)
+        self.u_mean_, self.u_scale_ = given.mean(axis=0), given.std(axis=0)
+        constant = checks.constant_columns(given)
+        if len(constant):
+            raise InputError(f"Column {constant[0]} of 'u' is constant; u must vary.")
+        return Auxiliary(features=given.shape[1])
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "model_"):
+            raise InputError(f"This {type(self).__name__} is not fitted; call fit(x, u) first.")
+
+    def _prepared(self, x: ArrayLike, u: ArrayLike | None) -> tuple[Tensor, Tensor]:
+        self._check_fitted()
+        data = checks.matrix(x)
+        rows = self._standardised(data)
+        if u is None:
+            raise InputError(f"{type(self).__name__} needs the auxiliary variable: give x and u.")
+        return rows, self._auxiliary(u, len(data))
+
+    def _standardised(self, data: NDArray[np.float64]) -> Tensor:
+        if data.shape[1] != len(self.mean_):
+            raise InputError(
+                f"'x' has {data.shape[1]} columns; the model was fitted to {len(self.mean_)}."
+            )
+        scaled = ((data - self.mean_) / self.scale_).astype(np.float32)
+        return torch.as_tensor(scaled, device=resolve_device(self.device))[None]
+
+    def _auxiliary(self, u: ArrayLike, length: int) -> Tensor:
+        device = resolve_device(self.device)
+        if self.segments_ is None:
+            given = checks.covariates(u, length)
+            if given.shape[1] != len(self.u_mean_):
+                raise InputError(
+                    f"'u' has {given.shape[1]} columns; the model was fitted to "
+                    f"{len(self.u_mean_)}."
+                )
+            scaled = ((given - self.u_mean_) / self.u_scale_).astype(np.float32)
+            return torch.as_tensor(scaled, device=device)
+        labels = checks.labels(u, length)
+        position = np.searchsorted(self.segments_, labels).clip(max=len(self.segments_) - 1)
+        unknown = np.flatnonzero(self.segments_[position] != labels)
+        if len(unknown):
+            raise InputError(
+                f"Segment {labels[unknown[0]]} in row {unknown[0]} of 'u' was not in the data that "
+                "the model was fitted to."
+            )
+        return torch.as_tensor(position, device=device)
+
+    def _log_scale(self) -> float:
+        return float(np.log(self.scale_).sum())
+
+
+def plain_parameters(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return the parameters of an estimator as JSON can hold them."""
+    parameters: dict[str, Any] = estimator.get_params()
+    return {
+        name: value.model_dump()
+        if isinstance(value, BaseModel)
+        else value.item()
+        if isinstance(value, np.generic)
+        else value
+        for name, value in parameters.items()
+    }
+
+
+def checked_path(path: str | Path) -> Path:
+    """Return the path of the weights, or say what its name must end in."""
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise InputError(f"'{path}' must end in '.safetensors'; the JSON is written beside it.")
+    return path
+
+
+def read_description(path: Path, name: str) -> dict[str, Any]:
+    """Return the JSON beside the weights of a model of the class named."""
+    beside = path.with_suffix(".json")
+    for needed in (path, beside):
+        if not needed.is_file():
+            raise InputError(f"There is no file '{needed}'; save() writes both.")
+    description: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
+    if description["class"] != name:
+        raise InputError(f"'{path}' holds a {description['class']}, not a {name}.")
+    return description

@@ -1,0 +1,159 @@
+"""Linear baselines in the same grammar: FastICA and DirectLiNGAM, which see no segments."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import sklearn.decomposition
+import torch
+from numpy.typing import ArrayLike, NDArray
+from safetensors.torch import load_file, save_file
+from sklearn.base import BaseEstimator
+
+from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.seeding import child_seed
+from causal_ivae.unmixing.estimators import checks
+from causal_ivae.unmixing.estimators.base import checked_path, plain_parameters, read_description
+
+
+class _Linear(BaseEstimator):  # type: ignore[misc]
+    """``transform(x)`` is ``(x - mean_) @ unmixing_.T``."""
+
+    mean_: NDArray[np.float64]
+    unmixing_: NDArray[np.float64]
+
+    def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:
+        """Estimate the unmixing of x (n_times, n_features); u is for the same grammar as IVAE."""
+        raise NotImplementedError
+
+    def transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return the disturbances, shape (n_times, n_components), float64; u is ignored."""
+        self._check_fitted()
+        data = checks.matrix(x)
+        if data.shape[1] != len(self.mean_):
+            raise InputError(
+                f"'x' has {data.shape[1]} columns; the model was fitted to {len(self.mean_)}."
+            )
+        return np.asarray((data - self.mean_) @ self.unmixing_.T)
+
+    def fit_transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Estimate, and return the disturbances of the same rows."""
+        return self.fit(x, u).transform(x)
+
+    def save(self, path: str | Path) -> None:
+        """Write the matrices as safetensors, and the parameters as JSON beside them."""
+        path = checked_path(path)
+        self._check_fitted()
+        arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        save_file({k: torch.as_tensor(v).contiguous() for k, v in arrays.items()}, path)
+        description = {"class": type(self).__name__, "parameters": plain_parameters(self)}
+        path.with_suffix(".json").write_text(json.dumps(description, indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read back what `save` wrote."""
+        path = checked_path(path)
+        self = cls(**read_description(path, cls.__name__)["parameters"])
+        for name, value in load_file(path).items():
+            setattr(self, name, value.numpy())
+        return self
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "unmixing_"):
+            raise InputError(f"This {type(self).__name__} is not fitted; call fit(x) first.")
+
+
+class FastICA(_Linear):
+    """Linear ICA by scikit-learn's FastICA (Hyvarinen 1999).
+
+    Parameters
+    ----------
+    n_components : int or None
+    seed : int
+    max_iter : int
+    """
+
+    def __init__(self, n_components: int | None = None, *, seed: int = 0, max_iter: int = 1000):
+        self.n_components = n_components
+        self.seed = seed
+        self.max_iter = max_iter
+
+    def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
+        """Estimate the unmixing; u is ignored.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_times, n_features)
+
+        Returns
+        -------
+        self
+            With ``unmixing_`` (ndarray, shape (n_components, n_features)).
+        """
+        data = checks.matrix(x)
+        n = data.shape[1] if self.n_components is None else self.n_components
+        if not 1 <= n <= data.shape[1]:
+            raise InputError(
+                f"n_components is {n}, but 'x' has {data.shape[1]} columns; give 1 to "
+                f"{data.shape[1]}."
+            )
+        model = sklearn.decomposition.FastICA(
+            n,
+            whiten="unit-variance",
+            random_state=child_seed(self.seed, "FastICA") % 2**32,
+            max_iter=self.max_iter,
+        ).fit(data)
+        self.mean_, self.unmixing_ = model.mean_, model.components_
+        return self
+
+
+class DirectLiNGAM(_Linear):
+    """Linear non-Gaussian acyclic model (Shimizu et al. 2011), by the lingam package.
+
+    Parameters
+    ----------
+    seed : int
+
+    Notes
+    -----
+    x = B x + n with B acyclic; the disturbances are n = (I - B)(x - mean).
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
+        """Estimate the unmixing; u is ignored.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_times, n_features)
+
+        Returns
+        -------
+        self
+            With ``unmixing_`` (ndarray, shape (n_features, n_features)) and ``adjacency_``
+            (ndarray, shape (n_features, n_features); row = cause, column = effect).
+
+        Raises
+        ------
+        SettingsError
+            If the lingam package is not installed.
+        """
+        try:
+            lingam = import_module("lingam")
+        except ImportError as error:
+            raise SettingsError(
+                "DirectLiNGAM needs the package lingam: pip install 'causal-ivae[lingam]'."
+            ) from error
+        data = checks.matrix(x)
+        model = lingam.DirectLiNGAM(random_state=child_seed(self.seed, "LiNGAM") % 2**32)
+        model.fit(data)
+        # lingam's matrix has the effect in the row.
+        effects = np.asarray(model.adjacency_matrix_, dtype=np.float64)
+        self.mean_ = data.mean(axis=0)
+        self.adjacency_ = effects.T
+        self.unmixing_ = np.eye(len(effects)) - effects
+        return self

@@ -1,0 +1,112 @@
+"""TCL, one data set at a time."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from causal_ivae.config import TCLSettings
+from causal_ivae.errors import InputError
+from causal_ivae.unmixing.estimators import checks
+from causal_ivae.unmixing.estimators.base import StackedEstimator
+from causal_ivae.unmixing.model import Auxiliary
+from causal_ivae.unmixing.tcl import StackedTCL
+
+_DEFAULTS = TCLSettings()
+
+
+class TCL(StackedEstimator[StackedTCL]):
+    """Time-contrastive learning (Hyvarinen and Morioka 2016).
+
+    Parameters
+    ----------
+    hidden, layers, maxout : int
+        Width, number of weight matrices and pieces of each unit of the maxout network.
+    steps, batch_size, learning_rate, weight_decay
+        Adam with a cosine schedule on shuffled minibatches.
+    ica : {"fastica", "score_matching"}
+        Linear ICA of the features.  FastICA fails where the segments' variances of different
+        disturbances are correlated; piecewise-stationary score matching (Monti et al. 2019) does
+        not ask for that.
+    ica_iterations : int
+        Of FastICA.
+    restarts : int
+        Fits from different starting weights, trained as one stack; the best classifier is kept.
+    seed : int
+    device : str
+
+    Notes
+    -----
+    The components estimate the absolute values of the disturbances.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int = _DEFAULTS.hidden,
+        layers: int = _DEFAULTS.layers,
+        maxout: int = _DEFAULTS.maxout,
+        steps: int = _DEFAULTS.steps,
+        batch_size: int = _DEFAULTS.batch_size,
+        learning_rate: float = _DEFAULTS.learning_rate,
+        weight_decay: float = _DEFAULTS.weight_decay,
+        ica: Literal["fastica", "score_matching"] = _DEFAULTS.ica,
+        ica_iterations: int = _DEFAULTS.ica_iterations,
+        restarts: int = 1,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.hidden = hidden
+        self.layers = layers
+        self.maxout = maxout
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.ica = ica
+        self.ica_iterations = ica_iterations
+        self.restarts = restarts
+        self.seed = seed
+        self.device = device
+
+    def _settings(self) -> TCLSettings:
+        return checks.validated(TCLSettings, self.get_params())
+
+    def _learn_auxiliary(self, u: ArrayLike, length: int) -> Auxiliary:
+        if checks.is_continuous(u):
+            raise InputError(
+                f"'u' has shape {np.shape(u)} and type {np.asarray(u).dtype}; TCL classifies "
+                "segments, so u must be integers, one per row of 'x'."
+            )
+        return super()._learn_auxiliary(u, length)
+
+    def transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return the independent components of the features.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_times, n_features)
+        u : ignored
+            For the same grammar as `IVAE`.
+
+        Returns
+        -------
+        ndarray, shape (n_times, n_features), float64
+        """
+        self._check_fitted()
+        with torch.inference_mode():
+            z = self.model_.disturbances(self._standardised(checks.matrix(x)))
+        return z[0].double().cpu().numpy()
+
+    def score(self, x: ArrayLike, u: ArrayLike | None = None) -> float:
+        """Return the mean log-probability of the true segment, nats per row."""
+        rows, given = self._prepared(x, u)
+        with torch.inference_mode():
+            return float(self.model_.evaluate(rows, given)[0])
+
+    def accuracy(self, x: ArrayLike, u: ArrayLike) -> float:
+        """Return the share of rows whose segment is named rightly."""
+        rows, given = self._prepared(x, u)
+        with torch.inference_mode():
+            return float(self.model_.accuracy(rows, given)[0])

@@ -1,0 +1,105 @@
+"""Linear independent component analysis of every stack member."""
+
+import torch
+from torch import Tensor
+
+from causal_ivae.unmixing.priors import segment_means
+
+_STEPS = 400
+_LEARNING_RATE = 0.05
+_RIDGE = 1e-6
+
+
+def fast_ica(x: Tensor, *, iterations: int) -> tuple[Tensor, Tensor]:
+    """Unmix every member by symmetric FastICA with the log cosh contrast.
+
+    Parameters
+    ----------
+    x : Tensor, shape (members, rows, n_components), float32
+    iterations : int
+        Fixed; the iteration converges cubically, and members need not agree when to stop.
+
+    Returns
+    -------
+    mean : Tensor, shape (members, 1, n_components), float32
+    weight : Tensor, shape (members, n_components, n_components), float32
+        ``(x - mean) @ weight`` are the components, of unit variance; directions of x without
+        variance get weight zero, and so does a member whose training diverged.
+
+    Notes
+    -----
+    Hyvarinen 1999, "Fast and robust fixed-point algorithms for independent component analysis",
+    equations 20 and 45, in double precision.
+    """
+    # The decompositions refuse a whole stack for one member that is not finite.
+    finite = x.isfinite().all(-1).all(-1)[:, None, None]
+    double = torch.where(finite, x.double(), 0.0)
+    mean = double.mean(1, keepdim=True)
+    centred = double - mean
+    rows = centred.shape[1]
+    values, vectors = torch.linalg.eigh(centred.mT @ centred / rows)
+    usable = values > 1e-10 * values.amax(-1, keepdim=True).clamp_min(1e-300)
+    scale = torch.where(usable, values.clamp_min(1e-300).rsqrt(), torch.zeros_like(values))
+    whitening = vectors * scale[:, None, :]
+    white = centred @ whitening
+    n = white.shape[-1]
+    unmixing = torch.eye(n, dtype=white.dtype, device=white.device).expand(len(white), n, n)
+    for _ in range(iterations):
+        response = torch.tanh(white @ unmixing.mT)
+        slope = (1.0 - response.square()).mean(1)
+        left, _, right = torch.linalg.svd(response.mT @ white / rows - slope[:, :, None] * unmixing)
+        unmixing = left @ right
+    return mean.to(x.dtype), (whitening @ unmixing.mT).to(x.dtype)
+
+
+def score_matching_ica(x: Tensor, u: Tensor, mean: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Unmix every member by the change of its components' variances between segments.
+
+    Parameters
+    ----------
+    x : Tensor, shape (members, rows, n_components), float32
+    u : Tensor, shape (rows,), int64
+        Segments 0, 1, ...
+    mean : Tensor, shape (members, 1, n_components)
+    weight : Tensor, shape (members, n_components, n_components)
+        Where to start: what `fast_ica` returned.
+
+    Returns
+    -------
+    mean, weight : Tensor
+        As `fast_ica` returns them.
+
+    Notes
+    -----
+    Piecewise-stationary linear ICA by score matching, the last step of Monti, Zhang, Hyvarinen
+    2019, section 3.2.  With p(x|u) of score -sum_i lambda_iu (w_i' x) w_i, the objective of
+    Hyvarinen 2005, equation 4, is quadratic in the lambda of a segment, whose best value is
+    closed: lambda_u = M_u^-1 |w|^2 with M_u = (W W') * (W C_u W').  The segments' covariances
+    C_u are all that is needed of the data.  Unlike FastICA it does not ask that the segments'
+    variances of different components be uncorrelated.
+    """
+    white = ((x - mean) @ weight).double().nan_to_num(0.0)
+    counts = torch.bincount(u).to(white.dtype)
+    n = white.shape[-1]
+    centred = white - segment_means(white, u)[:, u]
+    products = (centred[..., :, None] * centred[..., None, :]).flatten(2)
+    covariance = segment_means(products, u).reshape(len(white), -1, n, n)
+    # Training ends in inference mode, whose tensors cannot be differentiated through.
+    with torch.inference_mode(False), torch.enable_grad():
+        covariance, share = covariance.clone(), (counts / counts.sum()).clone()
+        identity = torch.eye(n, dtype=white.dtype, device=white.device)
+        free = identity.repeat(len(white), 1, 1).requires_grad_()
+        optimizer = torch.optim.Adam([free], lr=_LEARNING_RATE, foreach=True)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+        for _ in range(_STEPS):
+            rows_of_w = torch.nn.functional.normalize(free, dim=-1)[:, None]
+            gram = rows_of_w @ rows_of_w.mT * (rows_of_w @ covariance @ rows_of_w.mT)
+            gram = gram + _RIDGE * identity
+            ones = gram.new_ones(*gram.shape[:-1], 1)
+            value = torch.linalg.solve(gram, ones).sum((-1, -2))
+            optimizer.zero_grad()
+            torch.autograd.backward(-(value * share).sum())
+            optimizer.step()
+            schedule.step()
+    unmixing = torch.nn.functional.normalize(free.detach(), dim=-1).to(weight.dtype)
+    return mean, weight @ unmixing.mT

@@ -1,0 +1,80 @@
+"""What every stack of models offers to the training loop."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """What the auxiliary variable u is.
+
+    Attributes
+    ----------
+    segments : int
+        Number of segments, where u is a label, shape (rows,) int64; else 0.
+    features : int
+        Number of columns, where u is continuous, shape (rows, features) float32; else 0.
+    """
+
+    segments: int = 0
+    features: int = 0
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """The rows of one training step.
+
+    Attributes
+    ----------
+    x : Tensor, shape (members, rows, n_features), float32
+    u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
+    step : int
+        Number of the step, which names the draws of random numbers.
+    share : float
+        Share of training done after this step, in (0, 1].
+    n_times : int
+        Rows of the whole training set.
+    """
+
+    x: Tensor
+    u: Tensor
+    step: int
+    share: float
+    n_times: int
+
+
+class StackedModel(nn.Module, ABC):
+    """A stack of models of one kind; every parameter has a leading axis of members.
+
+    Attributes
+    ----------
+    keys : Tensor, shape (members, 2), int32
+        Of the members' random streams, from `causal_ivae.unmixing.draws.member_keys`.
+    n_components : int
+    """
+
+    keys: Tensor
+    n_components: int
+
+    @abstractmethod
+    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
+        """Return what is to grow, and what the optimiser is to lower, each (members,).
+
+        The first is what is recorded, in nats per row; the second may weight its terms.
+        """
+
+    @abstractmethod
+    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the objective on all rows given, nats per row, shape (members,)."""
+
+    @abstractmethod
+    def disturbances(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the estimated disturbances, shape (members, rows, n_components)."""
+
+    def start(self, x: Tensor, u: Tensor) -> None:
+        """Set what is estimated before training, from all rows."""
+
+    def finish(self, x: Tensor, u: Tensor) -> None:
+        """Estimate what follows training, from all rows."""

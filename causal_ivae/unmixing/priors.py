@@ -1,0 +1,160 @@
+"""The conditional prior p(z|u) of every stack member."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from causal_ivae.config import Modulates, PriorFamily
+from causal_ivae.unmixing.draws import standard_normal, uniform
+from causal_ivae.unmixing.model import Auxiliary
+from causal_ivae.unmixing.networks import Initialiser, StackedMLP, look_up
+
+_LOG_2PI = math.log(2.0 * math.pi)
+_HIDDEN = 32
+_MIN_SCALE = 1e-2
+
+
+class StackedPrior(nn.Module):
+    """p(z|u) = product over i of a Gaussian or Laplace law, modulated by u.
+
+    Parameters
+    ----------
+    init : Initialiser
+    n_components : int
+    auxiliary : Auxiliary
+        Scales (and means) are looked up per segment, or given by an MLP of a continuous u; with
+        neither, p(z) is the standard law and nothing is learned.
+    family : {"gaussian", "laplace"}
+    modulates : {"variance", "mean_variance"}
+
+    Notes
+    -----
+    Khemakhem et al. 2020, equation 7, with sufficient statistics z^2 or |z|, and z.
+    """
+
+    def __init__(
+        self,
+        init: Initialiser,
+        n_components: int,
+        auxiliary: Auxiliary,
+        *,
+        family: PriorFamily,
+        modulates: Modulates,
+    ) -> None:
+        super().__init__()
+        self.family = family
+        self.modulates = modulates
+        self.n_components = n_components
+        self.log_scale: nn.Parameter | None = None
+        self.mean: nn.Parameter | None = None
+        self.network: StackedMLP | None = None
+        if auxiliary.segments:
+            self.log_scale = init.symmetric(auxiliary.segments, n_components, bound=0.1)
+            if modulates == "mean_variance":
+                self.mean = init.symmetric(auxiliary.segments, n_components, bound=0.1)
+        elif auxiliary.features:
+            self.network = StackedMLP(
+                init,
+                auxiliary.features,
+                n_components * (2 if modulates == "mean_variance" else 1),
+                hidden=_HIDDEN,
+                layers=3,
+                act=torch.tanh,
+            )
+
+    def at(self, u: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log scale and mean of p(z|u), each (members, rows, n_components).
+
+        Parameters
+        ----------
+        u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
+        like : Tensor, shape (..., members, rows, n_components)
+            What they will be compared with.
+        """
+        if self.network is not None:
+            given = self.network(u.expand(like.shape[-3], *u.shape))
+            log_scale, *mean = given.split(self.n_components, dim=-1)
+            return log_scale.clamp(-6.0, 6.0), mean[0] if mean else torch.zeros_like(log_scale)
+        if self.log_scale is None:
+            return torch.zeros_like(like), torch.zeros_like(like)
+        log_scale = look_up(self.log_scale, u).clamp(-6.0, 6.0)
+        mean_at = torch.zeros_like(log_scale) if self.mean is None else look_up(self.mean, u)
+        return log_scale, mean_at
+
+    def match(self, z: Tensor, u: Tensor) -> None:
+        """Set the table of scales and means to the segments' moments of z.
+
+        Parameters
+        ----------
+        z : Tensor, shape (members, rows, n_components)
+        u : Tensor, shape (rows,), int64
+        """
+        if self.log_scale is None:
+            return
+        z = z.nan_to_num(0.0)
+        if self.mean is not None:
+            self.mean.copy_(segment_means(z, u))
+            z = z - self.mean[:, u]
+        if self.family == "gaussian":
+            scale = segment_means(z.square(), u).sqrt()
+        else:
+            scale = segment_means(z.abs(), u)
+        self.log_scale.copy_(scale.clamp_min(_MIN_SCALE).log())
+
+    def log_density(self, z: Tensor, u: Tensor) -> Tensor:
+        """Return log p_i(z_i|u) of z (..., members, rows, n_components), of that shape, nats."""
+        log_scale, mean = self.at(u, z)
+        return self._log_density(z, log_scale, mean)
+
+    def _log_density(self, z: Tensor, log_scale: Tensor, mean: Tensor) -> Tensor:
+        standard = (z - mean) * torch.exp(-log_scale)
+        if self.family == "gaussian":
+            return -0.5 * standard.square() - log_scale - 0.5 * _LOG_2PI
+        return -standard.abs() - log_scale - math.log(2.0)
+
+    def kl(self, mean: Tensor, log_std: Tensor, u: Tensor) -> Tensor:
+        """KL(N(mean, std^2) || p(z|u)) in closed form, shape (members, rows, n_components)."""
+        log_scale, prior_mean = self.at(u, mean)
+        mean = mean - prior_mean
+        negative_entropy = -log_std - 0.5 * (1.0 + _LOG_2PI)
+        if self.family == "gaussian":
+            second_moment = mean.square() + torch.exp(2.0 * log_std)
+            cross = log_scale + 0.5 * _LOG_2PI
+            return negative_entropy + cross + 0.5 * second_moment * torch.exp(-2.0 * log_scale)
+        # E|z| of a Gaussian; the Laplace law's scale b has standard deviation sqrt(2) b.
+        std = log_std.exp()
+        ratio = mean / std
+        absolute = std * math.sqrt(2.0 / math.pi) * torch.exp(
+            -0.5 * ratio.square()
+        ) + mean * torch.erf(ratio / math.sqrt(2.0))
+        return negative_entropy + log_scale + math.log(2.0) + absolute * torch.exp(-log_scale)
+
+    def draw(self, u: Tensor, keys: Tensor, stream: int) -> Tensor:
+        """Draw z from p(z|u), shape (members, rows, n_components)."""
+        shape = (len(u), self.n_components)
+        log_scale, mean = self.at(u, torch.zeros(len(keys), *shape, device=keys.device))
+        if self.family == "gaussian":
+            standard = standard_normal(keys, stream, shape)
+        else:
+            share = uniform(keys, stream, shape) - 0.5
+            standard = -share.sign() * torch.log1p(-2.0 * share.abs())
+        return mean + log_scale.exp() * standard
+
+
+def segment_means(values: Tensor, u: Tensor) -> Tensor:
+    """Return the mean in every segment.
+
+    Parameters
+    ----------
+    values : Tensor, shape (members, rows, columns)
+    u : Tensor, shape (rows,), int64
+
+    Returns
+    -------
+    Tensor, shape (members, segments, columns)
+    """
+    # A product, because index_add adds in another order every time on CUDA.
+    one_hot = nn.functional.one_hot(u).to(values.dtype)
+    share = (one_hot / one_hot.sum(0).clamp_min(1.0)).mT.contiguous()
+    return share.expand(len(values), *share.shape) @ values
