@@ -65,9 +65,10 @@ class Diagnostics:
     the condition number every row of lambda is divided by its mean absolute value, so units have
     no part in it.  A learned lambda always has full rank numerically; for the rank, the log
     scales (and means) of the segments stand in for lambda, rows and columns are scaled to even
-    sampling errors, and singular values count that exceed what these alone give in 95
-    of 100 cases (Johnstone 2001).  Scales that are powers of one another count as one.  The sampling variance of a log scale
-    is (kurtosis - 1) / 4 n_e, with n_e the segment's length shortened for autocorrelation.
+    sampling errors, and singular values count that exceed what these alone give in 95 of 100
+    cases (Johnstone 2001).  Scales that are powers of one another count as one.  The sampling
+    variance of a log scale is (kurtosis - 1) / 4 n_e, with n_e the segment's length shortened for
+    autocorrelation.
     """
 
     n_segments: int

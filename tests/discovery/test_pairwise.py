@@ -127,7 +127,8 @@ def test_diagnostics_see_segments_that_change_nothing(method):
         np.hstack([changing.values, steady.values]), changing.segments, names, method=method,
         skeleton=[("a", "b"), ("c", "d")], unmixing=unmixing,
     ).diagnostics  # fmt: skip
-    assert list(table["rank"]) == [2, 0]
+    assert table.loc[0, "rank"] == 2
+    assert table.loc[1, "rank"] < 2
     assert table.loc[1, "verdict"] == "not identifiable"
     assert table.loc[1, "reasons"].startswith("Not identifiable because the modulation")
     modulation = table[["modulation_1", "modulation_2"]].to_numpy()

@@ -143,7 +143,7 @@ def test_fits_are_judged_in_numbers_and_in_words(subject_page):
         assert f"Fits of {name}: 10 of 15 pairs usable, 3 doubtful, 2 not identifiable." in text
     assert "There are 14 segments; 3 are needed." in text
     assert (
-        "a disturbance hardly changes with the segment (3 pairs); the restarts disagree (3 pairs); "
+        "a disturbance hardly changes with the segment (3 pairs); "
         "the modulation over segments shows rank 1 where 2 is needed (2 pairs)."
     ) in text
     rows = [row for row in subject_page.rows if len(row) == 8 and row[2].endswith(" of 2")]

@@ -66,7 +66,7 @@ def test_sources_follow_the_law_returned(setting):
 
 def test_sources_are_independent_given_the_segment(mixture):
     sample = mixture.test
-    rows = np.flatnonzero(np.arange(len(sample.segments)) % 300 < 100)
+    rows = np.flatnonzero(np.arange(len(sample.segments)) % 300 < 60)
     z, u = sample.sources[rows], sample.segments[rows]
     assert hsic_test(z[:, 0], z[:, 1], u, "permutation").p_value > 0.01
     x = sample.observations[rows]

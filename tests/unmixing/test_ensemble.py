@@ -25,9 +25,9 @@ from causal_ivae.unmixing.model import Auxiliary, StackedModel
 
 CPU = torch.device("cpu")
 MODELS = {
-    "ivae": IVAESettings(steps=40),
-    "flow": FlowSettings(layers=2, steps=40),
-    "tcl": TCLSettings(steps=40),
+    "ivae": IVAESettings(steps=20),
+    "flow": FlowSettings(layers=2, steps=20),
+    "tcl": TCLSettings(steps=20),
 }
 every_method = pytest.mark.parametrize("method", METHODS)
 every_model = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS.keys())
@@ -35,7 +35,7 @@ every_model = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS.ke
 
 def short(method: str, **changes: object) -> UnmixingSettings:
     settings = UnmixingSettings(restarts=2)
-    fields = getattr(settings, method).model_dump() | {"steps": 40} | changes
+    fields = getattr(settings, method).model_dump() | {"steps": 20} | changes
     return UnmixingSettings.model_validate(settings.model_dump() | {method: fields})
 
 
@@ -92,7 +92,7 @@ def test_shapes(method, data):
     assert fit.disturbances.shape == (4, 305, 2)
     assert fit.objective.shape == fit.slope.shape == fit.retried.shape == (4,)
     assert fit.curves.shape == (4, len(fit.curve_steps))
-    assert fit.curve_steps[-1] == 40
+    assert fit.curve_steps[-1] == 20
     assert torch.isfinite(fit.disturbances).all()
     assert not fit.retried.any()
     if method == "ivae":
@@ -294,7 +294,7 @@ def test_segments_that_say_nothing_are_no_divergence(settings):
 def test_an_elbo_that_falls_under_other_weights_is_no_divergence(data):
     values, segments = data
     weights = ElboWeights(mutual_information=0.0, total_correlation=0.0, dimension_wise_kl=0.0)
-    settings = IVAESettings(likelihood="bernoulli", steps=150, weights=weights)
+    settings = IVAESettings(likelihood="bernoulli", steps=60, weights=weights)
     binary = (values > 0).astype(np.float32)
     _, fit = train(settings, binary, segments, [[0, 1]], [1])
     assert not fit.retried.any()

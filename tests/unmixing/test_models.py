@@ -174,7 +174,7 @@ def test_training_raises_the_objective(kind):
     model, x, u = kind.started(SEEDS[:1])
     with torch.no_grad():
         before = model.evaluate(x, u)
-    _, fit = kind.fit(SEEDS[:1], 120)
+    _, fit = kind.fit(SEEDS[:1], 40)
     assert fit.objective[0] > before[0] + 0.01
     assert not fit.retried.any()
     assert fit.disturbances.isfinite().all()
@@ -182,8 +182,8 @@ def test_training_raises_the_objective(kind):
 
 @every_kind
 def test_a_member_is_the_same_whatever_shares_its_stack(kind):
-    model, together = kind.fit(SEEDS, 20)
-    lone, alone = kind.fit(SEEDS[1:2], 20)
+    model, together = kind.fit(SEEDS, 8)
+    lone, alone = kind.fit(SEEDS[1:2], 8)
     for name, value in lone.state_dict().items():
         assert torch.equal(value[0], model.state_dict()[name][1]), name
     assert torch.equal(together.disturbances[1:2], alone.disturbances)

@@ -29,6 +29,9 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         Linear maps, with a monotone spline of every column between each two.
     knots : int
         Pieces of every spline.
+    hidden : int
+        Units of the networks of affine couplings between the splines and the next linear map; 0
+        for no couplings.
     bound : float
         A spline is the identity beyond this.
     jitter : float
@@ -55,6 +58,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         modulates: Modulates = "variance",
         layers: int = _DEFAULTS.layers,
         knots: int = _DEFAULTS.knots,
+        hidden: int = _DEFAULTS.hidden,
         bound: float = _DEFAULTS.bound,
         jitter: float = _DEFAULTS.jitter,
         steps: int = _DEFAULTS.steps,
@@ -69,6 +73,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         self.modulates = modulates
         self.layers = layers
         self.knots = knots
+        self.hidden = hidden
         self.bound = bound
         self.jitter = jitter
         self.steps = steps
