@@ -155,7 +155,7 @@ def _add_benchmark(commands: Any) -> None:
     benchmark.add_argument("what", choices=("stack",), metavar="WHAT", help="stack")
     benchmark.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
     benchmark.add_argument(
-        "--steps", type=_count, default=300, metavar="N", help="of every fit (default: 300)"
+        "--steps", type=_count, default=1000, metavar="N", help="of every fit (default: 1000)"
     )
     benchmark.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
 

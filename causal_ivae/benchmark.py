@@ -22,7 +22,7 @@ _DATA_SETS, _RESTARTS = 5, 5
 def benchmark_stack(
     output: Path,
     *,
-    steps: int = 300,
+    steps: int = 1000,
     n_per_segment: int = 1000,
     device: str = "auto",
     say: Callable[[str], None] = lambda _: None,

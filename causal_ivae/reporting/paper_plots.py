@@ -68,7 +68,7 @@ def _figure1(outcome: Outcome) -> Figure:
     for ax, (title, values) in zip(axes, outcome.points.items(), strict=True):
         shown = np.random.default_rng(0).permutation(len(values))[:_MOST_POINTS]
         colours = None if outcome.segments is None else outcome.segments[shown]
-        ax.scatter(*values[shown].T, c=colours, s=2, cmap="viridis", linewidths=0)
+        ax.scatter(*values[shown].T, c=colours, s=2, cmap="viridis", linewidths=0, rasterized=True)
         score = scores.loc[scores["method"] == title, "mcc_out"]
         ax.set_title(f"{title}\nMCC {score.max():.2f}" if len(score) else title)
         ax.set_xticks([])
