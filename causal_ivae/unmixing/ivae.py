@@ -14,7 +14,6 @@ from causal_ivae.unmixing.priors import StackedPrior
 _LOG_2PI = math.log(2.0 * math.pi)
 _NOISE_AT_START = 0.3
 _EVALUATION_STREAM = 1 << 22
-_ROWS_AT_ONCE = 8192
 
 
 class StackedIVAE(StackedModel):

@@ -1,7 +1,6 @@
 """The estimators: scikit-learn grammar, likelihoods, samples, recovery, and what they refuse."""
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.mixtures import simulate_binary
 from causal_ivae.simulate.sources import segment_sources
-from causal_ivae.unmixing.estimators import IVAE, TCL, VAE, DirectLiNGAM, FastICA, FlowIVAE
+from causal_ivae.unmixing.estimators import IVAE, TCL, VAE, FastICA, FlowIVAE
 from causal_ivae.unmixing.matching import mean_correlation
 
 WEIGHTS = ElboWeights(reconstruction=2.0, total_correlation=0.5)
@@ -404,52 +403,6 @@ def test_the_weights_of_the_vae():
         for weight in (1.0, 10.0)
     ]
     assert not np.allclose(*codes, atol=1e-3)
-
-
-def test_fast_ica_unmixes():
-    rng = np.random.default_rng(0)
-    sources = rng.laplace(size=(3000, 3))
-    x = sources @ rng.normal(size=(3, 3)) + [5.0, 0.0, -3.0]
-    model = FastICA(seed=1)
-    z = model.fit_transform(x)
-    assert mean_correlation(sources, x) < 0.95
-    assert mean_correlation(sources, z) > 0.99
-    np.testing.assert_allclose(z.std(axis=0), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(z, (x - model.mean_) @ model.unmixing_.T)
-
-
-def test_direct_lingam(tmp_path):
-    pytest.importorskip("lingam")
-    rng = np.random.default_rng(0)
-    noise = rng.laplace(size=(2000, 2)) * [1.0, 0.7]
-    x = np.column_stack([noise[:, 0] + 2.0, 1.5 * noise[:, 0] + noise[:, 1]])
-    model = DirectLiNGAM()
-    with pytest.raises(InputError, match="not fitted"):
-        model.transform(x)
-    z = model.fit_transform(x)
-    # Row = cause, column = effect: column 0 of x drives column 1.
-    assert model.adjacency_[0, 1] == pytest.approx(1.5, abs=0.05)
-    assert model.adjacency_[1, 0] == 0.0
-    assert (np.diag(model.adjacency_) == 0).all()
-    turned = DirectLiNGAM().fit(x[:, ::-1]).adjacency_
-    assert turned[1, 0] == pytest.approx(1.5, abs=0.05)
-    assert turned[0, 1] == 0.0
-    for i in range(2):
-        assert np.corrcoef(z[:, i], noise[:, i])[0, 1] > 0.999
-    assert mean_correlation(noise, x) < 0.98
-    assert clone(DirectLiNGAM(seed=4)).get_params() == {"seed": 4}
-    model.save(tmp_path / "model.safetensors")
-    loaded = DirectLiNGAM.load(tmp_path / "model.safetensors")
-    np.testing.assert_array_equal(loaded.transform(x), z)
-    np.testing.assert_array_equal(loaded.adjacency_, model.adjacency_)
-    with pytest.raises(InputError, match="holds a DirectLiNGAM, not a FastICA"):
-        FastICA.load(tmp_path / "model.safetensors")
-
-
-def test_lingam_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "lingam", None)
-    with pytest.raises(SettingsError, match=r"pip install 'causal-ivae\[lingam\]'"):
-        DirectLiNGAM().fit(np.random.default_rng(0).normal(size=(50, 2)))
 
 
 X, U = STACKED["IVAE"].data()

@@ -27,8 +27,8 @@ class TCL(StackedEstimator[StackedTCL]):
         Adam with a cosine schedule on shuffled minibatches.
     ica : {"fastica", "score_matching"}
         Linear ICA of the features.  FastICA fails where the segments' variances of different
-        disturbances are correlated; piecewise-stationary score matching (Monti et al. 2019) does
-        not ask for that.
+        disturbances are nearly proportional; piecewise-stationary score matching (Monti et al.
+        2019) asks only that they differ.
     ica_iterations : int
         Of FastICA.
     restarts : int
