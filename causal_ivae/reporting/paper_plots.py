@@ -165,7 +165,7 @@ def _selection(outcome: Outcome) -> Figure:
         )
     ax.set_xlabel("held-out ELBO, nats per row")
     ax.set_title("settings of iVAE: does the ELBO choose as the MCC would?")
-    _finish(figure, [ax])
+    _finish(figure, [ax], columns=2)
     return figure
 
 
@@ -207,7 +207,7 @@ def _baselines(ax: Axes, chosen: pd.DataFrame) -> None:
             )
 
 
-def _finish(figure: Figure, axes: Iterable[Axes], *, legend: bool = True) -> None:
+def _finish(figure: Figure, axes: Iterable[Axes], *, legend: bool = True, columns: int = 4) -> None:
     handles: dict[str, Artist] = {}
     for ax in axes:
         ax.set_ylim(0.0, 1.02)
@@ -222,7 +222,7 @@ def _finish(figure: Figure, axes: Iterable[Axes], *, legend: bool = True) -> Non
             list(handles.values()),
             list(handles),
             loc="outside lower center",
-            ncols=4,
+            ncols=columns,
             frameon=False,
         )
 

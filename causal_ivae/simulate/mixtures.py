@@ -15,6 +15,8 @@ Setting = Literal["gaussian_variance", "gaussian_mean_variance", "laplace_varian
 _STD_RANGE = (0.5, 3.0)
 _MEAN_RANGE = (-5.0, 5.0)
 _EASY_STEP = 3.0
+_MOST_NETWORKS = 100
+_STEP = 1e-3
 
 
 @dataclass(frozen=True)
@@ -156,22 +158,42 @@ def simulate_easy_segments(
     -----
     The data of figure 3b of Khemakhem et al. 2020, section 5.2: mean(z1|u) = 0 and mean(z2|u) =
     alpha gamma(u) for a permutation gamma.  The paper does not give alpha; here it is 3, the
-    largest standard deviation, so that neighbouring segments overlap.
+    largest standard deviation, so that neighbouring segments overlap.  Putting z2 in the place of
+    f2 can undo the injectivity that the theory asks of a mixing: where x1 falls with z1 on one
+    side and rises on the other, no method can know the sign of z1.  Networks are drawn until x1
+    moves one way with z1 at every row.
     """
     rng = generator(seed, "simulate_easy_segments")
     _check_sizes(n_segments, n_per_segment, n_test_per_segment)
     std = rng.uniform(*_STD_RANGE, size=(n_segments, 2))
     place = rng.permutation(n_segments) - (n_segments - 1) / 2.0
     mean = np.column_stack([np.zeros(n_segments), _EASY_STEP * place])
-    mixing = random_mixing(2, 2, layers=layers, activation=activation, slope=slope, rng=rng)
-
-    def draw(rows: int) -> Sample:
-        sources, segments = _draw(mean, std, rows, laplace=False, rng=rng)
-        observations = np.column_stack([mixing(sources)[:, 0], sources[:, 1]])
-        return Sample(observations, sources, segments)
-
-    train, test = draw(n_per_segment), draw(n_test_per_segment)
+    drawn = [
+        _draw(mean, std, rows, laplace=False, rng=rng)
+        for rows in (n_per_segment, n_test_per_segment)
+    ]
+    everywhere = np.concatenate([sources for sources, _ in drawn])
+    for _ in range(_MOST_NETWORKS):
+        mixing = random_mixing(2, 2, layers=layers, activation=activation, slope=slope, rng=rng)
+        if _injective(mixing, everywhere):
+            break
+    else:
+        raise SettingsError(
+            f"None of {_MOST_NETWORKS} random networks of 'layers' = {layers} stayed injective "
+            "with the second source unmixed: give fewer layers."
+        )
+    train, test = (
+        Sample(np.column_stack([mixing(sources)[:, 0], sources[:, 1]]), sources, segments)
+        for sources, segments in drawn
+    )
     return SimulatedMixture(train, test, mean, std, mixing, 0.0, seed)
+
+
+def _injective(mixing: Mixing, sources: NDArray[np.float64]) -> bool:
+    """Whether the first observation moves one way with the first source, at all rows."""
+    moved = sources + [_STEP, 0.0]
+    rises = mixing(moved)[:, 0] > mixing(sources)[:, 0]
+    return bool(rises.all() or not rises.any())
 
 
 def simulate_binary(

@@ -8,6 +8,7 @@ from scipy.stats import kstest, laplace, norm
 
 from causal_ivae.errors import SettingsError
 from causal_ivae.independence import hsic_test
+from causal_ivae.simulate import mixtures
 from causal_ivae.simulate.mixing import random_mixing
 from causal_ivae.simulate.mixtures import (
     simulate_binary,
@@ -186,8 +187,27 @@ def test_easy_segments_give_themselves_away_by_the_second_column():
     u = mixture.train.segments
     standard = (mixture.train.sources - mixture.mean[u]) / mixture.std[u]
     assert kstest(standard.ravel(), norm.cdf).pvalue > 1e-3
-    first = mixture.train.observations[:, 0]
-    assert hsic_test(first[::8], mixture.train.sources[::8, 0], null="permutation").p_value < 0.01
+    rows = slice(None, None, 8)
+    test = hsic_test(
+        mixture.train.observations[rows, 0], mixture.train.sources[rows, 0], groups=u[rows],
+        null="permutation",
+    )  # fmt: skip
+    assert test.p_value < 0.01
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_easy_segments_stay_injective_with_the_second_source_unmixed(seed):
+    mixture = simulate_easy_segments(n_segments=20, n_per_segment=50, seed=seed)
+    sources = np.concatenate([mixture.train.sources, mixture.test.sources])
+    slope = mixture.mixing(sources + [1e-5, 0.0])[:, 0] - mixture.mixing(sources)[:, 0]
+    assert (slope > 0).all() or (slope < 0).all()
+
+
+def test_easy_segments_that_no_network_keeps_injective_are_refused(monkeypatch):
+    monkeypatch.setattr(mixtures, "_injective", lambda *_: False)
+    monkeypatch.setattr(mixtures, "_MOST_NETWORKS", 3)
+    with pytest.raises(SettingsError, match="None of 3 random networks of 'layers' = 4 stayed"):
+        simulate_easy_segments(n_segments=4, n_per_segment=5, layers=4, seed=0)
 
 
 def test_binary_columns_have_the_log_odds_of_a_linear_mixture():
