@@ -191,7 +191,7 @@ def simulate_easy_segments(
 
 def _injective(mixing: Mixing, sources: NDArray[np.float64]) -> bool:
     """Whether the first observation moves one way with the first source, at all rows."""
-    moved = sources + [_STEP, 0.0]
+    moved = sources + np.array([_STEP, 0.0])
     rises = mixing(moved)[:, 0] > mixing(sources)[:, 0]
     return bool(rises.all() or not rises.any())
 

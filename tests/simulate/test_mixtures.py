@@ -199,7 +199,7 @@ def test_easy_segments_give_themselves_away_by_the_second_column():
 def test_easy_segments_stay_injective_with_the_second_source_unmixed(seed):
     mixture = simulate_easy_segments(n_segments=20, n_per_segment=50, seed=seed)
     sources = np.concatenate([mixture.train.sources, mixture.test.sources])
-    slope = mixture.mixing(sources + [1e-5, 0.0])[:, 0] - mixture.mixing(sources)[:, 0]
+    slope = mixture.mixing(sources + np.array([1e-5, 0.0]))[:, 0] - mixture.mixing(sources)[:, 0]
     assert (slope > 0).all() or (slope < 0).all()
 
 
