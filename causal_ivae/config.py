@@ -148,6 +148,9 @@ class TCLSettings(_Settings):
     ica_iterations: int = Field(60, ge=1)
 
 
+ModelSettings = IVAESettings | VAESettings | FlowSettings | TCLSettings
+
+
 class UnmixingSettings(_Settings):
     """Which models unmix the disturbances, and how often each is restarted."""
 

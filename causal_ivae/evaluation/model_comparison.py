@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from causal_ivae.config import ModelSettings
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.simulate.mixtures import SimulatedMixture
-from causal_ivae.unmixing.ensemble import ModelSettings, fit_stack, make_model
+from causal_ivae.unmixing.ensemble import fit_stack, make_model
 from causal_ivae.unmixing.estimators import FastICA
 from causal_ivae.unmixing.matching import mean_correlations, weak_mean_correlations
 from causal_ivae.unmixing.model import Auxiliary, StackedModel

@@ -11,7 +11,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from causal_ivae.config import ElboWeights, FlowSettings, IVAESettings, TCLSettings, VAESettings
+from causal_ivae.config import (
+    ElboWeights,
+    FlowSettings,
+    IVAESettings,
+    ModelSettings,
+    TCLSettings,
+    VAESettings,
+)
 from causal_ivae.evaluation.model_comparison import Recipe, Say, compare
 from causal_ivae.simulate.mixtures import (
     SimulatedMixture,
@@ -19,7 +26,6 @@ from causal_ivae.simulate.mixtures import (
     simulate_easy_segments,
     simulate_mixture,
 )
-from causal_ivae.unmixing.ensemble import ModelSettings
 
 FLOW, ELBO, PUBLISHED = "iVAE (flow)", "iVAE (ELBO)", "iVAE (published weights)"
 VAE_NAME, BETA, BETA_TC, TCL_NAME = "VAE", "beta-VAE", "beta-TC-VAE", "TCL"

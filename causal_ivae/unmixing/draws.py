@@ -32,23 +32,30 @@ def standard_normal(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor
     shape : tuple of int
         Shape per member.
     """
+    return standard_normals(keys, range(stream, stream + 1), shape)[0]
+
+
+def standard_normals(keys: Tensor, streams: range, shape: tuple[int, ...]) -> Tensor:
+    """Draw as `standard_normal` from many streams, shape (streams, members, *shape) float32."""
     count = math.prod(shape)
     half = (count + 1) // 2
-    radius = torch.sqrt(-2.0 * torch.log(_uniform(keys, 2 * stream, half)))
-    angle = 2.0 * math.pi * _uniform(keys, 2 * stream + 1, half)
-    both = torch.cat((radius * torch.cos(angle), radius * torch.sin(angle)), dim=1)
-    return both[:, :count].reshape(len(keys), *shape)
+    radius = torch.sqrt(-2.0 * torch.log(_uniform(keys, [2 * s for s in streams], half)))
+    angle = 2.0 * math.pi * _uniform(keys, [2 * s + 1 for s in streams], half)
+    both = torch.cat((radius * torch.cos(angle), radius * torch.sin(angle)), dim=-1)
+    return both[..., :count].reshape(len(streams), len(keys), *shape)
 
 
 def uniform(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor:
     """Draw uniform numbers in (0, 1), shape (members, *shape) float32."""
-    return _uniform(keys, 2 * stream, math.prod(shape)).reshape(len(keys), *shape)
+    return _uniform(keys, [2 * stream], math.prod(shape)).reshape(len(keys), *shape)
 
 
-def _uniform(keys: Tensor, stream: int, count: int) -> Tensor:
+def _uniform(keys: Tensor, streams: list[int], count: int) -> Tensor:
     counter = torch.arange(count, dtype=torch.int32, device=keys.device)
-    mixed = _mix(counter + _signed((stream * 0x9E3779B9) & 0xFFFFFFFF))
-    mixed = _mix(mixed[None, :] ^ keys[:, :1])
+    words = [_signed((stream * 0x9E3779B9) & 0xFFFFFFFF) for stream in streams]
+    start = torch.tensor(words, dtype=torch.int32, device=keys.device)
+    mixed = _mix(counter + start[:, None])
+    mixed = _mix(mixed[:, None] ^ keys[:, :1])
     mixed = _mix(mixed ^ keys[:, 1:])
     # 23 bits and a half keep the result strictly inside (0, 1) in float32.
     return (((mixed >> 9) & 0x7FFFFF).to(torch.float32) + 0.5) * (1.0 / (1 << 23))

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causal_ivae.config import (
-    AutoencoderSettings,
     FlowSettings,
     IVAESettings,
     Method,
+    ModelSettings,
     TCLSettings,
     UnmixingSettings,
     VAESettings,
@@ -25,17 +25,10 @@ from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.draws import member_keys
 from causal_ivae.unmixing.flow import StackedFlow
 from causal_ivae.unmixing.ivae import StackedIVAE
-from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.model import Auxiliary, StackedModel
 from causal_ivae.unmixing.priors import StackedPrior
 from causal_ivae.unmixing.tcl import StackedTCL
-
-CURVE_POINTS = 50
-_WORSE = 0.1
-"""Nats per row below its start at which a member counts as diverged."""
-
-ModelSettings = IVAESettings | VAESettings | FlowSettings | TCLSettings
-Progress = Callable[[float], None]
-Watch = Callable[[int, StackedModel], None]
+from causal_ivae.unmixing.training import Progress, Watch, train
 
 
 @dataclass(frozen=True)
@@ -166,7 +159,7 @@ def fit_stack(
     fit : Fit
     """
     model = build(seeds)
-    optimise = partial(_optimise, values=values, u=u, order_seed=order_seed)
+    optimise = partial(train, values=values, u=u, order_seed=order_seed)
     steps, curves, final = optimise(model, columns, settings, progress=progress, watch=watch)
     failed = np.isnan(final)
     if failed.any():
@@ -192,89 +185,6 @@ def fit_stack(
             else None,
         )
     return model, fit
-
-
-def _optimise(
-    model: StackedModel,
-    columns: Tensor,
-    settings: ModelSettings,
-    *,
-    values: Tensor,
-    u: Tensor,
-    order_seed: int,
-    progress: Progress | None = None,
-    watch: Watch | None = None,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Train with Adam and a cosine schedule.
-
-    Returns the points and heights of the curves, and the objective on all rows, NaN for a member
-    whose training diverged.
-    """
-    n_times = len(values)
-    batch = min(settings.batch_size, n_times)
-    with torch.no_grad():
-        model.start(values[:, columns].transpose(0, 1), u)
-    least = _evaluate(model, values, columns, u) - _WORSE
-    if isinstance(settings, AutoencoderSettings) and not settings.weights.plain:
-        # What is lowered is not the ELBO, which may well fall.
-        least[np.isfinite(least)] = -np.inf
-    # Not the fused kernel: the last few weights of an array take another path through it, so a
-    # member's rounding would depend on the size of its stack.
-    optimizer = torch.optim.Adam(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay if isinstance(settings, TCLSettings) else 0.0,
-        foreach=True,
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, T_max=settings.steps, eta_min=0.01 * settings.learning_rate
-    )
-    shuffle = torch.Generator().manual_seed(order_seed)
-    curve_steps = np.unique(
-        np.linspace(0, settings.steps, CURVE_POINTS + 1).round().astype(np.int64)
-    )[1:]
-    curves = torch.zeros(len(columns), len(curve_steps), device=values.device)
-    running = torch.zeros(len(columns), device=values.device)
-    counted, point = 0, 0
-    rows = torch.empty(0, dtype=torch.int64)
-    for step in range(settings.steps):
-        if len(rows) < batch:
-            rows = torch.cat((rows, torch.randperm(n_times, generator=shuffle)))
-        picked, rows = rows[:batch].to(values.device), rows[batch:]
-        minibatch = Minibatch(
-            x=values[picked[None, :, None], columns[:, None, :]],
-            u=u[picked],
-            step=step,
-            share=(step + 1) / settings.steps,
-            n_times=n_times,
-        )
-        objective, loss = model.objective(minibatch)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss.sum())
-        optimizer.step()
-        schedule.step()
-        running += objective.detach()
-        counted += 1
-        if step + 1 == curve_steps[point]:
-            curves[:, point] = running / counted
-            running.zero_()
-            counted, point = 0, point + 1
-            if watch is not None:
-                with torch.inference_mode():
-                    watch(step + 1, model)
-            if progress is not None:
-                progress((step + 1) / settings.steps)
-    final = _evaluate(model, values, columns, u)
-    final[~(np.isfinite(final) & (final >= least))] = np.nan
-    return curve_steps, curves.double().cpu().numpy(), final
-
-
-def _evaluate(
-    model: StackedModel, values: Tensor, columns: Tensor, u: Tensor
-) -> NDArray[np.float64]:
-    with torch.inference_mode():
-        value = model.evaluate(values[:, columns].transpose(0, 1), u)
-    return value.double().cpu().numpy()
 
 
 def _replace(model: StackedModel, which: Tensor, by: StackedModel) -> None:

@@ -299,21 +299,27 @@ class StackedFlow(StackedModel):
                 z = self.splines.inverse(z, tables[i - 1])
         return z.mT
 
-    def log_likelihood(self, x: Tensor, u: Tensor, stream: int = _EVALUATION_STREAM) -> Tensor:
+    def noise_shape(self, rows: int) -> tuple[int, ...] | None:
+        """One number to add to every value of x, where components are fewer than columns."""
+        return None if self.log_noise is None else (rows, self.weights.shape[-1])
+
+    def log_likelihood(self, x: Tensor, u: Tensor, added: Tensor | None = None) -> Tensor:
         """Return log p(x|u) of every row, nats, shape (members, rows).
 
         Parameters
         ----------
         x : Tensor, shape (members, rows, n_features)
         u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
-        stream : int
-            Which draw of the noise added to x, where components are fewer than columns.
+        added : Tensor, optional, shape (members, rows, n_features)
+            Standard normal numbers, added to x at the scale of the jitter where components are
+            fewer than columns; else the same draw every time.
         """
         if self.log_noise is None:
             z, log_determinant = self.unmix(x)
             return self.prior.log_density(z, u).sum(-1) + log_determinant
-        jitter = self.jitter * standard_normal(self.keys, stream, tuple(x.shape[1:]))
-        z, log_determinant = self.unmix(x + jitter)
+        if added is None:
+            added = standard_normal(self.keys, _EVALUATION_STREAM, tuple(x.shape[1:]))
+        z, log_determinant = self.unmix(x + self.jitter * added)
         noise = z[..., self.n_components :] * torch.exp(-self.log_noise)
         log_noise = -0.5 * noise.square() - self.log_noise - 0.5 * _LOG_2PI
         log_prior = self.prior.log_density(z[..., : self.n_components], u)
@@ -321,7 +327,7 @@ class StackedFlow(StackedModel):
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the mean log-likelihood, and its negative."""
-        value = self.log_likelihood(batch.x, batch.u, batch.step).mean(-1)
+        value = self.log_likelihood(batch.x, batch.u, batch.noise).mean(-1)
         return value, -value
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:

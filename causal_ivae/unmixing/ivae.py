@@ -101,36 +101,20 @@ class StackedIVAE(StackedModel):
         mean, log_std = self.encoder(x, u).chunk(2, dim=-1)
         return mean, log_std.clamp(-8.0, 4.0)
 
-    def elbo_terms(self, x: Tensor, u: Tensor, stream: int) -> tuple[Tensor, Tensor]:
-        """Return the two terms of the evidence lower bound, mean over rows, in nats.
-
-        Parameters
-        ----------
-        x, u
-            As in `posterior`.
-        stream : int
-            Which draw of z to use, such as the training step.
-
-        Returns
-        -------
-        reconstruction : Tensor, shape (members,)
-        kl : Tensor, shape (members, n_components)
-            The bound is ``reconstruction - kl.sum(-1)``.
-        """
-        mean, log_std = self.posterior(x, u)
-        z = self._draw(mean, log_std, stream)
-        reconstruction = self._log_likelihood(x, self.decoder(z)).mean(-1)
-        return reconstruction, self.prior.kl(mean, log_std, u).mean(-2)
+    def noise_shape(self, rows: int) -> tuple[int, ...]:
+        """One draw of z for every row."""
+        return rows, self.n_components
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the ELBO and the loss: its weighted terms, the KL part annealed."""
         anneal = min(1.0, batch.share / self.warmup) if self.warmup else 1.0
-        if self.weights.plain:
-            reconstruction, kl = self.elbo_terms(batch.x, batch.u, batch.step)
-            return reconstruction - kl.sum(-1), anneal * kl.sum(-1) - reconstruction
+        assert batch.noise is not None
         mean, log_std = self.posterior(batch.x, batch.u)
-        z = self._draw(mean, log_std, batch.step)
+        z = torch.addcmul(mean, log_std.exp(), batch.noise)
         reconstruction = self._log_likelihood(batch.x, self.decoder(z)).mean(-1)
+        if self.weights.plain:
+            kl = self.prior.kl(mean, log_std, batch.u).mean(-2).sum(-1)
+            return reconstruction - kl, anneal * kl - reconstruction
         log_prior = self.prior.log_density(z, batch.u).sum(-1)
         terms = _decomposed_kl(z, mean, log_std, log_prior, batch.n_times)
         w = self.weights
@@ -144,8 +128,11 @@ class StackedIVAE(StackedModel):
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the ELBO of all rows, nats per row, shape (members,)."""
-        reconstruction, kl = self.elbo_terms(x, u, _EVALUATION_STREAM)
-        return reconstruction - kl.sum(-1)
+        mean, log_std = self.posterior(x, u)
+        noise = standard_normal(self.keys, _EVALUATION_STREAM, tuple(mean.shape[1:]))
+        decoded = self.decoder(mean + log_std.exp() * noise)
+        kl = self.prior.kl(mean, log_std, u).mean(-2).sum(-1)
+        return self._log_likelihood(x, decoded).mean(-1) - kl
 
     def kl_per_component(self, x: Tensor, u: Tensor) -> Tensor:
         """Return KL(q(z_i|x,u) || p(z_i|u)), mean over rows, shape (members, n_components)."""
@@ -186,16 +173,13 @@ class StackedIVAE(StackedModel):
         """Return the posterior means of z, shape (members, rows, n_components)."""
         return self.posterior(x, u)[0]
 
-    def _draw(self, mean: Tensor, log_std: Tensor, stream: int) -> Tensor:
-        noise = standard_normal(self.keys, stream, tuple(mean.shape[1:]))
-        return mean + log_std.exp() * noise
-
     def _log_likelihood(self, x: Tensor, decoded: Tensor) -> Tensor:
         """Return log p(x|z) summed over columns."""
         if self.log_noise is None:
             return (x * decoded - softplus(decoded)).sum(-1)
         residual = (x - decoded) * torch.exp(-self.log_noise)
-        return (-0.5 * residual.square() - self.log_noise - 0.5 * _LOG_2PI).sum(-1)
+        constant = self.log_noise.sum(-1) + 0.5 * _LOG_2PI * x.shape[-1]
+        return -0.5 * residual.square().sum(-1) - constant
 
 
 def _decomposed_kl(

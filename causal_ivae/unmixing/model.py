@@ -36,6 +36,8 @@ class Minibatch:
         Share of training done after this step, in (0, 1].
     n_times : int
         Rows of the whole training set.
+    noise : Tensor or None, shape (members, *StackedModel.noise_shape(rows)), float32
+        Standard normal numbers of stream `step`.
     """
 
     x: Tensor
@@ -43,6 +45,7 @@ class Minibatch:
     step: int
     share: float
     n_times: int
+    noise: Tensor | None = None
 
 
 class StackedModel(nn.Module, ABC):
@@ -72,6 +75,10 @@ class StackedModel(nn.Module, ABC):
     @abstractmethod
     def disturbances(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the estimated disturbances, shape (members, rows, n_components)."""
+
+    def noise_shape(self, rows: int) -> tuple[int, ...] | None:  # noqa: ARG002
+        """Return the shape, per member, of the normal numbers that a step on some rows needs."""
+        return None
 
     def start(self, x: Tensor, u: Tensor) -> None:
         """Set what is estimated before training, from all rows."""

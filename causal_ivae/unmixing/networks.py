@@ -5,22 +5,37 @@ One product per layer serves all members: ``(members, rows, in) @ (members, in, 
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from causal_ivae.unmixing.draws import uniform
 
+_NARROW = 16
+"""Columns below which a product's transpose is several times faster."""
+
 Activation = Literal["leaky_relu", "xtanh"]
+
+
+@dataclass(frozen=True)
+class LeakyReLU:
+    """The activation x for x > 0, else slope x."""
+
+    slope: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply it to every number."""
+        return nn.functional.leaky_relu(x, self.slope)
 
 
 def activation(name: Activation, slope: float) -> Callable[[Tensor], Tensor]:
     """Return leaky ReLU with the slope given, or ``tanh(x) + slope x``."""
     if name == "leaky_relu":
-        return lambda x: nn.functional.leaky_relu(x, slope)
+        return LeakyReLU(slope)
     return lambda x: torch.tanh(x) + slope * x
 
 
@@ -41,6 +56,14 @@ def _product_look_up(table: Tensor, u: Tensor) -> Tensor:
     one_hot = nn.functional.one_hot(u, table.shape[1]).to(table.dtype)
     rows: Tensor = one_hot @ table
     return rows
+
+
+def add_up(rows: Tensor, u: Tensor, segments: int) -> Tensor:
+    """Add the rows (members, rows, features) of every segment, the gradient of `look_up`."""
+    if rows.is_cuda:
+        one_hot = nn.functional.one_hot(u, segments).to(rows.dtype)
+        return one_hot.mT @ rows
+    return rows.new_zeros(len(rows), segments, rows.shape[-1]).index_add_(1, u, rows)
 
 
 class Initialiser:
@@ -86,13 +109,74 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (members, rows, features_in) to (members, rows, features_out)."""
-        # For one column a stack of one takes another path through the product, which rounds
-        # differently.
-        if self.weight.shape[1] == 1:
-            return x * self.weight + self.bias
-        if self.weight.shape[2] == 1:
-            return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
-        return torch.baddbmm(self.bias, x, self.weight)
+        return affine(x, self.weight, self.bias)
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return x @ weight + bias of every member."""
+    # For one column a stack of one takes another path through the product, which rounds
+    # differently.
+    if weight.shape[1] == 1:
+        return x * weight + bias
+    if weight.shape[2] == 1:
+        return (x * weight.mT).sum(-1, keepdim=True) + bias
+    if weight.shape[2] < _NARROW:
+        return torch.baddbmm(bias.mT, weight.mT, x.mT).mT
+    return torch.baddbmm(bias, x, weight)
+
+
+class _LeakyNetwork(torch.autograd.Function):
+    """Layers with leaky ReLU between them, in few passes over memory.
+
+    An activation is overwritten by its leaky ReLU, whose sign still tells the slope.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any,
+        slope: float,
+        u: Tensor | None,
+        x: Tensor,
+        table: Tensor | None,
+        *layers: Tensor,
+    ) -> Tensor:
+        """Return the output; `layers` are weight and bias in turn."""
+        weights, biases = layers[::2], layers[1::2]
+        inputs = []
+        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            inputs.append(x)
+            x = affine(x, weight, bias)
+            if i == 0 and table is not None and u is not None:
+                x += look_up(table, u)
+            if i < len(weights) - 1:
+                x = nn.functional.leaky_relu_(x, slope)
+        context.slope = slope
+        context.rows_of_table = 0 if table is None else table.shape[1]
+        context.save_for_backward(u, *weights, *inputs)
+        return x
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the arguments of `forward`."""
+        u, *saved = context.saved_tensors
+        weights, inputs = saved[: len(saved) // 2], saved[len(saved) // 2 :]
+        of_layers: list[Tensor] = []
+        of_table = None
+        for i in reversed(range(len(weights))):
+            x, weight = inputs[i], weights[i]
+            narrow = weight.shape[2] < _NARROW
+            of_weight = torch.bmm(gradient.mT, x).mT if narrow else torch.bmm(x.mT, gradient)
+            of_layers[:0] = of_weight, gradient.sum(1, keepdim=True)
+            if i == 0:
+                if context.rows_of_table:
+                    of_table = add_up(gradient, u, context.rows_of_table)
+            else:
+                gradient = torch.bmm(gradient, weight.mT)
+                torch.ops.aten.leaky_relu_backward.grad_input(
+                    gradient, x, context.slope, True, grad_input=gradient
+                )
+        of_x = torch.bmm(gradient, weights[0].mT) if context.needs_input_grad[2] else None
+        return None, None, of_x, of_table, *of_layers
 
 
 class StackedMLP(nn.Module):
@@ -134,10 +218,15 @@ class StackedMLP(nn.Module):
 
     def forward(self, x: Tensor, u: Tensor | None = None) -> Tensor:
         """Map (members, rows, features_in), with segments u (rows,) int64, to the output."""
+        if self.table is not None and u is None:
+            raise TypeError("This network was built with segments and needs u.")
+        if isinstance(self.act, LeakyReLU):
+            layers = [p for layer in self.layers for p in layer.parameters()]
+            arguments = self.act.slope, u, x, self.table, *layers
+            out: Tensor = _LeakyNetwork.apply(*arguments)  # type: ignore[no-untyped-call]
+            return out
         x = self.layers[0](x)
-        if self.table is not None:
-            if u is None:
-                raise TypeError("This network was built with segments and needs u.")
+        if self.table is not None and u is not None:
             x = x + look_up(self.table, u)
         for layer in self.layers[1:]:
             x = layer(self.act(x))

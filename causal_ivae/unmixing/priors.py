@@ -1,6 +1,7 @@
 """The conditional prior p(z|u) of every stack member."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from causal_ivae.unmixing.model import Auxiliary
 from causal_ivae.unmixing.networks import Initialiser, StackedMLP, look_up
 
 _LOG_2PI = math.log(2.0 * math.pi)
+_LAPLACE_OVER_GAUSSIAN = math.log(2.0) - 0.5 * (1.0 + _LOG_2PI)
+_MOST_LOG_SCALE = 6.0
 _HIDDEN = 32
 _MIN_SCALE = 1e-2
 
@@ -72,15 +75,18 @@ class StackedPrior(nn.Module):
         like : Tensor, shape (..., members, rows, n_components)
             What they will be compared with.
         """
+        log_scale, mean = self._at(u, like)
+        return log_scale, torch.zeros_like(log_scale) if mean is None else mean
+
+    def _at(self, u: Tensor, like: Tensor) -> tuple[Tensor, Tensor | None]:
         if self.network is not None:
             given = self.network(u.expand(like.shape[-3], *u.shape))
             log_scale, *mean = given.split(self.n_components, dim=-1)
-            return log_scale.clamp(-6.0, 6.0), mean[0] if mean else torch.zeros_like(log_scale)
+            return log_scale.clamp(-_MOST_LOG_SCALE, _MOST_LOG_SCALE), mean[0] if mean else None
         if self.log_scale is None:
-            return torch.zeros_like(like), torch.zeros_like(like)
-        log_scale = look_up(self.log_scale, u).clamp(-6.0, 6.0)
-        mean_at = torch.zeros_like(log_scale) if self.mean is None else look_up(self.mean, u)
-        return log_scale, mean_at
+            return torch.zeros_like(like), None
+        table = self.log_scale.clamp(-_MOST_LOG_SCALE, _MOST_LOG_SCALE)
+        return look_up(table, u), None if self.mean is None else look_up(self.mean, u)
 
     def match(self, z: Tensor, u: Tensor) -> None:
         """Set the table of scales and means to the segments' moments of z.
@@ -104,31 +110,25 @@ class StackedPrior(nn.Module):
 
     def log_density(self, z: Tensor, u: Tensor) -> Tensor:
         """Return log p_i(z_i|u) of z (..., members, rows, n_components), of that shape, nats."""
-        log_scale, mean = self.at(u, z)
-        return self._log_density(z, log_scale, mean)
-
-    def _log_density(self, z: Tensor, log_scale: Tensor, mean: Tensor) -> Tensor:
-        standard = (z - mean) * torch.exp(-log_scale)
+        log_scale, mean = self._at(u, z)
+        standard = (z if mean is None else z - mean) * torch.exp(-log_scale)
         if self.family == "gaussian":
             return -0.5 * standard.square() - log_scale - 0.5 * _LOG_2PI
         return -standard.abs() - log_scale - math.log(2.0)
 
     def kl(self, mean: Tensor, log_std: Tensor, u: Tensor) -> Tensor:
         """KL(N(mean, std^2) || p(z|u)) in closed form, shape (members, rows, n_components)."""
-        log_scale, prior_mean = self.at(u, mean)
-        mean = mean - prior_mean
-        negative_entropy = -log_std - 0.5 * (1.0 + _LOG_2PI)
+        log_scale, prior_mean = self._at(u, mean)
+        if prior_mean is not None:
+            mean = mean - prior_mean
+        # Minus the entropy of q, and the part of the cross entropy that has no z.
+        constant = log_scale - log_std
         if self.family == "gaussian":
             second_moment = mean.square() + torch.exp(2.0 * log_std)
-            cross = log_scale + 0.5 * _LOG_2PI
-            return negative_entropy + cross + 0.5 * second_moment * torch.exp(-2.0 * log_scale)
-        # E|z| of a Gaussian; the Laplace law's scale b has standard deviation sqrt(2) b.
-        std = log_std.exp()
-        ratio = mean / std
-        absolute = std * math.sqrt(2.0 / math.pi) * torch.exp(
-            -0.5 * ratio.square()
-        ) + mean * torch.erf(ratio / math.sqrt(2.0))
-        return negative_entropy + log_scale + math.log(2.0) + absolute * torch.exp(-log_scale)
+            precision = torch.exp(-2.0 * log_scale)
+            return torch.addcmul(constant, second_moment, precision, value=0.5) - 0.5
+        absolute = expected_absolute(mean, log_std.exp())
+        return torch.addcmul(constant, absolute, torch.exp(-log_scale)) + _LAPLACE_OVER_GAUSSIAN
 
     def draw(self, u: Tensor, keys: Tensor, stream: int) -> Tensor:
         """Draw z from p(z|u), shape (members, rows, n_components)."""
@@ -140,6 +140,28 @@ class StackedPrior(nn.Module):
             share = uniform(keys, stream, shape) - 0.5
             standard = -share.sign() * torch.log1p(-2.0 * share.abs())
         return mean + log_scale.exp() * standard
+
+
+class _ExpectedAbsolute(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, mean: Tensor, std: Tensor) -> Tensor:
+        ratio = mean / std
+        # The gradients for the two arguments, of which the value is made as well.
+        of_mean = torch.erf(ratio * math.sqrt(0.5))
+        of_std = ratio.square_().mul_(-0.5).exp_().mul_(math.sqrt(2.0 / math.pi))
+        context.save_for_backward(of_mean, of_std)
+        return torch.addcmul(mean * of_mean, std, of_std)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        of_mean, of_std = context.saved_tensors
+        return gradient * of_mean, gradient * of_std
+
+
+def expected_absolute(mean: Tensor, std: Tensor) -> Tensor:
+    """Return E|z| for z ~ N(mean, std^2)."""
+    value: Tensor = _ExpectedAbsolute.apply(mean, std)  # type: ignore[no-untyped-call]
+    return value
 
 
 def segment_means(values: Tensor, u: Tensor) -> Tensor:

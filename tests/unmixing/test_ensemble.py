@@ -18,7 +18,7 @@ from causal_ivae.config import (
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing import ensemble
+from causal_ivae.unmixing import ensemble, training
 from causal_ivae.unmixing.draws import member_keys
 from causal_ivae.unmixing.ensemble import fit_stack, make_model, resolve_device, unmix_pairs
 from causal_ivae.unmixing.model import Auxiliary, StackedModel
@@ -152,7 +152,7 @@ def test_the_curve_reaches_every_point(data, steps):
     assert [step for step, _ in seen] == fit.curve_steps.tolist()
     assert fit.curve_steps[0] >= 1
     assert fit.curve_steps[-1] == steps
-    assert len(fit.curve_steps) == min(steps, ensemble.CURVE_POINTS)
+    assert len(fit.curve_steps) == min(steps, training.CURVE_POINTS)
     assert (fit.curves < 0.0).all()
     assert seen[-1][1] == pytest.approx(fit.objective[0], abs=1e-6)
 

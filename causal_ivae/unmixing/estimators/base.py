@@ -14,12 +14,12 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from causal_ivae.config import ModelSettings
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose, residual_dependence
 from causal_ivae.unmixing.ensemble import (
     Fit,
-    ModelSettings,
     fit_stack,
     make_model,
     resolve_device,
