@@ -11,6 +11,11 @@ from causal_ivae.unmixing.priors import expected_absolute
 CPU = torch.device("cpu")
 
 
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+
 def network(outputs: int, segments: int = 0) -> StackedMLP:
     init = Initialiser(member_keys([1, 2, 3], CPU))
     act = activation("leaky_relu", 0.1)
@@ -23,7 +28,7 @@ def network(outputs: int, segments: int = 0) -> StackedMLP:
 def test_the_leaky_network_has_the_gradient_of_its_formula(outputs, segments):
     net = network(outputs, segments)
     u = torch.tensor([0, 3, 3, 1, 0])
-    x = torch.randn(3, 5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x = normal(3, 5, 2)
 
     def formula(x):
         z = torch.bmm(x, net.layers[0].weight) + net.layers[0].bias
@@ -48,24 +53,23 @@ def test_the_leaky_network_has_the_gradient_of_its_formula(outputs, segments):
 
 def test_input_is_not_written_to():
     net = network(2)
-    x = torch.randn(3, 5, 2, dtype=torch.float64)
+    x = normal(3, 5, 2)
     before = x.clone()
     net(x)
     assert torch.equal(x, before)
 
 
 def test_adding_up_is_the_gradient_of_looking_up():
-    table = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    table = normal(2, 4, 3).requires_grad_()
     u = torch.tensor([0, 3, 3, 1, 0])
-    rows = torch.randn(2, 5, 3, dtype=torch.float64)
+    rows = normal(2, 5, 3, seed=1)
     (look_up(table, u) * rows).sum().backward()
     torch.testing.assert_close(add_up(rows, u, 4), table.grad)
 
 
 def test_expected_absolute_value_and_gradient():
-    generator = torch.Generator().manual_seed(1)
-    mean = torch.randn(6, dtype=torch.float64, generator=generator).requires_grad_()
-    std = torch.rand(6, dtype=torch.float64, generator=generator).add(0.1).requires_grad_()
+    mean = normal(6).requires_grad_()
+    std = normal(6, seed=1).exp().requires_grad_()
     assert torch.autograd.gradcheck(expected_absolute, (mean, std))
-    draws = mean + std * torch.randn(200_000, 6, dtype=torch.float64, generator=generator)
-    torch.testing.assert_close(expected_absolute(mean, std), draws.abs().mean(0), atol=0.01, rtol=0)
+    draws = mean + std * normal(200_000, 6, seed=2)
+    torch.testing.assert_close(expected_absolute(mean, std), draws.abs().mean(0), atol=0.02, rtol=0)
