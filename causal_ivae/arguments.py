@@ -84,6 +84,14 @@ def _add_run(commands: Any) -> None:
         help="the auxiliary variable: windows[:SECONDS], runs, sessions, task or subjects",
     )
     how.add_argument(
+        "--screen",
+        nargs="?",
+        const="partial_correlation",
+        metavar="TEST",
+        help="unmix only pairs that a cheap test connects: partial_correlation (if no test is "
+        "named) or dependence; 'none' for all pairs",
+    )
+    how.add_argument(
         "--tr", type=float, metavar="SECONDS", help="repetition time of tables that do not say"
     )
     how.add_argument("--seed", type=_seed, default=0, metavar="N")

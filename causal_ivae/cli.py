@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from causal_ivae import __version__
 from causal_ivae.arguments import build_parser
-from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
+from causal_ivae.errors import CausalIvaeError, InputError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from causal_ivae.batch.runner import BatchResult, Plan, Request
@@ -134,9 +134,19 @@ def _pipeline(options: argparse.Namespace) -> "Pipeline":
         changes["unmixing.methods"] = options.method
     if options.tr is not None:
         changes["tables.tr"] = options.tr
+    if options.screen is not None:
+        changes["screen.by"] = _screening(options.screen)
     if options.segments is not None:
         changes |= _segments(options.segments)
     return load_pipeline(options.pipeline).changed(changes)
+
+
+def _screening(text: str) -> str:
+    from causal_ivae.config import SCREENINGS
+
+    if text not in SCREENINGS:
+        raise SettingsError(f"Invalid value '{text}' for --screen. {nearest(text, SCREENINGS)}")
+    return text
 
 
 def _segments(text: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ METHODS: tuple[Method, ...] = ("ivae", "tcl")
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
 SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
+Screening = Literal["none", "dependence", "partial_correlation"]
+SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation")
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
 
 
@@ -183,6 +185,17 @@ class IndependenceSettings(_Settings):
     draws: int = Field(999, ge=99, description="draws from the null; not used by 'gamma'")
 
 
+class ScreenSettings(_Settings):
+    """Which pairs are worth unmixing: those that a cheap test finds connected."""
+
+    by: Screening = Field(
+        "none",
+        description="'none': unmix all pairs; 'dependence': those that are dependent given the "
+        "segment; 'partial_correlation': those correlated given all other regions",
+    )
+    alpha: float = Field(0.05, gt=0, lt=1, description="pairs with a larger p-value are left out")
+
+
 class DecisionSettings(_Settings):
     """From tests to a direction."""
 
@@ -226,6 +239,7 @@ class Pipeline(_Settings):
     denoise: DenoiseSettings = DenoiseSettings()
     segments: SegmentSettings = SegmentSettings()
     unmixing: UnmixingSettings = UnmixingSettings()
+    screen: ScreenSettings = ScreenSettings()
     independence: IndependenceSettings = IndependenceSettings()
     decision: DecisionSettings = DecisionSettings()
     prior: PriorSettings = PriorSettings()
@@ -251,7 +265,9 @@ class Pipeline(_Settings):
         The list of methods, the other methods' settings and the size of a chunk have no part in
         it: they change no number.
         """
-        tree = self.model_dump(mode="json", include={"independence", "decision", "unmixing"})
+        tree = self.model_dump(
+            mode="json", include={"screen", "independence", "decision", "unmixing"}
+        )
         tree["unmixing"] = {key: tree["unmixing"][key] for key in ("restarts", method)}
         return _digest(tree)
 

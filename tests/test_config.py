@@ -131,6 +131,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "unmixing.ivae.modulates": "mean_variance",
         "unmixing.ivae.activation": "xtanh",
         "independence.null": "gamma",
+        "screen.by": "dependence",
         "decision.rule": "paper",
         "regions": ["a", "b"],
         "tables.mat_key": "tc",
@@ -179,6 +180,7 @@ def test_every_setting_makes_stale_what_it_determines_and_no_more(dotted):
     section = dotted.split(".")[0]
     expected = {
         "regions": {"load"}, "tables": {"load"}, "denoise": {"load"}, "segments": {"load"},
+        "screen": {"ivae", "tcl"},
         "independence": {"ivae", "tcl"}, "decision": {"ivae", "tcl"}, "unmixing": {"ivae", "tcl"},
         "prior": {"prior"}, "group": {"group"},
     }[section]  # fmt: skip

@@ -243,7 +243,7 @@ def _graph(
     piece: Estimating, paths: UnitPaths, method: Method, series: RegionSeries, stage: Stage
 ) -> None:
     from causal_ivae.discovery import discover
-    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS
+    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, SCREEN_COLUMNS
     from causal_ivae.unmixing.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -261,6 +261,7 @@ def _graph(
         unmixing=settings.unmixing,
         independence=settings.independence,
         decision=settings.decision,
+        screen=settings.screen,
         key=piece.unit.removeprefix("sub-"),
         progress=stage,
     )
@@ -273,10 +274,11 @@ def _graph(
         "training": graph.training,
         "diagnostics": graph.diagnostics,
     }
-    if check is None:
-        paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
-    else:
-        tables["priorcheck"] = check
+    for name, table in (("priorcheck", check), ("screen", graph.screen)):
+        if table is None:
+            paths.file(f"{name}.tsv", method).unlink(missing_ok=True)
+        else:
+            tables[name] = table
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     sidecar = {
         "Method": method,
@@ -288,7 +290,7 @@ def _graph(
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
-    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
+    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS, "screen": SCREEN_COLUMNS}
     write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
 
 

@@ -20,6 +20,16 @@ RESTART_COLUMNS = (
     "x", "y", "restart", "vote", "score", "objective", "slope", "retried", "diverged",
 )  # fmt: skip
 TRAINING_COLUMNS = ("x", "y", "restart", "step", "objective")
+SCREEN_COLUMNS: dict[str, str] = {
+    "x": "First region of the pair.",
+    "y": "Second region of the pair.",
+    "statistic": (
+        "What the pair was screened by: HSIC given the segment, less its mean under the null, or "
+        "the correlation given all other regions."
+    ),
+    "p_value": "Its p-value.",
+    "kept": "1 if the pair was unmixed; 0 if its decision is 'none' by the screen alone.",
+}
 DIAGNOSTIC_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
     "y": "Second region of the pair.",
@@ -81,7 +91,7 @@ class CausalGraph:
         ``"ivae"`` or ``"tcl"``.
     names : tuple of str, length n_regions
     edges : pandas.DataFrame
-        One row per tested pair, in the order given: ``x``, ``y`` (region names), ``decision``
+        One row per pair, in the order given: ``x``, ``y`` (region names), ``decision``
         ("x->y", "y->x", "none" or "undecided"), ``cause`` and ``effect`` (names, empty unless
         decided), ``score`` (positive favours x -> y), ``p_value`` (the larger of those of the
         tests that the pair is independent and that it has no direction), ``q_value``
@@ -101,12 +111,16 @@ class CausalGraph:
     training : pandas.DataFrame
         ``x``, ``y``, ``restart``, ``step``, ``objective``: the training curves.
     diagnostics : pandas.DataFrame
-        One row per tested pair, in the order of `edges`, on the restart with the best objective:
+        One row per unmixed pair, in the order of `edges`, on the restart with the best objective:
         whether its fit can be believed, and why.  `DIAGNOSTIC_COLUMNS` describes the columns.
     settings : dict
         Everything that determines the numbers, seed included.
     seconds : float
         Wall time, s.
+    screen : pandas.DataFrame or None
+        What the cheap test said of every pair: ``x``, ``y``, ``statistic`` (HSIC less its null
+        mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed); None
+        where all were.
     """
 
     method: str
@@ -118,6 +132,7 @@ class CausalGraph:
     diagnostics: pd.DataFrame
     settings: dict[str, object]
     seconds: float
+    screen: pd.DataFrame | None = None
 
     @property
     def matrix(self) -> NDArray[np.float64]:

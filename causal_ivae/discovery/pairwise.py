@@ -1,24 +1,28 @@
 """Causal discovery over region pairs: unmix, test, decide."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from causal_ivae.config import (
     METHODS,
     DecisionSettings,
     IndependenceSettings,
     Method,
+    ScreenSettings,
     UnmixingSettings,
 )
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.orientation import orient
+from causal_ivae.discovery.screen import Screen, by_dependence, by_partial_correlation, keep_all
 from causal_ivae.errors import FitError, InputError, SettingsError, nearest
 from causal_ivae.independence.blocks import contiguous, make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
@@ -29,10 +33,19 @@ from causal_ivae.unmixing.diagnostics import (
     diagnose,
     residual_dependence,
 )
-from causal_ivae.unmixing.ensemble import Fit, resolve_device, unmix_pairs
+from causal_ivae.unmixing.ensemble import (
+    Fit,
+    joined,
+    pairs_at_once,
+    resolve_device,
+    unmix_pairs,
+)
 
 AUTO: Method = "ivae"
 """What ``method="auto"`` stands for."""
+
+_TRAINING_SHARE = 0.8
+"""Of the time of a chunk of pairs, until one has been timed."""
 
 Progress = Callable[[str, float], None]
 
@@ -51,6 +64,7 @@ def discover(
     unmixing: UnmixingSettings | None = None,
     independence: IndependenceSettings | None = None,
     decision: DecisionSettings | None = None,
+    screen: ScreenSettings | None = None,
     key: str = "",
     progress: Progress | None = None,
 ) -> CausalGraph:
@@ -78,10 +92,13 @@ def discover(
         `segments` changes.  Default: maximal stretches of equal `segments`.
     unmixing, independence, decision : settings objects, optional
         See `causal_ivae.config`.
+    screen : ScreenSettings, optional
+        Pairs that a cheap test leaves out are not unmixed: their decision is "none", their score
+        0.  Default: none are left out.
     key : str
         Subject label; enters the seeds.
     progress : callable, optional
-        Called with the stage ("unmixing", "testing") and the share of it that is done.
+        Called with the stage ("unmixing", "testing") and the share of all work that is done.
 
     Returns
     -------
@@ -122,47 +139,69 @@ def discover(
     pairs = _pairs(region_names, skeleton)
     target = resolve_device(device)
 
-    def within(stage: str) -> Callable[[float], None] | None:
-        return None if progress is None else lambda share: progress(stage, share)
-
-    fit = unmix_pairs(
-        x,
-        labels,
-        pairs,
-        region_names,
-        method=chosen,
-        settings=unmixing,
-        seed=seed,
-        key=key,
-        device=target,
-        progress=within("unmixing"),
+    test = partial(
+        hsic_table,
+        blocks=make_blocks(order, target),
+        null=independence.null,
+        draws=independence.draws,
+        seed=child_seed(seed, key),
+        memory_gib=unmixing.memory_gib,
     )
-    usable = np.isfinite(fit.objective).reshape(len(pairs), -1)
-    if not usable.any(axis=1).all():
-        failed = pairs[np.flatnonzero(~usable.any(axis=1))[0]]
-        raise FitError(
-            f"Every restart of {chosen} diverged for the pair '{region_names[failed[0]]}', "
-            f"'{region_names[failed[1]]}'. Use a smaller learning rate or more restarts."
+    series = torch.as_tensor(x, device=target).T[..., None]
+    at_once = pairs_at_once(len(x), chosen, unmixing, target)
+    dependence = _tables_joined(
+        [test(series[some[:, :1]], series[some[:, 1:]]) for some in _chunks(pairs, at_once)]
+    )
+    screened = _screened(x, order, pairs, dependence, screen or ScreenSettings())
+    kept = pairs[screened.kept]
+    judge = partial(
+        _diagnostics, labels, order, method=chosen, unmixing=unmixing, independence=independence
+    )
+    clock = _Clock(len(kept), progress)
+    fits: list[Fit] = []
+    tables_of_tests: list[IndependenceTable] = []
+    judged: list[Diagnostics] = []
+    for some in _chunks(kept, at_once):
+        fit = unmix_pairs(
+            x,
+            labels,
+            some,
+            region_names,
+            method=chosen,
+            settings=unmixing,
+            seed=seed,
+            key=key,
+            device=target,
+            progress=clock.training(len(some)),
         )
-    dependence, tests = _tests(x, order, pairs, fit, independence, seed, key, unmixing.memory_gib)
-    judged = _diagnostics(labels, order, fit, chosen, unmixing, independence, child_seed(seed, key))
-    if progress is not None:
-        progress("testing", 1.0)
-    orientation = orient(dependence, tests, usable, decision, child_seed(seed, key, chosen))
+        _check_converged(fit, some, chosen, region_names)
+        clock.testing()
+        tables_of_tests.append(test(series[some], _standard(fit.disturbances, len(some))))
+        judged += judge(fit, seed=child_seed(seed, key))
+        # Only what has the size of tables is kept of every pair.
+        fits.append(replace(fit, disturbances=fit.disturbances[:, :0]))
+        clock.done(len(some))
+    fit, tests = joined(fits), _tables_joined(tables_of_tests)
+    usable = np.isfinite(fit.objective).reshape(len(kept), -1)
+    orientation = orient(
+        dependence.of(screened.kept), tests, usable, decision, child_seed(seed, key, chosen)
+    )
     return CausalGraph(
         method=chosen,
         names=region_names,
-        edges=tables.edges_table(region_names, pairs, orientation),
-        tests=tables.tests_table(region_names, pairs, dependence, tests, usable),
-        restarts=tables.restarts_table(region_names, pairs, orientation, fit),
-        training=tables.training_table(region_names, pairs, fit),
-        diagnostics=tables.diagnostics_table(region_names, pairs, judged),
+        edges=tables.edges_table(region_names, pairs, orientation, screened),
+        tests=tables.tests_table(region_names, pairs, dependence, kept, tests, usable),
+        restarts=tables.restarts_table(region_names, kept, orientation, fit),
+        training=tables.training_table(region_names, kept, fit),
+        diagnostics=tables.diagnostics_table(region_names, kept, judged),
+        screen=tables.screen_table(region_names, pairs, screened),
         settings={
             "method": chosen,
             "seed": seed,
             "key": key,
             "device": str(target),
             "unmixing": unmixing.model_dump(mode="json"),
+            "screen": (screen or ScreenSettings()).model_dump(mode="json"),
             "independence": independence.model_dump(mode="json"),
             "decision": decision.model_dump(mode="json"),
         },
@@ -236,38 +275,95 @@ def _pairs(names: tuple[str, ...], skeleton: Iterable[tuple[str, str]] | None) -
     return np.array(unique, dtype=np.int64)
 
 
-def _tests(
+def _screened(
     x: NDArray[np.float32],
     order: NDArray[np.int64],
     pairs: NDArray[np.int64],
-    fit: Fit,
-    settings: IndependenceSettings,
-    seed: int,
-    key: str,
-    memory_gib: float,
-) -> tuple[IndependenceTable, IndependenceTable]:
-    device = fit.disturbances.device
-    blocks = make_blocks(order, device)
-    regions = torch.as_tensor(x, device=device).T[torch.as_tensor(pairs, device=device)]
-    regions = regions[..., None]
-    # (members, time, component) -> (pairs, restart and component, time, 1)
-    disturbances = fit.disturbances.nan_to_num(0.0).mT.reshape(len(pairs), -1, len(x), 1)
-    spread = disturbances.std(dim=2, keepdim=True).clamp_min(1e-12)
-    disturbances = (disturbances - disturbances.mean(dim=2, keepdim=True)) / spread
-    test = partial(
-        hsic_table,
-        null=settings.null,
-        draws=settings.draws,
-        seed=child_seed(seed, key),
-        memory_gib=memory_gib,
+    dependence: IndependenceTable,
+    settings: ScreenSettings,
+) -> Screen:
+    if settings.by == "none":
+        return keep_all(len(pairs))
+    if settings.by == "dependence":
+        excess = dependence.statistic - dependence.null_mean
+        return by_dependence(excess[:, 0, 0], dependence.p_value[:, 0, 0], settings)
+    return by_partial_correlation(x, order, pairs, settings)
+
+
+def _chunks(pairs: NDArray[np.int64], at_once: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(pairs), at_once):
+        yield pairs[start : start + at_once]
+
+
+def _tables_joined(parts: list[IndependenceTable]) -> IndependenceTable:
+    names = [field.name for field in fields(IndependenceTable)]
+    return IndependenceTable(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
     )
-    return test(regions[:, :1], regions[:, 1:], blocks), test(regions, disturbances, blocks)
+
+
+def _standard(disturbances: Tensor, pairs: int) -> Tensor:
+    """Scale disturbances (members, time, 2) to (pairs, restart and component, time, 1)."""
+    series = disturbances.nan_to_num(0.0).mT.reshape(pairs, -1, disturbances.shape[1], 1)
+    spread = series.std(dim=2, keepdim=True).clamp_min(1e-12)
+    return (series - series.mean(dim=2, keepdim=True)) / spread
+
+
+def _check_converged(
+    fit: Fit, pairs: NDArray[np.int64], method: Method, names: tuple[str, ...]
+) -> None:
+    usable = np.isfinite(fit.objective).reshape(len(pairs), -1)
+    if not usable.any(axis=1).all():
+        failed = pairs[np.flatnonzero(~usable.any(axis=1))[0]]
+        raise FitError(
+            f"Every restart of {method} diverged for the pair '{names[failed[0]]}', "
+            f"'{names[failed[1]]}'. Use a smaller learning rate or more restarts."
+        )
+
+
+class _Clock:
+    """Turns what is done of training and testing into a share of the whole time.
+
+    How the time of a chunk is split between the two is taken from the chunk before.
+    """
+
+    def __init__(self, pairs: int, progress: Progress | None) -> None:
+        self._pairs, self._progress = pairs, progress
+        self._finished = 0
+        self._training_share = _TRAINING_SHARE
+        self._started = self._trained = time.perf_counter()
+
+    def training(self, pairs: int) -> Callable[[float], None]:
+        """Begin a chunk; what is returned takes the share of its training that is done."""
+        self._started = time.perf_counter()
+
+        def tell(share: float) -> None:
+            part = pairs * self._training_share * share
+            self._tell("unmixing", (self._finished + part) / self._pairs)
+
+        return tell
+
+    def testing(self) -> None:
+        """Begin to test what was trained."""
+        self._trained = time.perf_counter()
+
+    def done(self, pairs: int) -> None:
+        """End a chunk."""
+        whole = time.perf_counter() - self._started
+        self._training_share = (self._trained - self._started) / max(whole, 1e-9)
+        self._finished += pairs
+        self._tell("testing", self._finished / self._pairs)
+
+    def _tell(self, stage: str, share: float) -> None:
+        if self._progress is not None:
+            self._progress(stage, share)
 
 
 def _diagnostics(
     labels: NDArray[np.int64],
     order: NDArray[np.int64],
     fit: Fit,
+    *,
     method: Method,
     unmixing: UnmixingSettings,
     independence: IndependenceSettings,

@@ -9,13 +9,17 @@ from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS
 from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation
+from causal_ivae.discovery.screen import Screen
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.unmixing.diagnostics import Diagnostics
 from causal_ivae.unmixing.ensemble import Fit
 
 
 def edges_table(
-    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation
+    names: tuple[str, ...],
+    pairs: NDArray[np.int64],
+    orientation: Orientation,
+    screen: Screen,
 ) -> pd.DataFrame:
     """Return `causal_ivae.discovery.graph.CausalGraph.edges`.
 
@@ -25,10 +29,18 @@ def edges_table(
     pairs : ndarray, shape (n_pairs, 2), int64
         Positions in `names`, in every function here.
     orientation : Orientation
+        Of the pairs that the screen kept.
+    screen : Screen
+        What it left out has decision "none", score 0 and the screen's p-value.
     """
+    kept = screen.kept
+    decision = np.full(len(pairs), DECISIONS.index("none"))
+    score, p_value = np.zeros(len(pairs)), screen.p_value.copy()
+    confidence = np.full(len(pairs), np.nan)
+    decision[kept], score[kept] = orientation.decision, orientation.score
+    p_value[kept], confidence[kept] = orientation.p_value, orientation.confidence
     x = np.array(names, dtype=object)[pairs[:, 0]]
     y = np.array(names, dtype=object)[pairs[:, 1]]
-    decision = orientation.decision
     return pd.DataFrame(
         {
             "x": x,
@@ -36,10 +48,10 @@ def edges_table(
             "decision": np.array(DECISIONS, dtype=object)[decision],
             "cause": np.select([decision == 1, decision == 2], [x, y], ""),
             "effect": np.select([decision == 1, decision == 2], [y, x], ""),
-            "score": orientation.score,
-            "p_value": orientation.p_value,
-            "q_value": multipletests(orientation.p_value, method="fdr_bh")[1],
-            "confidence": orientation.confidence,
+            "score": score,
+            "p_value": p_value,
+            "q_value": multipletests(p_value, method="fdr_bh")[1],
+            "confidence": confidence,
         }
     )
 
@@ -48,6 +60,7 @@ def tests_table(
     names: tuple[str, ...],
     pairs: NDArray[np.int64],
     dependence: IndependenceTable,
+    kept: NDArray[np.int64],
     tests: IndependenceTable,
     usable: NDArray[np.bool_],
 ) -> pd.DataFrame:
@@ -58,17 +71,18 @@ def tests_table(
     names, pairs
         See `edges_table`.
     dependence : IndependenceTable, shape (n_pairs, 1, 1)
-    tests : IndependenceTable, shape (n_pairs, 2, 2 * restarts)
-    usable : ndarray, shape (n_pairs, restarts), bool
+    kept : ndarray, shape (n_kept, 2), int64
+        The pairs that were unmixed.
+    tests : IndependenceTable, shape (n_kept, 2, 2 * restarts)
+    usable : ndarray, shape (n_kept, restarts), bool
         Restarts that did not diverge; the others have nothing to test.
     """
-    n_pairs, _, n_second = tests.statistic.shape
     region = np.array(names, dtype=object)[pairs]
     own = pd.DataFrame(
         {
             "x": region[:, 0],
             "y": region[:, 1],
-            "restart": pd.array([pd.NA] * n_pairs, dtype="Int64"),
+            "restart": pd.array([pd.NA] * len(pairs), dtype="Int64"),
             "first": region[:, 0],
             "second": region[:, 1],
             "statistic": dependence.statistic.ravel(),
@@ -76,8 +90,8 @@ def tests_table(
             "p_value": dependence.p_value.ravel(),
         }
     )
-    shape = (n_pairs, 2, n_second)
-    pair, which, second = (index.ravel() for index in np.indices(shape))
+    region = np.array(names, dtype=object)[kept]
+    pair, which, second = (index.ravel() for index in np.indices(tests.statistic.shape))
     lost = ~usable[pair, second // 2]
     against = pd.DataFrame(
         {
@@ -127,6 +141,24 @@ def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -
             "restart": np.tile(np.repeat(np.arange(restarts), points), len(pairs)),
             "step": np.tile(fit.curve_steps, members),
             "objective": fit.curves.ravel(),
+        }
+    )
+
+
+def screen_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], screen: Screen
+) -> pd.DataFrame | None:
+    """Return `causal_ivae.discovery.graph.CausalGraph.screen`."""
+    if screen.by == "none":
+        return None
+    region = np.array(names, dtype=object)[pairs]
+    return pd.DataFrame(
+        {
+            "x": region[:, 0],
+            "y": region[:, 1],
+            "statistic": screen.statistic,
+            "p_value": screen.p_value,
+            "kept": screen.kept.astype(np.int64),
         }
     )
 

@@ -70,6 +70,16 @@ class IndependenceTable:
     block_excess: NDArray[np.float64]
     block_null_sd: NDArray[np.float64]
 
+    def of(self, pairs: NDArray[np.bool_]) -> "IndependenceTable":
+        """Return the tests of some pairs."""
+        return IndependenceTable(
+            self.statistic[pairs],
+            self.null_mean[pairs],
+            self.p_value[pairs],
+            self.block_excess[pairs],
+            self.block_null_sd[pairs],
+        )
+
 
 def hsic_test(
     x: NDArray[np.floating],

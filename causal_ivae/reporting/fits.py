@@ -37,6 +37,9 @@ def fits_sentence(method: MethodRecord) -> str:
     numbers = [int(verdict.get(word, 0)) for word in VERDICTS]
     parts = [f"{numbers[0]:,} of {count(len(method.diagnostics), 'pair')} usable"]
     parts += [f"{n:,} {word}" for n, word in zip(numbers[1:], VERDICTS[1:], strict=True) if n]
+    screened_out = len(method.edges) - len(method.diagnostics)
+    if screened_out:
+        parts.append(f"{count(screened_out, 'pair')} screened out")
     return ", ".join(parts)
 
 

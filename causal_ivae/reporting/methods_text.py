@@ -101,6 +101,7 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
     sentences = [
         *_data(settings, realised),
         *_segments(settings, realised),
+        *_screen(settings),
         *(_ivae(settings, realised) if "ivae" in realised.methods else []),
         *(_tcl(settings, realised) if "tcl" in realised.methods else []),
         *_diagnostics(realised),
@@ -219,6 +220,22 @@ def _diagnostics(realised: Realised) -> list[str]:
         f"segment, {collapse}or training had not converged. Disagreement of restarts and "
         "dependence left between the disturbances given the segment were noted."
     ]
+
+
+def _screen(settings: Pipeline) -> list[str]:
+    level = f"{settings.screen.alpha:g}"
+    if settings.screen.by == "dependence":
+        return [
+            f"Pairs of regions that were not dependent given the segment at level {level} were "
+            "not analysed further and given no edge."
+        ]
+    if settings.screen.by == "partial_correlation":
+        return [
+            "Pairs of regions whose partial correlation given all other regions (degrees of "
+            "freedom reduced for autocorrelation) did not differ from zero at level "
+            f"{level} were not analysed further and given no edge."
+        ]
+    return []
 
 
 def _tests(settings: Pipeline) -> list[str]:

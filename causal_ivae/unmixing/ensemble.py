@@ -1,7 +1,7 @@
 """Train every pair x restart of a subject as one stack, and return their disturbances."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -62,6 +62,10 @@ class Fit:
     retried: NDArray[np.bool_]
     modulation: NDArray[np.float64] | None = None
     kl: NDArray[np.float64] | None = None
+
+
+_STACKS_AT_ONCE = 4
+"""Stacks that are trained before their disturbances are tested and let go."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -275,10 +279,12 @@ def unmix_pairs(
             progress=report,
         )
         fits.append(fit)
-    return _joined(fits)
+    return joined(fits)
 
 
-def _joined(fits: list[Fit]) -> Fit:
+def joined(fits: Sequence[Fit]) -> Fit:
+    """Return the fits of several stacks as one, the members of the first before the others."""
+
     def join(name: str) -> Any:
         parts = [getattr(fit, name) for fit in fits]
         return None if parts[0] is None else np.concatenate(parts)
@@ -297,6 +303,23 @@ def _joined(fits: list[Fit]) -> Fit:
 
 def _within(progress: Progress, done: float, share: float) -> Progress:
     return lambda fraction: progress(done + share * fraction)
+
+
+def pairs_at_once(
+    n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
+) -> int:
+    """Return how many pairs are unmixed before they are tested, whole stacks where possible.
+
+    Parameters
+    ----------
+    n_times : int
+    method : {"ivae", "tcl"}
+    settings : UnmixingSettings
+    device : torch.device
+    """
+    model_settings: IVAESettings | TCLSettings = getattr(settings, method)
+    members = _chunk_members(n_times, model_settings, settings.memory_gib, device)
+    return max(1, _STACKS_AT_ONCE * members // settings.restarts)
 
 
 def _chunk_members(

@@ -240,9 +240,10 @@ def test_progress_reaches_the_end(three_regions):
     seen = []
     quick(*three_regions, progress=lambda stage, share: seen.append((stage, share)))
     assert seen[-1] == ("testing", 1.0)
-    shares = [share for stage, share in seen if stage == "unmixing"]
+    shares = [share for _, share in seen]
     assert shares == sorted(shares)
-    assert shares[-1] == pytest.approx(1.0)
+    assert {stage for stage, _ in seen} == {"unmixing", "testing"}
+    assert shares[0] < 0.1
 
 
 @pytest.mark.parametrize(
