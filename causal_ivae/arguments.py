@@ -156,16 +156,33 @@ def _add_reproduce(commands: Any) -> None:
 def _add_benchmark(commands: Any) -> None:
     benchmark = commands.add_parser(
         "benchmark",
-        help="how long the work takes, against a baseline",
-        description="'stack': 25 fits trained at once against the same 25 fits one by one.",
+        help="how long the work takes, against baselines",
+        description="Time the work, and set it against baselines in the same run.",
         epilog=_EXIT_CODES,
     )
-    benchmark.add_argument("what", choices=("stack",), metavar="WHAT", help="stack")
-    benchmark.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
-    benchmark.add_argument(
+    kinds = benchmark.add_subparsers(dest="what", metavar="WHAT", required=True)
+    stack = kinds.add_parser(
+        "stack",
+        help="25 fits trained at once against the same 25 fits one by one",
+        description="Time 25 fits trained at once against the same 25 fits one by one.",
+    )
+    stack.add_argument(
         "--steps", type=_count, default=1000, metavar="N", help="of every fit (default: 1000)"
     )
-    benchmark.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    speed = kinds.add_parser(
+        "speed",
+        help="training, tests, scaling and whole subjects, with one thread",
+        description="Time training against a plain loop, tests of independence against lingam, "
+        "causal-learn and hyppo where these are installed, how time and memory grow, and whole "
+        "subjects. A table is printed and written, with a figure. Takes a quarter of an hour or "
+        "more on a CPU.",
+    )
+    speed.add_argument(
+        "--quick", action="store_true", help="few and small measurements, to see that it works"
+    )
+    for kind in (stack, speed):
+        kind.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
+        kind.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
 
 
 def _add_nprocs(parser: Any) -> None:

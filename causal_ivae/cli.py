@@ -232,10 +232,20 @@ def _reproduce(options: argparse.Namespace, command: str) -> int:
     return DONE
 
 
-def _benchmark(options: argparse.Namespace, _: str) -> int:
-    from causal_ivae.benchmark import benchmark_stack
+def _benchmark(options: argparse.Namespace, command: str) -> int:
+    if options.what == "stack":
+        from causal_ivae.benchmark.stack import benchmark_stack
 
-    print(benchmark_stack(options.output, steps=options.steps, device=options.device, say=_say))
+        print(benchmark_stack(options.output, steps=options.steps, device=options.device, say=_say))
+        return DONE
+    from causal_ivae.benchmark.speed import benchmark_speed
+
+    report = benchmark_speed(
+        options.output, quick=options.quick, device=options.device, command=command, say=_say
+    )
+    print(report.text)
+    for path in report.written:
+        print(path)
     return DONE
 
 

@@ -60,8 +60,8 @@ def test_wrong_usage_is_one_line(tmp_path, capsys):
 
 
 def test_benchmark_prints_ratio_and_both_times(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("causal_ivae.benchmark._DATA_SETS", 1)
-    monkeypatch.setattr("causal_ivae.benchmark._RESTARTS", 2)
+    monkeypatch.setattr("causal_ivae.benchmark.stack._DATA_SETS", 1)
+    monkeypatch.setattr("causal_ivae.benchmark.stack._RESTARTS", 2)
     assert main(["benchmark", "stack", str(tmp_path), "--steps", "2", "--device", "cpu"]) == 0
     said = capsys.readouterr().err
     assert "one by one" in said

@@ -1,13 +1,11 @@
 """The paper's simulation figures, drawn from the table of runs."""
 
-import io
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from causal_ivae.evaluation.paper_experiments import (
@@ -21,7 +19,17 @@ from causal_ivae.evaluation.paper_experiments import (
     FigureName,
     Outcome,
 )
-from causal_ivae.reporting.svg import AMBER, BLUE, FAINT, GRID, INK, RED, figure_style, new_figure
+from causal_ivae.reporting.svg import (
+    AMBER,
+    BLUE,
+    FAINT,
+    GRID,
+    INK,
+    RED,
+    figure_style,
+    new_figure,
+    png_and_svg,
+)
 
 _COLOURS = {
     FLOW: BLUE,
@@ -54,11 +62,7 @@ def draw(name: FigureName, outcome: Outcome) -> tuple[bytes, str]:
     svg : str
     """
     with figure_style(name):
-        figure = _DRAWN[name](outcome)
-        png, svg = io.BytesIO(), io.StringIO()
-        FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    return png.getvalue(), svg.getvalue()
+        return png_and_svg(_DRAWN[name](outcome))
 
 
 def _figure1(outcome: Outcome) -> Figure:

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -64,6 +65,14 @@ def figure_style(name: str) -> Iterator[None]:
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches, with constrained layout."""
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def png_and_svg(figure: Figure) -> tuple[bytes, str]:
+    """Return a figure as the content of a PNG file and of an SVG file."""
+    png, svg = io.BytesIO(), io.StringIO()
+    FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    return png.getvalue(), svg.getvalue()
 
 
 def to_svg(figure: Figure, name: str, label: str) -> Markup:

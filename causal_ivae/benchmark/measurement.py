@@ -1,0 +1,203 @@
+"""One measurement, how it is timed, and the table of all."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from statistics import median
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+_RATES = ("tests/s", "model-steps/s", "GFLOP/s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What was measured on; None where it has no part in it."""
+
+    members: int | None = None
+    hidden: int | None = None
+    batch: int | None = None
+    regions: int | None = None
+    pairs: int | None = None
+    restarts: int | None = None
+    volumes: int | None = None
+    segments: int | None = None
+    steps: int | None = None
+    tests: int | None = None
+    draws: int | None = None
+    workers: int | None = None
+
+    def __str__(self) -> str:
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return ", ".join(f"{name} {value}" for name, value in given.items())
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a measurement is set against, in the same unit."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of the table.
+
+    Attributes
+    ----------
+    group, name : str
+    setting : Setting
+    values : tuple of float
+        One for each turn; empty where nothing could be measured.
+    unit : str
+    baseline : Baseline or None
+    remark : str
+        Why nothing was measured, or how.
+    """
+
+    group: str
+    name: str
+    setting: Setting
+    values: tuple[float, ...]
+    unit: str
+    baseline: Baseline | None = None
+    remark: str = ""
+
+    @property
+    def median(self) -> float | None:
+        """Median over turns."""
+        return median(self.values) if self.values else None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better than the baseline: more of a rate, less of anything else."""
+        if self.baseline is None or self.median is None:
+            return None
+        ours, theirs = self.median, self.baseline.value
+        over, under = (ours, theirs) if self.unit in _RATES else (theirs, ours)
+        return over / under if under else None
+
+    def __str__(self) -> str:
+        parts = [self.name, str(self.setting)]
+        if self.median is not None:
+            parts.append(f"{self.median:.4g} {self.unit}")
+        if self.baseline is not None and self.ratio is not None:
+            parts.append(f"{self.ratio:.3g} x {self.baseline.name}")
+        return "; ".join(part for part in [*parts, self.remark] if part)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Times work on a device, waiting for what a GPU still has to do."""
+
+    device: torch.device
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        """Return how long the work took, s."""
+        self.wait()
+        started = time.perf_counter()
+        work()
+        return self.now() - started
+
+    def now(self) -> float:
+        """Return the time when everything asked for is done, s."""
+        self.wait()
+        return time.perf_counter()
+
+    def wait(self) -> None:
+        """Wait until the device has nothing left to do."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread within this context."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_turns(measures: Mapping[K, Callable[[], T]], turns: int) -> dict[K, tuple[T, ...]]:
+    """Take every measure once, then all once more, and so on.
+
+    What else the machine does then weighs on all of them alike.
+
+    Parameters
+    ----------
+    measures : mapping of name to callable
+    turns : int
+
+    Returns
+    -------
+    dict of name to tuple
+        What the callable gave in each turn.
+    """
+    taken = [{name: measure() for name, measure in measures.items()} for _ in range(turns)]
+    return {name: tuple(turn[name] for turn in taken) for name in measures}
+
+
+def slope(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Return the least-squares slope of log values on log sizes: the exponent of a power law."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+def as_table(measurements: Sequence[Measurement]) -> pd.DataFrame:
+    """Return one row per measurement; what does not apply is missing."""
+    rows = [
+        {
+            "group": m.group,
+            "name": m.name,
+            **asdict(m.setting),
+            "turns": len(m.values),
+            "median": m.median,
+            "min": min(m.values, default=None),
+            "max": max(m.values, default=None),
+            "unit": m.unit,
+            "baseline": m.baseline.name if m.baseline else None,
+            "baseline_value": m.baseline.value if m.baseline else None,
+            "ratio": m.ratio,
+            "remark": m.remark or None,
+        }
+        for m in measurements
+    ]
+    counts = dict.fromkeys([field.name for field in fields(Setting)], "Int64")
+    return pd.DataFrame(rows).astype(counts)
+
+
+def as_text(measurements: Sequence[Measurement]) -> str:
+    """Return the table for a reader at a terminal."""
+    head = ("", "", "median", "min", "max", "unit", "ratio", "baseline")
+    lines: list[tuple[str, ...]] = [head]
+    for m in measurements:
+        numbers = (m.median, *((min(m.values), max(m.values)) if m.values else (None, None)))
+        ratio = "" if m.ratio is None else f"{m.ratio:.3g}"
+        lines.append(
+            (
+                f"{m.group}: {m.name}",
+                str(m.setting),
+                *("" if value is None else f"{value:.4g}" for value in numbers),
+                m.unit,
+                ratio,
+                m.baseline.name if m.baseline else "",
+            )
+        )
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    remarks = ["", *(m.remark for m in measurements)]
+    return "\n".join(
+        "  ".join(
+            [text.ljust(width) for text, width in zip(line, widths, strict=True)] + [remark]
+        ).rstrip()
+        for line, remark in zip(lines, remarks, strict=True)
+    )
