@@ -13,6 +13,7 @@ from rich.progress import (
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 
@@ -29,6 +30,10 @@ class Display(Protocol):
 
     def finished(self, name: str, line: str) -> None:
         """Show that a piece is finished, with one line about it."""
+        ...
+
+    def note(self, line: str) -> None:
+        """Show a line about the run."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -51,6 +56,9 @@ class Silent:
         """Show nothing."""
 
     def finished(self, name: str, line: str) -> None:
+        """Show nothing."""
+
+    def note(self, line: str) -> None:
         """Show nothing."""
 
     def __enter__(self) -> Self:
@@ -97,6 +105,10 @@ class Lines(Silent):
             flush=True,
         )
 
+    def note(self, line: str) -> None:
+        """Print the line."""
+        print(line, file=self._stream, flush=True)
+
 
 class Bars(Silent):
     """One bar over all pieces and one per running piece, on a terminal.
@@ -113,7 +125,10 @@ class Bars(Silent):
             TaskProgressColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             console=console,
+            # The share done is in proportion to time, so the whole run tells best.
+            speed_estimate_period=24 * 3600.0,
         )
         self._overall: TaskID | None = None
         self._running: dict[str, TaskID] = {}
@@ -145,6 +160,10 @@ class Bars(Silent):
         self._progress.console.print(f"{name} {line}", markup=False, highlight=False)
         if self._overall is not None:
             self._progress.advance(self._overall)
+
+    def note(self, line: str) -> None:
+        """Print the line above the bars."""
+        self._progress.console.print(line, markup=False, highlight=False)
 
     def _clear(self) -> None:
         while self._running:

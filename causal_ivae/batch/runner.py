@@ -8,6 +8,7 @@ from typing import Any, Literal
 from causal_ivae.batch import cohort, participant
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, write_crash
 from causal_ivae.batch.cluster import Lost, Pool, Stage, open_pool
+from causal_ivae.batch.forecast import forecast
 from causal_ivae.batch.pages import GROUP
 from causal_ivae.batch.participant import Estimating, Loaded, Loading
 from causal_ivae.batch.plan import Plan, Request, plan
@@ -40,7 +41,7 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
             with open_pool(
                 len(units), nprocs=request.nprocs, scheduler=request.scheduler, on_stage=shown.stage
             ) as pool:
-                runner = _Runner(record, pool, request.stop_on_first_crash)
+                runner = _Runner(record, pool, request)
                 if "participant" in request.levels:
                     _participants(runner, analysis, units)
                 elif planned.pooled:
@@ -86,6 +87,7 @@ def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loa
             runner.record.add(loaded[unit].outcome.after(None))
         else:
             waiting[unit] = piece
+    runner.announce(analysis, waiting)
     for unit, outcome in runner.each(participant.estimate, waiting):
         runner.finish(unit, outcome, loaded[unit].outcome)
 
@@ -194,7 +196,7 @@ class _Runner:
 
     record: Record
     pool: Pool
-    stop_on_first_crash: bool
+    request: Request
     stopped: bool = False
 
     def each(
@@ -208,6 +210,17 @@ class _Runner:
             if self._has_stopped():
                 return
 
+    def announce(self, analysis: Analysis, waiting: Mapping[str, Estimating]) -> None:
+        """Say what will be estimated and how long it will take, where that is known here."""
+        if not waiting or self.request.scheduler is not None or self._has_stopped():
+            return
+        try:
+            lines = forecast(analysis, waiting, self.request.nprocs)
+        except Exception:  # noqa: BLE001 - what is wrong with this subject, estimating it will say
+            return
+        for line in lines:
+            self.record.display.note(line)
+
     def _has_stopped(self) -> bool:
         return self.stopped
 
@@ -217,7 +230,9 @@ class _Runner:
             name = crash.relative_to(self.record.analysis.output).as_posix()
             result = Outcome(unit, "failed", message=result.message, crash=name)
         self.record.add(result.after(earlier))
-        self.stopped = self.stopped or (result.state == "failed" and self.stop_on_first_crash)
+        self.stopped = self.stopped or (
+            result.state == "failed" and self.request.stop_on_first_crash
+        )
 
     def fail(self, unit: str, earlier: Outcome, message: str) -> None:
         crash = write_crash(self.record.analysis, unit, message)

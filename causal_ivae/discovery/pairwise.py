@@ -22,7 +22,7 @@ from causal_ivae.config import (
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.orientation import orient
-from causal_ivae.discovery.screen import Screen, by_dependence, by_partial_correlation, keep_all
+from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.errors import FitError, InputError, SettingsError, nearest
 from causal_ivae.independence.blocks import contiguous, make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
@@ -135,10 +135,9 @@ def discover(
     chosen = AUTO if method == "auto" else method
     if chosen not in METHODS:
         raise SettingsError(f"Unknown method '{method}'. {nearest(str(method), METHODS)}")
-    x, labels, order, region_names = _checked(values, segments, blocks, names)
+    x, labels, order, region_names = checked(values, segments, blocks, names)
     pairs = _pairs(region_names, skeleton)
     target = resolve_device(device)
-
     test = partial(
         hsic_table,
         blocks=make_blocks(order, target),
@@ -152,7 +151,7 @@ def discover(
     dependence = _tables_joined(
         [test(series[some[:, :1]], series[some[:, 1:]]) for some in _chunks(pairs, at_once)]
     )
-    screened = _screened(x, order, pairs, dependence, screen or ScreenSettings())
+    screened = screen_pairs(x, order, pairs, screen or ScreenSettings(), lambda: dependence)
     kept = pairs[screened.kept]
     judge = partial(
         _diagnostics, labels, order, method=chosen, unmixing=unmixing, independence=independence
@@ -209,12 +208,34 @@ def discover(
     )
 
 
-def _checked(
+def checked(
     values: ArrayLike,
     segments: ArrayLike,
     blocks: ArrayLike | None,
     names: Sequence[str] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    """Check what `discover` is given.
+
+    Parameters
+    ----------
+    values, segments, blocks, names
+        As in `discover`.
+
+    Returns
+    -------
+    x : ndarray, shape (n_times, n_regions), float32
+        z-scored.
+    labels : ndarray, shape (n_times,), int64
+        Segments, 0 to n_segments - 1.
+    order : ndarray, shape (n_times,), int64
+        Blocks of volumes that follow one another in one segment.
+    names : tuple of str, length n_regions
+
+    Raises
+    ------
+    InputError
+        As `discover` does.
+    """
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] < 2:
         raise InputError(
@@ -258,10 +279,14 @@ def _checked(
     return standard.astype(np.float32), labels.astype(np.int64), order, regions
 
 
+def all_pairs(regions: int) -> NDArray[np.int64]:
+    """Return every pair of regions once, shape (pairs, 2)."""
+    return np.stack(np.triu_indices(regions, 1), axis=1).astype(np.int64)
+
+
 def _pairs(names: tuple[str, ...], skeleton: Iterable[tuple[str, str]] | None) -> NDArray[np.int64]:
     if skeleton is None:
-        first, second = np.triu_indices(len(names), 1)
-        return np.stack([first, second], axis=1).astype(np.int64)
+        return all_pairs(len(names))
     position = {name: i for i, name in enumerate(names)}
     rows = []
     for pair in skeleton:
@@ -273,21 +298,6 @@ def _pairs(names: tuple[str, ...], skeleton: Iterable[tuple[str, str]] | None) -
     if not unique:
         raise SettingsError("The skeleton holds no pair of distinct regions; nothing to orient.")
     return np.array(unique, dtype=np.int64)
-
-
-def _screened(
-    x: NDArray[np.float32],
-    order: NDArray[np.int64],
-    pairs: NDArray[np.int64],
-    dependence: IndependenceTable,
-    settings: ScreenSettings,
-) -> Screen:
-    if settings.by == "none":
-        return keep_all(len(pairs))
-    if settings.by == "dependence":
-        excess = dependence.statistic - dependence.null_mean
-        return by_dependence(excess[:, 0, 0], dependence.p_value[:, 0, 0], settings)
-    return by_partial_correlation(x, order, pairs, settings)
 
 
 def _chunks(pairs: NDArray[np.int64], at_once: int) -> Iterator[NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 """Which pairs are worth unmixing: those that a cheap test finds connected."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.stats import norm
 
 from causal_ivae.config import Screening, ScreenSettings
 from causal_ivae.errors import InputError
+from causal_ivae.independence.hsic import IndependenceTable
 
 _LEAST_FREE = 10.0
 
@@ -31,27 +33,40 @@ class Screen:
     kept: NDArray[np.bool_]
 
 
-def keep_all(pairs: int) -> Screen:
-    """Return the screen that leaves nothing out."""
-    missing = np.full(pairs, np.nan)
-    return Screen("none", missing, missing, np.ones(pairs, dtype=bool))
-
-
-def by_dependence(
-    excess: NDArray[np.float64], p_value: NDArray[np.float64], settings: ScreenSettings
+def screen_pairs(
+    values: NDArray[np.floating],
+    blocks: NDArray[np.int64],
+    pairs: NDArray[np.int64],
+    settings: ScreenSettings,
+    dependence: Callable[[], IndependenceTable],
 ) -> Screen:
-    """Keep the pairs whose regions are dependent given the segment.
-
-    Where the settings' alpha is that of the decision, whose first question this is, no decision
-    by the rule "score" changes.
+    """Screen pairs as the settings say.
 
     Parameters
     ----------
-    excess : ndarray, shape (pairs,), float64
-        HSIC of the two regions less its null mean.
-    p_value : ndarray, shape (pairs,), float64
-    settings : ScreenSettings
+    values, blocks, pairs, settings
+        As in `by_partial_correlation`.
+    dependence : callable
+        Returns the tests of the two regions of every pair, shape (pairs, 1, 1); called only where
+        they decide.
+
+    Returns
+    -------
+    Screen
+
+    Notes
+    -----
+    Where alpha is that of the decision, whose first question dependence is, the screen by
+    dependence changes no decision by the rule "score".
     """
+    if settings.by == "partial_correlation":
+        return by_partial_correlation(values, blocks, pairs, settings)
+    if settings.by == "none":
+        missing = np.full(len(pairs), np.nan)
+        return Screen("none", missing, missing, np.ones(len(pairs), dtype=bool))
+    tests = dependence()
+    excess = (tests.statistic - tests.null_mean)[:, 0, 0]
+    p_value = tests.p_value[:, 0, 0]
     return Screen("dependence", excess, p_value, _least(p_value, settings.alpha))
 
 

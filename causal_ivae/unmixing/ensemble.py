@@ -260,7 +260,7 @@ def unmix_pairs(
         settings=model_settings,
         device=device,
     )
-    chunk = _chunk_members(len(values), model_settings, settings.memory_gib, device)
+    chunk = members_at_once(len(values), method, settings, device)
     fits = []
     for start in range(0, len(seeds), chunk):
         stop = min(start + chunk, len(seeds))
@@ -312,24 +312,35 @@ def pairs_at_once(
 
     Parameters
     ----------
+    n_times, method, settings, device
+        As in `members_at_once`.
+    """
+    members = members_at_once(n_times, method, settings, device)
+    return max(1, _STACKS_AT_ONCE * members // settings.restarts)
+
+
+def members_at_once(
+    n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
+) -> int:
+    """Return how many fits make a stack.
+
+    Parameters
+    ----------
     n_times : int
     method : {"ivae", "tcl"}
     settings : UnmixingSettings
     device : torch.device
     """
-    model_settings: IVAESettings | TCLSettings = getattr(settings, method)
-    members = _chunk_members(n_times, model_settings, settings.memory_gib, device)
-    return max(1, _STACKS_AT_ONCE * members // settings.restarts)
-
-
-def _chunk_members(
-    n_times: int, settings: IVAESettings | TCLSettings, memory_gib: float, device: torch.device
-) -> int:
-    width = settings.hidden * (settings.maxout if isinstance(settings, TCLSettings) else 2)
-    floats = 6 * settings.layers * width * max(n_times, 2 * settings.batch_size)
-    chunk = max(1, int(memory_gib * 2**30 / (4 * floats)))
+    chunk = max(1, int(settings.memory_gib * 2**30 / bytes_per_member(n_times, method, settings)))
     # On a CPU a stack whose activations stay in cache is faster than a larger one.
     return min(chunk, 64) if device.type == "cpu" else chunk
+
+
+def bytes_per_member(n_times: int, method: Method, settings: UnmixingSettings) -> int:
+    """Return what one fit of a stack takes at most: activations of all rows, or of a step."""
+    model: IVAESettings | TCLSettings = getattr(settings, method)
+    width = model.hidden * (model.maxout if isinstance(model, TCLSettings) else 2)
+    return 4 * 6 * model.layers * width * max(n_times, 2 * model.batch_size)
 
 
 def _last_slope(steps: NDArray[np.int64], curves: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -106,7 +106,7 @@ def test_a_pair_is_the_same_whatever_shares_its_stack(method, data, monkeypatch)
     together = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
     alone = unmix(method, values[:, 1:], segments, [(0, 1)], ("b", "c"))
     assert torch.equal(together.disturbances[4:], alone.disturbances)
-    monkeypatch.setattr(ensemble, "_chunk_members", lambda *_: 1)
+    monkeypatch.setattr(ensemble, "members_at_once", lambda *_: 1)
     in_chunks = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
     assert torch.equal(together.disturbances, in_chunks.disturbances)
     np.testing.assert_array_equal(together.objective, in_chunks.objective)
@@ -129,7 +129,7 @@ def test_seed_subject_and_restart_each_matter(method, data):
 @every_method
 def test_progress_runs_from_nothing_to_one(method, data, monkeypatch):
     values, segments = data
-    monkeypatch.setattr(ensemble, "_chunk_members", lambda *_: 2)
+    monkeypatch.setattr(ensemble, "members_at_once", lambda *_: 2)
     said = []
     unmix(method, values, segments, [(0, 1), (0, 2)], ("a", "b", "c"), progress=said.append)
     assert said == sorted(said)

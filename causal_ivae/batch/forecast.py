@@ -1,0 +1,73 @@
+"""What is said before estimating starts: how much work there is, and how long it will take."""
+
+from collections.abc import Mapping
+
+from causal_ivae.batch.analysis import Analysis
+from causal_ivae.batch.cluster import cores
+from causal_ivae.batch.participant import Estimating
+from causal_ivae.batch.recording import find_paths, read_series, select_regions
+
+_WORTH_SAYING = 2_000_000
+"""Steps, of all fits of all subjects, below which a forecast would cost more than it tells."""
+
+
+def forecast(
+    analysis: Analysis, waiting: Mapping[str, Estimating], nprocs: int | None
+) -> list[str]:
+    """Rehearse the first subject for a few steps and say what all of them will take.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    waiting : mapping of str to Estimating
+    nprocs : int or None
+        Worker processes, as asked for.
+
+    Returns
+    -------
+    list of str
+        Lines to show; none where the work is small.
+    """
+    unmixing = analysis.pipeline.unmixing
+    piece = next(iter(waiting.values()))
+    pairs = len(piece.regions) * (len(piece.regions) - 1) // 2
+    steps = sum(getattr(unmixing, method).steps for method in unmixing.methods)
+    if pairs * unmixing.restarts * steps * len(waiting) < _WORTH_SAYING:
+        return []
+    paths = find_paths(analysis.output, piece.unit)
+    if paths is None:
+        return []
+    import torch
+
+    from causal_ivae.discovery.workload import expected_workload, in_words
+
+    processes = min(nprocs or cores(), len(waiting))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, cores() // processes))
+    try:
+        series = select_regions(read_series(paths), piece.regions)
+        used = series.segments >= 0
+        loads = [
+            expected_workload(
+                series.values[used],
+                series.segments[used],
+                method=method,
+                blocks=series.stretches[used],
+                device=analysis.device,
+                unmixing=unmixing,
+                independence=analysis.pipeline.independence,
+                screen=analysis.pipeline.screen,
+            )
+            for method in unmixing.methods
+        ]
+    finally:
+        torch.set_num_threads(threads)
+    lines = [load.sentence() for load in loads]
+    one = sum(load.seconds for load in loads)
+    rounds = -(-len(waiting) // processes)
+    lines.append(
+        f"all {len(waiting):,} subjects, {processes} at a time: about {in_words(one * rounds)}"
+        if len(waiting) > 1
+        else f"in all: about {in_words(one)}"
+    )
+    return lines

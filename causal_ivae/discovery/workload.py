@@ -1,0 +1,171 @@
+"""What estimating one graph will take, from a rehearsal of a few steps."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from causal_ivae.config import IndependenceSettings, Method, ScreenSettings, UnmixingSettings
+from causal_ivae.discovery.pairwise import all_pairs, checked, discover
+from causal_ivae.discovery.screen import screen_pairs
+from causal_ivae.independence.blocks import make_blocks
+from causal_ivae.independence.hsic import IndependenceTable, hsic_table
+from causal_ivae.unmixing.ensemble import (
+    bytes_per_member,
+    members_at_once,
+    pairs_at_once,
+    resolve_device,
+)
+
+_FEW, _SOME = 4, 24
+"""Steps of the two rehearsals whose difference is the time of a step."""
+_SCREENED = 400
+"""Pairs, spread over all, on which the share that passes the screen is found."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What estimating one graph will take.
+
+    Attributes
+    ----------
+    method : str
+    pairs : int
+    unmixed : int
+        Pairs that pass the screen, expected.
+    restarts, steps : int
+    members : int
+        Fits in a stack.
+    memory_gib : float
+        Of arrays, the program itself aside.
+    seconds : float
+    device : str
+    """
+
+    method: str
+    pairs: int
+    unmixed: int
+    restarts: int
+    steps: int
+    members: int
+    memory_gib: float
+    seconds: float
+    device: str
+
+    @property
+    def fits(self) -> int:
+        """All fits."""
+        return self.unmixed * self.restarts
+
+    def sentence(self) -> str:
+        """Say it in a line."""
+        stacks = math.ceil(self.fits / self.members)
+        each = f"{stacks:,} stacks of up to {self.members:,}" if stacks > 1 else "one stack"
+        screened = "" if self.unmixed == self.pairs else f"about {self.unmixed:,} of "
+        return (
+            f"{self.method}: {screened}{self.pairs:,} pairs x {self.restarts} restarts, "
+            f"{self.steps:,} steps each, in {each} on {self.device}; about "
+            f"{self.memory_gib:.1f} GiB and {in_words(self.seconds)}"
+        )
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration as people say it, to two figures."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def expected_workload(
+    values: ArrayLike,
+    segments: ArrayLike,
+    *,
+    method: Method,
+    blocks: ArrayLike | None = None,
+    device: str = "auto",
+    unmixing: UnmixingSettings,
+    independence: IndependenceSettings,
+    screen: ScreenSettings,
+) -> Workload:
+    """Rehearse one stack for a few steps and say what the whole will take.
+
+    Parameters
+    ----------
+    values, segments, method, blocks, device, unmixing, independence, screen
+        As in `causal_ivae.discover`.
+
+    Returns
+    -------
+    Workload
+
+    Raises
+    ------
+    InputError, SettingsError
+        As `causal_ivae.discover` does.
+    """
+    x, _, order, names = checked(values, segments, blocks, None)
+    target = resolve_device(device)
+    pairs = all_pairs(len(names))
+    unmixed = len(pairs)
+    if screen.by != "none":
+        some = pairs[np.unique(np.linspace(0, len(pairs) - 1, _SCREENED).astype(np.int64))]
+        series = torch.as_tensor(x, device=target).T[..., None]
+
+        def dependence() -> IndependenceTable:
+            return hsic_table(
+                series[some[:, :1]],
+                series[some[:, 1:]],
+                make_blocks(order, target),
+                null=independence.null,
+                draws=independence.draws,
+                seed=0,
+                memory_gib=unmixing.memory_gib,
+            )
+
+        kept = screen_pairs(x, order, some, screen, dependence).kept
+        unmixed = max(1, round(float(kept.mean()) * len(pairs)))
+    members = members_at_once(len(x), method, unmixing, target)
+    first = pairs[: min(unmixed, max(1, members // unmixing.restarts))]
+    model = getattr(unmixing, method)
+
+    def seconds(steps: int) -> float:
+        changed: dict[str, Any] = {method: model.model_copy(update={"steps": steps})}
+        began = time.perf_counter()
+        discover(
+            x,
+            np.asarray(segments),
+            method=method,
+            skeleton=[(names[i], names[j]) for i, j in first],
+            blocks=blocks,
+            device=device,
+            unmixing=unmixing.model_copy(update=changed),
+            independence=independence,
+        )
+        if target.type == "cuda":
+            torch.cuda.synchronize(target)
+        return time.perf_counter() - began
+
+    seconds(_FEW)  # the first time pays for what is loaded and set up
+    few, more = seconds(_FEW), seconds(_SOME)
+    step = max(more - few, 0.0) / (_SOME - _FEW)
+    one_stack = max(few - _FEW * step, 0.0) + model.steps * step
+    held = min(members, unmixed * unmixing.restarts)
+    at_once = min(pairs_at_once(len(x), method, unmixing, target), unmixed)
+    disturbances = 4 * 2 * 4 * at_once * unmixing.restarts * len(x)
+    return Workload(
+        method=method,
+        pairs=len(pairs),
+        unmixed=unmixed,
+        restarts=unmixing.restarts,
+        steps=model.steps,
+        members=held,
+        memory_gib=(held * bytes_per_member(len(x), method, unmixing) + disturbances) / 2**30,
+        seconds=one_stack * unmixed / len(first),
+        device=str(target),
+    )

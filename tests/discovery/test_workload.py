@@ -1,0 +1,94 @@
+"""What is said before estimating comes true."""
+
+import time
+
+import numpy as np
+import pytest
+
+from causal_ivae import discover
+from causal_ivae.config import IndependenceSettings, ScreenSettings, UnmixingSettings
+from causal_ivae.discovery.workload import Workload, expected_workload, in_words
+from causal_ivae.errors import InputError
+from causal_ivae.simulate.structural import simulate_pair
+
+DRAWS = IndependenceSettings(draws=99)
+
+
+def regions(count: int):
+    pairs = [simulate_pair("x->y", n_segments=8, n_per_segment=40, seed=k) for k in range(count)]
+    return np.hstack([pair.values for pair in pairs])[:, :count], pairs[0].segments
+
+
+def settings(steps: int, restarts: int = 4):
+    return UnmixingSettings.model_validate({"restarts": restarts, "ivae": {"steps": steps}})
+
+
+def expect(values, segments, unmixing, screen="none"):
+    return expected_workload(
+        values,
+        segments,
+        method="ivae",
+        unmixing=unmixing,
+        independence=DRAWS,
+        screen=ScreenSettings(by=screen),
+    )
+
+
+def test_what_is_expected_is_what_it_takes():
+    values, segments = regions(8)
+    unmixing = settings(150, restarts=8)
+    load = expect(values, segments, unmixing)
+    assert (load.pairs, load.unmixed, load.fits, load.members) == (28, 28, 224, 64)
+    began = time.perf_counter()
+    discover(values, segments, method="ivae", unmixing=unmixing, independence=DRAWS)
+    took = time.perf_counter() - began
+    # Machines that run tests are busy with other things too.
+    assert took / 3 < load.seconds < 3 * took
+
+
+def test_more_of_everything_takes_longer_and_memory_has_its_bound():
+    values, segments = regions(6)
+    small = expect(values, segments, settings(100))
+    assert expect(values, segments, settings(2000)).seconds > 4 * small.seconds
+    assert 0 < small.memory_gib < UnmixingSettings().memory_gib + 0.1
+    assert "15 pairs x 4 restarts, 100 steps each, in one stack on cpu" in small.sentence()
+
+
+def test_the_share_that_passes_the_screen_is_counted():
+    values, segments = regions(6)
+    noise = np.random.default_rng(0).normal(size=values.shape)
+    load = expect(np.hstack([values, noise]), segments, settings(20), "partial_correlation")
+    kept = discover(
+        np.hstack([values, noise]),
+        segments,
+        method="ivae",
+        unmixing=settings(1, restarts=1),
+        independence=DRAWS,
+        screen=ScreenSettings(by="partial_correlation"),
+    ).screen["kept"]
+    assert load.pairs == 66
+    assert load.unmixed == kept.sum()
+    assert f"about {kept.sum()} of 66 pairs" in load.sentence()
+
+
+def test_bad_data_are_refused_as_discover_does():
+    values, segments = regions(4)
+    values[3, 1] = np.nan
+    with pytest.raises(InputError, match="must be finite"):
+        expect(values, segments, settings(10))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (89, "89 s"), (100, "2 min"), (5000, "83 min"), (9000, "2.5 h")],
+)
+def test_durations_in_words(seconds, words):
+    assert in_words(seconds) == words
+
+
+def test_sentence():
+    load = Workload("ivae", 4950, 990, 8, 2000, 64, 1.25, 3600.0, "cpu")
+    assert load.sentence() == (
+        "ivae: about 990 of 4,950 pairs x 8 restarts, 2,000 steps each, in 124 stacks of up to "
+        "64 on cpu; about 1.2 GiB and 60 min"
+    )
