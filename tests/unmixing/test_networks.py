@@ -5,7 +5,14 @@ import torch
 from torch import nn
 
 from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.networks import Initialiser, StackedMLP, activation, add_up, look_up
+from causal_ivae.unmixing.networks import (
+    Initialiser,
+    StackedMaxout,
+    StackedMLP,
+    activation,
+    add_up,
+    look_up,
+)
 from causal_ivae.unmixing.priors import expected_absolute
 
 CPU = torch.device("cpu")
@@ -73,3 +80,25 @@ def test_expected_absolute_value_and_gradient():
     assert torch.autograd.gradcheck(expected_absolute, (mean, std))
     draws = mean + std * normal(200_000, 6, seed=2)
     torch.testing.assert_close(expected_absolute(mean, std), draws.abs().mean(0), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_maxout_has_the_gradient_of_its_formula(pieces):
+    init = Initialiser(member_keys([1, 2], CPU))
+    net = StackedMaxout(init, 2, hidden=5, layers=3, pieces=pieces).double()
+    x = normal(2, 7, 2)
+
+    def formula(z):
+        for layer in net.hidden:
+            z = torch.bmm(z, layer.weight) + layer.bias
+            z = z.view(2, 7, pieces, 5).amax(2)
+        return (torch.bmm(z, net.last.weight) + net.last.bias).abs()
+
+    gradients = []
+    for function in (net, formula):
+        net.zero_grad()
+        function(x).square().sum().backward()
+        gradients.append([p.grad.clone() for p in net.parameters()])
+    torch.testing.assert_close(net(x), formula(x))
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
