@@ -20,7 +20,10 @@ from torch import Tensor
 from causal_ivae.config import Null
 from causal_ivae.errors import InputError
 from causal_ivae.independence.blocks import Blocks, make_blocks
-from causal_ivae.independence.nulls import BlockNull, draw_null, shift_spectra, shift_table
+from causal_ivae.independence.kernel import centred_gram
+from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
+from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
+from causal_ivae.seeding import generator
 
 # Gram matrices of each series that are alive at once, their intermediates included.
 _COPIES = 6
@@ -119,7 +122,10 @@ def hsic_test(
     Notes
     -----
     HSIC: Gretton et al. 2005, equation 4 (biased estimate), summed over groups.  Nulls: see
-    `causal_ivae.independence.nulls`.
+    `causal_ivae.independence.nulls`.  Of a group of more than 256 rows, the median is over 256 of
+    them, and T is low by at most 1e-5 of the sum of the largest eigenvalues of both Gram matrices:
+    see `causal_ivae.independence.kernel` and `causal_ivae.independence.lowrank`.  So it is by
+    permutation from 32 rows on.
     """
     columns = []
     for name, series in (("x", x), ("y", y)):
@@ -129,9 +135,10 @@ def hsic_test(
             raise InputError(f"'{name}' has shape {array.shape}; give (n_times,) or 2-D values.")
         if not np.isfinite(array).all():
             raise InputError(f"'{name}' holds values that are not finite; remove those rows.")
-        if (array.std(axis=0) == 0).any():
+        spread = array.std(axis=0)
+        if (spread == 0).any():
             raise InputError(f"'{name}' is constant; independence of a constant is undefined.")
-        columns.append((array - array.mean(axis=0)) / array.std(axis=0))
+        columns.append((array - array.mean(axis=0)) / spread)
     if len(columns[0]) != len(columns[1]):
         raise InputError(
             f"'x' has {len(columns[0])} rows and 'y' has {len(columns[1])}; they must be equal."
@@ -176,37 +183,29 @@ def hsic_table(
         As in `hsic_test`.  All tests share the null's random numbers, so a test's p-value does
         not depend on which other tests are made.
     memory_gib : float
-        Pairs are taken in chunks that need about this much, and the blocks of one pair too
-        with the null "circular_shift".  Changes no number beyond rounding.
+        Pairs are taken in chunks that need about this much, and so are the blocks of one pair.
+        Changes no number beyond rounding.
 
     Returns
     -------
     IndependenceTable
     """
-    floats = _floats_per_pair(first.shape[1], second.shape[1], blocks, null, draws)
     room = int(memory_gib * 2**30 / 4)
+    tests = first.shape[1] * second.shape[1]
+    floats = len(blocks.rows) * 2 * tests * draws
+    for rows in blocks.rows:
+        floats += len(rows) * _floats_per_block(null, first, second, rows.shape[1], draws)
     chunk = max(1, room // floats)
-    parts = [
-        _chunk_table(first[i : i + chunk], second[i : i + chunk], blocks, null, draws, seed, room)
-        for i in range(0, len(first), chunk)
-    ]
+    with torch.inference_mode():
+        parts = [
+            _chunk_table(
+                first[i : i + chunk], second[i : i + chunk], blocks, null, draws, seed, room
+            )
+            for i in range(0, len(first), chunk)
+        ]
     return IndependenceTable(
         *(np.concatenate([part[k] for part in parts]) for k in range(5)),
     )
-
-
-def _floats_per_pair(n_first: int, n_second: int, blocks: Blocks, null: Null, draws: int) -> int:
-    """Numbers held at once for one pair: Gram matrices, and draws where blocks are short."""
-    copies = _COPIES if null in ("circular_shift", "gamma") else 4 + n_first
-    grams = sum(rows.shape[0] * rows.shape[1] ** 2 for rows in blocks.rows)
-    drawn = 0
-    if null == "wild_bootstrap":
-        # Multipliers times the product of two Gram matrices, before and after the second factor.
-        drawn = 3 * max(rows.numel() for rows in blocks.rows)
-    elif null != "gamma":
-        drawn = 2 * max(rows.shape[0] for rows in blocks.rows)
-    totals = 0 if null == "gamma" else 2 * len(blocks.rows)
-    return copies * (n_first + n_second) * grams + n_first * n_second * draws * (drawn + totals)
 
 
 def _chunk_table(
@@ -218,20 +217,25 @@ def _chunk_table(
     seed: int,
     room: int,
 ) -> tuple[NDArray[np.float64], ...]:
-    per_length: list[BlockNull] = []
+    parts: list[BlockNull] = []
+    total = torch.zeros((), device=first.device)
     for index, rows in enumerate(blocks.rows):
-        if null == "circular_shift":
-            table = _all_shifts(first, second, rows, room)
-            per_length.append(BlockNull.from_shifts(table, draws, seed, index))
-        else:
-            gram_first = centred_gram(first[:, :, rows])
-            gram_second = centred_gram(second[:, :, rows])
-            per_length.append(
-                draw_null(gram_first, gram_second, null=null, draws=draws, seed=seed, index=index)
+        length = rows.shape[1]
+        rng = generator(seed, null, length, index)
+        # Long blocks are taken a few at a time.
+        floats = len(first) * _floats_per_block(null, first, second, length, draws)
+        step = max(1, room // (floats + _floats_drawn(null, length, draws)))
+        for i in range(0, len(rows), step):
+            some = rows[i : i + step]
+            drawn = draw(null, rng, n_blocks=len(some), draws=draws, length=length)
+            part = _block_null(
+                first[:, :, some], second[:, :, some], null, drawn.to(some.device), room
             )
-    observed = torch.cat([b.observed for b in per_length], dim=-1)
-    mean = torch.cat([b.mean for b in per_length], dim=-1)
-    sd = torch.cat([b.sd for b in per_length], dim=-1)
+            total = total + part.values.sum(-2)
+            parts.append(part)
+    observed = torch.cat([part.observed for part in parts], dim=-1)
+    mean = torch.cat([part.mean for part in parts], dim=-1)
+    sd = torch.cat([part.sd for part in parts], dim=-1)
     statistic = observed.sum(-1)
     if null == "gamma":
         m, v = mean.sum(-1).cpu().numpy(), sd.square().sum(-1).cpu().numpy()
@@ -240,7 +244,6 @@ def _chunk_table(
             p_value = gamma.sf(statistic.cpu().numpy(), m**2 / v, scale=v / m)
         p_value = np.where(v > 0, p_value, 1.0)
     else:
-        total = torch.stack([b.totals for b in per_length]).sum(0)
         larger = (total >= statistic[..., None]).sum(-1)
         p_value = ((1.0 + larger.double()) / (1.0 + draws)).cpu().numpy()
     return tuple(
@@ -249,40 +252,55 @@ def _chunk_table(
     )
 
 
-def _all_shifts(first: Tensor, second: Tensor, rows: Tensor, room: int) -> Tensor:
-    """Return `shift_table` of blocks of one length, a few blocks at a time if they are long."""
-    length = rows.shape[1]
-    per_block = _COPIES * len(first) * (first.shape[1] + second.shape[1]) * length**2
-    step = max(1, room // per_block)
-    tables = []
-    for start in range(0, len(rows), step):
-        some = rows[start : start + step]
-        spectra = [shift_spectra(centred_gram(series[:, :, some])) for series in (first, second)]
-        tables.append(shift_table(spectra[0], spectra[1], length))
-    return torch.cat(tables, dim=-2)
-
-
-def centred_gram(series: Tensor) -> Tensor:
-    """Centre the Gaussian Gram matrix of every block.
+def _block_null(first: Tensor, second: Tensor, null: Null, drawn: Tensor, room: int) -> BlockNull:
+    """Return the null of blocks of one length, by factors where these are faster.
 
     Parameters
     ----------
-    series : Tensor, shape (..., length, n_features), float32
-
-    Returns
-    -------
-    Tensor, shape (..., length, length), float32
-        H K H with the median distance of the block as bandwidth.
+    first, second : Tensor, shape (pairs, a or b, n_blocks, length, n_features), float32
+    drawn : Tensor
+        From `causal_ivae.independence.nulls.draw`.
     """
-    length = series.shape[-2]
-    squared = torch.zeros(*series.shape[:-1], length, device=series.device)
-    for feature in series.unbind(-1):
-        squared += (feature[..., :, None] - feature[..., None, :]).square()
-    above = torch.triu_indices(length, length, 1, device=series.device)
-    median = squared[..., above[0], above[1]].median(-1).values
-    # A block in which most values coincide has a median distance of zero.
-    scale = torch.where(median > 0, median, squared.mean((-2, -1)).clamp_min(1e-30))
-    gram = torch.exp(-0.5 * squared / scale[..., None, None])
-    gram -= gram.mean(-1, keepdim=True)
-    gram -= gram.mean(-2, keepdim=True)
-    return gram
+    length = first.shape[3]
+    if length < LOW_RANK_ROWS[null]:
+        return block_null(GramMatrices(centred_gram(first), centred_gram(second)), null, drawn)
+    factors = GramFactors.of(first, second, max_rank(null, length))
+    result = block_null(factors if null == "gamma" else factors.compressed(), null, drawn)
+    step = max(1, room // _exact_floats(null, first, second, length, drawn.shape[1]))
+    # Series that take more than the rank allowed.
+    for block in (~factors.reached).flatten(0, 2).any(0).nonzero()[:, 0].tolist():
+        wrong = ~factors.reached[..., block]
+        pairs = wrong.flatten(1).any(1).nonzero()[:, 0]
+        for i in range(0, len(pairs), step):
+            some = pairs[i : i + step]
+            grams = (centred_gram(series[some, :, block, None]) for series in (first, second))
+            exact = block_null(GramMatrices(*grams), null, drawn[block, None])
+            result.put(exact, some, block, wrong[some])
+    return result
+
+
+def _floats_per_block(null: Null, first: Tensor, second: Tensor, length: int, draws: int) -> int:
+    """Numbers held at once for one block of one pair."""
+    if length < LOW_RANK_ROWS[null]:
+        return _exact_floats(null, first, second, length, draws)
+    series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
+    columns = max_rank(null, length) * length
+    products = 0
+    if null in ("circular_shift", "wild_bootstrap"):
+        # Of one column of a first with all columns of a second.
+        products = max_rank(null, length) * (4 * length + 2 * draws)
+    return 4 * series * columns + tests * (products + 2 * (length + draws))
+
+
+def _exact_floats(null: Null, first: Tensor, second: Tensor, length: int, draws: int) -> int:
+    """Do the same for Gram matrices, and draws where blocks are short."""
+    series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
+    copies = _COPIES if null in ("circular_shift", "gamma") else 4 + first.shape[1]
+    # Multipliers times the product of two Gram matrices, before and after the second factor.
+    products = 3 * draws * length if null == "wild_bootstrap" else 0
+    return copies * series * length**2 + tests * (products + 2 * draws)
+
+
+def _floats_drawn(null: Null, length: int, draws: int) -> int:
+    """Numbers held at once for the random orders or multipliers of one block, in float64."""
+    return 6 * length * draws if null in ("permutation", "wild_bootstrap") else 0

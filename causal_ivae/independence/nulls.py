@@ -14,16 +14,50 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 from scipy.signal import lfilter
 from torch import Tensor
 
 from causal_ivae.config import Null
-from causal_ivae.seeding import generator
 
 WILD_BOOTSTRAP_LENGTH = 20.0
 """Correlation length of the wild bootstrap's multipliers, volumes (the authors' choice)."""
+
+
+class Kernels(Protocol):
+    """Centred Gram matrices K of a first and L of a second set of series, blocks of one length."""
+
+    @property
+    def length(self) -> int:
+        """Return the volumes per block."""
+
+    def statistic(self) -> Tensor:
+        """Return T, shape (pairs, a, b, n_blocks)."""
+
+    def trace_and_square(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return trace and squared sum off the diagonal of K and L, (pairs, a or b, n_blocks)."""
+
+    def shifts(self) -> Tensor:
+        """Return T for every circular shift of the second, (pairs, a, b, n_blocks, length)."""
+
+    def permuted(self, order: Tensor) -> Tensor:
+        """Return T with the second's rows in another order, (pairs, a, b, n_blocks, draws).
+
+        Parameters
+        ----------
+        order : Tensor, shape (n_blocks, draws, length), int64
+        """
+
+    def multiplied(self, weight: Tensor) -> Tensor:
+        """Return w' (K * L) w / length, shape (pairs, a, b, n_blocks, draws).
+
+        Parameters
+        ----------
+        weight : Tensor, shape (n_blocks, draws, length), float32
+        """
 
 
 @dataclass(frozen=True)
@@ -33,28 +67,83 @@ class BlockNull:
     Attributes
     ----------
     observed, mean, sd : Tensor, shape (pairs, first, second, n_blocks)
-    totals : Tensor, shape (pairs, first, second, draws)
-        Null draws of the sum over these blocks; no draws for gamma.
+    values : Tensor, shape (pairs, first, second, n_blocks, draws)
+        Null draws; none for gamma.
     """
 
     observed: Tensor
     mean: Tensor
     sd: Tensor
-    totals: Tensor
+    values: Tensor
 
-    @classmethod
-    def from_shifts(cls, table: Tensor, draws: int, seed: int, index: int) -> "BlockNull":
-        """Draw from a table of all shifts, shape (pairs, first, second, n_blocks, length)."""
-        n_blocks, length = table.shape[-2:]
-        rng = generator(seed, "circular_shift", length, index)
-        shifts = torch.as_tensor(rng.integers(0, length, size=(n_blocks, draws)))
-        shifts = shifts.to(table.device).expand(*table.shape[:-1], draws)
-        return cls(
-            observed=table[..., 0],
-            mean=table.mean(-1),
-            sd=table.std(-1, correction=0),
-            totals=table.gather(-1, shifts).sum(-2),
-        )
+    def put(self, other: "BlockNull", pairs: Tensor, block: int, tests: Tensor) -> None:
+        """Replace some tests of one block by those of another null.
+
+        Parameters
+        ----------
+        other : BlockNull
+            Of `pairs` and this block alone.
+        pairs : Tensor, shape (pairs of other,), int64
+        block : int
+        tests : Tensor, shape (pairs of other, first, second), bool
+        """
+        for name in ("observed", "mean", "sd", "values"):
+            mine, theirs = getattr(self, name), getattr(other, name)[:, :, :, 0]
+            mask = tests.reshape(*tests.shape, *[1] * (theirs.dim() - 3))
+            mine[pairs, :, :, block] = torch.where(mask, theirs, mine[pairs, :, :, block])
+
+
+@dataclass(frozen=True)
+class GramMatrices:
+    """`Kernels` by their matrices.
+
+    Attributes
+    ----------
+    first, second : Tensor, shape (pairs, a or b, n_blocks, length, length), float32
+        From `causal_ivae.independence.kernel.centred_gram`.
+    """
+
+    first: Tensor
+    second: Tensor
+
+    @property
+    def length(self) -> int:
+        """Return the volumes per block."""
+        return self.first.shape[-1]
+
+    def statistic(self) -> Tensor:
+        """Sum the products of the two matrices."""
+        return torch.einsum("pagij,pbgij->pabg", self.first, self.second) / self.length
+
+    def trace_and_square(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return them for the first and for the second."""
+        return _trace_and_square(self.first), _trace_and_square(self.second)
+
+    def shifts(self) -> Tensor:
+        """See `shift_table`."""
+        return shift_table(shift_spectra(self.first), shift_spectra(self.second), self.length)
+
+    def permuted(self, order: Tensor) -> Tensor:
+        """Sum the products with the second's rows and columns reordered."""
+        n_blocks, draws, length = order.shape
+        block = torch.arange(n_blocks, device=order.device)[:, None, None, None]
+        step = max(1, int(2**26 / max(1, self.second.numel())))
+        parts = []
+        for start in range(0, draws, step):
+            rows = order[:, start : start + step]
+            shuffled = self.second[:, :, block, rows[..., :, None], rows[..., None, :]]
+            parts.append(torch.einsum("pagij,pbgcij->pabgc", self.first, shuffled))
+        return torch.cat(parts, dim=-1) / length
+
+    def multiplied(self, weight: Tensor) -> Tensor:
+        """Return the quadratic form of the elementwise product."""
+        product = self.first[:, :, None] * self.second[:, None]
+        return ((weight @ product) * weight).sum(-1) / weight.shape[-1]
+
+
+def _trace_and_square(gram: Tensor) -> tuple[Tensor, Tensor]:
+    diagonal = gram.diagonal(dim1=-2, dim2=-1)
+    return diagonal.sum(-1), gram.square().sum((-2, -1)) - diagonal.square().sum(-1)
 
 
 def shift_spectra(gram: Tensor) -> Tensor:
@@ -72,9 +161,12 @@ def shift_spectra(gram: Tensor) -> Tensor:
     """
     length = gram.shape[-1]
     half = length // 2 + 1
-    rows = torch.arange(length, device=gram.device)
-    columns = (rows[None, :] + torch.arange(half, device=gram.device)[:, None]) % length
-    diagonals = gram[..., rows.expand_as(columns), columns]
+    wide = torch.cat([gram, gram[..., :half]], dim=-1)
+    steps = wide.stride()
+    # Entry (d, i) of this view is the matrix's (i, i + d), columns counted on the circle.
+    diagonals = wide.as_strided(
+        (*gram.shape[:-2], half, length), (*steps[:-2], 1, wide.shape[-1] + 1)
+    )
     weight = torch.full((half, 1), math.sqrt(2.0), device=gram.device)
     weight[0] = 1.0
     if length % 2 == 0:
@@ -103,70 +195,55 @@ def shift_table(first: Tensor, second: Tensor, length: int) -> Tensor:
     return table
 
 
-def draw_null(
-    first: Tensor, second: Tensor, *, null: Null, draws: int, seed: int, index: int
-) -> BlockNull:
-    """Return the statistic and the permutation, wild bootstrap or gamma null.
+def draw(null: Null, rng: np.random.Generator, *, n_blocks: int, draws: int, length: int) -> Tensor:
+    """Draw what a null needs at random; the same for all series.
+
+    Returns
+    -------
+    Tensor
+        Circular shift: offsets, shape (n_blocks, draws), int64.  Permutation: orders, shape
+        (n_blocks, draws, length), int64.  Wild bootstrap: multipliers, shape (n_blocks, draws,
+        length), float32.  Gamma: nothing.  Drawn block by block, so blocks may come in parts.
+    """
+    if null == "gamma":
+        return torch.zeros(n_blocks, 0)
+    if null == "circular_shift":
+        return torch.as_tensor(rng.integers(0, length, size=(n_blocks, draws)))
+    if null == "permutation":
+        return torch.as_tensor(rng.random((n_blocks, draws, length)).argsort(axis=-1))
+    white = rng.standard_normal((n_blocks, draws, length))
+    decay = math.exp(-1.0 / WILD_BOOTSTRAP_LENGTH)
+    white[..., 1:] *= math.sqrt(1.0 - decay**2)
+    return torch.as_tensor(lfilter([1.0], [1.0, -decay], white, axis=-1), dtype=torch.float32)
+
+
+def block_null(kernels: Kernels, null: Null, drawn: Tensor) -> BlockNull:
+    """Return the statistic and its null.
 
     Parameters
     ----------
-    first, second : Tensor, shape (pairs, a or b, n_blocks, length, length), float32
-        Centred Gram matrices.
-    null : {"permutation", "wild_bootstrap", "gamma"}
-    draws, seed : int
-    index : int
-        Which of the lengths this is; enters the seed.
+    kernels : Kernels
+    null : {"circular_shift", "permutation", "wild_bootstrap", "gamma"}
+    drawn : Tensor
+        From `draw`, on the device of `kernels`.
     """
-    length = first.shape[-1]
-    observed = torch.einsum("pagij,pbgij->pabg", first, second) / length
+    if null == "circular_shift":
+        table = kernels.shifts()
+        values = table.gather(-1, drawn.expand(*table.shape[:-1], -1))
+        return BlockNull(table[..., 0], table.mean(-1), table.std(-1, correction=0), values)
+    observed = kernels.statistic()
     if null == "gamma":
-        mean, variance = _gamma_moments(first, second)
-        return BlockNull(observed, mean, variance.sqrt(), observed.new_zeros(()))
-    n_blocks = first.shape[2]
-    rng = generator(seed, null, length, index)
-    if null == "permutation":
-        order = rng.random((n_blocks, draws, length)).argsort(axis=-1)
-        values = _permuted(first, second, torch.as_tensor(order, device=first.device))
-    else:
-        white = rng.standard_normal((n_blocks, draws, length))
-        decay = math.exp(-1.0 / WILD_BOOTSTRAP_LENGTH)
-        white[..., 1:] *= math.sqrt(1.0 - decay**2)
-        multipliers = lfilter([1.0], [1.0, -decay], white, axis=-1)
-        weight = torch.as_tensor(multipliers, dtype=torch.float32, device=first.device)
-        values = _multiplied(first, second, weight)
-    values = values / length
-    return BlockNull(observed, values.mean(-1), values.std(-1, correction=0), values.sum(-2))
+        mean, variance = _gamma_moments(kernels)
+        return BlockNull(observed, mean, variance.sqrt(), observed.new_zeros(*observed.shape, 0))
+    values = kernels.permuted(drawn) if null == "permutation" else kernels.multiplied(drawn)
+    return BlockNull(observed, values.mean(-1), values.std(-1, correction=0), values)
 
 
-def _permuted(first: Tensor, second: Tensor, order: Tensor) -> Tensor:
-    """Sum of products with the second permuted, shape (pairs, a, b, n_blocks, draws)."""
-    n_blocks, draws, _ = order.shape
-    block = torch.arange(n_blocks, device=order.device)[:, None, None, None]
-    step = max(1, int(2**26 / max(1, second.numel())))
-    parts = []
-    for start in range(0, draws, step):
-        rows = order[:, start : start + step]
-        shuffled = second[:, :, block, rows[..., :, None], rows[..., None, :]]
-        parts.append(torch.einsum("pagij,pbgcij->pabgc", first, shuffled))
-    return torch.cat(parts, dim=-1)
-
-
-def _multiplied(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
-    """Quadratic form of the multipliers, shape (pairs, a, b, n_blocks, draws)."""
-    product = first[:, :, None] * second[:, None]
-    return ((weight @ product) * weight).sum(-1)
-
-
-def _gamma_moments(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    m = first.shape[-1]
-
-    def trace_and_square(gram: Tensor) -> tuple[Tensor, Tensor]:
-        diagonal = gram.diagonal(dim1=-2, dim2=-1)
-        off = gram.square().sum((-2, -1)) - diagonal.square().sum(-1)
-        return diagonal.sum(-1), off / (m * (m - 1))
-
-    trace_first, square_first = trace_and_square(first)
-    trace_second, square_second = trace_and_square(second)
+def _gamma_moments(kernels: Kernels) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of T over permutations, shape (pairs, a, b, n_blocks)."""
+    m = kernels.length
+    (trace_first, square_first), (trace_second, square_second) = kernels.trace_and_square()
+    square_first, square_second = (s / (m * (m - 1)) for s in (square_first, square_second))
     # The exact mean over all permutations of centred matrices; Gretton et al. 2007 give its
     # large-sample form.
     mean = trace_first[:, :, None] * trace_second[:, None] / (m * (m - 1))
