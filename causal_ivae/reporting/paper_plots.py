@@ -118,7 +118,7 @@ def _figure3(outcome: Outcome) -> Figure:
         for method in (FLOW, ELBO, *_BASELINES):
             _line(ax, signed[signed["method"] == method], method)
         form, rows = best_tcl(chosen)
-        _line(ax, rows, TCL_NAME, f"{form} of |s| or s")
+        _line(ax, rows, TCL_NAME, f"{form} (best form)")
         accuracy = rows.groupby("M")["accuracy"].median()
         ax.plot(accuracy.index, accuracy, color=RED, lw=0.9, ls=":", label="TCL, accuracy")
         ax.set_title(title)
