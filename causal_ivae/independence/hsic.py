@@ -28,6 +28,9 @@ from causal_ivae.seeding import generator
 # Gram matrices of each series that are alive at once, their intermediates included.
 _COPIES = 6
 
+_ROOM_ON_CPU = 2**24
+"""Numbers of one chunk on a CPU: with more than its caches hold, tests take twice as long."""
+
 
 @dataclass(frozen=True)
 class IndependenceTest:
@@ -191,6 +194,8 @@ def hsic_table(
     IndependenceTable
     """
     room = int(memory_gib * 2**30 / 4)
+    if first.device.type == "cpu":
+        room = min(room, _ROOM_ON_CPU)
     tests = first.shape[1] * second.shape[1]
     floats = len(blocks.rows) * 2 * tests * draws
     for rows in blocks.rows:

@@ -64,10 +64,6 @@ class Fit:
     kl: NDArray[np.float64] | None = None
 
 
-_STACKS_AT_ONCE = 4
-"""Stacks that are trained before their disturbances are tested and let go."""
-
-
 def resolve_device(device: str) -> torch.device:
     """Return the device for ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
 
@@ -308,7 +304,7 @@ def _within(progress: Progress, done: float, share: float) -> Progress:
 def pairs_at_once(
     n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
 ) -> int:
-    """Return how many pairs are unmixed before they are tested, whole stacks where possible.
+    """Return how many pairs are unmixed before they are tested and let go: those of one stack.
 
     Parameters
     ----------
@@ -316,7 +312,7 @@ def pairs_at_once(
         As in `members_at_once`.
     """
     members = members_at_once(n_times, method, settings, device)
-    return max(1, _STACKS_AT_ONCE * members // settings.restarts)
+    return max(1, members // settings.restarts)
 
 
 def members_at_once(
