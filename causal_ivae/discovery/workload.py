@@ -10,7 +10,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from causal_ivae.config import IndependenceSettings, Method, ScreenSettings, UnmixingSettings
-from causal_ivae.discovery.pairwise import all_pairs, checked, discover
+from causal_ivae.discovery.checks import all_pairs, checked
+from causal_ivae.discovery.pairwise import discover
 from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
