@@ -80,7 +80,18 @@ class ElboWeights(_Settings):
         return all(weight == 1.0 for _, weight in self)
 
 
-class AutoencoderSettings(_Settings):
+class TrainingSettings(_Settings):
+    """What the training of every model shares."""
+
+    patience: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the steps without a gain after which a fit ends; 0 for all steps",
+    )
+
+
+class AutoencoderSettings(TrainingSettings):
     """What iVAE and the VAE family share."""
 
     hidden: int = Field(32, ge=2)
@@ -112,7 +123,7 @@ class VAESettings(AutoencoderSettings):
     """VAE with a standard normal prior; beta-VAE and beta-TC-VAE by their weights."""
 
 
-class FlowSettings(_Settings):
+class FlowSettings(TrainingSettings):
     """iVAE without observation noise: an invertible network with exact likelihood."""
 
     prior: PriorFamily = "laplace"
@@ -134,7 +145,7 @@ class FlowSettings(_Settings):
     learning_rate: float = Field(2e-2, gt=0)
 
 
-class TCLSettings(_Settings):
+class TCLSettings(TrainingSettings):
     """TCL (Hyvarinen and Morioka 2016): segment classifier, then linear ICA."""
 
     hidden: int = Field(32, ge=2)

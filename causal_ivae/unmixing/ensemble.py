@@ -168,7 +168,7 @@ def fit_stack(
         slower = settings.model_copy(update={"learning_rate": 0.5 * settings.learning_rate})
         chosen = torch.as_tensor(which, device=columns.device)
         _, curves[which], final[which] = optimise(again, columns[chosen], slower)
-        _replace(model, chosen, again)
+        model.put(chosen, again)
     with torch.inference_mode():
         x = values[:, columns].transpose(0, 1)
         model.finish(x, u)
@@ -185,15 +185,6 @@ def fit_stack(
             else None,
         )
     return model, fit
-
-
-def _replace(model: StackedModel, which: Tensor, by: StackedModel) -> None:
-    """Put the members of another stack in the places given."""
-    theirs = by.state_dict()
-    with torch.no_grad():
-        for name, mine in model.state_dict().items():
-            mine[which] = theirs[name]
-    model.keys[which] = by.keys
 
 
 def _modulation(model: StackedModel) -> NDArray[np.float64] | None:

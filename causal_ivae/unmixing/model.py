@@ -1,8 +1,11 @@
 """What every stack of models offers to the training loop."""
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 
@@ -75,6 +78,28 @@ class StackedModel(nn.Module, ABC):
     @abstractmethod
     def disturbances(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the estimated disturbances, shape (members, rows, n_components)."""
+
+    def taken(self, which: Tensor) -> Self:
+        """Return a stack of some members, which shares nothing with this one.
+
+        Parameters
+        ----------
+        which : Tensor, shape (members,), int64
+        """
+        taken = copy.deepcopy(self)
+        for tensor in (*taken.parameters(), *taken.buffers()):
+            tensor.data = tensor.data[which]
+            tensor.grad = None
+        taken.keys = self.keys[which]
+        return taken
+
+    def put(self, which: Tensor, members: "StackedModel") -> None:
+        """Put the members of another stack of this kind in the places given."""
+        theirs = members.state_dict()
+        with torch.no_grad():
+            for name, mine in self.state_dict().items():
+                mine[which] = theirs[name]
+        self.keys[which] = members.keys
 
     def noise_shape(self, rows: int) -> tuple[int, ...] | None:  # noqa: ARG002
         """Return the shape, per member, of the normal numbers that a step on some rows needs."""
