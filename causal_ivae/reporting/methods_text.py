@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from causal_ivae.config import Null, Pipeline
+from causal_ivae.config import IVAESettings, Null, Pipeline, TCLSettings
 from causal_ivae.reporting.wording import count, listed
 
 _NULLS: dict[Null, str] = {
@@ -191,7 +191,7 @@ def _ivae(settings: Pipeline, realised: Realised) -> list[str]:
         f"hidden units and {_WORDS[model.activation]} activations, and a Gaussian likelihood with "
         f"{noise}.",
         f"The evidence lower bound was maximised with Adam [@kingma2015] from "
-        f"{count(restarts, 'random start')} per pair ({model.steps:,} steps, batches of "
+        f"{count(restarts, 'random start')} per pair ({_steps(model)}, batches of "
         f"{model.batch_size}, learning rate {model.learning_rate:g}, Kullback-Leibler term "
         f"annealed over the first {100 * model.warmup:.0f}% of the steps).{weighted}",
     ]
@@ -205,9 +205,15 @@ def _tcl(settings: Pipeline, realised: Realised) -> list[str]:
         f"[@hyvarinen2016]: a network of {model.layers} layers with {model.hidden} maxout units "
         "was trained to tell the segments apart, and linear independent component analysis "
         f"({_ICA[model.ica]}) separated its features "
-        f"({count(restarts, 'random start')}, {model.steps:,} steps, batches of "
+        f"({count(restarts, 'random start')}, {_steps(model)}, batches of "
         f"{model.batch_size}, learning rate {model.learning_rate:g})."
     ]
+
+
+def _steps(model: IVAESettings | TCLSettings) -> str:
+    if not model.patience:
+        return f"{model.steps:,} steps"
+    return f"up to {model.steps:,} steps, fewer where {model.patience:.0%} of them brought no gain"
 
 
 def _diagnostics(realised: Realised) -> list[str]:

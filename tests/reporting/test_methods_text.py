@@ -46,6 +46,28 @@ def test_every_change_of_a_setting_shows():
         assert methods_text(Pipeline().changed(change), BOTH) != base, change
 
 
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("none", None),
+        ("dependence", "not dependent given the segment at level 0.01 were not analysed further"),
+        ("partial_correlation", "partial correlation given all other regions (degrees of freedom"),
+    ],
+)
+def test_the_screen_is_said(by, said):
+    changes = {"screen.by": by, "screen.alpha": 0.01}
+    text = methods_text(Pipeline().changed(changes), BOTH)
+    assert ("not analysed further" in text) is (said is not None)
+    assert said is None or said in text
+
+
+def test_fits_that_may_end_early_are_said():
+    changes = {"unmixing.ivae.patience": 0.1, "unmixing.ivae.steps": 1500}
+    text = methods_text(Pipeline().changed(changes), BOTH)
+    assert "up to 1,500 steps, fewer where 10% of them brought no gain" in text
+    assert "up to" not in methods_text(Pipeline(), BOTH)
+
+
 def test_the_works_cited():
     _, cited = resolve(methods_text(Pipeline(), BOTH))
     keys = {work.key for work in cited}
