@@ -45,7 +45,7 @@ from causal_ivae.unmixing.ensemble import (
 AUTO: Method = "ivae"
 """What ``method="auto"`` stands for."""
 
-_TRAINING_SHARE = 0.8
+_TRAINING_SHARE = 0.93
 """Of the time of a chunk of pairs, until one has been timed."""
 
 Progress = Callable[[str, float], None]
