@@ -13,7 +13,8 @@ METHOD = (
     "discover() on simulated series, one size varied at a time, with fewer steps than by default; "
     "how time grows with steps is measured too. 'unmixing' is the time until the last report of "
     "training, 'testing' all after it: evaluation, tests, diagnostics, orientation. A slope is the "
-    "least-squares exponent of a power law over all sizes; 1 is linear."
+    "least-squares exponent of a power law over all sizes, of which the smallest fills a stack; 1 "
+    "is linear."
 )
 
 GROUP = "scaling with "
