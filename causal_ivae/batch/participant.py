@@ -290,7 +290,11 @@ def _graph(
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
-    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS, "screen": SCREEN_COLUMNS}
+    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
+    if graph.screen is None:
+        paths.file("screen.json", method).unlink(missing_ok=True)
+    else:
+        about_columns["screen"] = SCREEN_COLUMNS
     write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
 
 
