@@ -14,7 +14,7 @@ from causal_ivae.batch.participant import Estimating, Loaded, Loading
 from causal_ivae.batch.plan import Plan, Request, plan
 from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe
-from causal_ivae.errors import SettingsError
+from causal_ivae.errors import CausalIvaeError, SettingsError
 
 __all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]
 
@@ -216,7 +216,8 @@ class _Runner:
             return
         try:
             lines = forecast(analysis, waiting, self.request.nprocs)
-        except Exception:  # noqa: BLE001 - what is wrong with this subject, estimating it will say
+        except (CausalIvaeError, OSError, RuntimeError):
+            # What is wrong with this subject, or with torch, estimating it will say.
             return
         for line in lines:
             self.record.display.note(line)

@@ -10,10 +10,9 @@ import pytest
 from tiny_study import NAMES, subject_table, tiny_pipeline, write_study
 
 from causal_ivae import discovery
-from causal_ivae.batch import cluster, forecast, pages, participant, runner
+from causal_ivae.batch import cluster, pages, participant
 from causal_ivae.batch.analysis import Outcome
 from causal_ivae.batch.participant import Loaded
-from causal_ivae.batch.progress import Silent
 from causal_ivae.batch.runner import BatchResult, Request, common_regions, plan, run
 from causal_ivae.derivatives import UnitPaths, read_table
 from causal_ivae.errors import InputError, SettingsError
@@ -154,44 +153,6 @@ def test_sidecar_says_what_the_graph_was_made_from(study):
         "sub-02_task-rest_timeseries.tsv",
         "sub-02_task-rest_timeseries.json",
     }
-
-
-class Noted(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def note(self, line):
-        self.lines.append(line)
-
-
-def test_what_is_to_come_is_said_before(finished, monkeypatch):
-    monkeypatch.setattr(forecast, "_WORTH_SAYING", 0)
-    source, output = finished
-    changed = tiny_pipeline().changed({"decision.alpha": 0.04})
-    shown = Noted()
-    request = Request(source, output, ("participant",), changed, device="cpu", nprocs=2)
-    result = run(plan(request), shown)
-    assert set(states(result).values()) == {"done"}
-    pairs = len(NAMES) * (len(NAMES) - 1) // 2
-    assert [line.split(" x ")[0] for line in shown.lines[:2]] == [
-        f"ivae: {pairs} pairs",
-        f"tcl: {pairs} pairs",
-    ]
-    assert shown.lines[2].startswith("all 3 subjects, 2 at a time: about ")
-    again = Noted()
-    run(plan(request), again)
-    assert again.lines == []
-
-
-def test_a_forecast_that_fails_ends_nothing(finished, monkeypatch):
-    def fail(*_):
-        raise RuntimeError("no forecast")
-
-    monkeypatch.setattr(runner, "forecast", fail)
-    source, output = finished
-    changed = tiny_pipeline().changed({"decision.alpha": 0.04})
-    result = run_study(source, output, pipeline=changed, participants=("01",))
-    assert set(states(result).values()) == {"done"}
 
 
 def test_second_run_does_nothing(finished, no_cluster):
