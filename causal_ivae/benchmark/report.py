@@ -41,6 +41,7 @@ def write_report(
     seed: int,
     quick: bool,
     command: str,
+    text: str | None = None,
     remarks: Sequence[str] = (),
 ) -> list[Path]:
     """Write the table of all cases, the summary, the figure and the record.
@@ -51,12 +52,11 @@ def write_report(
         Name of the benchmark.
     output : pathlib.Path
         Folder; gets ``benchmark_<suite>.tsv`` (every row of every case), ``_summary.tsv``,
-        ``.txt`` (the summary for a terminal), ``.png`` and ``.json`` (settings, seed, versions,
+        ``.txt`` (what is printed), ``.png`` and ``.json`` (settings, seed, versions,
         machine, command).
     table : pandas.DataFrame
         As `causal_ivae.benchmark.cases.run_cases` returns it.
     summary : pandas.DataFrame
-        What is printed.
     figure : matplotlib.figure.Figure
         Drawn within `causal_ivae.reporting.svg.figure_style`.
     settings : mapping
@@ -68,24 +68,27 @@ def write_report(
     quick : bool
     command : str
         The command line.
+    text : str, optional
+        What is printed; default the summary.
     remarks : sequence of str
         Sentences below the printed table.
 
     Returns
     -------
     list of pathlib.Path
-        What was written, the printed table (``.txt``) first.
+        What was written, what is to be printed (``.txt``) first.
     """
     output = output.expanduser().resolve()
     stem = f"benchmark_{suite}"
-    text, tsv, short, picture, record = (
+    printed, tsv, short, picture, record = (
         output / f"{stem}{end}" for end in (".txt", ".tsv", "_summary.tsv", ".png", ".json")
     )
     failures = table.loc[table[ERROR].notna(), [CASE, ERROR]]
     said = [*remarks, *(f"Failed: {row.case}: {row.error}" for row in failures.itertuples())]
     write_table(tsv, table)
     write_table(short, summary)
-    write_text(text, "\n".join([as_text(summary), *([""] if said else []), *said]) + "\n")
+    body = as_text(summary) if text is None else text
+    write_text(printed, "\n".join([body, *([""] if said else []), *said]) + "\n")
     write_bytes(picture, png_and_svg(figure)[0])
     write_json(
         record,
@@ -105,7 +108,7 @@ def write_report(
             "Software": software(*PACKAGES),
         },
     )
-    return [text, tsv, short, picture, record]
+    return [printed, tsv, short, picture, record]
 
 
 def as_text(table: pd.DataFrame) -> str:
