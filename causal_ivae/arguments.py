@@ -206,6 +206,24 @@ def _add_benchmark(commands: Any) -> None:
         metavar="NAME",
         help="network (default), additive, heteroscedastic, post_nonlinear, sigmoid",
     )
+    netsim = _add_suite(
+        kinds,
+        "netsim",
+        "which way the edges of the NetSim simulations point",
+        "Orient the true edges of the NetSim simulations of Smith et al. 2011.",
+        data="folder of NetSim's .npz files with 'ts' (subjects, volumes, nodes) and 'net'",
+    )
+    netsim.add_argument("--sims", nargs="+", metavar="NAME", help="default: all in the folder")
+    netsim.add_argument("--methods", nargs="+", metavar="METHOD")
+    netsim.add_argument(
+        "--units",
+        nargs="+",
+        metavar="UNIT",
+        help="'pooled windows', 'pooled subjects', 'subject' (default: all)",
+    )
+    netsim.add_argument(
+        "--subjects", type=_count, metavar="N", help="the first N of every simulation"
+    )
 
 
 def _add_suite(kinds: Any, name: str, summary: str, description: str, data: str = "") -> Any:

@@ -39,7 +39,7 @@ def marker(method: str, methods: Sequence[str]) -> str:
     return _MARKERS[list(methods).index(method) % len(_MARKERS)]
 
 
-def finish(figure: Figure, axes: Iterable[Axes], *, columns: int = 6) -> None:
+def finish(figure: Figure, axes: Iterable[Axes]) -> None:
     """Set limits of shares, a grid and one legend below."""
     handles: dict[str, Artist] = {}
     for ax in axes:
@@ -52,6 +52,6 @@ def finish(figure: Figure, axes: Iterable[Axes], *, columns: int = 6) -> None:
         list(handles.values()),
         list(handles),
         loc="outside lower center",
-        ncols=columns,
+        ncols=max(1, int(figure.get_figwidth() / 1.3)),
         frameon=False,
     )

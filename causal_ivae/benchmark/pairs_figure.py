@@ -42,7 +42,7 @@ def draw_pairs(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         rows = [kind for kind in _SHOWN if kind in set(summary["kind"])]
         columns = sorted(summary["segments"].unique())
         methods = list(dict.fromkeys(summary["method"]))
-        figure = new_figure(2.1 * (len(columns) + 1), 2.0 * len(rows) + 0.7)
+        figure = new_figure(max(5.0, 2.1 * (len(columns) + 1)), 2.0 * len(rows) + 0.7)
         axes = figure.subplots(len(rows), len(columns) + 1, squeeze=False)
         for kind, line in zip(rows, axes, strict=True):
             column, label = _SHOWN[kind]
@@ -64,7 +64,10 @@ def _shares(ax: Axes, cell: pd.DataFrame, column: str, methods: Sequence[str]) -
     places = list(dict.fromkeys(zip(cell["generator"], cell["layers"], strict=True)))
     for method in methods:
         rows = cell[cell["method"] == method]
-        where = [places.index(p) for p in zip(rows["generator"], rows["layers"], strict=True)]
+        # Methods stand beside each other, so that their intervals can be told apart.
+        shift = 0.04 * (methods.index(method) - (len(methods) - 1) / 2)
+        cells = zip(rows["generator"], rows["layers"], strict=True)
+        where = [places.index(place) + shift for place in cells]
         drawn = colour(method, methods)
         ax.plot(
             where, rows[column], marker=marker(method, methods), ms=3, lw=1.1, color=drawn,
