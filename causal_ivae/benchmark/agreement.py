@@ -131,9 +131,11 @@ def curve(
     list of (float, Agreement)
         The level, from the least to the largest.
     """
-    upper = np.triu(np.ones(first.direction.shape[1:], dtype=bool), 1)
-    weaker = np.minimum(first.strength, second.strength)[:, upper]
-    levels = np.unique(np.quantile(weaker, np.linspace(0.0, 0.95, points), method="lower"))
+    both = np.triu(first.direction * second.direction != 0, 1)
+    if not both.any():
+        return []
+    weaker = np.minimum(first.strength, second.strength)[both]
+    levels = np.unique(np.quantile(weaker, np.linspace(0.0, 0.95, points), method="higher"))
     return [
         (float(t), agreement(first.from_strength(t), second.from_strength(t), permutations))
         for t in levels
