@@ -1,27 +1,21 @@
 """Whether directions in real data come back: in other subjects, in other volumes, on the right."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.benchmark.cases import Say, run_cases
-from causal_ivae.benchmark.ours import judge_pairs, quick_settings
+from causal_ivae.benchmark.methods import choose, citations, judge, remarks, settings_of
+from causal_ivae.benchmark.ours import quick_settings
 from causal_ivae.benchmark.report import Session, write_report
 from causal_ivae.benchmark.reproducibility_summary import as_blocks, draw, summarise
-from causal_ivae.benchmark.rivals import RIVALS, find_rivals
-from causal_ivae.config import (
-    METHODS,
-    DecisionSettings,
-    IndependenceSettings,
-    Pipeline,
-    UnmixingSettings,
-)
+from causal_ivae.config import METHODS, Pipeline, UnmixingSettings
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.homologues import homologues
@@ -32,7 +26,6 @@ from causal_ivae.seeding import generator
 
 Comparison = Literal["subjects", "volumes", "hemispheres"]
 COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
-ALL_METHODS: tuple[str, ...] = (*METHODS, *RIVALS)
 DEFAULT_METHODS = (*METHODS, "hs-tanh", "direct-lingam")
 _PARTS = {
     "subjects": ("one half", "other half"),
@@ -170,11 +163,7 @@ def benchmark_reproducibility(
     """
     session = Session()
     effort = Effort(1, 99, 50, quick_settings()) if quick else Effort()
-    chosen = tuple(methods or [n for n in DEFAULT_METHODS if n in METHODS or RIVALS[n].there])
-    for name in chosen:
-        if name not in ALL_METHODS:
-            raise SettingsError(f"Unknown method '{name}'. {nearest(name, ALL_METHODS)}")
-    find_rivals(tuple(name for name in chosen if name in RIVALS))
+    chosen = choose(methods, DEFAULT_METHODS, say)
     if data is None:
         raise SettingsError("Give the folder of the subjects' tables with --data.")
     study = Study(
@@ -188,10 +177,8 @@ def benchmark_reproducibility(
         # Where the tables lie has no part in the rows.
         "content": _content(study),
         "regions": list(subjects[0].names),
-        "unmixing": effort.unmixing.model_dump(mode="json", exclude={"memory_gib", "methods"}),
-        "independence": IndependenceSettings().model_dump(mode="json"),
-        "decision": DecisionSettings().model_dump(mode="json"),
     }
+    own = {name: settings_of(name, effort.unmixing) for name in chosen}
     cases = list(_cases(subjects, compared, chosen, splits or effort.splits, effort.at_once))
     table = run_cases(
         "reproducibility",
@@ -199,6 +186,7 @@ def benchmark_reproducibility(
         partial(_judge, study=study, seed=seed, unmixing=effort.unmixing),
         output,
         settings=settings,
+        own_settings=lambda case: own[case.method],
         nprocs=nprocs,
         say=say,
     )
@@ -217,12 +205,14 @@ def benchmark_reproducibility(
             "subjects": [subject.label for subject in subjects],
             "splits": splits or effort.splits,
             "permutations": effort.permutations,
+            "methods": own,
         },
-        method={**METHOD, **{n: RIVALS[n].citation for n in chosen if n in RIVALS}},
+        method={**METHOD, **citations(chosen)},
         session=session,
         seed=seed,
         quick=quick,
         command=command,
+        remarks=remarks(chosen),
     )
 
 
@@ -355,23 +345,15 @@ def _judge(case: PartCase, *, study: Study, seed: int, unmixing: UnmixingSetting
     placed = np.where(turned[:, None], pairs[:, ::-1], pairs)
     series = values[:, np.array(columns)[placed]].transpose(1, 0, 2)
     data = f"{case.comparison}, split {case.split}, {case.part}"
-    if case.method in RIVALS:
-        rival = RIVALS[case.method]
-        verdicts = [
-            asdict(rival(x, segments, seed=seed, key=f"{data}, {key}"))
-            for x, key in zip(series, keys, strict=True)
-        ]
-        found = pd.DataFrame(verdicts).assign(method=case.method, pair=range(len(keys)))
-    else:
-        found = judge_pairs(
-            series,
-            segments,
-            method=cast("Any", case.method),
-            keys=tuple(f"{data}, {key}" for key in keys),
-            seed=seed,
-            blocks=blocks,
-            unmixing=unmixing,
-        )
+    found = judge(
+        series,
+        segments,
+        method=case.method,
+        keys=[f"{data}, {key}" for key in keys],
+        seed=seed,
+        blocks=blocks,
+        unmixing=unmixing,
+    )
     place = found["pair"].to_numpy(dtype=np.int64)
     back = {"x->y": "y->x", "y->x": "x->y"}
     found["decision"] = np.where(turned[place], found["decision"].replace(back), found["decision"])
