@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student_t
@@ -51,6 +53,24 @@ class Evidence:
     residual_sd: NDArray[np.float64]
     dependence: NDArray[np.float64]
     dependence_p: NDArray[np.float64]
+
+    @classmethod
+    def of_table(cls, table: pd.DataFrame) -> Self:
+        """Read back what `causal_ivae.discovery.graph.CausalGraph.evidence` holds."""
+
+        def columns(*names: str) -> NDArray[np.float64]:
+            return table[list(names)].to_numpy(dtype=np.float64)
+
+        return cls(
+            mechanism=(table["mechanism"] == "nonlinear").to_numpy().astype(np.int64),
+            shortfall=columns("shortfall")[:, 0],
+            gain=columns("gain")[:, 0],
+            statistic=columns("statistic")[:, 0],
+            residual=columns("residual_forward", "residual_backward"),
+            residual_sd=columns("residual_sd_forward", "residual_sd_backward"),
+            dependence=columns("dependence")[:, 0],
+            dependence_p=columns("dependence_p")[:, 0],
+        )
 
     @property
     def p_value(self) -> NDArray[np.float64]:
