@@ -243,7 +243,7 @@ def _graph(
     piece: Estimating, paths: UnitPaths, method: Method, series: RegionSeries, stage: Stage
 ) -> None:
     from causal_ivae.discovery import discover
-    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, SCREEN_COLUMNS
+    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, EVIDENCE_COLUMNS, SCREEN_COLUMNS
     from causal_ivae.unmixing.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -274,11 +274,18 @@ def _graph(
         "training": graph.training,
         "diagnostics": graph.diagnostics,
     }
-    for name, table in (("priorcheck", check), ("screen", graph.screen)):
+    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
+    described = {"screen": SCREEN_COLUMNS, "evidence": EVIDENCE_COLUMNS}
+    for name, table in (
+        ("priorcheck", check), ("screen", graph.screen), ("evidence", graph.evidence),
+    ):  # fmt: skip
         if table is None:
             paths.file(f"{name}.tsv", method).unlink(missing_ok=True)
+            paths.file(f"{name}.json", method).unlink(missing_ok=True)
         else:
             tables[name] = table
+            if name in described:
+                about_columns[name] = described[name]
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     sidecar = {
         "Method": method,
@@ -290,11 +297,6 @@ def _graph(
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
-    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
-    if graph.screen is None:
-        paths.file("screen.json", method).unlink(missing_ok=True)
-    else:
-        about_columns["screen"] = SCREEN_COLUMNS
     write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
 
 

@@ -345,12 +345,7 @@ def pairs_at_once(
         As in `members_at_once`.
     """
     members = members_at_once(n_times, method, settings, device)
-    return max(1, members // fits_per_pair(method, settings))
-
-
-def fits_per_pair(method: Method, settings: UnmixingSettings) -> int:
-    """Return how many members of a stack a pair takes: restarts, or folds of both directions."""
-    return 2 * settings.structural.folds if method == "structural" else settings.restarts
+    return max(1, members // settings.fits_per_pair(method))
 
 
 def members_at_once(
