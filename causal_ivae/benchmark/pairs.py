@@ -50,7 +50,8 @@ METHOD = {
     "and sigmoid mechanisms, each pair with a law of the disturbances, a modulation over segments "
     "and a lag-one autocorrelation (0, 0.3 or 0.6) drawn at random.",
     "Share correct": "Of all pairs; to abstain, or to call a directed pair independent, is wrong.",
-    "Sign right": "Share of all pairs whose score has the sign of the true direction.",
+    "Sign right": "Share of all pairs whose score has the sign of the true direction; a half where "
+    "it is zero.",
     "ECE": "Expected calibration error of the confidence of decided directions, ten bins, over "
     "directed pairs of all cells.",
 }

@@ -45,7 +45,8 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(
         decided=decided,
         correct=np.where(directed, rows["decision"] == rows["truth"], ~decided),
-        sign_right=np.where(directed, sign == rows["truth"], False),
+        # A score of zero is as good as a coin.
+        sign_right=np.where(sign == "", 0.5, sign == rows["truth"]) * directed,
     )
 
 
@@ -81,7 +82,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         }
         row: dict[str, object] = {**dict(zip(CELL, keys, strict=True)), "pairs": len(group)}
         for name, hits in counts.items():
-            share = share_with_interval(int(hits.sum()), len(hits))
+            share = share_with_interval(float(hits.sum()), len(hits))
             row[name] = share["share"]
             row[f"{name}_low"], row[f"{name}_high"] = share["low"], share["high"]
         summary.append({**row, "ece": errors[generator, kind, method]})

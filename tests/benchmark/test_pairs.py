@@ -128,7 +128,7 @@ def test_shares_count_abstention_as_wrong_and_claims_on_pairs_without_direction(
                 ("x->y", "x->y", 0.5, 0.95),
                 ("y->x", "x->y", 0.2, 0.95),
                 ("y->x", "undecided", -0.2, 0.6),
-                ("y->x", "none", 0.1, 0.9),
+                ("y->x", "none", 0.0, 0.9),
             ],
         )
         + rows("cyclic", "a", [("cyclic", "x->y", 0.1, 0.9), ("cyclic", "undecided", 0.1, 0.5)])
@@ -139,7 +139,7 @@ def test_shares_count_abstention_as_wrong_and_claims_on_pairs_without_direction(
     assert directed["correct"] == 0.25
     assert directed["decided"] == 0.5
     assert directed["right_of_decided"] == 0.5
-    assert directed["sign_right"] == 0.5
+    assert directed["sign_right"] == 2.5 / 4
     assert directed["correct_low"] < 0.25 < directed["correct_high"]
     assert directed["ece"] == pytest.approx(0.45)
     assert summary.loc["cyclic", "decided"] == 0.5
