@@ -12,8 +12,12 @@ from causal_ivae.unmixing import diagnostics
 
 Decision = Literal["x->y", "y->x", "none", "undecided"]
 
+PROBABILITY_COLUMNS = (
+    "probability_unknown", "probability_forward", "probability_backward", "probability_none",
+)  # fmt: skip
 EDGE_COLUMNS = (
     "x", "y", "decision", "cause", "effect", "score", "p_value", "q_value", "confidence",
+    *PROBABILITY_COLUMNS,
 )  # fmt: skip
 TEST_COLUMNS = ("x", "y", "restart", "first", "second", "statistic", "null_mean", "p_value")
 RESTART_COLUMNS = (
@@ -29,6 +33,34 @@ SCREEN_COLUMNS: dict[str, str] = {
     ),
     "p_value": "Its p-value.",
     "kept": "1 if the pair was unmixed; 0 if its decision is 'none' by the screen alone.",
+}
+EVIDENCE_COLUMNS: dict[str, str] = {
+    "x": "First region of the pair.",
+    "y": "Second region of the pair.",
+    "mechanism": (
+        "What decided: structural equations with a linear effect of the cause, or nonlinear ones."
+    ),
+    "shortfall": (
+        "By how much the better direction of that mechanism predicts volumes of segments held out "
+        "worse than the best of all, nats per volume."
+    ),
+    "gain": (
+        "Log-likelihood of the segments held out under x -> y less that under y -> x, nats per "
+        "volume."
+    ),
+    "statistic": (
+        "Vuong's statistic of the gain over blocks of volumes, as a standard normal number; "
+        "positive favours x -> y."
+    ),
+    "residual_forward": (
+        "HSIC of the two disturbances given the segment, less its mean under the null, per "
+        "volume, under x -> y: what dependence that direction leaves."
+    ),
+    "residual_backward": "As residual_forward, under y -> x.",
+    "residual_sd_forward": "Standard deviation of residual_forward under the null.",
+    "residual_sd_backward": "Standard deviation of residual_backward under the null.",
+    "dependence": "HSIC of the two regions themselves, as residual_forward.",
+    "dependence_p": "p-value of the test that the regions are independent given the segment.",
 }
 DIAGNOSTIC_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
@@ -88,7 +120,7 @@ class CausalGraph:
     Attributes
     ----------
     method : str
-        ``"ivae"`` or ``"tcl"``.
+        ``"structural"``, ``"ivae"`` or ``"tcl"``.
     names : tuple of str, length n_regions
     edges : pandas.DataFrame
         One row per pair, in the order given: ``x``, ``y`` (region names), ``decision``
@@ -97,12 +129,15 @@ class CausalGraph:
         tests that the pair is independent and that it has no direction), ``q_value``
         (Benjamini-Hochberg across pairs), ``confidence`` (share of resamples of segments and
         restarts with the same decision; for "undecided" that of the more frequent direction;
-        under the rule "paper" the share of restarts).
+        under the rule "paper" the share of restarts; by "structural" the probability), and the
+        probabilities of x -> y, y -> x, no edge, and none of these, missing for a method that
+        gives none.
     tests : pandas.DataFrame
         One row per HSIC test: ``x``, ``y``, ``restart`` (missing for the test of the two regions
-        themselves), ``first`` (a region), ``second`` (``"n1"``, ``"n2"`` or the other region),
-        ``statistic``, ``null_mean`` (its mean under the null), ``p_value``; all missing where the
-        restart diverged.
+        themselves; by "structural" 0 for the fit of x -> y and 1 for that of y -> x), ``first``
+        (a region), ``second`` (``"n1"``, ``"n2"`` or the other region), ``statistic``,
+        ``null_mean`` (its mean under the null), ``p_value``; all missing where the restart
+        diverged.
     restarts : pandas.DataFrame
         One row per pair and restart: ``vote`` of the four-test rule ("x->y", "y->x", "none",
         "inconclusive"), ``score``, ``objective`` at the end of training (higher is better; missing
@@ -121,6 +156,9 @@ class CausalGraph:
         What the cheap test said of every pair: ``x``, ``y``, ``statistic`` (HSIC less its null
         mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed); None
         where all were.
+    evidence : pandas.DataFrame or None
+        One row per unmixed pair: what its probabilities come from.  `EVIDENCE_COLUMNS` describes
+        the columns; None for a method other than "structural".
     """
 
     method: str
@@ -133,6 +171,7 @@ class CausalGraph:
     settings: dict[str, object]
     seconds: float
     screen: pd.DataFrame | None = None
+    evidence: pd.DataFrame | None = None
 
     @property
     def matrix(self) -> NDArray[np.float64]:
