@@ -161,7 +161,21 @@ class TCLSettings(TrainingSettings):
     ica_iterations: int = Field(60, ge=1)
 
 
-ModelSettings = IVAESettings | VAESettings | FlowSettings | TCLSettings
+class EquationSettings(TrainingSettings):
+    """Structural equations: a region's disturbance as a monotone function of it, given causes."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+    hidden: int = Field(32, ge=2, description="units of the network of the causes")
+    layers: int = Field(3, ge=1, description="weight matrices of that network")
+    knots: int = Field(9, ge=2, description="places between which the slope is linear")
+    bound: float = Field(3.0, gt=0, description="the slope is constant beyond this")
+    steps: int = Field(500, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+
+
+ModelSettings = IVAESettings | VAESettings | FlowSettings | TCLSettings | EquationSettings
 
 
 class UnmixingSettings(_Settings):
