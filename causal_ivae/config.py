@@ -231,6 +231,9 @@ class DecisionSettings(_Settings):
         "'paper': majority of the restarts under the rule of Monti et al. 2019",
     )
     resamples: int = Field(2000, ge=99, description="resamples of segments and restarts")
+    acyclic: bool = Field(
+        False, description="leave undecided the edge of least confidence of every cycle"
+    )
 
 
 class PriorSettings(_Settings):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.discovery.cycles import Cycle
 from causal_ivae.unmixing import diagnostics
 
 Decision = Literal["x->y", "y->x", "none", "undecided"]
@@ -121,6 +122,9 @@ class CausalGraph:
         What the cheap test said of every pair: ``x``, ``y``, ``statistic`` (HSIC less its null
         mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed); None
         where all were.
+    cycles : tuple of Cycle
+        Directed edges that lead back to where they begin, as `causal_ivae.discovery.cycles` finds
+        them; where the settings ask for an acyclic graph, the edge that each names was dropped.
     """
 
     method: str
@@ -133,6 +137,7 @@ class CausalGraph:
     settings: dict[str, object]
     seconds: float
     screen: pd.DataFrame | None = None
+    cycles: tuple[Cycle, ...] = ()
 
     @property
     def matrix(self) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from causal_ivae.config import (
 )
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.checks import checked, pairs_of
+from causal_ivae.discovery.cycles import find_cycles, without_cycles
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.orientation import orient
 from causal_ivae.discovery.screen import screen_pairs
@@ -59,6 +60,7 @@ def discover(
     method: Literal["auto"] | Method = "auto",
     skeleton: Iterable[tuple[str, str]] | None = None,
     restarts: int | None = None,
+    acyclic: bool | None = None,
     seed: int = 0,
     device: str = "auto",
     blocks: ArrayLike | None = None,
@@ -85,6 +87,9 @@ def discover(
         Pairs of names to orient; default all.
     restarts : int, optional
         Fits from different starting weights per pair; default 8.
+    acyclic : bool, optional
+        Leave the edge of least confidence of every cycle undecided; default as `decision` says,
+        False.  Cycles are reported in either case.
     seed : int
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
@@ -133,6 +138,8 @@ def discover(
         unmixing = UnmixingSettings.model_validate(unmixing.model_dump() | {"restarts": restarts})
     independence = independence or IndependenceSettings()
     decision = decision or DecisionSettings()
+    if acyclic is not None:
+        decision = decision.model_copy(update={"acyclic": acyclic})
     chosen = AUTO if method == "auto" else method
     if chosen not in METHODS:
         raise SettingsError(f"Unknown method '{method}'. {nearest(str(method), METHODS)}")
@@ -186,15 +193,18 @@ def discover(
     orientation = orient(
         dependence.of(screened.kept), tests, usable, decision, child_seed(seed, key, chosen)
     )
+    edges = tables.edges_table(region_names, pairs, orientation, screened)
+    cycles = find_cycles(edges)
     return CausalGraph(
         method=chosen,
         names=region_names,
-        edges=tables.edges_table(region_names, pairs, orientation, screened),
+        edges=without_cycles(edges, cycles) if decision.acyclic else edges,
         tests=tables.tests_table(region_names, pairs, dependence, kept, tests, usable),
         restarts=tables.restarts_table(region_names, kept, orientation, fit),
         training=tables.training_table(region_names, kept, fit),
         diagnostics=tables.diagnostics_table(region_names, kept, judged),
         screen=tables.screen_table(region_names, pairs, screened),
+        cycles=cycles,
         settings={
             "method": chosen,
             "seed": seed,

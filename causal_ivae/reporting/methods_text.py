@@ -283,6 +283,11 @@ def _decision(settings: Pipeline) -> list[str]:
         rule,
         f"Confidence is the share {sure} with the same outcome; q-values control the false "
         "discovery rate across pairs [@benjamini1995].",
+        *(
+            ["Where directions closed a cycle, its least confident edge was left undecided."]
+            if decision.acyclic
+            else []
+        ),
     ]
 
 

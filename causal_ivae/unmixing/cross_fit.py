@@ -1,4 +1,4 @@
-"""Structural equations judged, and their disturbances taken, on segments they were not fitted to."""
+"""Structural equations, judged on segments that they were not fitted to."""
 
 import math
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class EquationList:
 
     def seed(self, equation: int, *keys: str | int) -> int:
         """Return the seed of a fit of one equation; `keys` begin with that of all work."""
-        causes = [name for name, is_cause in zip(self.names, self.causes[equation]) if is_cause]
+        causes = [self.names[i] for i in np.flatnonzero(self.causes[equation])]
         first, *rest = keys
         return child_seed(int(first), *rest, self.names[self.region[equation]], *causes)
 
@@ -251,4 +251,3 @@ def _within(progress: Progress | None, done: int, every: int) -> Progress | None
     if progress is None:
         return None
     return lambda share: progress((done + share) / every)
-

@@ -38,6 +38,7 @@ def test_every_change_of_a_setting_shows():
         {"independence.null": "permutation"},
         {"independence.null": "gamma"},
         {"decision.rule": "paper"},
+        {"decision.acyclic": True},
         {"decision.alpha": 0.01},
         {"segments.min_volumes": 33},
         {"prior.draws": 199},
