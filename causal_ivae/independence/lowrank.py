@@ -146,6 +146,19 @@ class GramFactors:
         a = first.shape[1]
         return cls(factors[:, :a], factors[:, a:], reached[:, :a, None] & reached[:, None, a:])
 
+    @classmethod
+    def linear(cls, first: Tensor, second: Tensor) -> "GramFactors":
+        """Take the centred features themselves for factors.
+
+        Parameters
+        ----------
+        first, second
+            As in `of`.
+        """
+        first, second = ((f - f.mean(-2, keepdim=True)).mT for f in (first, second))
+        reached = first.new_ones(len(first), first.shape[1], second.shape[1], first.shape[2])
+        return cls(first, second, reached.bool())
+
     def compressed(self) -> "GramFactors":
         """Return the principal axes of the factors, without the least of them.
 
@@ -176,6 +189,10 @@ class GramFactors:
             correlation = torch.fft.irfft(column[..., None, :] * second, n=self.length)
             table = table + correlation.square_().sum(-2)
         return table / self.length
+
+    def lag_sums(self) -> tuple[Tensor, Tensor]:
+        """Sum the autocorrelations of all columns of F, and of G."""
+        return _autocorrelation(self.first), _autocorrelation(self.second)
 
     def permuted(self, order: Tensor) -> Tensor:
         """Return the squared norm of F' G with the rows of G in another order."""
@@ -234,6 +251,14 @@ def _principal(factors: Tensor) -> Tensor:
     axes = (vectors * kept[..., None, :]).flip(-1)[..., : max(1, int(kept.sum(-1).max()))]
     rotated: Tensor = axes.mT.to(factors.dtype) @ factors
     return rotated
+
+
+def _autocorrelation(factors: Tensor) -> Tensor:
+    length = factors.shape[-1]
+    # With as many zeros appended, no product reaches round the circle.
+    power = torch.fft.rfft(factors, n=2 * length).abs().square_().sum(-2)
+    sums: Tensor = torch.fft.irfft(power, n=2 * length)[..., :length]
+    return sums
 
 
 def _trace_and_square(factors: Tensor) -> tuple[Tensor, Tensor]:
