@@ -12,6 +12,8 @@ from scipy.stats import gamma
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.sources import segment_sources
 
+_WORST_CONDITION = 4.0
+
 
 @dataclass(frozen=True)
 class SimulatedSeries:
@@ -33,7 +35,7 @@ class SimulatedSeries:
 
 
 def simulate_pair(
-    direction: Literal["x->y", "y->x", "none", "common cause"] = "x->y",
+    direction: Literal["x->y", "y->x", "none", "common cause", "cyclic"] = "x->y",
     *,
     n_segments: int = 20,
     n_per_segment: int = 200,
@@ -47,9 +49,10 @@ def simulate_pair(
 
     Parameters
     ----------
-    direction : {"x->y", "y->x", "none", "common cause"}
+    direction : {"x->y", "y->x", "none", "common cause", "cyclic"}
         x is column 0, y is column 1.  With "common cause" a third, unobserved disturbance drives
-        both alike and neither drives the other: the method assumes that there is no such thing.
+        both alike and neither drives the other; with "cyclic" both disturbances drive both: the
+        method assumes that there are no such things.
     n_segments, n_per_segment : int
     layers : int
         Weight matrices of the mixing network; 1 is linear.
@@ -64,7 +67,8 @@ def simulate_pair(
     Notes
     -----
     x = f1(n1), y = f2(x, n2): a network of lower triangular weight matrices with leaky ReLU
-    (slope 0.2) between them, as in Monti, Zhang, Hyvarinen 2019, section 4.
+    (slope 0.2) between them, as in Monti, Zhang, Hyvarinen 2019, section 4; "cyclic" has full
+    matrices, with condition numbers up to 4, lest two regions become one.
     """
     rng = generator(seed, "simulate_pair", direction)
     size = 3 if direction == "common cause" else 2
@@ -78,11 +82,14 @@ def simulate_pair(
         rng=rng,
     )
     sources = sources / sources.std(axis=0)
-    edges = {"none": [], "common cause": [(2, 0), (2, 1)]}.get(direction, [(0, 1)])
+    edges = {"none": [], "common cause": [(2, 0), (2, 1)], "cyclic": [(0, 1), (1, 0)]}.get(
+        direction, [(0, 1)]
+    )
     values = _mixed(sources, edges, layers, rng)
     values, sources = values[:, :2], sources[:, :2]
     adjacency = np.zeros((2, 2), dtype=bool)
-    adjacency[0, 1] = direction in ("x->y", "y->x")
+    adjacency[0, 1] = direction in ("x->y", "y->x", "cyclic")
+    adjacency[1, 0] = direction == "cyclic"
     if direction == "y->x":
         values, sources, adjacency = values[:, ::-1], sources[:, ::-1], adjacency.T
     return SimulatedSeries(_zscored(values), segments, sources, adjacency)
@@ -236,10 +243,11 @@ def _mixed(
 ) -> NDArray[np.float64]:
     """Mix columns by a network in which each reaches itself and, along edges, others."""
     values, size = sources, sources.shape[1]
+    cyclic = any((effect, cause) in edges for cause, effect in edges)
     for layer in range(layers):
-        weight = np.diag(_weights(rng, size))
-        for cause, effect in edges:
-            weight[effect, cause] = _weights(rng, 1)[0]
+        weight = _matrix(rng, size, edges)
+        while cyclic and np.linalg.cond(weight) > _WORST_CONDITION:
+            weight = _matrix(rng, size, edges)
         values = values @ weight.T
         if layer < layers - 1:
             values = values + rng.uniform(-0.5, 0.5, size) * values.std(axis=0)
@@ -254,6 +262,15 @@ def _causes_first(adjacency: NDArray[np.bool_]) -> list[int]:
         return list(nx.lexicographical_topological_sort(graph))
     except nx.NetworkXUnfeasible:
         raise ValueError("The adjacency has a cycle; give an acyclic graph.") from None
+
+
+def _matrix(
+    rng: np.random.Generator, size: int, edges: list[tuple[int, int]]
+) -> NDArray[np.float64]:
+    weight = np.diag(_weights(rng, size))
+    for cause, effect in edges:
+        weight[effect, cause] = _weights(rng, 1)[0]
+    return weight
 
 
 def _weights(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
