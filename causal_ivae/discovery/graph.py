@@ -31,6 +31,27 @@ SCREEN_COLUMNS: dict[str, str] = {
     "p_value": "Its p-value.",
     "kept": "1 if the pair was unmixed; 0 if its decision is 'none' by the screen alone.",
 }
+EQUATION_COLUMNS: dict[str, str] = {
+    "cause": "Region that may be a cause.",
+    "effect": "Region that may be its effect.",
+    "direct": "1 if the best graph has an edge from cause to effect, else 0.",
+    "ancestor": "1 if the best graph leads from cause to effect by one or more edges, else 0.",
+    "share": "Share of resamples of segments whose best graph has the edge.",
+    "ancestor_share": "Share of resamples whose best graph leads from cause to effect.",
+    "gain": (
+        "Held-out log-likelihood of the best graph with the edge less that of the best without an "
+        "edge of the pair, nats per volume; n/a for a pair outside the skeleton."
+    ),
+    "slope": (
+        "Root mean square over volumes of the derivative of the effect by the cause, both in "
+        "standard deviations, at fixed disturbance and other causes; 0 without an edge."
+    ),
+    "dependence_p": (
+        "p-value of the test (HSIC given the segment) that the effect is independent of the "
+        "cause's disturbance, which it is if and only if the cause is no ancestor; median over "
+        "restarts."
+    ),
+}
 DIAGNOSTIC_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
     "y": "Second region of the pair.",
@@ -89,7 +110,7 @@ class CausalGraph:
     Attributes
     ----------
     method : str
-        ``"ivae"`` or ``"tcl"``.
+        ``"ivae"`` or ``"tcl"``, or ``"equations"`` of all regions at once.
     names : tuple of str, length n_regions
     edges : pandas.DataFrame
         One row per pair, in the order given: ``x``, ``y`` (region names), ``decision``
@@ -125,6 +146,9 @@ class CausalGraph:
     cycles : tuple of Cycle
         Directed edges that lead back to where they begin, as `causal_ivae.discovery.cycles` finds
         them; where the settings ask for an acyclic graph, the edge that each names was dropped.
+    equations : pandas.DataFrame or None
+        Where all regions were analysed at once, one row per ordered pair; `EQUATION_COLUMNS`
+        describes the columns.
     """
 
     method: str
@@ -138,6 +162,7 @@ class CausalGraph:
     seconds: float
     screen: pd.DataFrame | None = None
     cycles: tuple[Cycle, ...] = ()
+    equations: pd.DataFrame | None = None
 
     @property
     def matrix(self) -> NDArray[np.float64]:

@@ -63,8 +63,8 @@ class CrossFit:
 
     Attributes
     ----------
-    log_likelihood : ndarray, shape (equations, n_segments), float64
-        Of all volumes of each segment, nats: mean over restarts that did not diverge.
+    log_likelihood : ndarray, shape (equations, restarts, n_segments), float64
+        Of all volumes of each segment, nats; NaN where a fold diverged.
     objective : ndarray, shape (equations, restarts), float64
         Mean log-likelihood of the volumes fitted to, nats per volume; NaN where a fold diverged.
     """
@@ -207,9 +207,8 @@ def cross_fit(
     reached = objective.mean(axis=0).reshape(-1, restarts)
     usable = np.isfinite(reached)[..., None]
     _check(usable[..., 0], equations)
-    sums = np.where(usable, total.reshape(-1, restarts, n_segments), 0.0).sum(axis=1)
     return CrossFit(
-        log_likelihood=sums / usable.sum(axis=1),
+        log_likelihood=np.where(usable, total.reshape(-1, restarts, n_segments), np.nan),
         objective=reached,
         _equations=equations,
         _values=x,

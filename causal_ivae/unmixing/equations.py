@@ -89,7 +89,8 @@ class StackedEquations(StackedModel):
         n, log_slope : Tensor, shape (members, rows)
         """
         given = self.network(x[..., 1:])
-        slopes = softplus(given[..., 1:] + _SLOPE_ONE) + _MIN_SLOPE
+        # Of a part of the columns, the last few numbers would be rounded differently.
+        slopes = (softplus(given + _SLOPE_ONE) + _MIN_SLOPE)[..., 1:]
         share, area = self._hats(x[..., :1])
         return given[..., 0] + (slopes * area).sum(-1), (slopes * share).sum(-1).log()
 

@@ -181,4 +181,7 @@ def segment_means(values: Tensor, u: Tensor, segments: int = -1) -> Tensor:
     # A product, because index_add adds in another order every time on CUDA.
     one_hot = nn.functional.one_hot(u, segments).to(values.dtype)
     share = (one_hot / one_hot.sum(0).clamp_min(1.0)).mT.contiguous()
+    if values.shape[-1] == 1:
+        # For one column a stack of one takes another path through the product.
+        return segment_means(values.expand(-1, -1, 2), u, segments)[..., :1]
     return share.expand(len(values), *share.shape) @ values
