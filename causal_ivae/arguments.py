@@ -224,6 +224,29 @@ def _add_benchmark(commands: Any) -> None:
     netsim.add_argument(
         "--subjects", type=_count, metavar="N", help="the first N of every simulation"
     )
+    again = _add_suite(
+        kinds,
+        "reproducibility",
+        "whether directions in real data come back in another part of them",
+        "Compare directions between halves of the subjects, halves of the volumes, and left and "
+        "right counterparts.",
+        data="folder of tables of region time series, as 'causal-ivae run' reads them",
+    )
+    again.add_argument("--methods", nargs="+", metavar="METHOD")
+    again.add_argument(
+        "--comparisons",
+        nargs="+",
+        metavar="NAME",
+        help="subjects, volumes, hemispheres (default: those that the data allow)",
+    )
+    again.add_argument("--regions", nargs="+", metavar="NAME", help="default: all")
+    again.add_argument("--splits", type=_count, metavar="N", help="of the subjects (default: 5)")
+    again.add_argument(
+        "--segments",
+        default="subjects",
+        metavar="KIND",
+        help="u within the pooled fit: subjects (default), windows or windows:SECONDS",
+    )
 
 
 def _add_suite(kinds: Any, name: str, summary: str, description: str, data: str = "") -> Any:

@@ -53,6 +53,7 @@ def run_cases(
     output: Path,
     *,
     settings: Mapping[str, Any],
+    own_settings: Callable[[C], Mapping[str, Any]] | None = None,
     nprocs: int | None = None,
     say: Say = lambda _: None,
 ) -> pd.DataFrame:
@@ -73,6 +74,9 @@ def run_cases(
     settings : mapping
         Every value beside the case itself that its rows depend on, the seed among them; what JSON
         cannot hold counts by its `str`.
+    own_settings : callable, optional
+        Further settings that only this case depends on, such as those of its method: when they
+        change, the other cases keep their rows.
     nprocs : int, optional
         Processes; default one per core.  Each has one thread, and one that is killed costs its own
         case only.  With 1 the cases run in this process.  No row depends on it.
@@ -99,7 +103,12 @@ def run_cases(
     twice = [key for key, count in Counter(case.key for case in cases).items() if count > 1]
     if twice:
         raise SettingsError(f"Two cases of the benchmark '{suite}' have the key '{twice[0]}'.")
-    files = {case.key: _file(output, suite, case, settings) for case in cases}
+    files = {
+        case.key: _file(
+            output, suite, case, {**settings, **(own_settings(case) if own_settings else {})}
+        )
+        for case in cases
+    }
     found = {key: _finished(path) for key, path in files.items()}
     waiting = {case.key: case for case in cases if found[case.key] is None}
     if len(waiting) < len(cases):

@@ -1,10 +1,10 @@
 """True edges of the NetSim simulations, oriented given that they are there."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,18 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.benchmark.cases import Say, run_cases
+from causal_ivae.benchmark.methods import choose, citations, judge, remarks, settings_of
 from causal_ivae.benchmark.netsim_summary import as_blocks, draw_netsim, summarise
-from causal_ivae.benchmark.ours import judge_pairs, quick_settings
+from causal_ivae.benchmark.ours import quick_settings
 from causal_ivae.benchmark.report import Session, write_report
-from causal_ivae.benchmark.rivals import RIVALS, find_rivals
-from causal_ivae.config import METHODS, DecisionSettings, IndependenceSettings, UnmixingSettings
+from causal_ivae.config import METHODS, UnmixingSettings
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.provenance import fingerprint
 from causal_ivae.seeding import generator
 
 Unit = Literal["pooled windows", "pooled subjects", "subject"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-ALL_METHODS: tuple[str, ...] = (*METHODS, *RIVALS)
 DEFAULT_METHODS = (*METHODS, "hs-tanh", "hs-skew", "direct-lingam", "patel-tau")
 WINDOW = 50
 """Volumes of a window."""
@@ -152,25 +151,14 @@ def benchmark_netsim(
     """
     session = Session()
     effort = Effort(1, 3, UNITS[::2], 4, quick_settings()) if quick else Effort()
-    chosen = tuple(methods or [n for n in DEFAULT_METHODS if n in METHODS or RIVALS[n].there])
-    for what, given, allowed in (
-        ("method", chosen, ALL_METHODS),
-        ("unit", tuple(units or ()), UNITS),
-    ):
-        for name in given:
-            if name not in allowed:
-                raise SettingsError(f"Unknown {what} '{name}'. {nearest(name, allowed)}")
-    find_rivals(tuple(name for name in chosen if name in RIVALS))
+    chosen = choose(methods, DEFAULT_METHODS, say)
+    for name in units or ():
+        if name not in UNITS:
+            raise SettingsError(f"Unknown unit '{name}'. {nearest(name, UNITS)}")
     files = _files(data, sims)[: effort.sims]
     limit = subjects or effort.subjects
-    settings = {
-        "seed": seed,
-        "window": WINDOW,
-        "subjects": limit,
-        "unmixing": effort.unmixing.model_dump(mode="json", exclude={"memory_gib", "methods"}),
-        "independence": IndependenceSettings().model_dump(mode="json"),
-        "decision": DecisionSettings().model_dump(mode="json"),
-    }
+    settings = {"seed": seed, "window": WINDOW, "subjects": limit}
+    own = {name: settings_of(name, effort.unmixing) for name in chosen}
     cases = []
     for path in files:
         network = read_network(path, limit)
@@ -188,6 +176,7 @@ def benchmark_netsim(
         partial(_judge, folder=files[0].parent, limit=limit, seed=seed, unmixing=effort.unmixing),
         output,
         settings=settings,
+        own_settings=lambda case: own[case.method],
         nprocs=nprocs,
         say=say,
     )
@@ -199,12 +188,18 @@ def benchmark_netsim(
         summary=summary,
         text=as_blocks(summary),
         figure=draw_netsim(summary),
-        settings={**settings, "data": str(files[0].parent), "sims": [p.stem for p in files]},
-        method={**METHOD, **{n: RIVALS[n].citation for n in chosen if n in RIVALS}},
+        settings={
+            **settings,
+            "data": str(files[0].parent),
+            "sims": [path.stem for path in files],
+            "methods": own,
+        },
+        method={**METHOD, **citations(chosen)},
         session=session,
         seed=seed,
         quick=quick,
         command=command,
+        remarks=remarks(chosen),
     )
 
 
@@ -283,23 +278,14 @@ def _judge(
     first = np.where(turned, edges[:, 2], edges[:, 1])
     second = np.where(turned, edges[:, 1], edges[:, 2])
     series = np.stack([whole[edges[:, 0], :, first], whole[edges[:, 0], :, second]], axis=-1)
-    keys = tuple(f"{case.sim}, subject {s}, {i} and {j}" for s, i, j in edges.tolist())
-    if case.method in RIVALS:
-        rival = RIVALS[case.method]
-        verdicts = [
-            asdict(rival(x, segments, seed=seed, key=key))
-            for x, key in zip(series, keys, strict=True)
-        ]
-        found = pd.DataFrame(verdicts).assign(method=case.method, pair=range(len(edges)))
-    else:
-        found = judge_pairs(
-            series,
-            segments,
-            method=cast("Any", case.method),
-            keys=keys,
-            seed=seed,
-            unmixing=unmixing,
-        )
+    found = judge(
+        series,
+        segments,
+        method=case.method,
+        keys=[f"{case.sim}, subject {s}, {i} and {j}" for s, i, j in edges.tolist()],
+        seed=seed,
+        unmixing=unmixing,
+    )
     place = found["pair"].to_numpy(dtype=np.int64)
     sign = np.select([found["score"] > 0, found["score"] < 0], ["x->y", "y->x"], "")
     truth = np.where(turned, "y->x", "x->y")[place]

@@ -115,6 +115,7 @@ def draw_netsim(summary: pd.DataFrame) -> Figure:
             ax.axhline(0.5, color=FAINT, lw=0.8, ls=":")
             ax.set_title(unit)
             ax.set_ylabel("edges right")
+            ax.set_xlim(-0.5, len(sims) - 0.5)
             ax.set_xticks(range(len(sims)), sims)
             for place in range(1, len(sims)):
                 ax.axvline(place - 0.5, color=FAINT, lw=0.4)

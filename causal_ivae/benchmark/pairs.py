@@ -10,12 +10,19 @@ import numpy as np
 import pandas as pd
 
 from causal_ivae.benchmark.cases import Say, run_cases
-from causal_ivae.benchmark.ours import RULE, judge_pairs, quick_settings
+from causal_ivae.benchmark.methods import (
+    ALL_METHODS,
+    choose,
+    citations,
+    judge,
+    remarks,
+    settings_of,
+)
+from causal_ivae.benchmark.ours import RULE, quick_settings
 from causal_ivae.benchmark.pairs_figure import draw_pairs
 from causal_ivae.benchmark.pairs_summary import as_blocks, summarise
 from causal_ivae.benchmark.report import Session, write_report
-from causal_ivae.benchmark.rivals import RIVALS, find_rivals
-from causal_ivae.config import METHODS, DecisionSettings, IndependenceSettings, UnmixingSettings
+from causal_ivae.config import UnmixingSettings
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.simulate.mechanisms import (
@@ -31,7 +38,6 @@ Kind = Literal["directed", "cyclic", "independent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NETWORK = "network"
 GENERATORS: tuple[str, ...] = (NETWORK, *MECHANISMS)
-ALL_METHODS: tuple[str, ...] = (*METHODS, *RIVALS)
 _NOT_BY_DEFAULT = ("coin", "patel-tau")
 _AUTOCORRELATIONS = (0.0, 0.3, 0.6)
 
@@ -48,6 +54,9 @@ METHOD = {
     "ECE": "Expected calibration error of the confidence of decided directions, ten bins, over "
     "directed pairs of all cells.",
 }
+
+
+RULE_REMARK = f"'ivae{RULE}' is the rule of Monti et al. 2019 on the fits of 'ivae'."
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,6 @@ class Cells:
 
     def __post_init__(self) -> None:
         for what, given, allowed in (
-            ("method", self.methods, ALL_METHODS),
             ("kind", self.kinds, KINDS),
             ("generator", self.generators, GENERATORS),
         ):
@@ -180,24 +188,17 @@ def benchmark_pairs(
     given = {name: value for name, value in chosen.items() if value is not None}
     fields = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in given.items()}
     cells = replace(effort.cells, **fields)  # type: ignore[arg-type]
-    if "methods" in given:
-        find_rivals(tuple(name for name in cells.methods if name in RIVALS))
-    else:
-        cells = replace(cells, methods=tuple(_installed(cells.methods, say)))
-    settings = {
-        "seed": seed,
-        "n_per_segment": effort.n_per_segment,
-        "unmixing": effort.unmixing.model_dump(mode="json", exclude={"memory_gib", "methods"}),
-        "independence": IndependenceSettings().model_dump(mode="json"),
-        "decision": DecisionSettings().model_dump(mode="json"),
-        "rows": {name: RIVALS[name].most_rows for name in cells.methods if name in RIVALS},
-    }
+    methods = choose(cast("Sequence[str] | None", given.get("methods")), cells.methods, say)
+    cells = replace(cells, methods=methods)
+    settings = {"seed": seed, "n_per_segment": effort.n_per_segment}
+    own = {name: settings_of(name, effort.unmixing) for name in methods}
     table = run_cases(
         "pairs",
         list(_cases(cells, effort.at_once)),
         partial(_judge, seed=seed, n_per_segment=effort.n_per_segment, unmixing=effort.unmixing),
         output,
         settings=settings,
+        own_settings=lambda case: own[case.method],
         nprocs=nprocs,
         say=say,
     )
@@ -209,33 +210,14 @@ def benchmark_pairs(
         summary=summary,
         text=as_blocks(summary),
         figure=draw_pairs(table, summary),
-        settings={**settings, "cells": asdict(cells)},
-        method={**METHOD, **{n: RIVALS[n].citation for n in cells.methods if n in RIVALS}},
+        settings={**settings, "cells": asdict(cells), "methods": own},
+        method={**METHOD, **citations(methods)},
         session=session,
         seed=seed,
         quick=quick,
         command=command,
-        remarks=_remarks(cells),
+        remarks=[*remarks(methods), *([RULE_REMARK] if "ivae" in methods else [])],
     )
-
-
-def _installed(methods: Sequence[str], say: Say) -> Iterator[str]:
-    for name in methods:
-        if name in RIVALS and not RIVALS[name].there:
-            say(f"{name} is left out: the package '{RIVALS[name].package}' is not installed.")
-        else:
-            yield name
-
-
-def _remarks(cells: Cells) -> list[str]:
-    few = [RIVALS[name] for name in cells.methods if name in RIVALS and RIVALS[name].most_rows]
-    remarks = [f"{rival.name} sees at most {rival.most_rows} rows of a pair." for rival in few]
-    always = [name for name in cells.methods if name in RIVALS and not RIVALS[name].abstains]
-    if always:
-        remarks.append(f"Never abstaining: {', '.join(always)}.")
-    if "ivae" in cells.methods:
-        remarks.append(f"'ivae{RULE}' is the rule of Monti et al. 2019 on the fits of 'ivae'.")
-    return remarks
 
 
 def _cases(cells: Cells, at_once: int) -> Iterator[PairsCase]:
@@ -260,24 +242,14 @@ def _judge(
     simulated = [simulate(case, number, n_per_segment, seed) for number in numbers]
     truths = [truth for truth, _ in simulated]
     pairs = [pair for _, pair in simulated]
-    keys = tuple(f"{case.cell}, pair {number}" for number in numbers)
-    if case.method in RIVALS:
-        rival = RIVALS[case.method]
-        verdicts = [
-            rival(pair.values, pair.segments, seed=seed, key=key)
-            for pair, key in zip(pairs, keys, strict=True)
-        ]
-        found = pd.DataFrame([asdict(verdict) for verdict in verdicts])
-        found = found.assign(method=case.method, pair=range(case.count), confidence=None)
-    else:
-        found = judge_pairs(
-            np.stack([pair.values for pair in pairs]),
-            pairs[0].segments,
-            method=cast("Any", case.method),
-            keys=keys,
-            seed=seed,
-            unmixing=unmixing,
-        ).assign(rows=len(pairs[0].values))
+    found = judge(
+        np.stack([pair.values for pair in pairs]),
+        pairs[0].segments,
+        method=case.method,
+        keys=[f"{case.cell}, pair {number}" for number in numbers],
+        seed=seed,
+        unmixing=unmixing,
+    )
     cell = {name: getattr(case, name) for name in ("generator", "kind", "layers", "segments")}
     truth = [truths[place] for place in found["pair"]]
     found = found.assign(**cell, pair=found["pair"] + case.first, truth=truth)

@@ -42,6 +42,7 @@ def write_report(
     quick: bool,
     command: str,
     text: str | None = None,
+    more: Mapping[str, pd.DataFrame] | None = None,
     remarks: Sequence[str] = (),
 ) -> list[Path]:
     """Write the table of all cases, the summary, the figure and the record.
@@ -70,6 +71,8 @@ def write_report(
         The command line.
     text : str, optional
         What is printed; default the summary.
+    more : mapping of str to pandas.DataFrame, optional
+        Further tables, each written as ``_<name>.tsv``.
     remarks : sequence of str
         Sentences below the printed table.
 
@@ -86,7 +89,10 @@ def write_report(
     failures = table.loc[table[ERROR].notna(), [CASE, ERROR]]
     said = [*remarks, *(f"Failed: {row.case}: {row.error}" for row in failures.itertuples())]
     write_table(tsv, table)
-    write_table(short, summary)
+    tables = {short: summary}
+    tables |= {output / f"{stem}_{name}.tsv": content for name, content in (more or {}).items()}
+    for path, content in tables.items():
+        write_table(path, content)
     body = as_text(summary) if text is None else text
     write_text(printed, "\n".join([body, *([""] if said else []), *said]) + "\n")
     write_bytes(picture, png_and_svg(figure)[0])
@@ -108,7 +114,7 @@ def write_report(
             "Software": software(*PACKAGES),
         },
     )
-    return [printed, tsv, short, picture, record]
+    return [printed, tsv, *tables, picture, record]
 
 
 def as_text(table: pd.DataFrame) -> str:

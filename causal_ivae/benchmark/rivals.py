@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_ivae.benchmark.pairwise_measures import patel_tau, skewness_ratio, tanh_ratio
-from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import generator
 
 ALPHA = 0.05
@@ -100,24 +99,6 @@ class Rival:
             warnings.simplefilter("ignore")
             score, decision = self.judge(values, labels)
         return Verdict(score, decision, len(values))
-
-
-def find_rivals(names: tuple[str, ...]) -> tuple[Rival, ...]:
-    """Return the methods of these names.
-
-    Raises
-    ------
-    SettingsError
-        If the package of one is not installed.
-    """
-    rivals = tuple(RIVALS[name] for name in names)
-    for rival in rivals:
-        if not rival.there:
-            raise SettingsError(
-                f"'{rival.name}' needs the package '{rival.package}', which is not installed; "
-                "install causal-ivae[benchmark], or choose other --methods."
-            )
-    return rivals
 
 
 def _by_sign(score: float) -> tuple[float, str]:

@@ -123,6 +123,27 @@ def test_other_settings_and_other_cases_start_afresh(tmp_path):
     pd.testing.assert_frame_equal(run(Throw("a"), 3), first)
 
 
+def test_own_settings_of_a_case_start_that_case_afresh(tmp_path):
+    log = tmp_path / "log"
+
+    def run(*weights):
+        own = dict(zip("ab", weights, strict=True))
+        work = partial(throw, log=str(log))
+        run_cases(
+            "dice",
+            throws("a", "b"),
+            work,
+            tmp_path,
+            settings={},
+            own_settings=lambda case: {"weight": own[case.name]},
+            nprocs=1,
+        )
+
+    run(1, 1)
+    run(1, 2)
+    assert log.read_text().split() == ["a", "b", "b"]
+
+
 def test_an_interruption_keeps_what_is_done(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_cases("dice", throws("a", "interrupted", "b"), throw, tmp_path, settings={}, nprocs=1)

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from causal_ivae.benchmark import rivals
+from causal_ivae.benchmark.methods import choose, remarks, settings_of
+from causal_ivae.benchmark.ours import quick_settings
 from causal_ivae.benchmark.pairwise_measures import patel_tau, skewness_ratio, tanh_ratio
-from causal_ivae.benchmark.rivals import RIVALS, find_rivals
+from causal_ivae.benchmark.rivals import RIVALS
+from causal_ivae.config import TCLSettings
 from causal_ivae.errors import SettingsError
 from causal_ivae.simulate.structural import simulate_pair
 
@@ -95,8 +98,28 @@ def test_a_coin_is_fair():
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(
-        RIVALS, "resit", rivals.Rival("resit", "", lambda *_: (0.0, ""), package="not_there")
-    )
+    absent = rivals.Rival("resit", "", lambda *_: (0.0, ""), package="not_there")
+    monkeypatch.setitem(RIVALS, "resit", absent)
     with pytest.raises(SettingsError, match="'resit' needs the package 'not_there'"):
-        find_rivals(("coin", "resit"))
+        choose(("coin", "resit"), (), print)
+    said = []
+    assert choose(None, ("coin", "resit", "coin"), said.append) == ("coin",)
+    assert "'not_there', which is not installed, and is left out" in said[0]
+    with pytest.raises(SettingsError, match="Did you mean 'coin'"):
+        choose(("coim",), (), print)
+
+
+def test_a_method_has_the_settings_it_depends_on_and_no_others():
+    unmixing = quick_settings()
+    other = unmixing.model_copy(update={"tcl": TCLSettings(steps=7)})
+    assert settings_of("tcl", unmixing) != settings_of("tcl", other)
+    for name in ("ivae", "anm", "hs-tanh"):
+        assert settings_of(name, unmixing) == settings_of(name, other)
+
+
+def test_remarks_tell_which_rows_and_who_never_abstains():
+    assert remarks(("tcl", "anm", "hs-tanh", "coin")) == [
+        "anm sees at most 400 rows, taken at random.",
+        "Never abstaining: hs-tanh, coin.",
+    ]
+    assert remarks(("tcl", "direct-lingam")) == []
