@@ -89,7 +89,7 @@ def _add_run(commands: Any) -> None:
         const="partial_correlation",
         metavar="TEST",
         help="unmix only pairs that a cheap test connects: partial_correlation (if no test is "
-        "named) or dependence; 'none' for all pairs",
+        "named), dependence or skeleton (PC algorithm); 'none' for all pairs",
     )
     how.add_argument(
         "--tr", type=float, metavar="SECONDS", help="repetition time of tables that do not say"

@@ -16,8 +16,8 @@ METHODS: tuple[Method, ...] = ("ivae", "tcl")
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
 SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
-Screening = Literal["none", "dependence", "partial_correlation"]
-SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation")
+Screening = Literal["none", "dependence", "partial_correlation", "skeleton"]
+SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation", "skeleton")
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
 
 
@@ -170,7 +170,7 @@ class EquationSettings(TrainingSettings):
     layers: int = Field(3, ge=1, description="weight matrices of that network")
     knots: int = Field(9, ge=2, description="places between which the slope is linear")
     bound: float = Field(3.0, gt=0, description="the slope is constant beyond this")
-    steps: int = Field(500, ge=1)
+    steps: int = Field(1000, ge=1)
     batch_size: int = Field(256, ge=8)
     learning_rate: float = Field(1e-2, gt=0)
 
@@ -216,9 +216,16 @@ class ScreenSettings(_Settings):
     by: Screening = Field(
         "none",
         description="'none': unmix all pairs; 'dependence': those that are dependent given the "
-        "segment; 'partial_correlation': those correlated given all other regions",
+        "segment; 'partial_correlation': those correlated given all other regions; 'skeleton': "
+        "those that no set of other regions separates (PC algorithm)",
     )
     alpha: float = Field(0.05, gt=0, lt=1, description="pairs with a larger p-value are left out")
+    test: Literal["kernel", "partial_correlation"] = Field(
+        "kernel", description="of the skeleton; 'partial_correlation' is fast, for many regions"
+    )
+    max_given: int | None = Field(
+        3, ge=0, description="of the skeleton: most regions given at once; null for any number"
+    )
 
 
 class DecisionSettings(_Settings):

@@ -296,7 +296,9 @@ def _graph(
     if graph.screen is None:
         paths.file("screen.json", method).unlink(missing_ok=True)
     else:
-        about_columns["screen"] = SCREEN_COLUMNS
+        about_columns["screen"] = {
+            name: text for name, text in SCREEN_COLUMNS.items() if name in graph.screen
+        }
     write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
 
 

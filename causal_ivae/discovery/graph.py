@@ -25,11 +25,17 @@ SCREEN_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
     "y": "Second region of the pair.",
     "statistic": (
-        "What the pair was screened by: HSIC given the segment, less its mean under the null, or "
-        "the correlation given all other regions."
+        "What the pair was screened by: HSIC given the segment, less its mean under the null, the "
+        "correlation given all other regions, or for a skeleton that of its tests with the largest "
+        "p-value."
     ),
     "p_value": "Its p-value.",
     "kept": "1 if the pair was unmixed; 0 if its decision is 'none' by the screen alone.",
+    "given": "Of a skeleton: the regions given in that test, which separate a pair not kept.",
+    "colliders": (
+        "Of a skeleton: the regions that both regions of a separated pair drive, for they are "
+        "adjacent to both and not needed to separate them."
+    ),
 }
 EQUATION_COLUMNS: dict[str, str] = {
     "cause": "Region that may be a cause.",
@@ -141,8 +147,9 @@ class CausalGraph:
         Wall time, s.
     screen : pandas.DataFrame or None
         What the cheap test said of every pair: ``x``, ``y``, ``statistic`` (HSIC less its null
-        mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed); None
-        where all were.
+        mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed), and
+        of a skeleton ``given`` and ``colliders``; None where all were.  `SCREEN_COLUMNS` describes
+        the columns.
     cycles : tuple of Cycle
         Directed edges that lead back to where they begin, as `causal_ivae.discovery.cycles` finds
         them; where the settings ask for an acyclic graph, the edge that each names was dropped.

@@ -25,6 +25,7 @@ from causal_ivae.discovery.cycles import find_cycles, without_cycles
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.orientation import orient
 from causal_ivae.discovery.screen import screen_pairs
+from causal_ivae.discovery.skeleton import skeleton_of
 from causal_ivae.errors import FitError, SettingsError, nearest
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
@@ -159,7 +160,23 @@ def discover(
     dependence = _tables_joined(
         [test(series[some[:, :1]], series[some[:, 1:]]) for some in _chunks(pairs, at_once)]
     )
-    screened = screen_pairs(x, order, pairs, screen or ScreenSettings(), lambda: dependence)
+    screen = screen or ScreenSettings()
+    screened = screen_pairs(
+        x,
+        order,
+        pairs,
+        screen,
+        lambda: dependence,
+        lambda: skeleton_of(
+            x,
+            order,
+            screen,
+            independence,
+            seed=child_seed(seed, key),
+            device=target,
+            memory_gib=unmixing.memory_gib,
+        ),
+    )
     kept = pairs[screened.kept]
     judge = partial(
         _diagnostics, labels, order, method=chosen, unmixing=unmixing, independence=independence
@@ -211,7 +228,7 @@ def discover(
             "key": key,
             "device": str(target),
             "unmixing": unmixing.model_dump(mode="json"),
-            "screen": (screen or ScreenSettings()).model_dump(mode="json"),
+            "screen": screen.model_dump(mode="json"),
             "independence": independence.model_dump(mode="json"),
             "decision": decision.model_dump(mode="json"),
         },
