@@ -125,7 +125,8 @@ def _direct_lingam(x: NDArray[np.float64], _: NDArray[np.int64]) -> tuple[float,
     forward, backward = abs(model.adjacency_matrix_[1, 0]), abs(model.adjacency_matrix_[0, 1])
     order = 1.0 if list(model.causal_order_) == [0, 1] else -1.0
     decision = "none" if forward == backward == 0 else _by_sign(order)[1]
-    return order * max(forward, backward), decision
+    # A coefficient that was pruned leaves the order: a direction for an edge that is given.
+    return order * max(forward, backward, float(np.finfo(float).tiny)), decision
 
 
 def _resit(x: NDArray[np.float64], _: NDArray[np.int64]) -> tuple[float, str]:
