@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from causal_ivae import resources
 from causal_ivae.errors import SettingsError, nearest
 
-Method = Literal["ivae", "tcl"]
-METHODS: tuple[Method, ...] = ("ivae", "tcl")
+Method = Literal["structural", "ivae", "tcl"]
+METHODS: tuple[Method, ...] = ("structural", "ivae", "tcl")
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
 SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
@@ -175,15 +175,38 @@ class EquationSettings(TrainingSettings):
     learning_rate: float = Field(1e-2, gt=0)
 
 
-ModelSettings = IVAESettings | VAESettings | FlowSettings | TCLSettings | EquationSettings
+class StructuralSettings(TrainingSettings):
+    """The structural equations of a pair in both directions, as flows with exact likelihood."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+    layers: int = Field(4, ge=1, description="increasing functions between effect and disturbance")
+    knots: int = Field(8, ge=2, description="pieces of every increasing function")
+    hidden: int = Field(32, ge=2, description="units of the network of the cause")
+    bound: float = Field(4.0, gt=0, description="an increasing function is linear beyond this")
+    folds: int = Field(
+        3,
+        ge=1,
+        description="fits of each direction, each judged on the segments that it was not trained "
+        "on; 1 for one fit on all segments",
+    )
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+
+
+ModelSettings = (
+    IVAESettings | VAESettings | FlowSettings | TCLSettings | StructuralSettings | EquationSettings
+)
 
 
 class UnmixingSettings(_Settings):
     """Which models unmix the disturbances, and how often each is restarted."""
 
-    methods: tuple[Method, ...] = ("ivae", "tcl")
+    methods: tuple[Method, ...] = ("structural", "ivae", "tcl")
     restarts: int = Field(8, ge=1)
     memory_gib: float = Field(2.0, gt=0, description="memory that one chunk of the stack may use")
+    structural: StructuralSettings = StructuralSettings()
     ivae: IVAESettings = IVAESettings()
     tcl: TCLSettings = TCLSettings()
 
@@ -236,6 +259,12 @@ class DecisionSettings(_Settings):
         "score",
         description="'score': dependence test, then sign test of the averaged score; "
         "'paper': majority of the restarts under the rule of Monti et al. 2019",
+    )
+    confidence: float = Field(
+        0.8,
+        ge=0.5,
+        lt=1,
+        description="probability that a direction of the method 'structural' must have",
     )
     resamples: int = Field(2000, ge=99, description="resamples of segments and restarts")
     acyclic: bool = Field(

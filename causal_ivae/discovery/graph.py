@@ -13,8 +13,12 @@ from causal_ivae.unmixing import diagnostics
 
 Decision = Literal["x->y", "y->x", "none", "undecided"]
 
+PROBABILITY_COLUMNS = (
+    "probability_unknown", "probability_forward", "probability_backward", "probability_none",
+)  # fmt: skip
 EDGE_COLUMNS = (
     "x", "y", "decision", "cause", "effect", "score", "p_value", "q_value", "confidence",
+    *PROBABILITY_COLUMNS,
 )  # fmt: skip
 TEST_COLUMNS = ("x", "y", "restart", "first", "second", "statistic", "null_mean", "p_value")
 RESTART_COLUMNS = (
@@ -57,6 +61,34 @@ EQUATION_COLUMNS: dict[str, str] = {
         "cause's disturbance, which it is if and only if the cause is no ancestor; median over "
         "restarts."
     ),
+}
+EVIDENCE_COLUMNS: dict[str, str] = {
+    "x": "First region of the pair.",
+    "y": "Second region of the pair.",
+    "mechanism": (
+        "What decided: structural equations with a linear effect of the cause, or nonlinear ones."
+    ),
+    "shortfall": (
+        "By how much the better direction of that mechanism predicts volumes of segments held out "
+        "worse than the best of all, nats per volume."
+    ),
+    "gain": (
+        "Log-likelihood of the segments held out under x -> y less that under y -> x, nats per "
+        "volume."
+    ),
+    "statistic": (
+        "Vuong's statistic of the gain over blocks of volumes, as a standard normal number; "
+        "positive favours x -> y."
+    ),
+    "residual_forward": (
+        "HSIC of the two disturbances given the segment, less its mean under the null, per "
+        "volume, under x -> y: what dependence that direction leaves."
+    ),
+    "residual_backward": "As residual_forward, under y -> x.",
+    "residual_sd_forward": "Standard deviation of residual_forward under the null.",
+    "residual_sd_backward": "Standard deviation of residual_backward under the null.",
+    "dependence": "HSIC of the two regions themselves, as residual_forward.",
+    "dependence_p": "p-value of the test that the regions are independent given the segment.",
 }
 DIAGNOSTIC_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
@@ -116,7 +148,7 @@ class CausalGraph:
     Attributes
     ----------
     method : str
-        ``"ivae"`` or ``"tcl"``, or ``"equations"`` of all regions at once.
+        ``"structural"``, ``"ivae"`` or ``"tcl"``, or ``"equations"`` of all regions at once.
     names : tuple of str, length n_regions
     edges : pandas.DataFrame
         One row per pair, in the order given: ``x``, ``y`` (region names), ``decision``
@@ -125,12 +157,15 @@ class CausalGraph:
         tests that the pair is independent and that it has no direction), ``q_value``
         (Benjamini-Hochberg across pairs), ``confidence`` (share of resamples of segments and
         restarts with the same decision; for "undecided" that of the more frequent direction;
-        under the rule "paper" the share of restarts).
+        under the rule "paper" the share of restarts; by "structural" the probability), and the
+        probabilities of x -> y, y -> x, no edge, and none of these, missing for a method that
+        gives none.
     tests : pandas.DataFrame
         One row per HSIC test: ``x``, ``y``, ``restart`` (missing for the test of the two regions
-        themselves), ``first`` (a region), ``second`` (``"n1"``, ``"n2"`` or the other region),
-        ``statistic``, ``null_mean`` (its mean under the null), ``p_value``; all missing where the
-        restart diverged.
+        themselves; by "structural" 0 for the fit of x -> y and 1 for that of y -> x), ``first``
+        (a region), ``second`` (``"n1"``, ``"n2"`` or the other region), ``statistic``,
+        ``null_mean`` (its mean under the null), ``p_value``; all missing where the restart
+        diverged.
     restarts : pandas.DataFrame
         One row per pair and restart: ``vote`` of the four-test rule ("x->y", "y->x", "none",
         "inconclusive"), ``score``, ``objective`` at the end of training (higher is better; missing
@@ -156,6 +191,9 @@ class CausalGraph:
     equations : pandas.DataFrame or None
         Where all regions were analysed at once, one row per ordered pair; `EQUATION_COLUMNS`
         describes the columns.
+    evidence : pandas.DataFrame or None
+        One row per unmixed pair: what its probabilities come from.  `EVIDENCE_COLUMNS` describes
+        the columns; None for a method other than "structural".
     """
 
     method: str
@@ -170,6 +208,7 @@ class CausalGraph:
     screen: pd.DataFrame | None = None
     cycles: tuple[Cycle, ...] = ()
     equations: pd.DataFrame | None = None
+    evidence: pd.DataFrame | None = None
 
     @property
     def matrix(self) -> NDArray[np.float64]:

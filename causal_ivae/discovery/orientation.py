@@ -32,6 +32,8 @@ class Orientation:
     vote : ndarray, shape (pairs, restarts), int64
         Index into `VOTES`.
     p_value, confidence : ndarray, shape (pairs,), float64
+    probability : ndarray or None, shape (pairs, 4), float64
+        Of `causal_ivae.discovery.probability.OUTCOMES`; None for a method that gives none.
     """
 
     decision: NDArray[np.int64]
@@ -40,6 +42,7 @@ class Orientation:
     vote: NDArray[np.int64]
     p_value: NDArray[np.float64]
     confidence: NDArray[np.float64]
+    probability: NDArray[np.float64] | None = None
 
 
 def four_test_rule(p_value: NDArray[np.float64], alpha: float) -> NDArray[np.int64]:

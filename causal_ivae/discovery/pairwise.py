@@ -1,15 +1,13 @@
 """Causal discovery over region pairs: unmix, test, decide."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from causal_ivae.config import (
     METHODS,
@@ -22,29 +20,25 @@ from causal_ivae.config import (
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.checks import checked, pairs_of
 from causal_ivae.discovery.cycles import find_cycles, without_cycles
+from causal_ivae.discovery.estimation import (
+    Subject,
+    estimate_by_restarts,
+    estimate_directions,
+    tables_joined,
+)
 from causal_ivae.discovery.graph import CausalGraph
-from causal_ivae.discovery.orientation import orient
 from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.discovery.skeleton import skeleton_of
-from causal_ivae.errors import FitError, SettingsError, nearest
+from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.independence.blocks import make_blocks
-from causal_ivae.independence.hsic import IndependenceTable, hsic_table
+from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.seeding import child_seed
-from causal_ivae.unmixing.diagnostics import (
-    Diagnostics,
-    best_restarts,
-    diagnose,
-    residual_dependence,
-)
 from causal_ivae.unmixing.ensemble import (
-    Fit,
-    joined,
     pairs_at_once,
     resolve_device,
-    unmix_pairs,
 )
 
-AUTO: Method = "ivae"
+AUTO: Method = "structural"
 """What ``method="auto"`` stands for."""
 
 _TRAINING_SHARE = 0.93
@@ -82,12 +76,12 @@ def discover(
         The auxiliary variable u.  At least three distinct values.
     names : sequence of str, length n_regions, optional
         Default ``"x1"``, ``"x2"``, ...
-    method : {"auto", "ivae", "tcl"}
-        "auto" is the best measured.
+    method : {"auto", "structural", "ivae", "tcl"}
+        "auto" is the best measured: "structural".
     skeleton : iterable of (str, str), optional
         Pairs of names to orient; default all.
     restarts : int, optional
-        Fits from different starting weights per pair; default 8.
+        Fits from different starting weights per pair, of iVAE and TCL; default 8.
     acyclic : bool, optional
         Leave the edge of least confidence of every cycle undecided; default as `decision` says,
         False.  Cycles are reported in either case.
@@ -124,9 +118,11 @@ def discover(
 
     Notes
     -----
-    For each pair the latent disturbances n1, n2 are unmixed given the segment (Khemakhem et al.
-    2020; or Hyvarinen and Morioka 2016), then both regions are tested against both disturbances
-    by HSIC conditional on blocks, and the pair is oriented as in
+    For each pair the latent disturbances n1, n2 are unmixed given the segment: by the structural
+    equations of either direction (`causal_ivae.unmixing.structural`), by iVAE (Khemakhem et al.
+    2020) or by TCL (Hyvarinen and Morioka 2016).  Both regions are tested against both
+    disturbances by HSIC conditional on blocks, and the pair is oriented as in
+    `causal_ivae.discovery.structural.orient_by_evidence` or
     `causal_ivae.discovery.orientation.orient`.
     """
     started = time.perf_counter()
@@ -157,7 +153,7 @@ def discover(
     )
     series = torch.as_tensor(x, device=target).T[..., None]
     at_once = pairs_at_once(len(x), chosen, unmixing, target)
-    dependence = _tables_joined(
+    dependence = tables_joined(
         [test(series[some[:, :1]], series[some[:, 1:]]) for some in _chunks(pairs, at_once)]
     )
     screen = screen or ScreenSettings()
@@ -178,50 +174,36 @@ def discover(
         ),
     )
     kept = pairs[screened.kept]
-    judge = partial(
-        _diagnostics, labels, order, method=chosen, unmixing=unmixing, independence=independence
+    subject = Subject(
+        values=x,
+        series=series,
+        segments=labels,
+        blocks=order,
+        names=region_names,
+        method=chosen,
+        unmixing=unmixing,
+        independence=independence,
+        decision=decision,
+        seed=seed,
+        key=key,
+        test=test,
     )
     clock = _Clock(len(kept), progress)
-    fits: list[Fit] = []
-    tables_of_tests: list[IndependenceTable] = []
-    judged: list[Diagnostics] = []
-    for some in _chunks(kept, at_once):
-        fit = unmix_pairs(
-            x,
-            labels,
-            some,
-            region_names,
-            method=chosen,
-            settings=unmixing,
-            seed=seed,
-            key=key,
-            device=target,
-            progress=clock.training(len(some)),
-        )
-        _check_converged(fit, some, chosen, region_names)
-        clock.testing()
-        tables_of_tests.append(test(series[some], _standard(fit.disturbances, len(some))))
-        judged += judge(fit, seed=child_seed(seed, key))
-        # Only what has the size of tables is kept of every pair.
-        fits.append(replace(fit, disturbances=fit.disturbances[:, :0]))
-        clock.done(len(some))
-    fit, tests = joined(fits), _tables_joined(tables_of_tests)
-    usable = np.isfinite(fit.objective).reshape(len(kept), -1)
-    orientation = orient(
-        dependence.of(screened.kept), tests, usable, decision, child_seed(seed, key, chosen)
-    )
-    edges = tables.edges_table(region_names, pairs, orientation, screened)
+    estimate = estimate_directions if chosen == "structural" else estimate_by_restarts
+    found = estimate(subject, _chunks(kept, at_once), dependence.of(screened.kept), clock)
+    edges = tables.edges_table(region_names, pairs, found.orientation, screened)
     cycles = find_cycles(edges)
     return CausalGraph(
         method=chosen,
         names=region_names,
         edges=without_cycles(edges, cycles) if decision.acyclic else edges,
-        tests=tables.tests_table(region_names, pairs, dependence, kept, tests, usable),
-        restarts=tables.restarts_table(region_names, kept, orientation, fit),
-        training=tables.training_table(region_names, kept, fit),
-        diagnostics=tables.diagnostics_table(region_names, kept, judged),
+        tests=tables.tests_table(region_names, pairs, dependence, kept, found.tests, found.usable),
+        restarts=tables.restarts_table(region_names, kept, found.orientation, found.fit),
+        training=tables.training_table(region_names, kept, found.fit),
+        diagnostics=tables.diagnostics_table(region_names, kept, found.diagnostics),
         screen=tables.screen_table(region_names, pairs, screened),
         cycles=cycles,
+        evidence=tables.evidence_table(region_names, kept, found.evidence),
         settings={
             "method": chosen,
             "seed": seed,
@@ -236,35 +218,8 @@ def discover(
     )
 
 
-def _chunks(pairs: NDArray[np.int64], at_once: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(pairs), at_once):
-        yield pairs[start : start + at_once]
-
-
-def _tables_joined(parts: list[IndependenceTable]) -> IndependenceTable:
-    names = [field.name for field in fields(IndependenceTable)]
-    return IndependenceTable(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
-    )
-
-
-def _standard(disturbances: Tensor, pairs: int) -> Tensor:
-    """Scale disturbances (members, time, 2) to (pairs, restart and component, time, 1)."""
-    series = disturbances.nan_to_num(0.0).mT.reshape(pairs, -1, disturbances.shape[1], 1)
-    spread = series.std(dim=2, keepdim=True).clamp_min(1e-12)
-    return (series - series.mean(dim=2, keepdim=True)) / spread
-
-
-def _check_converged(
-    fit: Fit, pairs: NDArray[np.int64], method: Method, names: tuple[str, ...]
-) -> None:
-    usable = np.isfinite(fit.objective).reshape(len(pairs), -1)
-    if not usable.any(axis=1).all():
-        failed = pairs[np.flatnonzero(~usable.any(axis=1))[0]]
-        raise FitError(
-            f"Every restart of {method} diverged for the pair '{names[failed[0]]}', "
-            f"'{names[failed[1]]}'. Use a smaller learning rate or more restarts."
-        )
+def _chunks(pairs: NDArray[np.int64], at_once: int) -> list[NDArray[np.int64]]:
+    return [pairs[start : start + at_once] for start in range(0, len(pairs), at_once)]
 
 
 class _Clock:
@@ -303,34 +258,3 @@ class _Clock:
     def _tell(self, stage: str, share: float) -> None:
         if self._progress is not None:
             self._progress(stage, share)
-
-
-def _diagnostics(
-    labels: NDArray[np.int64],
-    order: NDArray[np.int64],
-    fit: Fit,
-    *,
-    method: Method,
-    unmixing: UnmixingSettings,
-    independence: IndependenceSettings,
-    seed: int,
-) -> list[Diagnostics]:
-    """Judge the best restart of every pair."""
-    device = fit.disturbances.device
-    best = torch.as_tensor(best_restarts(fit, unmixing.restarts), device=device)
-    dependence_p = residual_dependence(
-        fit.disturbances[best],
-        order,
-        null=independence.null,
-        draws=independence.draws,
-        seed=seed,
-        memory_gib=unmixing.memory_gib,
-    )
-    both = method == "ivae" and unmixing.ivae.modulates == "mean_variance"
-    return diagnose(
-        fit,
-        torch.as_tensor(labels, device=device),
-        restarts=unmixing.restarts,
-        n_statistics=2 if both else 1,
-        dependence_p=dependence_p,
-    )

@@ -7,12 +7,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS
+from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, EVIDENCE_COLUMNS, PROBABILITY_COLUMNS
 from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation
+from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.screen import Screen
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.unmixing.diagnostics import Diagnostics
 from causal_ivae.unmixing.ensemble import Fit
+from causal_ivae.unmixing.hypotheses import MECHANISMS
 
 
 def edges_table(
@@ -39,6 +41,9 @@ def edges_table(
     confidence = np.full(len(pairs), np.nan)
     decision[kept], score[kept] = orientation.decision, orientation.score
     p_value[kept], confidence[kept] = orientation.p_value, orientation.confidence
+    probability = np.full((len(pairs), len(PROBABILITY_COLUMNS)), np.nan)
+    if orientation.probability is not None:
+        probability[kept] = orientation.probability
     x = np.array(names, dtype=object)[pairs[:, 0]]
     y = np.array(names, dtype=object)[pairs[:, 1]]
     return pd.DataFrame(
@@ -52,6 +57,7 @@ def edges_table(
             "p_value": p_value,
             "q_value": multipletests(p_value, method="fdr_bh")[1],
             "confidence": confidence,
+            **dict(zip(PROBABILITY_COLUMNS, probability.T, strict=True)),
         }
     )
 
@@ -165,6 +171,27 @@ def screen_table(
         for column, regions in (("given", screen.given), ("colliders", screen.colliders)):
             table[column] = [", ".join(names[k] for k in some) for some in regions]
     return table
+
+
+def evidence_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], evidence: Evidence | None
+) -> pd.DataFrame | None:
+    """Return `causal_ivae.discovery.graph.CausalGraph.evidence`."""
+    if evidence is None:
+        return None
+    region = np.array(names, dtype=object)[pairs]
+    columns = (
+        *region.T,
+        np.array(MECHANISMS, dtype=object)[evidence.mechanism],
+        evidence.shortfall,
+        evidence.gain,
+        evidence.statistic,
+        *evidence.residual.T,
+        *evidence.residual_sd.T,
+        evidence.dependence,
+        evidence.dependence_p,
+    )
+    return pd.DataFrame(dict(zip(EVIDENCE_COLUMNS, columns, strict=True)))
 
 
 def diagnostics_table(

@@ -95,6 +95,42 @@ def simulate_pair(
     return SimulatedSeries(_zscored(values), segments, sources, adjacency)
 
 
+def simulate_noisy_pair(
+    *,
+    n_segments: int = 20,
+    n_per_segment: int = 200,
+    noise: tuple[float, float] | None = None,
+    autocorrelation: float = 0.0,
+    seed: int = 0,
+) -> SimulatedSeries:
+    """Simulate one signal that two regions see, each with white noise of its own, and no edge.
+
+    Parameters
+    ----------
+    n_segments, n_per_segment : int
+    noise : (float, float), optional
+        Standard deviations of the noise over that of the signal; default uniform in (0.2, 1.5).
+    autocorrelation : float
+        Of the signal; see `causal_ivae.simulate.sources.segment_sources`.
+    seed : int
+
+    Returns
+    -------
+    SimulatedSeries
+        ``disturbances`` hold the signal twice.
+    """
+    rng = generator(seed, "simulate_noisy_pair")
+    signal, segments = segment_sources(
+        n_segments, n_per_segment, 1, autocorrelation=autocorrelation, rng=rng
+    )
+    signal = signal / signal.std()
+    levels = rng.uniform(0.2, 1.5, 2) if noise is None else np.array(noise)
+    values = signal + levels * rng.normal(size=(len(signal), 2))
+    return SimulatedSeries(
+        _zscored(values), segments, np.repeat(signal, 2, axis=1), np.zeros((2, 2), dtype=bool)
+    )
+
+
 def simulate_network(
     adjacency: NDArray[np.bool_],
     *,

@@ -17,6 +17,7 @@ from causal_ivae.config import (
     IVAESettings,
     Method,
     ModelSettings,
+    StructuralSettings,
     TCLSettings,
     UnmixingSettings,
     VAESettings,
@@ -31,6 +32,9 @@ from causal_ivae.unmixing.model import Auxiliary, StackedModel
 from causal_ivae.unmixing.priors import StackedPrior
 from causal_ivae.unmixing.tcl import StackedTCL
 from causal_ivae.unmixing.training import Progress, Watch, train
+
+_ARRAYS_PER_SPLINE = 12
+"""Arrays of a number per row that an increasing function of the structural flow leaves."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,21 @@ class Fit:
     retried: NDArray[np.bool_]
     modulation: NDArray[np.float64] | None = None
     kl: NDArray[np.float64] | None = None
+
+    def of(self, members: NDArray[np.int64]) -> "Fit":
+        """Return the fits of some members, in the order given."""
+        return replace(
+            self,
+            disturbances=self.disturbances[
+                torch.as_tensor(members, device=self.disturbances.device)
+            ],
+            objective=self.objective[members],
+            slope=self.slope[members],
+            curves=self.curves[members],
+            retried=self.retried[members],
+            modulation=None if self.modulation is None else self.modulation[members],
+            kl=None if self.kl is None else self.kl[members],
+        )
 
 
 def resolve_device(device: str) -> torch.device:
@@ -116,6 +135,10 @@ def make_model(
         return StackedEquations(keys, n_features, auxiliary, settings)
     if isinstance(settings, TCLSettings):
         return StackedTCL(keys, n_features, auxiliary, settings)
+    if isinstance(settings, StructuralSettings):
+        raise TypeError(
+            "A structural flow has an arrow: causal_ivae.unmixing.hypotheses builds it."
+        )
     if isinstance(settings, FlowSettings):
         return StackedFlow(keys, n_features, n_components or n_features, auxiliary, settings)
     seen = Auxiliary() if isinstance(settings, VAESettings) else auxiliary
@@ -131,6 +154,7 @@ def fit_stack(
     settings: ModelSettings,
     *,
     order_seed: int,
+    kept: Tensor | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> tuple[StackedModel, Fit]:
@@ -152,6 +176,9 @@ def fit_stack(
     order_seed : int
         Seed of the order of volumes, which all members share, so that a member's result does
         not depend on the others in its stack.
+    kept : Tensor, optional, shape (members, n_segments), float32
+        1 for the segments that a member is trained on, 0 for those held out; default all.  For
+        models that can do without a segment: the structural flow.
     progress : callable, optional
         Called with the share of steps done.
     watch : callable, optional
@@ -164,14 +191,17 @@ def fit_stack(
     """
     model = build(seeds)
     optimise = partial(train, values=values, u=u, order_seed=order_seed)
-    steps, curves, final = optimise(model, columns, settings, progress=progress, watch=watch)
+    steps, curves, final = optimise(
+        model, columns, settings, kept=kept, progress=progress, watch=watch
+    )
     failed = np.isnan(final)
     if failed.any():
         which = np.flatnonzero(failed)
         again = build([child_seed(seeds[i], "again") for i in which])
         slower = settings.model_copy(update={"learning_rate": 0.5 * settings.learning_rate})
         chosen = torch.as_tensor(which, device=columns.device)
-        _, curves[which], final[which] = optimise(again, columns[chosen], slower)
+        counted = None if kept is None else kept[chosen]
+        _, curves[which], final[which] = optimise(again, columns[chosen], slower, kept=counted)
         model.put(chosen, again)
     with torch.inference_mode():
         x = values[:, columns].transpose(0, 1)
@@ -292,6 +322,18 @@ def joined(fits: Sequence[Fit]) -> Fit:
     )
 
 
+def interleaved(first: Fit, second: Fit, from_second: NDArray[np.bool_]) -> Fit:
+    """Return a fit whose members are those of one of two fits of equal members, or of the other.
+
+    Parameters
+    ----------
+    first, second : Fit
+    from_second : ndarray, shape (members,), bool
+    """
+    order = np.arange(len(from_second)) + len(from_second) * from_second
+    return joined([first, second]).of(order)
+
+
 def _within(progress: Progress, done: float, share: float) -> Progress:
     return lambda fraction: progress(done + share * fraction)
 
@@ -307,7 +349,12 @@ def pairs_at_once(
         As in `members_at_once`.
     """
     members = members_at_once(n_times, method, settings, device)
-    return max(1, members // settings.restarts)
+    return max(1, members // fits_per_pair(method, settings))
+
+
+def fits_per_pair(method: Method, settings: UnmixingSettings) -> int:
+    """Return how many members of a stack a pair takes: restarts, or folds of both directions."""
+    return 2 * settings.structural.folds if method == "structural" else settings.restarts
 
 
 def members_at_once(
@@ -318,7 +365,7 @@ def members_at_once(
     Parameters
     ----------
     n_times : int
-    method : {"ivae", "tcl"}
+    method : {"structural", "ivae", "tcl"}
     settings : UnmixingSettings
     device : torch.device
     """
@@ -329,6 +376,10 @@ def members_at_once(
 
 def bytes_per_member(n_times: int, method: Method, settings: UnmixingSettings) -> int:
     """Return what one fit of a stack takes at most: activations of all rows, or of a step."""
+    if method == "structural":
+        flow = settings.structural
+        numbers = 3 * flow.hidden + _ARRAYS_PER_SPLINE * (flow.layers + 1)
+        return 4 * numbers * max(n_times, 2 * flow.batch_size)
     model: IVAESettings | TCLSettings = getattr(settings, method)
     width = model.hidden * (model.maxout if isinstance(model, TCLSettings) else 2)
     return 4 * 6 * model.layers * width * max(n_times, 2 * model.batch_size)

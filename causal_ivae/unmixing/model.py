@@ -41,6 +41,8 @@ class Minibatch:
         Rows of the whole training set.
     noise : Tensor or None, shape (members, *StackedModel.noise_shape(rows)), float32
         Standard normal numbers of stream `step`.
+    weight : Tensor or None, shape (members, rows), float32
+        What each row counts for each member; None where all count alike.
     """
 
     x: Tensor
@@ -49,6 +51,13 @@ class Minibatch:
     share: float
     n_times: int
     noise: Tensor | None = None
+    weight: Tensor | None = None
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average values (members, rows) over the rows that count, shape (members,)."""
+        if self.weight is None:
+            return values.mean(-1)
+        return (values * self.weight).sum(-1) / self.weight.sum(-1).clamp_min(1.0)
 
 
 class StackedModel(nn.Module, ABC):

@@ -208,6 +208,7 @@ def train(
     values: Tensor,
     u: Tensor,
     order_seed: int,
+    kept: Tensor | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
@@ -216,7 +217,7 @@ def train(
     Parameters
     ----------
     model : StackedModel
-    columns, settings, values, u, order_seed, progress, watch
+    columns, settings, values, u, order_seed, kept, progress, watch
         As in `causal_ivae.unmixing.ensemble.fit_stack`.
 
     Returns
@@ -245,7 +246,9 @@ def train(
         if not len(place):
             break
         running = torch.zeros(len(place), device=values.device)
-        for minibatch in _minibatches(stack, values, columns[place], u, order, range(step, stop)):
+        counted = None if kept is None else kept[place]
+        steps = range(step, stop)
+        for minibatch in _minibatches(stack, values, columns[place], u, order, steps, counted):
             objective, loss = stack.objective(minibatch)
             optimizer.step(loss, *schedule.rate(minibatch.step))
             running += objective.detach()
@@ -279,7 +282,13 @@ def _order(n_times: int, settings: ModelSettings, seed: int) -> Tensor:
 
 
 def _minibatches(
-    model: StackedModel, values: Tensor, columns: Tensor, u: Tensor, order: Tensor, steps: range
+    model: StackedModel,
+    values: Tensor,
+    columns: Tensor,
+    u: Tensor,
+    order: Tensor,
+    steps: range,
+    kept: Tensor | None,
 ) -> Iterator[Minibatch]:
     """Yield the minibatches of some steps; rows and random numbers of many are made at once."""
     n_times = len(values)
@@ -302,6 +311,7 @@ def _minibatches(
                 share=(step + 1) / all_steps,
                 n_times=n_times,
                 noise=None if noise is None else noise[i],
+                weight=None if kept is None else kept[:, segments[i]],
             )
 
 

@@ -1,0 +1,298 @@
+"""Unmix pairs, test them and orient them, a stack of fits at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from causal_ivae.config import DecisionSettings, IndependenceSettings, Method, UnmixingSettings
+from causal_ivae.discovery.orientation import Orientation, orient
+from causal_ivae.discovery.probability import Evidence
+from causal_ivae.discovery.structural import (
+    diagnose_better,
+    gather_evidence,
+    orient_by_evidence,
+)
+from causal_ivae.errors import FitError
+from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.seeding import child_seed
+from causal_ivae.unmixing.diagnostics import (
+    Diagnostics,
+    best_restarts,
+    diagnose,
+    residual_dependence,
+)
+from causal_ivae.unmixing.ensemble import Fit, joined, unmix_pairs
+from causal_ivae.unmixing.hypotheses import Hypotheses, fit_hypotheses
+
+
+class Clock(Protocol):
+    """Is told what of a chunk of pairs is done."""
+
+    def training(self, pairs: int) -> Callable[[float], None]:
+        """Begin a chunk; what is returned takes the share of its training that is done."""
+
+    def testing(self) -> None:
+        """Begin to test what was trained."""
+
+    def done(self, pairs: int) -> None:
+        """End a chunk."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the pairs of one subject have in common.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_times, n_regions), float32, z-scored
+    series : Tensor, shape (n_regions, n_times, 1), float32
+        The same on the device.
+    segments, blocks : ndarray, shape (n_times,), int64
+    names : tuple of str, length n_regions
+    method : Method
+    unmixing, independence, decision : settings objects
+    seed : int
+    key : str
+        Subject label.
+    test : callable
+        From first series (pairs, a, n_times, 1) and second series (pairs, b, n_times, 1) to the
+        tests of every first against every second.
+    """
+
+    values: NDArray[np.float32]
+    series: Tensor
+    segments: NDArray[np.int64]
+    blocks: NDArray[np.int64]
+    names: tuple[str, ...]
+    method: Method
+    unmixing: UnmixingSettings
+    independence: IndependenceSettings
+    decision: DecisionSettings
+    seed: int
+    key: str
+    test: Callable[[Tensor, Tensor], IndependenceTable]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What was found of all pairs.
+
+    Attributes
+    ----------
+    fit : Fit
+        Members are pairs x fits, without their disturbances: restarts, or the two directions.
+    tests : IndependenceTable, shape (pairs, 2, 2 * fits)
+        Regions against disturbances.
+    usable : ndarray, shape (pairs, fits), bool
+        Fits that did not diverge.
+    orientation : Orientation
+    diagnostics : list of Diagnostics, length pairs
+    evidence : Evidence or None
+        For either direction; None for a method that gives none.
+    """
+
+    fit: Fit
+    tests: IndependenceTable
+    usable: NDArray[np.bool_]
+    orientation: Orientation
+    diagnostics: list[Diagnostics]
+    evidence: Evidence | None = None
+
+
+def estimate_by_restarts(
+    subject: Subject,
+    chunks: Sequence[NDArray[np.int64]],
+    dependence: IndependenceTable,
+    clock: Clock,
+) -> Estimate:
+    """Orient pairs by iVAE or TCL from several starts.
+
+    Parameters
+    ----------
+    subject : Subject
+    chunks : sequence of ndarray, each of shape (some pairs, 2), int64
+        Positions of the two regions.
+    dependence : IndependenceTable, shape (pairs, 1, 1)
+        The two regions of every pair.
+    clock : Clock
+
+    Raises
+    ------
+    FitError
+        If every restart of a pair diverged.
+    """
+    fits: list[Fit] = []
+    tests: list[IndependenceTable] = []
+    judged: list[Diagnostics] = []
+    for some in chunks:
+        fit = unmix_pairs(
+            subject.values,
+            subject.segments,
+            some,
+            subject.names,
+            method=subject.method,
+            settings=subject.unmixing,
+            seed=subject.seed,
+            key=subject.key,
+            device=subject.series.device,
+            progress=clock.training(len(some)),
+        )
+        _check_converged(np.isfinite(fit.objective).reshape(len(some), -1), some, subject)
+        clock.testing()
+        tests.append(subject.test(subject.series[some], _by_pair(fit.disturbances, len(some))))
+        judged += _diagnostics(subject, fit)
+        fits.append(_without_disturbances(fit))
+        clock.done(len(some))
+    fit, table = joined(fits), tables_joined(tests)
+    usable = np.isfinite(fit.objective).reshape(sum(map(len, chunks)), -1)
+    seed = child_seed(subject.seed, subject.key, subject.method)
+    orientation = orient(dependence, table, usable, subject.decision, seed)
+    return Estimate(fit, table, usable, orientation, judged)
+
+
+def estimate_directions(
+    subject: Subject,
+    chunks: Sequence[NDArray[np.int64]],
+    dependence: IndependenceTable,
+    clock: Clock,
+) -> Estimate:
+    """Orient pairs by structural flows fitted under either direction.
+
+    Parameters
+    ----------
+    subject, chunks, dependence, clock
+        As in `estimate_by_restarts`.
+
+    Raises
+    ------
+    FitError
+        If the fits of both directions of a pair diverged.
+    """
+    parts: list[Hypotheses] = []
+    tests: list[IndependenceTable] = []
+    residuals: list[IndependenceTable] = []
+    judged: list[Diagnostics] = []
+    both = subject.unmixing.structural.modulates == "mean_variance"
+    for some in chunks:
+        part = fit_hypotheses(
+            subject.values,
+            subject.segments,
+            subject.blocks,
+            some,
+            subject.names,
+            settings=subject.unmixing,
+            seed=subject.seed,
+            key=subject.key,
+            device=subject.series.device,
+            progress=clock.training(len(some)),
+        )
+        _check_converged(part.usable, some, subject)
+        clock.testing()
+        recovered = _by_pair(part.disturbances.flatten(0, 1), len(some))
+        tests.append(subject.test(subject.series[some], recovered))
+        each = recovered.reshape(2 * len(some), 2, -1, 1)
+        residual = _of_pairs(subject.test(each[:, :1], each[:, 1:]), len(some))
+        judged += diagnose_better(part, residual, subject.segments, 2 if both else 1)
+        residuals.append(residual)
+        parts.append(
+            replace(part, disturbances=part.disturbances[:, :, :0], fit=_by_direction(part))
+        )
+        clock.done(len(some))
+    hypotheses = Hypotheses(
+        log_likelihood=np.concatenate([part.log_likelihood for part in parts]),
+        mechanism=np.concatenate([part.mechanism for part in parts]),
+        shortfall=np.concatenate([part.shortfall for part in parts]),
+        disturbances=torch.cat([part.disturbances for part in parts]),
+        fit=joined([part.fit for part in parts]),
+        folds=parts[0].folds,
+    )
+    table, usable = tables_joined(tests), hypotheses.usable
+    evidence = gather_evidence(
+        hypotheses, tables_joined(residuals), dependence, len(subject.values)
+    )
+    orientation = orient_by_evidence(evidence, table, usable, subject.decision)
+    return Estimate(hypotheses.fit, table, usable, orientation, judged, evidence)
+
+
+def tables_joined(parts: Sequence[IndependenceTable]) -> IndependenceTable:
+    """Return the tests of several chunks of pairs as one table."""
+    names = [field.name for field in fields(IndependenceTable)]
+    return IndependenceTable(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    )
+
+
+def _of_pairs(table: IndependenceTable, pairs: int) -> IndependenceTable:
+    """Return the tests (pairs x 2, 1, 1) as (pairs, 2, 1)."""
+    names = [field.name for field in fields(IndependenceTable)]
+    arrays = (getattr(table, name) for name in names)
+    return IndependenceTable(*(array.reshape(pairs, 2, 1, *array.shape[3:]) for array in arrays))
+
+
+def _by_direction(part: Hypotheses) -> Fit:
+    """Return one member for every pair and direction: what its folds have in common."""
+    fit, folds = part.fit, part.folds
+    n_times = part.disturbances.shape[2]
+
+    def mean(array: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(array.reshape(-1, folds, *array.shape[1:]).mean(axis=1))
+
+    return replace(
+        fit,
+        disturbances=fit.disturbances[:0],
+        objective=part.log_likelihood.sum(axis=2).ravel() / n_times,
+        slope=mean(fit.slope),
+        curves=mean(fit.curves),
+        retried=np.asarray(fit.retried.reshape(-1, folds).any(axis=1)),
+        modulation=None,
+        kl=None,
+    )
+
+
+def _without_disturbances(fit: Fit) -> Fit:
+    """Return only what has the size of tables."""
+    return replace(fit, disturbances=fit.disturbances[:, :0])
+
+
+def _by_pair(disturbances: Tensor, pairs: int) -> Tensor:
+    """Scale disturbances (members, time, 2) to (pairs, fit and component, time, 1)."""
+    series = disturbances.nan_to_num(0.0).mT.reshape(pairs, -1, disturbances.shape[1], 1)
+    spread = series.std(dim=2, keepdim=True).clamp_min(1e-12)
+    return (series - series.mean(dim=2, keepdim=True)) / spread
+
+
+def _check_converged(usable: NDArray[np.bool_], pairs: NDArray[np.int64], subject: Subject) -> None:
+    if not usable.any(axis=1).all():
+        x, y = (subject.names[i] for i in pairs[np.flatnonzero(~usable.any(axis=1))[0]])
+        raise FitError(
+            f"Every fit of {subject.method} diverged for the pair '{x}', '{y}'. Use a smaller "
+            "learning rate or more restarts."
+        )
+
+
+def _diagnostics(subject: Subject, fit: Fit) -> list[Diagnostics]:
+    """Judge the best restart of every pair."""
+    device = fit.disturbances.device
+    restarts = subject.unmixing.restarts
+    best = torch.as_tensor(best_restarts(fit, restarts), device=device)
+    dependence_p = residual_dependence(
+        fit.disturbances[best],
+        subject.blocks,
+        null=subject.independence.null,
+        draws=subject.independence.draws,
+        seed=child_seed(subject.seed, subject.key),
+        memory_gib=subject.unmixing.memory_gib,
+    )
+    both = subject.method == "ivae" and subject.unmixing.ivae.modulates == "mean_variance"
+    return diagnose(
+        fit,
+        torch.as_tensor(subject.segments, device=device),
+        restarts=restarts,
+        n_statistics=2 if both else 1,
+        dependence_p=dependence_p,
+    )

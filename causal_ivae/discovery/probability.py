@@ -1,0 +1,194 @@
+"""From the evidence for both directions of a pair to calibrated probabilities."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student_t
+
+OUTCOMES = ("unknown", "x->y", "y->x", "none")
+"""What a pair's probabilities are of, in the order of `causal_ivae.discovery.DECISIONS`."""
+
+_FILE = "calibration.json"
+_LEAST_P = 1e-300
+_GAIN_UNIT = 0.01
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for either direction of every pair.
+
+    Attributes
+    ----------
+    mechanism : ndarray, shape (pairs,), int64
+        Index into `causal_ivae.unmixing.hypotheses.MECHANISMS`.
+    shortfall : ndarray, shape (pairs,), float64
+        By how much that mechanism predicts worse than the best, nats per volume.
+    gain : ndarray, shape (pairs,), float64
+        Log-likelihood under x -> y less that under y -> x, nats per volume.
+    statistic : ndarray, shape (pairs,), float64
+        Of `vuong_statistic`; positive favours x -> y.
+    residual : ndarray, shape (pairs, 2), float64
+        HSIC of the two disturbances given the segment less its mean under the null, per volume,
+        under x -> y and under y -> x.
+    residual_sd : ndarray, shape (pairs, 2), float64
+        Standard deviation of it under the null.
+    dependence : ndarray, shape (pairs,), float64
+        HSIC of the two regions themselves, as `residual`.
+    dependence_p : ndarray, shape (pairs,), float64
+        p-value of the test that the two regions are independent given the segment.
+    """
+
+    mechanism: NDArray[np.int64]
+    shortfall: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    statistic: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    residual_sd: NDArray[np.float64]
+    dependence: NDArray[np.float64]
+    dependence_p: NDArray[np.float64]
+
+    @classmethod
+    def of_table(cls, table: pd.DataFrame) -> Self:
+        """Read back what `causal_ivae.discovery.graph.CausalGraph.evidence` holds."""
+
+        def columns(*names: str) -> NDArray[np.float64]:
+            return table[list(names)].to_numpy(dtype=np.float64)
+
+        return cls(
+            mechanism=(table["mechanism"] == "nonlinear").to_numpy().astype(np.int64),
+            shortfall=columns("shortfall")[:, 0],
+            gain=columns("gain")[:, 0],
+            statistic=columns("statistic")[:, 0],
+            residual=columns("residual_forward", "residual_backward"),
+            residual_sd=columns("residual_sd_forward", "residual_sd_backward"),
+            dependence=columns("dependence")[:, 0],
+            dependence_p=columns("dependence_p")[:, 0],
+        )
+
+    @property
+    def p_value(self) -> NDArray[np.float64]:
+        """Two-sided p-value of `statistic`: neither direction predicts better."""
+        return np.asarray(2.0 * norm.sf(np.abs(self.statistic)))
+
+    def features(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what changes its sign with the arrow, and what does not.
+
+        Returns
+        -------
+        odd : ndarray, shape (pairs, 3), float64
+            The statistic; the gain per volume; how many times more dependence y -> x leaves than
+            x -> y.  All on scales that grow like logarithms.
+        even : ndarray, shape (pairs, 4), float64
+            A one; the least dependence that is left, over that of the regions, and itself; the
+            shortfall of the mechanism.
+        """
+        noise = self.residual_sd.mean(axis=1) + 1e-12
+        left = np.maximum(self.residual, 0.0) + noise[:, None]
+        least = left.min(axis=1)
+        odd = np.stack(
+            [
+                np.arcsinh(self.statistic),
+                np.arcsinh(self.gain / _GAIN_UNIT),
+                np.log(left[:, 1] / left[:, 0]),
+            ],
+            axis=1,
+        )
+        whole = np.maximum(self.dependence, 0.0) + noise
+        even = np.stack(
+            [
+                np.ones(len(least)),
+                np.log(least / whole),
+                np.log(least / _GAIN_UNIT),
+                np.log1p(self.shortfall / _GAIN_UNIT),
+            ],
+            axis=1,
+        )
+        return odd, even
+
+
+def vuong_statistic(gain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Vuong's statistic over blocks, as a standard normal number.
+
+    Parameters
+    ----------
+    gain : ndarray, shape (pairs, n_blocks), float64
+        Log-likelihood of each block's volumes under one model less that under another.
+
+    Returns
+    -------
+    ndarray, shape (pairs,), float64
+        Positive where the first predicts better; 0 for a single block.
+
+    Notes
+    -----
+    Vuong 1989, "Likelihood ratio tests for model selection and non-nested hypotheses", equation
+    5.6, with blocks of volumes as observations, and Student's law for as many.
+    """
+    blocks = gain.shape[1]
+    if blocks < 2:
+        return np.zeros(len(gain))
+    error = gain.std(axis=1, ddof=1) / np.sqrt(blocks)
+    mean = gain.mean(axis=1)
+    ratio = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
+    tail = np.maximum(student_t.sf(np.abs(ratio), blocks - 1), _LEAST_P)
+    return np.asarray(np.sign(ratio) * norm.isf(tail))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Logistic models of the outcome of a pair.
+
+    Attributes
+    ----------
+    odd, even : ndarray, shape (3,) and (4,), float64
+        Weights of `Evidence.features` in the log odds of x -> y against unknown; those of y -> x
+        have the odd ones with their sign changed.
+    dependent : ndarray, shape (2,), float64
+        Intercept, and weight of the standard normal number of `dependence_p`, in the log odds that
+        the regions are dependent given the segment.
+    """
+
+    odd: NDArray[np.float64]
+    even: NDArray[np.float64]
+    dependent: NDArray[np.float64]
+
+    def probabilities(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Return the probability of every outcome.
+
+        Parameters
+        ----------
+        evidence : Evidence
+
+        Returns
+        -------
+        ndarray, shape (pairs, 4), float64
+            Of `OUTCOMES`.
+        """
+        odd, even = evidence.features()
+        straight, common = odd @ self.odd, even @ self.even
+        logits = np.stack([np.zeros_like(common), common + straight, common - straight], axis=1)
+        share = np.exp(logits - logits.max(axis=1, keepdims=True))
+        share /= share.sum(axis=1, keepdims=True)
+        score = self.dependent[0] + self.dependent[1] * normal_number(evidence.dependence_p)
+        dependent = 1.0 / (1.0 + np.exp(-score))
+        return np.column_stack([share * dependent[:, None], 1.0 - dependent])
+
+
+def normal_number(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard normal number that a p-value stands for, at most 6."""
+    return np.asarray(np.clip(norm.isf(np.clip(p_value, 1e-12, 1.0 - 1e-12)), -6.0, 6.0))
+
+
+@cache
+def calibration() -> Calibration:
+    """Return the calibration that comes with the program."""
+    text = (files("causal_ivae.discovery") / _FILE).read_text(encoding="utf-8")
+    tree = json.loads(text)["Weights"]
+    return Calibration(*(np.array(tree[name]) for name in ("odd", "even", "dependent")))

@@ -1,0 +1,125 @@
+"""Directions from structural flows: how well each predicts, and what dependence it leaves."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from causal_ivae.config import DecisionSettings
+from causal_ivae.discovery.orientation import Orientation, four_test_rule
+from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
+from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose
+from causal_ivae.unmixing.hypotheses import Hypotheses
+
+_UNKNOWN, _NONE = OUTCOMES.index("unknown"), OUTCOMES.index("none")
+
+
+def gather_evidence(
+    hypotheses: Hypotheses, residual: IndependenceTable, dependence: IndependenceTable, n_times: int
+) -> Evidence:
+    """Put together what speaks for either direction.
+
+    Parameters
+    ----------
+    hypotheses : Hypotheses
+    residual : IndependenceTable, shape (pairs, 2, 1)
+        Disturbance of x against that of y under x -> y and under y -> x.
+    dependence : IndependenceTable, shape (pairs, 1, 1)
+        x against y.
+    n_times : int
+    """
+
+    def excess(table: IndependenceTable) -> NDArray[np.float64]:
+        return np.asarray((table.statistic - table.null_mean)[..., 0] / n_times)
+
+    likelihood = hypotheses.log_likelihood
+    gain = np.nan_to_num(likelihood[:, 0] - likelihood[:, 1])
+    return Evidence(
+        mechanism=hypotheses.mechanism,
+        shortfall=np.nan_to_num(hypotheses.shortfall, posinf=0.0),
+        gain=gain.sum(axis=1) / n_times,
+        statistic=vuong_statistic(gain),
+        residual=excess(residual),
+        residual_sd=np.sqrt(np.square(residual.block_null_sd).sum(axis=-1))[..., 0] / n_times,
+        dependence=excess(dependence)[:, 0],
+        dependence_p=dependence.p_value[:, 0, 0],
+    )
+
+
+def orient_by_evidence(
+    evidence: Evidence,
+    tests: IndependenceTable,
+    usable: NDArray[np.bool_],
+    settings: DecisionSettings,
+) -> Orientation:
+    """Decide the direction of every pair by its probability.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    tests : IndependenceTable, shape (pairs, 2, 4)
+        Regions against the disturbances of x and y, under x -> y and then under y -> x.
+    usable : ndarray, shape (pairs, 2), bool
+        Directions whose training did not diverge; with one alone nothing is decided.
+    settings : DecisionSettings
+        A direction needs `settings.confidence`; "none" is decided by the test of dependence at
+        `settings.alpha`, as by the other methods.
+
+    Returns
+    -------
+    Orientation
+        ``score`` is the probability of x -> y less that of y -> x; ``p_value`` the larger of those
+        of the test of dependence and of Vuong's test that both directions predict alike;
+        ``vote`` that of the four-test rule on the disturbances of each hypothesis.
+    """
+    probability = calibration().probabilities(evidence)
+    probability[~usable.all(axis=1), :] = np.eye(len(OUTCOMES))[_UNKNOWN]
+    directed = probability[:, 1:3]
+    decision = np.where(directed.max(axis=1) >= settings.confidence, 1 + directed.argmax(axis=1), 0)
+    decision[evidence.dependence_p > settings.alpha] = _NONE
+    pairs = len(usable)
+    vote = four_test_rule(tests.p_value.reshape(pairs, 2, 2, 2).swapaxes(1, 2), settings.alpha)
+    vote[~usable] = 0
+    confidence = np.where(
+        decision == _UNKNOWN,
+        directed.max(axis=1),
+        np.take_along_axis(probability, decision[:, None], axis=1)[:, 0],
+    )
+    score = directed[:, 0] - directed[:, 1]
+    return Orientation(
+        decision=decision,
+        score=score,
+        restart_score=np.repeat(score[:, None], 2, axis=1),
+        vote=vote,
+        p_value=np.maximum(evidence.p_value, evidence.dependence_p),
+        confidence=confidence,
+        probability=probability,
+    )
+
+
+def diagnose_better(
+    hypotheses: Hypotheses,
+    residual: IndependenceTable,
+    segments: NDArray[np.int64],
+    n_statistics: int,
+) -> list[Diagnostics]:
+    """Judge the fits of every pair's better direction.
+
+    Parameters
+    ----------
+    hypotheses : Hypotheses
+    residual : IndependenceTable, shape (pairs, 2, 1)
+    segments : ndarray, shape (n_times,), int64
+    n_statistics : int
+        See `causal_ivae.unmixing.diagnostics.diagnose`.
+    """
+    folds, better = hypotheses.folds, hypotheses.better
+    first = (2 * np.arange(len(better)) + better) * folds
+    fit = hypotheses.fit.of((first[:, None] + np.arange(folds)).ravel())
+    return diagnose(
+        fit,
+        torch.as_tensor(segments, device=fit.disturbances.device),
+        restarts=folds,
+        n_statistics=n_statistics,
+        dependence_p=np.take_along_axis(residual.p_value[..., 0], better[:, None], axis=1)[:, 0],
+    )

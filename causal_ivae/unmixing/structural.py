@@ -1,0 +1,217 @@
+"""Stack of structural flows: the equations x1 = f1(n1), x2 = f2(x1, n2), with exact likelihood."""
+
+import torch
+from torch import Tensor, nn
+
+from causal_ivae.config import StructuralSettings
+from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.networks import Initialiser, LeakyReLU, StackedLinear, StackedMLP
+from causal_ivae.unmixing.priors import StackedPrior
+
+_NEARLY = 0.05
+_MAX_LOG_SCALE = 3.0
+_MIN_SHARE = 1e-2
+_SLOPE = 0.1
+_LAYERS_OF_NETWORK = 3
+_MIN_SPREAD = 1e-3
+
+
+class StackedMonotone(nn.Module):
+    """Increasing functions of one variable, whose slope is piecewise linear; several in a row.
+
+    Parameters
+    ----------
+    init : Initialiser
+    layers, knots : int
+        Functions, and pieces of each between -bound and bound; beyond, a function is linear.
+    bound : float
+
+    Notes
+    -----
+    Mueller, McWilliams, Rousselle, Gross, Novak 2019, "Neural importance sampling", section 4.2
+    (piecewise-quadratic transforms), with linear tails.
+    """
+
+    def __init__(self, init: Initialiser, layers: int, knots: int, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+        self.widths = init.symmetric(layers, knots, bound=0.1)
+        self.log_slopes = init.symmetric(layers, knots + 1, bound=0.1)
+
+    def tables(self) -> tuple[Tensor, ...]:
+        """Return the pieces of every function, each (members, 4, knots + 2), tails included.
+
+        The four are left edges, values there, slopes there, and how the slope changes.
+        """
+        knots = self.widths.shape[-1]
+        share = _MIN_SHARE / knots + (1.0 - _MIN_SHARE) * self.widths.softmax(-1)
+        width = 2.0 * self.bound * share
+        slope = self.log_slopes.exp()
+        left = nn.functional.pad(width.cumsum(-1), (1, 0)) - self.bound
+        rise = 0.5 * width * (slope[..., 1:] + slope[..., :-1])
+        bottom = nn.functional.pad(rise.cumsum(-1), (1, 0)) - 0.5 * rise.sum(-1, keepdim=True)
+        change = nn.functional.pad((slope[..., 1:] - slope[..., :-1]) / width, (1, 1))
+        # The lower tail goes on from the first knot, to its left.
+        pieces = [torch.cat((part[..., :1], part), -1) for part in (left, bottom, slope)]
+        return torch.stack((*pieces, change), dim=2).unbind(1)
+
+    def forward(self, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values and the log slopes of one function at x, each (members, rows)."""
+        edges = table[:, 0, 1:].detach().contiguous()
+        piece = torch.searchsorted(edges, x.detach().contiguous())
+        found = table.gather(-1, piece[:, None].expand(-1, 4, -1))
+        left, bottom, slope, change = found.unbind(1)
+        step = x - left
+        bend = change * step
+        return torch.addcmul(bottom, step, slope + 0.5 * bend), torch.log(slope + bend)
+
+
+class StackedStructuralFlow(StackedModel):
+    """The two structural equations of a pair, solved for the disturbances.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (members, 2), int32
+    auxiliary : Auxiliary
+        Segments.
+    settings : StructuralSettings
+    linear : bool
+        Whether the effect is linear in its cause; both disturbances keep any monotone shape.
+
+    Notes
+    -----
+    Column 0 is the cause, column 1 the effect:
+
+        n1 = g1(x1),    n2 = A_K(s_K(... A_1(s_1(A_0(x2; x1)); x1) ...); x1),
+
+    g1 and s_k increasing, A_k(y; x1) = exp(a_k(x1)) y + b_k(x1) with a and b from a network of
+    x1; where linear, A_0 = x2 - b x1 and the others are constant.  The Jacobian is triangular, so
+
+        log p(x1, x2 | u) = log p(n1|u) + log p(n2|u) + log dn1/dx1 + log dn2/dx2,
+
+    the likelihood of Khemakhem et al. 2020 without observation noise (their footnote 1), in the
+    class of models of Monti, Zhang, Hyvarinen 2019, equation 1.  Compositions of such maps are
+    dense in the increasing triangular maps (Huang, Krueger, Lacoste, Courville 2018, "Neural
+    autoregressive flows", theorem 1, for a related form).
+    """
+
+    def __init__(
+        self,
+        keys: Tensor,
+        auxiliary: Auxiliary,
+        settings: StructuralSettings,
+        *,
+        linear: bool,
+    ) -> None:
+        super().__init__()
+        self.keys = keys
+        self.n_components = 2
+        init = Initialiser(keys)
+        layers = 1 if linear else settings.layers
+        self.cause = StackedMonotone(init, 1, 2 * settings.knots, settings.bound)
+        self.cause_affine = init.constant(2, 2, value=0.0)
+        self.effect = StackedMonotone(
+            init, layers, (2 if linear else 1) * settings.knots, settings.bound
+        )
+        self.effect_affine = init.constant(2 * (layers + 1), 1, value=0.0)
+        self.coefficient: nn.Parameter | None = None
+        self.network: StackedMLP | None = None
+        if linear:
+            self.coefficient = init.constant(1, value=0.0)
+        else:
+            self.network = StackedMLP(
+                init,
+                1,
+                2 * (layers + 1),
+                hidden=settings.hidden,
+                layers=_LAYERS_OF_NETWORK,
+                act=LeakyReLU(_SLOPE),
+            )
+            last = self.network.layers[-1]
+            assert isinstance(last, StackedLinear)
+            with torch.no_grad():
+                last.weight.mul_(_NEARLY)
+                last.bias.zero_()
+        self.prior = StackedPrior(
+            init, 2, auxiliary, family=settings.prior, modulates=settings.modulates
+        )
+
+    def start(self, x: Tensor, u: Tensor) -> None:
+        """Begin at the regression of the effect on its cause, with the scales that it leaves."""
+        centred = x - x.mean(1, keepdim=True)
+        spread = centred.std(1).clamp_min(_MIN_SPREAD)
+        product = (centred[..., 0] * centred[..., 1]).mean(1)
+        slope = product / spread[:, 0].square()
+        if self.coefficient is not None:
+            self.coefficient.copy_(slope[:, None])
+            left = (centred[..., 1] - slope[:, None] * centred[..., 0]).std(1)
+            self.effect_affine[:, 0, 0] = -left.clamp_min(_MIN_SPREAD).log()
+        self.prior.match(self.disturbances(x, u), u)
+
+    def finish(self, x: Tensor, u: Tensor) -> None:
+        """Give every segment, held out or not, the scales that fit its disturbances best."""
+        self.prior.match(self.disturbances(x, u), u)
+
+    def unmix(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the disturbances and the log-determinant of the Jacobian.
+
+        Parameters
+        ----------
+        x : Tensor, shape (members, rows, 2)
+            Cause and effect.
+
+        Returns
+        -------
+        disturbances : Tensor, shape (members, rows, 2)
+        log_determinant : Tensor, shape (members, rows)
+        """
+        cause, effect = x.unbind(-1)
+        log_scale, shift = self._given(cause).chunk(2, dim=1)
+        log_determinant = log_scale.sum(1)
+        if self.coefficient is not None:
+            effect = effect - self.coefficient * cause
+        effect = torch.addcmul(shift[:, 0], effect, log_scale[:, 0].exp())
+        for i, table in enumerate(self.effect.tables(), start=1):
+            effect, log_slope = self.effect(effect, table)
+            log_determinant = log_determinant + log_slope
+            effect = torch.addcmul(shift[:, i], effect, log_scale[:, i].exp())
+        free, move = self.cause_affine.unbind(-1)
+        first, log_slope = self.cause(
+            cause * free[:, :1].exp() + move[:, :1], self.cause.tables()[0]
+        )
+        first = first * free[:, 1:].exp() + move[:, 1:]
+        log_determinant = log_determinant + log_slope + free.sum(1, keepdim=True)
+        return torch.stack((first, effect), dim=-1), log_determinant
+
+    def log_likelihood(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return log p(x|u) of every row, nats, shape (members, rows).
+
+        Parameters
+        ----------
+        x : Tensor, shape (members, rows, 2)
+        u : Tensor, shape (rows,), int64
+        """
+        disturbances, log_determinant = self.unmix(x)
+        return self.prior.log_density(disturbances, u).sum(-1) + log_determinant
+
+    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
+        """Return the mean log-likelihood, and its negative."""
+        value = batch.mean(self.log_likelihood(batch.x, batch.u))
+        return value, -value
+
+    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the mean log-likelihood of all rows, shape (members,)."""
+        return self.log_likelihood(x, u).mean(-1)
+
+    def disturbances(self, x: Tensor, u: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the disturbances, shape (members, rows, 2)."""
+        return self.unmix(x)[0]
+
+    def _given(self, cause: Tensor) -> Tensor:
+        """Return log scales and shifts of all layers, (members, 2 (layers + 1), rows or 1)."""
+        if self.network is None:
+            return self.effect_affine
+        free = self.network(cause[..., None]).mT + self.effect_affine
+        log_scale, shift = free.chunk(2, dim=1)
+        log_scale = _MAX_LOG_SCALE * torch.tanh(log_scale / _MAX_LOG_SCALE)
+        return torch.cat((log_scale, shift), dim=1)
