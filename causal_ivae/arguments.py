@@ -224,6 +224,21 @@ def _add_benchmark(commands: Any) -> None:
     netsim.add_argument(
         "--subjects", type=_count, metavar="N", help="the first N of every simulation"
     )
+    many = _add_suite(
+        kinds,
+        "many",
+        "directed edges of simulated networks of six regions",
+        "Estimate simulated networks of six regions by our methods and by published ones.",
+    )
+    many.add_argument("--layers", nargs="+", type=_count, metavar="N", help="default: 1 to 5")
+    many.add_argument("--segments", nargs="+", type=_count, metavar="N", help="default: 8 16 32")
+    many.add_argument("--graphs", type=_count, metavar="N", help="of every cell (default: 20)")
+    many.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help="pairwise, whole-set, direct-lingam, pc, random (default: all)",
+    )
     again = _add_suite(
         kinds,
         "reproducibility",
