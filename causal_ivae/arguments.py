@@ -156,8 +156,9 @@ def _add_reproduce(commands: Any) -> None:
 def _add_benchmark(commands: Any) -> None:
     benchmark = commands.add_parser(
         "benchmark",
-        help="how long the work takes, against baselines",
-        description="Time the work, and set it against baselines in the same run.",
+        help="accuracy and error rates against other methods, and how long the work takes",
+        description="Measure directions, error rates and speed, and set them against other "
+        "methods in the same run.",
         epilog=_EXIT_CODES,
     )
     kinds = benchmark.add_subparsers(dest="what", metavar="WHAT", required=True)
@@ -183,6 +184,93 @@ def _add_benchmark(commands: Any) -> None:
     for kind in (stack, speed):
         kind.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
         kind.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    pairs = _add_suite(
+        kinds,
+        "pairs",
+        "which way simulated pairs point: ours and published methods",
+        "Orient simulated pairs of known direction, and pairs that have none, by our methods and "
+        "by published ones (some need the extra [benchmark]).",
+    )
+    pairs.add_argument("--layers", nargs="+", type=_count, metavar="N", help="default: 1 to 5")
+    pairs.add_argument(
+        "--segments", nargs="+", type=_count, metavar="N", help="default: 4 8 16 32 48"
+    )
+    pairs.add_argument("--pairs", type=_count, metavar="N", help="of every cell (default: 100)")
+    pairs.add_argument("--methods", nargs="+", metavar="METHOD")
+    pairs.add_argument(
+        "--kinds", nargs="+", metavar="KIND", help="directed, cyclic, independent (default: all)"
+    )
+    pairs.add_argument(
+        "--generators",
+        nargs="+",
+        metavar="NAME",
+        help="network (default), additive, heteroscedastic, post_nonlinear, sigmoid",
+    )
+    netsim = _add_suite(
+        kinds,
+        "netsim",
+        "which way the edges of the NetSim simulations point",
+        "Orient the true edges of the NetSim simulations of Smith et al. 2011.",
+        data="folder of NetSim's .npz files with 'ts' (subjects, volumes, nodes) and 'net'",
+    )
+    netsim.add_argument("--sims", nargs="+", metavar="NAME", help="default: all in the folder")
+    netsim.add_argument("--methods", nargs="+", metavar="METHOD")
+    netsim.add_argument(
+        "--units",
+        nargs="+",
+        metavar="UNIT",
+        help="'pooled windows', 'pooled subjects', 'subject' (default: all)",
+    )
+    netsim.add_argument(
+        "--subjects", type=_count, metavar="N", help="the first N of every simulation"
+    )
+    again = _add_suite(
+        kinds,
+        "reproducibility",
+        "whether directions in real data come back in another part of them",
+        "Compare directions between halves of the subjects, halves of the volumes, and left and "
+        "right counterparts.",
+        data="folder of tables of region time series, as 'causal-ivae run' reads them",
+    )
+    again.add_argument("--methods", nargs="+", metavar="METHOD")
+    again.add_argument(
+        "--comparisons",
+        nargs="+",
+        metavar="NAME",
+        help="subjects, volumes, hemispheres (default: those that the data allow)",
+    )
+    again.add_argument("--regions", nargs="+", metavar="NAME", help="default: all")
+    again.add_argument("--splits", type=_count, metavar="N", help="of the subjects (default: 5)")
+    again.add_argument(
+        "--segments",
+        default="subjects",
+        metavar="KIND",
+        help="u within the pooled fit: subjects (default), windows or windows:SECONDS",
+    )
+
+
+def _add_suite(kinds: Any, name: str, summary: str, description: str, data: str = "") -> Any:
+    """Add a benchmark of cases: what all of them accept, and a folder of data if one is needed."""
+    suite = kinds.add_parser(
+        name,
+        help=summary,
+        description=f"{description} A table is printed and written, with a figure. Cases that are "
+        "finished are not computed again: the same command goes on where it was interrupted.",
+    )
+    suite.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
+    if data:
+        suite.add_argument("--data", type=Path, metavar="FOLDER", help=data)
+    suite.add_argument(
+        "--quick", action="store_true", help="few and small cases, to see that it works"
+    )
+    suite.add_argument("--seed", type=_seed, default=0, metavar="N")
+    suite.add_argument(
+        "--nprocs",
+        type=_count,
+        metavar="N",
+        help="cases at once (default: one per core; 1: in this process)",
+    )
+    return suite
 
 
 def _add_nprocs(parser: Any) -> None:

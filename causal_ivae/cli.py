@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 
+_SUITES = ("netsim", "pairs", "reproducibility")
 _SEGMENTS = ("windows", "runs", "sessions", "task", "subjects")
 
 
@@ -238,6 +240,8 @@ def _benchmark(options: argparse.Namespace, command: str) -> int:
 
         print(benchmark_stack(options.output, steps=options.steps, device=options.device, say=_say))
         return DONE
+    if options.what in _SUITES:
+        return _suite(options, command)
     from causal_ivae.benchmark.speed import benchmark_speed
 
     report = benchmark_speed(
@@ -245,6 +249,18 @@ def _benchmark(options: argparse.Namespace, command: str) -> int:
     )
     print(report.text)
     for path in report.written:
+        print(path)
+    return DONE
+
+
+def _suite(options: argparse.Namespace, command: str) -> int:
+    """Run a benchmark of cases, print its table and name what was written."""
+    function = f"benchmark_{options.what}"
+    run = getattr(import_module(f"causal_ivae.benchmark.{options.what}"), function)
+    given = {k: v for k, v in vars(options).items() if k not in ("command", "what", "output")}
+    written = run(options.output, **given, command=command, say=_say)
+    print(written[0].read_text(encoding="utf-8"))
+    for path in written:
         print(path)
     return DONE
 

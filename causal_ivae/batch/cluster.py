@@ -58,7 +58,12 @@ def cores() -> int:
 
 @contextmanager
 def open_pool(
-    n_pieces: int, *, nprocs: int | None, scheduler: str | None, on_stage: OnStage
+    n_pieces: int,
+    *,
+    nprocs: int | None,
+    scheduler: str | None,
+    on_stage: OnStage,
+    threads: int | None = None,
 ) -> Iterator[Pool]:
     """Give a pool whose workers start with the first piece of work, and leave nothing behind.
 
@@ -72,6 +77,8 @@ def open_pool(
         Address of a running dask scheduler, such as ``"tcp://node1:8786"``.
     on_stage : callable
         Called in this process with name, stage and share done, at most twice a second per piece.
+    threads : int, optional
+        Of each worker process on this machine; default an equal share of the cores.
 
     Raises
     ------
@@ -82,7 +89,7 @@ def open_pool(
         yield _InProcess(on_stage)
         return
     with ExitStack() as stack:
-        yield _Cluster(stack, n_pieces, nprocs, scheduler, on_stage)
+        yield _Cluster(stack, n_pieces, nprocs, scheduler, on_stage, threads or 0)
 
 
 @contextmanager
@@ -146,8 +153,8 @@ class _Cluster:
     nprocs: int | None
     scheduler: str | None
     on_stage: OnStage
-    client: Any = None
     threads: int = 0
+    client: Any = None
 
     def _start(self) -> None:
         # Only when there is work: a batch that is up to date answers at once.
@@ -161,7 +168,7 @@ class _Cluster:
             self.client = self.stack.enter_context(_remote_client(self.scheduler))
         else:
             processes = min(self.nprocs or cores(), self.n_pieces)
-            self.threads = max(1, cores() // processes)
+            self.threads = self.threads or max(1, cores() // processes)
             # Workers would leave a folder in the working directory otherwise.
             folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="causal-ivae-"))
             variables = dict.fromkeys(

@@ -1,1 +1,1 @@
-"""How long the work takes, against baselines in the same run."""
+"""Directions, error rates and speed, measured against other methods in the same run."""

@@ -11,6 +11,8 @@ from scipy.stats import gamma
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.sources import segment_sources
 
+_WORST_CONDITION = 4.0
+
 
 @dataclass(frozen=True)
 class SimulatedSeries:
@@ -32,7 +34,7 @@ class SimulatedSeries:
 
 
 def simulate_pair(
-    direction: Literal["x->y", "y->x", "none", "common cause"] = "x->y",
+    direction: Literal["x->y", "y->x", "none", "common cause", "cyclic"] = "x->y",
     *,
     n_segments: int = 20,
     n_per_segment: int = 200,
@@ -46,9 +48,10 @@ def simulate_pair(
 
     Parameters
     ----------
-    direction : {"x->y", "y->x", "none", "common cause"}
+    direction : {"x->y", "y->x", "none", "common cause", "cyclic"}
         x is column 0, y is column 1.  With "common cause" a third, unobserved disturbance drives
-        both alike and neither drives the other: the method assumes that there is no such thing.
+        both alike and neither drives the other; with "cyclic" both disturbances drive both: the
+        method assumes that there are no such things.
     n_segments, n_per_segment : int
     layers : int
         Weight matrices of the mixing network; 1 is linear.
@@ -63,7 +66,8 @@ def simulate_pair(
     Notes
     -----
     x = f1(n1), y = f2(x, n2): a network of lower triangular weight matrices with leaky ReLU
-    (slope 0.2) between them, as in Monti, Zhang, Hyvarinen 2019, section 4.
+    (slope 0.2) between them, as in Monti, Zhang, Hyvarinen 2019, section 4; "cyclic" has full
+    matrices, with condition numbers up to 4, lest two regions become one.
     """
     rng = generator(seed, "simulate_pair", direction)
     size = 3 if direction == "common cause" else 2
@@ -77,19 +81,22 @@ def simulate_pair(
         rng=rng,
     )
     sources = sources / sources.std(axis=0)
-    edges = {"none": [], "common cause": [(2, 0), (2, 1)]}.get(direction, [(0, 1)])
+    edges = {"none": [], "common cause": [(2, 0), (2, 1)], "cyclic": [(0, 1), (1, 0)]}.get(
+        direction, [(0, 1)]
+    )
     values = sources
     for layer in range(layers):
-        weight = np.diag(_weights(rng, size))
-        for cause, effect in edges:
-            weight[effect, cause] = _weights(rng, 1)[0]
+        weight = _matrix(rng, size, edges)
+        while direction == "cyclic" and np.linalg.cond(weight) > _WORST_CONDITION:
+            weight = _matrix(rng, size, edges)
         values = values @ weight.T
         if layer < layers - 1:
             values = values + rng.uniform(-0.5, 0.5, size) * values.std(axis=0)
             values = np.where(values > 0, values, 0.2 * values)
     values, sources = values[:, :2], sources[:, :2]
     adjacency = np.zeros((2, 2), dtype=bool)
-    adjacency[0, 1] = direction in ("x->y", "y->x")
+    adjacency[0, 1] = direction in ("x->y", "y->x", "cyclic")
+    adjacency[1, 0] = direction == "cyclic"
     if direction == "y->x":
         values, sources, adjacency = values[:, ::-1], sources[:, ::-1], adjacency.T
     return SimulatedSeries(_zscored(values), segments, sources, adjacency)
@@ -162,6 +169,15 @@ def simulate_bold(
     bold = lfilter(response / response.sum(), [1.0], _zscored(activity), axis=0)
     bold = _zscored(bold) + noise * rng.normal(size=bold.shape)
     return SimulatedSeries(_zscored(bold), segments, sources, np.asarray(adjacency, dtype=bool))
+
+
+def _matrix(
+    rng: np.random.Generator, size: int, edges: list[tuple[int, int]]
+) -> NDArray[np.float64]:
+    weight = np.diag(_weights(rng, size))
+    for cause, effect in edges:
+        weight[effect, cause] = _weights(rng, 1)[0]
+    return weight
 
 
 def _weights(rng: np.random.Generator, count: int) -> NDArray[np.float64]:

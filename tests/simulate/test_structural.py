@@ -8,7 +8,7 @@ from causal_ivae.simulate.structural import simulate_bold, simulate_pair
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("direction", ["x->y", "y->x", "none"])
+@pytest.mark.parametrize("direction", ["x->y", "y->x", "none", "cyclic"])
 def test_only_the_effect_depends_on_both_disturbances(direction, layers):
     pair = simulate_pair(direction, layers=layers, n_segments=10, n_per_segment=60, seed=4)
     p_value = np.array(

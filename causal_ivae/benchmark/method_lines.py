@@ -1,0 +1,57 @@
+"""How methods are drawn in the figures of the benchmarks: the same everywhere."""
+
+from collections.abc import Iterable, Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from causal_ivae.reporting.svg import AMBER, BLUE, FAINT, GRID, INK, RED
+
+_COLOURS = {
+    "structural": BLUE,
+    "ivae": "#2a9d8f",
+    "ivae (rule)": "#8cc9c2",
+    "tcl": "#5b9bd5",
+    "hs-tanh": RED,
+    "hs-skew": "#e88b8e",
+    "direct-lingam": AMBER,
+    "resit": "#d9a05b",
+    "anm": "#8d5fa8",
+    "cd-nod": "#7a7a2e",
+    "patel-tau": INK,
+    "coin": FAINT,
+}
+_MORE = ("#3d405b", "#81b29a", "#f2cc8f", "#9d4edd", "#ef476f")
+_MARKERS = "osD^v<>ph*"
+
+
+def colour(method: str, methods: Sequence[str]) -> str:
+    """Return the colour of a method among those that are drawn."""
+    others = [name for name in methods if name not in _COLOURS]
+    if method in _COLOURS:
+        return _COLOURS[method]
+    return _MORE[others.index(method) % len(_MORE)]
+
+
+def marker(method: str, methods: Sequence[str]) -> str:
+    """Return the marker of a method among those that are drawn."""
+    return _MARKERS[list(methods).index(method) % len(_MARKERS)]
+
+
+def finish(figure: Figure, axes: Iterable[Axes]) -> None:
+    """Set limits of shares, a grid and one legend below."""
+    handles: dict[str, Artist] = {}
+    for ax in axes:
+        ax.set_ylim(-0.02, 1.03)
+        ax.grid(visible=True, axis="y", color=GRID, lw=0.6)
+        ax.set_axisbelow(True)
+        drawn, labels = ax.get_legend_handles_labels()
+        handles |= dict(zip(labels, drawn, strict=True))
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=max(1, int(figure.get_figwidth() / 1.3)),
+        frameon=False,
+    )

@@ -1,0 +1,48 @@
+"""Whether a confidence is what it says: reliability and expected calibration error."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+
+def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -> pd.DataFrame:
+    """Return, by bins of equal width of the confidence, how often decisions are right.
+
+    Parameters
+    ----------
+    confidence : array_like, shape (n,)
+        In [0, 1].
+    right : array_like of bool, shape (n,)
+    bins : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per bin that is not empty: ``count``, ``confidence`` (mean), ``right`` (share).
+    """
+    said = np.asarray(confidence, dtype=np.float64)
+    table = pd.DataFrame({"confidence": said, "right": np.asarray(right, dtype=np.float64)})
+    which = np.minimum((said * bins).astype(int), bins - 1)
+    grouped = table.groupby(which)
+    return grouped.mean().assign(count=grouped.size()).reset_index(drop=True)
+
+
+def expected_calibration_error(
+    confidence: ArrayLike, right: ArrayLike, bins: int = 10
+) -> float | None:
+    """Return the mean distance between confidence and share right; None where there is nothing.
+
+    Parameters
+    ----------
+    confidence, right, bins
+        See `reliability`.
+
+    Notes
+    -----
+    sum over bins of count / n * |mean confidence - share right| (Naeini, Cooper, Hauskrecht 2015).
+    """
+    table = reliability(confidence, right, bins)
+    if not len(table):
+        return None
+    distance = (table["confidence"] - table["right"]).abs()
+    return float((distance * table["count"]).sum() / table["count"].sum())
