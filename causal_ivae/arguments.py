@@ -206,6 +206,15 @@ def _add_benchmark(commands: Any) -> None:
         metavar="NAME",
         help="network (default), additive, heteroscedastic, post_nonlinear, sigmoid",
     )
+    null = _add_suite(
+        kinds,
+        "null",
+        "how often tests reject where nothing depends on anything",
+        "Measure the false-positive rate of every test with every null on simulated series, and "
+        "on the user's own: phase-randomised, and of different subjects.",
+        data="folder of tables of region time series of three or more subjects (default: none)",
+    )
+    null.add_argument("--pairs", type=_count, metavar="N", help="of every cell (default: 400)")
     netsim = _add_suite(
         kinds,
         "netsim",

@@ -327,9 +327,10 @@ def _settings_of(method: str, effort: Effort) -> dict[str, Any]:
     }
     unmixing = effort.unmixing.model_dump(mode="json", exclude={"memory_gib", "methods"})
     screen = ScreenSettings(by="skeleton").model_dump(mode="json")
-    return {
+    settings: dict[str, dict[str, Any]] = {
         "pairwise": {"unmixing": unmixing, "screen": screen, **shared},
         "whole-set": {"equations": effort.equations.model_dump(mode="json"), **shared},
         "direct-lingam": {"least_weight": _LEAST_WEIGHT},
         "pc": {"alpha": ALPHA},
-    }.get(method, {})
+    }
+    return settings.get(method, {})

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from causal_ivae.config import Screening, ScreenSettings
-from causal_ivae.discovery.partial_correlation import centred, effective_volumes, too_few
 from causal_ivae.discovery.skeleton import Skeleton
 from causal_ivae.independence.hsic import IndependenceTable
-
-_LEAST_FREE = 10.0
+from causal_ivae.independence.partial import partial_correlations
 
 
 @dataclass(frozen=True)
@@ -51,8 +48,9 @@ def screen_pairs(
 
     Parameters
     ----------
-    values, blocks, pairs, settings
-        As in `by_partial_correlation`.
+    values, blocks, pairs
+        As in `causal_ivae.independence.partial.partial_correlations`.
+    settings : ScreenSettings
     dependence : callable
         Returns the tests of the two regions of every pair, shape (pairs, 1, 1); called only where
         they decide.
@@ -63,13 +61,20 @@ def screen_pairs(
     -------
     Screen
 
+    Raises
+    ------
+    InputError
+        If there are too few effectively independent volumes for the partial correlations.
+
     Notes
     -----
     Where alpha is that of the decision, whose first question dependence is, the screen by
     dependence changes no decision by the rule "score".
     """
     if settings.by == "partial_correlation":
-        return by_partial_correlation(values, blocks, pairs, settings)
+        found = partial_correlations(values, blocks, pairs)
+        kept = _least(found.p_value, settings.alpha)
+        return Screen("partial_correlation", found.value, found.p_value, kept)
     if settings.by == "none":
         missing = np.full(len(pairs), np.nan)
         return Screen("none", missing, missing, np.ones(len(pairs), dtype=bool))
@@ -79,54 +84,6 @@ def screen_pairs(
     excess = (tests.statistic - tests.null_mean)[:, 0, 0]
     p_value = tests.p_value[:, 0, 0]
     return Screen("dependence", excess, p_value, _least(p_value, settings.alpha))
-
-
-def by_partial_correlation(
-    values: NDArray[np.floating],
-    blocks: NDArray[np.int64],
-    pairs: NDArray[np.int64],
-    settings: ScreenSettings,
-) -> Screen:
-    """Keep the pairs that are correlated given all other regions.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_times, n_regions)
-    blocks : ndarray, shape (n_times,), int64
-        Stretches within which volumes follow one another; means are taken off in each.
-    pairs : ndarray, shape (pairs, 2), int64
-    settings : ScreenSettings
-
-    Returns
-    -------
-    Screen
-
-    Raises
-    ------
-    InputError
-        If there are too few effectively independent volumes for so many regions.
-
-    Notes
-    -----
-    Fisher's z of a partial correlation given k others has variance 1 / (n - k - 3) (Fisher 1924);
-    n is the effective number of volumes of the pair, N / (1 + 2 sum_t r_i(t) r_j(t)), with the
-    autocorrelations r of what all other regions leave of each (Bartlett 1935).
-    """
-    series, labels, volumes = centred(values, blocks)
-    if volumes < values.shape[1] + _LEAST_FREE:
-        raise too_few(len(values), volumes, values.shape[1])
-    precision = np.linalg.inv(series.T @ series / volumes)
-    scale = np.sqrt(np.diag(precision))
-    partial = -precision / np.outer(scale, scale)
-    first, second = pairs.T
-    left = series @ (precision / np.diag(precision))
-    effective = effective_volumes(left, labels, volumes, first, second)
-    free = effective - (values.shape[1] - 2) - 3.0
-    if free.min() < _LEAST_FREE:
-        raise too_few(len(values), float(effective.min()), values.shape[1])
-    value = partial[first, second]
-    p_value = 2.0 * norm.sf(np.abs(np.arctanh(np.clip(value, -0.999999, 0.999999))) * np.sqrt(free))
-    return Screen("partial_correlation", value, p_value, _least(p_value, settings.alpha))
 
 
 def _by_skeleton(skeleton: Skeleton, pairs: NDArray[np.int64]) -> Screen:

@@ -6,20 +6,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from causal_ivae.config import IndependenceSettings, ScreenSettings
-from causal_ivae.discovery.partial_correlation import centred, effective_volumes, too_few
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.conditional import conditional_table
+from causal_ivae.independence.partial import partial_correlations
 
 Given = tuple[int, ...]
 ConditionalTest = Callable[
     [NDArray[np.int64], Given], tuple[NDArray[np.float64], NDArray[np.float64]]
 ]
 """From pairs, shape (tests, 2), and regions given to statistics and p-values, each (tests,)."""
-
-_LEAST_FREE = 10.0
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ def kernel_test(
 
     Parameters
     ----------
-    values : ndarray, shape (n_times, n_regions)
+    values : ndarray, shape (n_times, n_regions), z-scored
     blocks : ndarray, shape (n_times,), int64
     settings : IndependenceSettings
     seed : int
@@ -221,25 +218,13 @@ def correlation_test(values: NDArray[np.floating], blocks: NDArray[np.int64]) ->
 
     Notes
     -----
-    As in `causal_ivae.discovery.screen.by_partial_correlation`, given some of the regions.
+    See `causal_ivae.independence.partial.partial_correlations`.
     """
-    series, labels, volumes = centred(values, blocks)
 
     def test(
         pairs: NDArray[np.int64], given: Given
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        known = series[:, list(given)]
-        wanted, place = np.unique(pairs, return_inverse=True)
-        left = series[:, wanted]
-        left = left - known @ np.linalg.lstsq(known, left, rcond=None)[0]
-        first, second = place.reshape(pairs.shape).T
-        unit = left / np.linalg.norm(left, axis=0)
-        value = np.einsum("ti,ti->i", unit[:, first], unit[:, second])
-        effective = effective_volumes(left, labels, volumes, first, second)
-        free = effective - len(given) - 3.0
-        if free.min() < _LEAST_FREE:
-            raise too_few(len(values), float(effective.min()), len(given) + 2)
-        limited = np.clip(value, -0.999999, 0.999999)
-        return value, 2.0 * norm.sf(np.abs(np.arctanh(limited)) * np.sqrt(free))
+        found = partial_correlations(values, blocks, pairs, given)
+        return found.value, found.p_value
 
     return test

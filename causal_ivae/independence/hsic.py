@@ -175,7 +175,7 @@ def hsic_table(
     memory_gib : float
         Pairs are taken in chunks that need about this much, and so are the blocks of one pair.
         Changes no number beyond rounding.
-    kernel : {"gaussian", "distance", "linear"}
+    kernel : {"gaussian", "distance"}
         See `causal_ivae.independence.kernel`.
 
     Returns
@@ -259,11 +259,9 @@ def _block_null(
         From `causal_ivae.independence.nulls.draw`.
     """
     length = first.shape[3]
-    if kernel == "linear":
-        return block_null(GramFactors.linear(first, second), null, drawn)
     if _by_matrices(kernel, null, length):
-        grams = GramMatrices(centred_gram(first, kernel), centred_gram(second, kernel))
-        return block_null(grams, null, drawn)
+        matrices = GramMatrices(centred_gram(first, kernel), centred_gram(second, kernel))
+        return block_null(matrices, null, drawn)
     factors = GramFactors.of(first, second, max_rank(null, length))
     result = block_null(factors if null == "gamma" else factors.compressed(), null, drawn)
     step = max(1, room // _exact_floats(null, first, second, length, drawn.shape[1]))
@@ -280,7 +278,7 @@ def _block_null(
 
 
 def _by_matrices(kernel: Kernel, null: Null, length: int) -> bool:
-    return kernel == "distance" or (kernel == "gaussian" and length < LOW_RANK_ROWS[null])
+    return kernel == "distance" or length < LOW_RANK_ROWS[null]
 
 
 def _floats_per_block(
@@ -290,7 +288,7 @@ def _floats_per_block(
     if _by_matrices(kernel, null, length):
         return _exact_floats(null, first, second, length, draws)
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
-    rank = first.shape[-1] if kernel == "linear" else max_rank(null, length)
+    rank = max_rank(null, length)
     products = 0
     if null in ("circular_shift", "wild_bootstrap"):
         # Of one column of a first with all columns of a second.

@@ -3,7 +3,6 @@
 - gaussian: exp(-|v - v'|^2 / 2 h^2), h the block's median distance.
 - distance: -|v - v'| / (the block's mean distance).  HSIC with it is distance covariance
   (Sejdinovic et al. 2013, "Equivalence of distance-based and RKHS-based statistics").
-- linear: the product of features that were made before, such as residuals of a regression.
 """
 
 from typing import Literal
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Kernel = Literal["gaussian", "distance", "linear"]
+Kernel = Literal["gaussian", "distance"]
 
 MEDIAN_ROWS = 256
 """Rows from which the median distance of a longer block is taken."""
@@ -57,16 +56,13 @@ def centred_gram(series: Tensor, kernel: Kernel = "gaussian") -> Tensor:
     Parameters
     ----------
     series : Tensor, shape (..., length, n_features), float32
-    kernel : {"gaussian", "distance", "linear"}
+    kernel : {"gaussian", "distance"}
 
     Returns
     -------
     Tensor, shape (..., length, length), float32
         H K H.
     """
-    if kernel == "linear":
-        centred = series - series.mean(-2, keepdim=True)
-        return centred @ centred.mT
     first, *others = series.unbind(-1)
     gram = (first[..., :, None] - first[..., None, :]).square_()
     for feature in others:

@@ -146,19 +146,6 @@ class GramFactors:
         a = first.shape[1]
         return cls(factors[:, :a], factors[:, a:], reached[:, :a, None] & reached[:, None, a:])
 
-    @classmethod
-    def linear(cls, first: Tensor, second: Tensor) -> "GramFactors":
-        """Take the centred features themselves for factors.
-
-        Parameters
-        ----------
-        first, second
-            As in `of`.
-        """
-        first, second = ((f - f.mean(-2, keepdim=True)).mT for f in (first, second))
-        reached = first.new_ones(len(first), first.shape[1], second.shape[1], first.shape[2])
-        return cls(first, second, reached.bool())
-
     def compressed(self) -> "GramFactors":
         """Return the principal axes of the factors, without the least of them.
 
