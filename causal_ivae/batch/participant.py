@@ -243,6 +243,7 @@ def _graph(
     piece: Estimating, paths: UnitPaths, method: Method, series: RegionSeries, stage: Stage
 ) -> None:
     from causal_ivae.discovery import discover
+    from causal_ivae.discovery.cycles import cycles_entry
     from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, SCREEN_COLUMNS
     from causal_ivae.unmixing.ensemble import resolve_device
 
@@ -287,6 +288,7 @@ def _graph(
         "Seconds": graph.seconds,
         "Device": str(resolve_device(analysis.device)),
         "Simulated": series.simulated,
+        "Cycles": cycles_entry(graph.cycles, broken=settings.decision.acyclic),
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
@@ -294,7 +296,9 @@ def _graph(
     if graph.screen is None:
         paths.file("screen.json", method).unlink(missing_ok=True)
     else:
-        about_columns["screen"] = SCREEN_COLUMNS
+        about_columns["screen"] = {
+            name: text for name, text in SCREEN_COLUMNS.items() if name in graph.screen
+        }
     write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
 
 
