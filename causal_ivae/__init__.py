@@ -10,6 +10,7 @@ from causal_ivae.provenance import package_version
 
 if TYPE_CHECKING:
     from causal_ivae.discovery import discover as discover
+    from causal_ivae.discovery import discover_all as discover_all
     from causal_ivae.unmixing.estimators import IVAE as IVAE
     from causal_ivae.unmixing.estimators import TCL as TCL
     from causal_ivae.unmixing.estimators import VAE as VAE
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "discover": "causal_ivae.discovery",
+    "discover_all": "causal_ivae.discovery",
     "IVAE": "causal_ivae.unmixing.estimators",
     "TCL": "causal_ivae.unmixing.estimators",
     "VAE": "causal_ivae.unmixing.estimators",
     "FlowIVAE": "causal_ivae.unmixing.estimators",
 }
 
-__all__ = ["IVAE", "TCL", "VAE", "FlowIVAE", "__version__", "discover"]
+__all__ = ["IVAE", "TCL", "VAE", "FlowIVAE", "__version__", "discover", "discover_all"]
 
 __version__ = package_version()
 

@@ -89,7 +89,7 @@ def _add_run(commands: Any) -> None:
         const="partial_correlation",
         metavar="TEST",
         help="unmix only pairs that a cheap test connects: partial_correlation (if no test is "
-        "named) or dependence; 'none' for all pairs",
+        "named), dependence or skeleton (PC algorithm); 'none' for all pairs",
     )
     how.add_argument(
         "--tr", type=float, metavar="SECONDS", help="repetition time of tables that do not say"
@@ -206,6 +206,15 @@ def _add_benchmark(commands: Any) -> None:
         metavar="NAME",
         help="network (default), additive, heteroscedastic, post_nonlinear, sigmoid",
     )
+    null = _add_suite(
+        kinds,
+        "null",
+        "how often tests reject where nothing depends on anything",
+        "Measure the false-positive rate of every test with every null on simulated series, and "
+        "on the user's own: phase-randomised, and of different subjects.",
+        data="folder of tables of region time series of three or more subjects (default: none)",
+    )
+    null.add_argument("--pairs", type=_count, metavar="N", help="of every cell (default: 400)")
     netsim = _add_suite(
         kinds,
         "netsim",
@@ -223,6 +232,21 @@ def _add_benchmark(commands: Any) -> None:
     )
     netsim.add_argument(
         "--subjects", type=_count, metavar="N", help="the first N of every simulation"
+    )
+    many = _add_suite(
+        kinds,
+        "many",
+        "directed edges of simulated networks of six regions",
+        "Estimate simulated networks of six regions by our methods and by published ones.",
+    )
+    many.add_argument("--layers", nargs="+", type=_count, metavar="N", help="default: 1 to 5")
+    many.add_argument("--segments", nargs="+", type=_count, metavar="N", help="default: 8 16 32")
+    many.add_argument("--graphs", type=_count, metavar="N", help="of every cell (default: 20)")
+    many.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help="pairwise, whole-set, direct-lingam, pc, random (default: all)",
     )
     again = _add_suite(
         kinds,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 
-_SUITES = ("netsim", "pairs", "reproducibility")
+_SUITES = ("many", "netsim", "null", "pairs", "reproducibility")
 _SEGMENTS = ("windows", "runs", "sessions", "task", "subjects")
 
 

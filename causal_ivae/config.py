@@ -16,8 +16,8 @@ METHODS: tuple[Method, ...] = ("structural", "ivae", "tcl")
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
 SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
-Screening = Literal["none", "dependence", "partial_correlation"]
-SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation")
+Screening = Literal["none", "dependence", "partial_correlation", "skeleton"]
+SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation", "skeleton")
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
 
 
@@ -161,6 +161,20 @@ class TCLSettings(TrainingSettings):
     ica_iterations: int = Field(60, ge=1)
 
 
+class EquationSettings(TrainingSettings):
+    """Structural equations: a region's disturbance as a monotone function of it, given causes."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+    hidden: int = Field(32, ge=2, description="units of the network of the causes")
+    layers: int = Field(3, ge=1, description="weight matrices of that network")
+    knots: int = Field(9, ge=2, description="places between which the slope is linear")
+    bound: float = Field(3.0, gt=0, description="the slope is constant beyond this")
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+
+
 class StructuralSettings(TrainingSettings):
     """The structural equations of a pair in both directions, as flows with exact likelihood."""
 
@@ -181,7 +195,9 @@ class StructuralSettings(TrainingSettings):
     learning_rate: float = Field(1e-2, gt=0)
 
 
-ModelSettings = IVAESettings | VAESettings | FlowSettings | TCLSettings | StructuralSettings
+ModelSettings = (
+    IVAESettings | VAESettings | FlowSettings | TCLSettings | StructuralSettings | EquationSettings
+)
 
 
 class UnmixingSettings(_Settings):
@@ -227,9 +243,16 @@ class ScreenSettings(_Settings):
     by: Screening = Field(
         "none",
         description="'none': unmix all pairs; 'dependence': those that are dependent given the "
-        "segment; 'partial_correlation': those correlated given all other regions",
+        "segment; 'partial_correlation': those correlated given all other regions; 'skeleton': "
+        "those that no set of other regions separates (PC algorithm)",
     )
     alpha: float = Field(0.05, gt=0, lt=1, description="pairs with a larger p-value are left out")
+    test: Literal["kernel", "partial_correlation"] = Field(
+        "kernel", description="of the skeleton; 'partial_correlation' is fast, for many regions"
+    )
+    max_given: int | None = Field(
+        3, ge=0, description="of the skeleton: most regions given at once; null for any number"
+    )
 
 
 class DecisionSettings(_Settings):
@@ -248,6 +271,9 @@ class DecisionSettings(_Settings):
         description="probability that a direction of the method 'structural' must have",
     )
     resamples: int = Field(2000, ge=99, description="resamples of segments and restarts")
+    acyclic: bool = Field(
+        False, description="leave undecided the edge of least confidence of every cycle"
+    )
 
 
 class PriorSettings(_Settings):

@@ -212,7 +212,9 @@ class MethodRecord:
         "not feasible"), ``path`` (region names joined with " > ", empty where there is none).
     sidecar : dict
         ``Method``, ``Settings`` (the whole pipeline), ``SettingsHash``, ``Seed``, ``Versions``,
-        ``Command``, ``Seconds``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool) and,
+        ``Command``, ``Seconds``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool),
+        ``Cycles`` (each ``Regions``, its least confident edge ``Cause``, ``Effect``, and whether
+        that was ``Broken``) and,
         where a prior was given, ``Prior``: ``Name``, ``Directed``, ``Edges``, and per verdict
         ("Direct", "Feasible") ``Count``, ``Share``, ``ChanceShare``, ``PValue``.
     """

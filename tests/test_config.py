@@ -132,6 +132,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "unmixing.ivae.activation": "xtanh",
         "independence.null": "gamma",
         "screen.by": "dependence",
+        "screen.test": "partial_correlation",
         "decision.rule": "paper",
         "regions": ["a", "b"],
         "tables.mat_key": "tc",

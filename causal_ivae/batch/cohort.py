@@ -132,6 +132,7 @@ def _members(piece: Combining, method: Method) -> tuple[list[_Member], list[str]
 
 def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: list[_Member]) -> bool:
     """Combine one method's graphs; False if what is there is up to date."""
+    from causal_ivae.discovery.cycles import cycles_entry, find_cycles, without_cycles
     from causal_ivae.discovery.graph import CausalGraph
     from causal_ivae.group import combine_subjects
 
@@ -152,6 +153,9 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         dependence={m.unit: read_table(m.paths.file("tests.tsv", method)) for m in members},
         seed=child_seed(analysis.seed, GROUP, method),
     )
+    cycles, acyclic = find_cycles(edges), analysis.pipeline.decision.acyclic
+    if acyclic:
+        edges = without_cycles(edges, cycles)
     names = tuple(dict.fromkeys([*edges["x"], *edges["y"]]))
     regions = next(iter(records.values()))["Regions"]
     names = tuple(name for name in regions if name in names)
@@ -179,6 +183,7 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         "Seconds": sum(record["Seconds"] for record in records.values()),
         "Device": ", ".join(sorted({record["Device"] for record in records.values()})),
         "Simulated": any(record["Simulated"] for record in records.values()),
+        "Cycles": cycles_entry(cycles, broken=acyclic),
         **analysis.provenance(settings_hash, inputs),
         **prior,
     }

@@ -243,6 +243,7 @@ def _graph(
     piece: Estimating, paths: UnitPaths, method: Method, series: RegionSeries, stage: Stage
 ) -> None:
     from causal_ivae.discovery import discover
+    from causal_ivae.discovery.cycles import cycles_entry
     from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, EVIDENCE_COLUMNS, SCREEN_COLUMNS
     from causal_ivae.unmixing.ensemble import resolve_device
 
@@ -285,7 +286,9 @@ def _graph(
         else:
             tables[name] = table
             if name in described:
-                about_columns[name] = described[name]
+                about_columns[name] = {
+                    column: text for column, text in described[name].items() if column in table
+                }
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     sidecar = {
         "Method": method,
@@ -294,6 +297,7 @@ def _graph(
         "Seconds": graph.seconds,
         "Device": str(resolve_device(analysis.device)),
         "Simulated": series.simulated,
+        "Cycles": cycles_entry(graph.cycles, broken=settings.decision.acyclic),
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }

@@ -1,6 +1,7 @@
 """From region time series to a causal graph."""
 
 from causal_ivae.discovery.graph import CausalGraph
+from causal_ivae.discovery.multivariate import discover_all
 from causal_ivae.discovery.pairwise import discover
 
-__all__ = ["CausalGraph", "discover"]
+__all__ = ["CausalGraph", "discover", "discover_all"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.discovery.cycles import Cycle
 from causal_ivae.unmixing import diagnostics
 
 Decision = Literal["x->y", "y->x", "none", "undecided"]
@@ -28,11 +29,38 @@ SCREEN_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
     "y": "Second region of the pair.",
     "statistic": (
-        "What the pair was screened by: HSIC given the segment, less its mean under the null, or "
-        "the correlation given all other regions."
+        "What the pair was screened by: HSIC given the segment, less its mean under the null, the "
+        "correlation given all other regions, or for a skeleton that of its tests with the largest "
+        "p-value."
     ),
     "p_value": "Its p-value.",
     "kept": "1 if the pair was unmixed; 0 if its decision is 'none' by the screen alone.",
+    "given": "Of a skeleton: the regions given in that test, which separate a pair not kept.",
+    "colliders": (
+        "Of a skeleton: the regions that both regions of a separated pair drive, for they are "
+        "adjacent to both and not needed to separate them."
+    ),
+}
+EQUATION_COLUMNS: dict[str, str] = {
+    "cause": "Region that may be a cause.",
+    "effect": "Region that may be its effect.",
+    "direct": "1 if the best graph has an edge from cause to effect, else 0.",
+    "ancestor": "1 if the best graph leads from cause to effect by one or more edges, else 0.",
+    "share": "Share of resamples of segments whose best graph has the edge.",
+    "ancestor_share": "Share of resamples whose best graph leads from cause to effect.",
+    "gain": (
+        "Held-out log-likelihood of the best graph with the edge less that of the best without an "
+        "edge of the pair, nats per volume; n/a for a pair outside the skeleton."
+    ),
+    "slope": (
+        "Root mean square over volumes of the derivative of the effect by the cause, both in "
+        "standard deviations, at fixed disturbance and other causes; 0 without an edge."
+    ),
+    "dependence_p": (
+        "p-value of the test (HSIC given the segment) that the effect is independent of the "
+        "cause's disturbance, which it is if and only if the cause is no ancestor; median over "
+        "restarts."
+    ),
 }
 EVIDENCE_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
@@ -120,7 +148,7 @@ class CausalGraph:
     Attributes
     ----------
     method : str
-        ``"structural"``, ``"ivae"`` or ``"tcl"``.
+        ``"structural"``, ``"ivae"`` or ``"tcl"``, or ``"equations"`` of all regions at once.
     names : tuple of str, length n_regions
     edges : pandas.DataFrame
         One row per pair, in the order given: ``x``, ``y`` (region names), ``decision``
@@ -154,8 +182,15 @@ class CausalGraph:
         Wall time, s.
     screen : pandas.DataFrame or None
         What the cheap test said of every pair: ``x``, ``y``, ``statistic`` (HSIC less its null
-        mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed); None
-        where all were.
+        mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed), and
+        of a skeleton ``given`` and ``colliders``; None where all were.  `SCREEN_COLUMNS` describes
+        the columns.
+    cycles : tuple of Cycle
+        Directed edges that lead back to where they begin, as `causal_ivae.discovery.cycles` finds
+        them; where the settings ask for an acyclic graph, the edge that each names was dropped.
+    equations : pandas.DataFrame or None
+        Where all regions were analysed at once, one row per ordered pair; `EQUATION_COLUMNS`
+        describes the columns.
     evidence : pandas.DataFrame or None
         One row per unmixed pair: what its probabilities come from.  `EVIDENCE_COLUMNS` describes
         the columns; None for a method other than "structural".
@@ -171,6 +206,8 @@ class CausalGraph:
     settings: dict[str, object]
     seconds: float
     screen: pd.DataFrame | None = None
+    cycles: tuple[Cycle, ...] = ()
+    equations: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
 
     @property

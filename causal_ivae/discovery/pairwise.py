@@ -19,6 +19,7 @@ from causal_ivae.config import (
 )
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.checks import checked, pairs_of
+from causal_ivae.discovery.cycles import find_cycles, without_cycles
 from causal_ivae.discovery.estimation import (
     Subject,
     estimate_by_restarts,
@@ -27,6 +28,7 @@ from causal_ivae.discovery.estimation import (
 )
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.screen import screen_pairs
+from causal_ivae.discovery.skeleton import skeleton_of
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table
@@ -53,6 +55,7 @@ def discover(
     method: Literal["auto"] | Method = "auto",
     skeleton: Iterable[tuple[str, str]] | None = None,
     restarts: int | None = None,
+    acyclic: bool | None = None,
     seed: int = 0,
     device: str = "auto",
     blocks: ArrayLike | None = None,
@@ -79,6 +82,9 @@ def discover(
         Pairs of names to orient; default all.
     restarts : int, optional
         Fits from different starting weights per pair, of iVAE and TCL; default 8.
+    acyclic : bool, optional
+        Leave the edge of least confidence of every cycle undecided; default as `decision` says,
+        False.  Cycles are reported in either case.
     seed : int
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
@@ -129,6 +135,8 @@ def discover(
         unmixing = UnmixingSettings.model_validate(unmixing.model_dump() | {"restarts": restarts})
     independence = independence or IndependenceSettings()
     decision = decision or DecisionSettings()
+    if acyclic is not None:
+        decision = decision.model_copy(update={"acyclic": acyclic})
     chosen = AUTO if method == "auto" else method
     if chosen not in METHODS:
         raise SettingsError(f"Unknown method '{method}'. {nearest(str(method), METHODS)}")
@@ -148,7 +156,23 @@ def discover(
     dependence = tables_joined(
         [test(series[some[:, :1]], series[some[:, 1:]]) for some in _chunks(pairs, at_once)]
     )
-    screened = screen_pairs(x, order, pairs, screen or ScreenSettings(), lambda: dependence)
+    screen = screen or ScreenSettings()
+    screened = screen_pairs(
+        x,
+        order,
+        pairs,
+        screen,
+        lambda: dependence,
+        lambda: skeleton_of(
+            x,
+            order,
+            screen,
+            independence,
+            seed=child_seed(seed, key),
+            device=target,
+            memory_gib=unmixing.memory_gib,
+        ),
+    )
     kept = pairs[screened.kept]
     subject = Subject(
         values=x,
@@ -167,15 +191,18 @@ def discover(
     clock = _Clock(len(kept), progress)
     estimate = estimate_directions if chosen == "structural" else estimate_by_restarts
     found = estimate(subject, _chunks(kept, at_once), dependence.of(screened.kept), clock)
+    edges = tables.edges_table(region_names, pairs, found.orientation, screened)
+    cycles = find_cycles(edges)
     return CausalGraph(
         method=chosen,
         names=region_names,
-        edges=tables.edges_table(region_names, pairs, found.orientation, screened),
+        edges=without_cycles(edges, cycles) if decision.acyclic else edges,
         tests=tables.tests_table(region_names, pairs, dependence, kept, found.tests, found.usable),
         restarts=tables.restarts_table(region_names, kept, found.orientation, found.fit),
         training=tables.training_table(region_names, kept, found.fit),
         diagnostics=tables.diagnostics_table(region_names, kept, found.diagnostics),
         screen=tables.screen_table(region_names, pairs, screened),
+        cycles=cycles,
         evidence=tables.evidence_table(region_names, kept, found.evidence),
         settings={
             "method": chosen,
@@ -183,7 +210,7 @@ def discover(
             "key": key,
             "device": str(target),
             "unmixing": unmixing.model_dump(mode="json"),
-            "screen": (screen or ScreenSettings()).model_dump(mode="json"),
+            "screen": screen.model_dump(mode="json"),
             "independence": independence.model_dump(mode="json"),
             "decision": decision.model_dump(mode="json"),
         },

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from causal_ivae.config import Screening, ScreenSettings
-from causal_ivae.errors import InputError
+from causal_ivae.discovery.skeleton import Skeleton
 from causal_ivae.independence.hsic import IndependenceTable
-
-_LEAST_FREE = 10.0
+from causal_ivae.independence.partial import partial_correlations
 
 
 @dataclass(frozen=True)
@@ -20,17 +18,22 @@ class Screen:
 
     Attributes
     ----------
-    by : {"none", "dependence", "partial_correlation"}
+    by : {"none", "dependence", "partial_correlation", "skeleton"}
     statistic : ndarray, shape (pairs,), float64
         HSIC less its null mean, or the partial correlation; missing where nothing was tested.
     p_value : ndarray, shape (pairs,), float64
     kept : ndarray, shape (pairs,), bool
+    given, colliders : tuple of tuple of int, length pairs
+        Of a skeleton: the regions that the statistic is given, and those that both regions of a
+        separated pair drive; else empty.
     """
 
     by: Screening
     statistic: NDArray[np.float64]
     p_value: NDArray[np.float64]
     kept: NDArray[np.bool_]
+    given: tuple[tuple[int, ...], ...] = ()
+    colliders: tuple[tuple[int, ...], ...] = ()
 
 
 def screen_pairs(
@@ -39,52 +42,20 @@ def screen_pairs(
     pairs: NDArray[np.int64],
     settings: ScreenSettings,
     dependence: Callable[[], IndependenceTable],
+    skeleton: Callable[[], Skeleton] | None = None,
 ) -> Screen:
     """Screen pairs as the settings say.
 
     Parameters
     ----------
-    values, blocks, pairs, settings
-        As in `by_partial_correlation`.
+    values, blocks, pairs
+        As in `causal_ivae.independence.partial.partial_correlations`.
+    settings : ScreenSettings
     dependence : callable
         Returns the tests of the two regions of every pair, shape (pairs, 1, 1); called only where
         they decide.
-
-    Returns
-    -------
-    Screen
-
-    Notes
-    -----
-    Where alpha is that of the decision, whose first question dependence is, the screen by
-    dependence changes no decision by the rule "score".
-    """
-    if settings.by == "partial_correlation":
-        return by_partial_correlation(values, blocks, pairs, settings)
-    if settings.by == "none":
-        missing = np.full(len(pairs), np.nan)
-        return Screen("none", missing, missing, np.ones(len(pairs), dtype=bool))
-    tests = dependence()
-    excess = (tests.statistic - tests.null_mean)[:, 0, 0]
-    p_value = tests.p_value[:, 0, 0]
-    return Screen("dependence", excess, p_value, _least(p_value, settings.alpha))
-
-
-def by_partial_correlation(
-    values: NDArray[np.floating],
-    blocks: NDArray[np.int64],
-    pairs: NDArray[np.int64],
-    settings: ScreenSettings,
-) -> Screen:
-    """Keep the pairs that are correlated given all other regions.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_times, n_regions)
-    blocks : ndarray, shape (n_times,), int64
-        Stretches within which volumes follow one another; means are taken off in each.
-    pairs : ndarray, shape (pairs, 2), int64
-    settings : ScreenSettings
+    skeleton : callable
+        Returns the skeleton of all regions; called only where it decides.
 
     Returns
     -------
@@ -93,59 +64,41 @@ def by_partial_correlation(
     Raises
     ------
     InputError
-        If there are too few effectively independent volumes for so many regions.
+        If there are too few effectively independent volumes for the partial correlations.
 
     Notes
     -----
-    Fisher's z of a partial correlation given k others has variance 1 / (n - k - 3) (Fisher 1924);
-    n is the effective number of volumes of the pair, N / (1 + 2 sum_t r_i(t) r_j(t)), with the
-    autocorrelations r of what all other regions leave of each (Bartlett 1935).
+    Where alpha is that of the decision, whose first question dependence is, the screen by
+    dependence changes no decision by the rule "score".
     """
-    _, labels, counts = np.unique(blocks, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(counts), values.shape[1]))
-    np.add.at(sums, labels, values)
-    centred = np.asarray(values, dtype=np.float64) - (sums / counts[:, None])[labels]
-    volumes = len(values) - len(counts)
-    if volumes < values.shape[1] + _LEAST_FREE:
-        raise _too_few(len(values), volumes, values.shape[1])
-    precision = np.linalg.inv(centred.T @ centred / volumes)
-    scale = np.sqrt(np.diag(precision))
-    partial = -precision / np.outer(scale, scale)
-    first, second = pairs.T
-    lagged = _autocorrelations(centred @ (precision / np.diag(precision)), labels)
-    inflation = 1.0 + 2.0 * np.einsum("ti,ti->i", lagged[:, first], lagged[:, second])
-    effective = volumes / np.clip(inflation, 1.0, None)
-    free = effective - (values.shape[1] - 2) - 3.0
-    if free.min() < _LEAST_FREE:
-        raise _too_few(len(values), effective.min(), values.shape[1])
-    value = partial[first, second]
-    p_value = 2.0 * norm.sf(np.abs(np.arctanh(np.clip(value, -0.999999, 0.999999))) * np.sqrt(free))
-    return Screen("partial_correlation", value, p_value, _least(p_value, settings.alpha))
+    if settings.by == "partial_correlation":
+        found = partial_correlations(values, blocks, pairs)
+        kept = _least(found.p_value, settings.alpha)
+        return Screen("partial_correlation", found.value, found.p_value, kept)
+    if settings.by == "none":
+        missing = np.full(len(pairs), np.nan)
+        return Screen("none", missing, missing, np.ones(len(pairs), dtype=bool))
+    if settings.by == "skeleton" and skeleton is not None:
+        return _by_skeleton(skeleton(), pairs)
+    tests = dependence()
+    excess = (tests.statistic - tests.null_mean)[:, 0, 0]
+    p_value = tests.p_value[:, 0, 0]
+    return Screen("dependence", excess, p_value, _least(p_value, settings.alpha))
 
 
-def _too_few(n_times: int, effective: float, regions: int) -> InputError:
-    return InputError(
-        f"{n_times} volumes count as {effective:.0f} independent ones, too few for partial "
-        f"correlations among {regions} regions: screen by 'dependence', or give more runs or "
-        "fewer regions."
+def _by_skeleton(skeleton: Skeleton, pairs: NDArray[np.int64]) -> Screen:
+    p_value = skeleton.p_value[tuple(pairs.T)]
+    likeliest = np.arange(len(pairs)) == p_value.argmin()
+    return Screen(
+        "skeleton",
+        skeleton.statistic[tuple(pairs.T)],
+        p_value,
+        skeleton.adjacent[tuple(pairs.T)] | likeliest,
+        given=tuple(skeleton.given[min(i, j), max(i, j)] for i, j in pairs.tolist()),
+        colliders=tuple(skeleton.colliders(i, j) for i, j in pairs.tolist()),
     )
 
 
 def _least(p_value: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
     """Which pairs to keep; one at least, so that there is something to unmix."""
     return np.asarray((p_value <= alpha) | (np.arange(len(p_value)) == p_value.argmin()))
-
-
-def _autocorrelations(
-    series: NDArray[np.float64], labels: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Autocorrelation of every column at lags 1, 2, ..., within blocks, shape (lags, columns)."""
-    n_times = len(series)
-    lags = min(n_times // 4, round(10.0 * np.log10(n_times)))
-    power = np.square(series).mean(axis=0)
-    found = []
-    for lag in range(1, lags + 1):
-        follows = labels[lag:] == labels[:-lag]
-        products = (series[lag:] * series[:-lag])[follows]
-        found.append(products.sum(axis=0) / n_times / power)
-    return np.array(found)

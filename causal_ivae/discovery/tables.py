@@ -158,7 +158,7 @@ def screen_table(
     if screen.by == "none":
         return None
     region = np.array(names, dtype=object)[pairs]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "x": region[:, 0],
             "y": region[:, 1],
@@ -167,6 +167,10 @@ def screen_table(
             "kept": screen.kept.astype(np.int64),
         }
     )
+    if screen.by == "skeleton":
+        for column, regions in (("given", screen.given), ("colliders", screen.colliders)):
+            table[column] = [", ".join(names[k] for k in some) for some in regions]
+    return table
 
 
 def evidence_table(

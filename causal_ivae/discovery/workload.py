@@ -130,6 +130,9 @@ def expected_workload(
                 memory_gib=unmixing.memory_gib,
             )
 
+        if screen.by == "skeleton":
+            # What a skeleton keeps is dependent: an upper bound that takes no skeleton.
+            screen = ScreenSettings(by="dependence", alpha=screen.alpha)
         kept = screen_pairs(x, order, some, screen, dependence).kept
         unmixed = max(1, round(float(kept.mean()) * len(pairs)))
     members = members_at_once(len(x), method, unmixing, target)

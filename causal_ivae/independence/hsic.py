@@ -18,9 +18,9 @@ from scipy.stats import gamma
 from torch import Tensor
 
 from causal_ivae.config import Null
-from causal_ivae.errors import InputError
 from causal_ivae.independence.blocks import Blocks, make_blocks
-from causal_ivae.independence.kernel import centred_gram
+from causal_ivae.independence.checks import checked
+from causal_ivae.independence.kernel import Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
 from causal_ivae.seeding import generator
@@ -130,29 +130,15 @@ def hsic_test(
     see `causal_ivae.independence.kernel` and `causal_ivae.independence.lowrank`.  So it is by
     permutation from 32 rows on.
     """
-    columns = []
-    for name, series in (("x", x), ("y", y)):
-        array = np.asarray(series, dtype=np.float64)
-        array = array[:, None] if array.ndim == 1 else array
-        if array.ndim != 2:
-            raise InputError(f"'{name}' has shape {array.shape}; give (n_times,) or 2-D values.")
-        if not np.isfinite(array).all():
-            raise InputError(f"'{name}' holds values that are not finite; remove those rows.")
-        spread = array.std(axis=0)
-        if (spread == 0).any():
-            raise InputError(f"'{name}' is constant; independence of a constant is undefined.")
-        columns.append((array - array.mean(axis=0)) / spread)
-    if len(columns[0]) != len(columns[1]):
-        raise InputError(
-            f"'x' has {len(columns[0])} rows and 'y' has {len(columns[1])}; they must be equal."
-        )
-    labels = np.zeros(len(columns[0]), dtype=np.int64) if groups is None else np.asarray(groups)
-    if labels.shape != (len(columns[0]),):
-        raise InputError(
-            f"'groups' has shape {labels.shape}; expected ({len(columns[0])},), one per row."
-        )
-    first, second = (torch.as_tensor(c, dtype=torch.float32)[None, None] for c in columns)
-    table = hsic_table(first, second, make_blocks(labels), null=null, draws=draws, seed=seed)
+    (first, second), labels = checked({"x": x, "y": y}, groups)
+    table = hsic_table(
+        first[:, None], second[:, None], make_blocks(labels), null=null, draws=draws, seed=seed
+    )
+    return single_test(table, null, draws)
+
+
+def single_test(table: "IndependenceTable", null: Null, draws: int) -> IndependenceTest:
+    """Return the one test of a table that has no more."""
     return IndependenceTest(
         statistic=float(table.statistic[0, 0, 0]),
         p_value=float(table.p_value[0, 0, 0]),
@@ -171,6 +157,7 @@ def hsic_table(
     draws: int,
     seed: int,
     memory_gib: float = 1.0,
+    kernel: Kernel = "gaussian",
 ) -> IndependenceTable:
     """Test every first against every second series of every pair.
 
@@ -188,6 +175,8 @@ def hsic_table(
     memory_gib : float
         Pairs are taken in chunks that need about this much, and so are the blocks of one pair.
         Changes no number beyond rounding.
+    kernel : {"gaussian", "distance"}
+        See `causal_ivae.independence.kernel`.
 
     Returns
     -------
@@ -199,12 +188,12 @@ def hsic_table(
     tests = first.shape[1] * second.shape[1]
     floats = len(blocks.rows) * 2 * tests * draws
     for rows in blocks.rows:
-        floats += len(rows) * _floats_per_block(null, first, second, rows.shape[1], draws)
+        floats += len(rows) * _floats_per_block(kernel, null, first, second, rows.shape[1], draws)
     chunk = max(1, room // floats)
     with torch.inference_mode():
         parts = [
             _chunk_table(
-                first[i : i + chunk], second[i : i + chunk], blocks, null, draws, seed, room
+                first[i : i + chunk], second[i : i + chunk], blocks, kernel, null, draws, seed, room
             )
             for i in range(0, len(first), chunk)
         ]
@@ -217,6 +206,7 @@ def _chunk_table(
     first: Tensor,
     second: Tensor,
     blocks: Blocks,
+    kernel: Kernel,
     null: Null,
     draws: int,
     seed: int,
@@ -228,13 +218,13 @@ def _chunk_table(
         length = rows.shape[1]
         rng = generator(seed, null, length, index)
         # Long blocks are taken a few at a time.
-        floats = len(first) * _floats_per_block(null, first, second, length, draws)
+        floats = len(first) * _floats_per_block(kernel, null, first, second, length, draws)
         step = max(1, room // (floats + _floats_drawn(null, length, draws)))
         for i in range(0, len(rows), step):
             some = rows[i : i + step]
             drawn = draw(null, rng, n_blocks=len(some), draws=draws, length=length)
             part = _block_null(
-                first[:, :, some], second[:, :, some], null, drawn.to(some.device), room
+                first[:, :, some], second[:, :, some], kernel, null, drawn.to(some.device), room
             )
             total = total + part.values.sum(-2)
             parts.append(part)
@@ -257,7 +247,9 @@ def _chunk_table(
     )
 
 
-def _block_null(first: Tensor, second: Tensor, null: Null, drawn: Tensor, room: int) -> BlockNull:
+def _block_null(
+    first: Tensor, second: Tensor, kernel: Kernel, null: Null, drawn: Tensor, room: int
+) -> BlockNull:
     """Return the null of blocks of one length, by factors where these are faster.
 
     Parameters
@@ -267,8 +259,9 @@ def _block_null(first: Tensor, second: Tensor, null: Null, drawn: Tensor, room: 
         From `causal_ivae.independence.nulls.draw`.
     """
     length = first.shape[3]
-    if length < LOW_RANK_ROWS[null]:
-        return block_null(GramMatrices(centred_gram(first), centred_gram(second)), null, drawn)
+    if _by_matrices(kernel, null, length):
+        matrices = GramMatrices(centred_gram(first, kernel), centred_gram(second, kernel))
+        return block_null(matrices, null, drawn)
     factors = GramFactors.of(first, second, max_rank(null, length))
     result = block_null(factors if null == "gamma" else factors.compressed(), null, drawn)
     step = max(1, room // _exact_floats(null, first, second, length, drawn.shape[1]))
@@ -284,17 +277,23 @@ def _block_null(first: Tensor, second: Tensor, null: Null, drawn: Tensor, room: 
     return result
 
 
-def _floats_per_block(null: Null, first: Tensor, second: Tensor, length: int, draws: int) -> int:
+def _by_matrices(kernel: Kernel, null: Null, length: int) -> bool:
+    return kernel == "distance" or length < LOW_RANK_ROWS[null]
+
+
+def _floats_per_block(
+    kernel: Kernel, null: Null, first: Tensor, second: Tensor, length: int, draws: int
+) -> int:
     """Numbers held at once for one block of one pair."""
-    if length < LOW_RANK_ROWS[null]:
+    if _by_matrices(kernel, null, length):
         return _exact_floats(null, first, second, length, draws)
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
-    columns = max_rank(null, length) * length
+    rank = max_rank(null, length)
     products = 0
     if null in ("circular_shift", "wild_bootstrap"):
         # Of one column of a first with all columns of a second.
-        products = max_rank(null, length) * (4 * length + 2 * draws)
-    return 4 * series * columns + tests * (products + 2 * (length + draws))
+        products = rank * (4 * length + 2 * draws)
+    return 4 * series * rank * length + tests * (products + 2 * (length + draws))
 
 
 def _exact_floats(null: Null, first: Tensor, second: Tensor, length: int, draws: int) -> int:

@@ -1,8 +1,17 @@
-"""The Gaussian kernel of a block: its bandwidth and its centred Gram matrix."""
+"""The kernel of a block: its bandwidth and its centred Gram matrix.
+
+- gaussian: exp(-|v - v'|^2 / 2 h^2), h the block's median distance.
+- distance: -|v - v'| / (the block's mean distance).  HSIC with it is distance covariance
+  (Sejdinovic et al. 2013, "Equivalence of distance-based and RKHS-based statistics").
+"""
+
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Kernel = Literal["gaussian", "distance"]
 
 MEDIAN_ROWS = 256
 """Rows from which the median distance of a longer block is taken."""
@@ -41,23 +50,28 @@ def squared_bandwidth(series: Tensor) -> Tensor:
     return torch.where(median > 0, median, mean.clamp_min(1e-30))
 
 
-def centred_gram(series: Tensor) -> Tensor:
-    """Centre the Gaussian Gram matrix of every block.
+def centred_gram(series: Tensor, kernel: Kernel = "gaussian") -> Tensor:
+    """Centre the Gram matrix of every block.
 
     Parameters
     ----------
     series : Tensor, shape (..., length, n_features), float32
+    kernel : {"gaussian", "distance"}
 
     Returns
     -------
     Tensor, shape (..., length, length), float32
-        H K H with the median distance of the block as bandwidth.
+        H K H.
     """
     first, *others = series.unbind(-1)
     gram = (first[..., :, None] - first[..., None, :]).square_()
     for feature in others:
         gram += (feature[..., :, None] - feature[..., None, :]).square_()
-    gram = gram.div_(-2.0 * squared_bandwidth(series)[..., None, None]).exp_()
+    if kernel == "gaussian":
+        gram = gram.div_(-2.0 * squared_bandwidth(series)[..., None, None]).exp_()
+    else:
+        gram = gram.sqrt_()
+        gram /= -gram.mean((-2, -1), keepdim=True).clamp_min(1e-30)
     gram -= gram.mean(-1, keepdim=True)
     gram -= gram.mean(-2, keepdim=True)
     return gram

@@ -177,6 +177,10 @@ class GramFactors:
             table = table + correlation.square_().sum(-2)
         return table / self.length
 
+    def lag_sums(self) -> tuple[Tensor, Tensor]:
+        """Sum the autocorrelations of all columns of F, and of G."""
+        return _autocorrelation(self.first), _autocorrelation(self.second)
+
     def permuted(self, order: Tensor) -> Tensor:
         """Return the squared norm of F' G with the rows of G in another order."""
         rows = self._rows()
@@ -234,6 +238,14 @@ def _principal(factors: Tensor) -> Tensor:
     axes = (vectors * kept[..., None, :]).flip(-1)[..., : max(1, int(kept.sum(-1).max()))]
     rotated: Tensor = axes.mT.to(factors.dtype) @ factors
     return rotated
+
+
+def _autocorrelation(factors: Tensor) -> Tensor:
+    length = factors.shape[-1]
+    # With as many zeros appended, no product reaches round the circle.
+    power = torch.fft.rfft(factors, n=2 * length).abs().square_().sum(-2)
+    sums: Tensor = torch.fft.irfft(power, n=2 * length)[..., :length]
+    return sums
 
 
 def _trace_and_square(factors: Tensor) -> tuple[Tensor, Tensor]:

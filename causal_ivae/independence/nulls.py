@@ -1,10 +1,13 @@
 """Null distributions of HSIC for blocks of one length.
 
 - circular shift: the second series of each block is rotated in time by a random offset, all
-  offsets equally likely, zero among them.  Keeps each series' autocorrelation; exact for series
-  that are stationary on the circle.  All offsets cost one Fourier transform: with
-  c_d(i) = K[i, i+d] the circulant diagonals, T(s) = sum_d sum_i c_d(i) c'_d(i+s) is a sum of
-  circular cross-correlations.
+  offsets equally likely, zero among them.  Keeps each series' autocorrelation.  All offsets cost
+  one Fourier transform: with c_d(i) = K[i, i+d] the circulant diagonals,
+  T(s) = sum_d sum_i c_d(i) c'_d(i+s) is a sum of circular cross-correlations.
+  A rotated series has a seam where its end meets its beginning, and so is rougher than it was: in
+  blocks of 83 volumes of AR(1) processes with coefficient 0.95, T comes out 7 % too low.
+  The draws are therefore moved so that their mean is the one that T has for independent
+  stationary series (`stationary_mean`).
 - permutation: rows of each block in random order; for independent rows.
 - wild bootstrap: Chwialkowski, Sejdinovic, Gretton 2014, equation 8 with an autoregressive
   multiplier; keeps autocorrelation.
@@ -20,6 +23,7 @@ import numpy as np
 import torch
 from scipy.signal import lfilter
 from torch import Tensor
+from torch.nn.functional import pad
 
 from causal_ivae.config import Null
 
@@ -42,6 +46,9 @@ class Kernels(Protocol):
 
     def shifts(self) -> Tensor:
         """Return T for every circular shift of the second, (pairs, a, b, n_blocks, length)."""
+
+    def lag_sums(self) -> tuple[Tensor, Tensor]:
+        """Return the sums of K[i, i + d] and of L[i, i + d], (pairs, a or b, n_blocks, length)."""
 
     def permuted(self, order: Tensor) -> Tensor:
         """Return T with the second's rows in another order, (pairs, a, b, n_blocks, draws).
@@ -123,6 +130,10 @@ class GramMatrices:
         """See `shift_table`."""
         return shift_table(shift_spectra(self.first), shift_spectra(self.second), self.length)
 
+    def lag_sums(self) -> tuple[Tensor, Tensor]:
+        """Sum the diagonals of both matrices."""
+        return _diagonal_sums(self.first), _diagonal_sums(self.second)
+
     def permuted(self, order: Tensor) -> Tensor:
         """Sum the products with the second's rows and columns reordered."""
         n_blocks, draws, length = order.shape
@@ -144,6 +155,15 @@ class GramMatrices:
 def _trace_and_square(gram: Tensor) -> tuple[Tensor, Tensor]:
     diagonal = gram.diagonal(dim1=-2, dim2=-1)
     return diagonal.sum(-1), gram.square().sum((-2, -1)) - diagonal.square().sum(-1)
+
+
+def _diagonal_sums(gram: Tensor) -> Tensor:
+    length = gram.shape[-1]
+    wide = pad(gram, (0, length))
+    steps = wide.stride()
+    # Entry (d, i) of this view is the matrix's (i, i + d), zero beyond its border.
+    diagonals = wide.as_strided(gram.shape, (*steps[:-2], 1, 2 * length + 1))
+    return diagonals.sum(-1)
 
 
 def shift_spectra(gram: Tensor) -> Tensor:
@@ -195,6 +215,31 @@ def shift_table(first: Tensor, second: Tensor, length: int) -> Tensor:
     return table
 
 
+def stationary_mean(first: Tensor, second: Tensor) -> Tensor:
+    """Return the mean that T has if the two series are independent and stationary.
+
+    Parameters
+    ----------
+    first : Tensor, shape (pairs, a, n_blocks, length), float32
+    second : Tensor, shape (pairs, b, n_blocks, length), float32
+        Sums of the diagonals of the centred Gram matrices, from `Kernels.lag_sums`.
+
+    Returns
+    -------
+    Tensor, shape (pairs, a, b, n_blocks), float32
+
+    Notes
+    -----
+    The kernel of a stationary series has at lag d the same mean l(d) wherever in the block, so
+    E T = (1 / length) sum_ij K_ij l(|i - j|); l(d) is estimated by the mean of the d-th diagonal.
+    """
+    length = first.shape[-1]
+    lags = torch.arange(length, 0, -1, device=first.device)
+    # Every lag but zero lies on both sides of the main diagonal.
+    weight = (2.0 - lags.eq(length).float()) / (lags * length)
+    return torch.einsum("pagd,pbgd->pabg", first * weight, second)
+
+
 def draw(null: Null, rng: np.random.Generator, *, n_blocks: int, draws: int, length: int) -> Tensor:
     """Draw what a null needs at random; the same for all series.
 
@@ -229,8 +274,10 @@ def block_null(kernels: Kernels, null: Null, drawn: Tensor) -> BlockNull:
     """
     if null == "circular_shift":
         table = kernels.shifts()
+        mean = stationary_mean(*kernels.lag_sums())
         values = table.gather(-1, drawn.expand(*table.shape[:-1], -1))
-        return BlockNull(table[..., 0], table.mean(-1), table.std(-1, correction=0), values)
+        values += (mean - table.mean(-1))[..., None]
+        return BlockNull(table[..., 0], mean, table.std(-1, correction=0), values)
     observed = kernels.statistic()
     if null == "gamma":
         mean, variance = _gamma_moments(kernels)

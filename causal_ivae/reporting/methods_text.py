@@ -265,6 +265,19 @@ def _screen(settings: Pipeline) -> list[str]:
             "freedom reduced for autocorrelation) did not differ from zero at level "
             f"{level} were not analysed further and given no edge."
         ]
+    if settings.screen.by == "skeleton":
+        most = settings.screen.max_given
+        limit = "" if most is None else f" of at most {most}"
+        test = {
+            "kernel": "a kernel test of conditional independence [@zhang2011]",
+            "partial_correlation": "partial correlations, degrees of freedom reduced for "
+            "autocorrelation,",
+        }[settings.screen.test]
+        return [
+            f"The skeleton came from the order-independent PC algorithm [@colombo2014] with {test} "
+            f"at level {level}: pairs of regions that a set{limit} other regions separated were "
+            "not analysed further and given no edge."
+        ]
     return []
 
 
@@ -319,6 +332,11 @@ def _decision(settings: Pipeline) -> list[str]:
         rule,
         f"Confidence is the share {sure} with the same outcome; q-values control the false "
         "discovery rate across pairs [@benjamini1995].",
+        *(
+            ["Where directions closed a cycle, its least confident edge was left undecided."]
+            if decision.acyclic
+            else []
+        ),
     ]
 
 

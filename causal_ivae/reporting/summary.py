@@ -11,6 +11,7 @@ from causal_ivae.reporting.tables import same_direction, with_names
 from causal_ivae.reporting.wording import count, listed, method_label, p_phrase, percent
 
 _FEW_SUBJECTS = 10
+_CYCLES_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ def summary_sentences(record: UnitRecord) -> list[str]:
         f"Fits of {method_label(name, method.sidecar)}: {fits}."
         for name, method in record.methods.items()
         if (fits := fits_sentence(method))
+    ]
+    sentences += [
+        sentence
+        for name, method in record.methods.items()
+        for sentence in _cycle_sentences(method_label(name, method.sidecar), method)
     ]
     sentences += agreement_sentences(record)
     for name, method in record.methods.items():
@@ -188,6 +194,25 @@ def _findings(name: str, method: MethodRecord) -> str:
         parts.append(f"{n_open} {'is' if n_open == 1 else 'are'} undecided")
     label = method_label(name, method.sidecar)
     return f"{label} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
+
+
+def _cycle_sentences(label: str, method: MethodRecord) -> list[str]:
+    cycles = method.sidecar.get("Cycles") or []
+    if not cycles:
+        return []
+    shown = [" > ".join([*cycle["Regions"], cycle["Regions"][0]]) for cycle in cycles]
+    if len(cycles) > _CYCLES_NAMED:
+        shown[_CYCLES_NAMED:] = [f"{len(cycles) - _CYCLES_NAMED} more"]
+    number = count(len(cycles), "cycle")
+    if cycles[0]["Broken"]:
+        return [
+            f"Directions of {label} closed {number} ({listed(shown)}); the least confident edge of "
+            "each was left undecided."
+        ]
+    return [
+        f"Directions of {label} close {number} ({listed(shown)}): the method allows for none, so "
+        "at least one edge of each is wrong."
+    ]
 
 
 def _prior_sentence(label: str, prior: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -84,15 +85,7 @@ def simulate_pair(
     edges = {"none": [], "common cause": [(2, 0), (2, 1)], "cyclic": [(0, 1), (1, 0)]}.get(
         direction, [(0, 1)]
     )
-    values = sources
-    for layer in range(layers):
-        weight = _matrix(rng, size, edges)
-        while direction == "cyclic" and np.linalg.cond(weight) > _WORST_CONDITION:
-            weight = _matrix(rng, size, edges)
-        values = values @ weight.T
-        if layer < layers - 1:
-            values = values + rng.uniform(-0.5, 0.5, size) * values.std(axis=0)
-            values = np.where(values > 0, values, 0.2 * values)
+    values = _mixed(sources, edges, layers, rng)
     values, sources = values[:, :2], sources[:, :2]
     adjacency = np.zeros((2, 2), dtype=bool)
     adjacency[0, 1] = direction in ("x->y", "y->x", "cyclic")
@@ -136,6 +129,83 @@ def simulate_noisy_pair(
     return SimulatedSeries(
         _zscored(values), segments, np.repeat(signal, 2, axis=1), np.zeros((2, 2), dtype=bool)
     )
+
+
+def simulate_network(
+    adjacency: NDArray[np.bool_],
+    *,
+    n_segments: int = 20,
+    n_per_segment: int = 200,
+    layers: int = 3,
+    prior: Literal["laplace", "gaussian"] = "laplace",
+    mean_range: tuple[float, float] = (0.0, 0.0),
+    autocorrelation: float = 0.0,
+    seed: int = 0,
+) -> SimulatedSeries:
+    """Simulate a network of regions by nonlinear structural equations, one for each region.
+
+    Parameters
+    ----------
+    adjacency : ndarray, shape (n_regions, n_regions), bool
+        Row = cause, column = effect; must be acyclic.
+    n_segments, n_per_segment, layers, prior, mean_range, autocorrelation, seed
+        As in `simulate_pair`.
+
+    Returns
+    -------
+    SimulatedSeries
+
+    Raises
+    ------
+    ValueError
+        If the graph has a cycle.
+
+    Notes
+    -----
+    x_j = f_j(its causes, n_j): f_j is a network as in `simulate_pair`, of the causes and n_j, in
+    which the causes reach x_j and nothing else reaches it; so a region depends on its other
+    ancestors through its causes alone.  Every x_j is z-scored before its effects see it.
+    """
+    rng = generator(seed, "simulate_network")
+    adjacency = np.asarray(adjacency, dtype=bool)
+    sources, segments = segment_sources(
+        n_segments,
+        n_per_segment,
+        len(adjacency),
+        prior=prior,
+        mean_range=mean_range,
+        autocorrelation=autocorrelation,
+        rng=rng,
+    )
+    sources = sources / sources.std(axis=0)
+    values = np.empty_like(sources)
+    for j in _causes_first(adjacency):
+        causes = np.flatnonzero(adjacency[:, j])
+        inputs = np.column_stack([values[:, causes], sources[:, j]])
+        edges = [(i, len(causes)) for i in range(len(causes))]
+        values[:, j] = _zscored(_mixed(inputs, edges, layers, rng))[:, -1]
+    return SimulatedSeries(values, segments, sources, adjacency)
+
+
+def random_graph(n_regions: int, density: float = 0.5, *, seed: int = 0) -> NDArray[np.bool_]:
+    """Draw an acyclic graph: a random order, and each edge along it with the same probability.
+
+    Parameters
+    ----------
+    n_regions : int
+    density : float
+        Probability of every edge that the order allows, in [0, 1].
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (n_regions, n_regions), bool
+        Row = cause, column = effect.
+    """
+    rng = generator(seed, "random_graph")
+    edges = np.triu(rng.random((n_regions, n_regions)) < density, 1)
+    order = rng.permutation(n_regions)
+    return edges[np.ix_(order, order)]
 
 
 def simulate_bold(
@@ -191,20 +261,43 @@ def simulate_bold(
     sources, segments = segment_sources(n_segments, window, n_regions, autocorrelation=0.3, rng=rng)
     sources, segments = sources[:n_times] / sources.std(axis=0), segments[:n_times]
     activity = sources.copy()
-    waiting = set(range(n_regions))
-    while waiting:
-        ready = [j for j in sorted(waiting) if not any(adjacency[i, j] for i in waiting)]
-        if not ready:
-            raise ValueError("The adjacency has a cycle; give an acyclic graph.")
-        for j in ready:
-            causes = activity[:, adjacency[:, j]] / activity[:, adjacency[:, j]].std(axis=0)
-            activity[:, j] += strength * (causes + 0.5 * np.abs(causes)).sum(axis=1)
-        waiting.difference_update(ready)
+    for j in _causes_first(np.asarray(adjacency, dtype=bool)):
+        causes = activity[:, adjacency[:, j]] / activity[:, adjacency[:, j]].std(axis=0)
+        activity[:, j] += strength * (causes + 0.5 * np.abs(causes)).sum(axis=1)
     seconds = np.arange(0.0, 32.0, tr)
     response = gamma.pdf(seconds, 6.0) - gamma.pdf(seconds, 16.0) / 6.0
     bold = lfilter(response / response.sum(), [1.0], _zscored(activity), axis=0)
     bold = _zscored(bold) + noise * rng.normal(size=bold.shape)
     return SimulatedSeries(_zscored(bold), segments, sources, np.asarray(adjacency, dtype=bool))
+
+
+def _mixed(
+    sources: NDArray[np.float64],
+    edges: list[tuple[int, int]],
+    layers: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Mix columns by a network in which each reaches itself and, along edges, others."""
+    values, size = sources, sources.shape[1]
+    cyclic = any((effect, cause) in edges for cause, effect in edges)
+    for layer in range(layers):
+        weight = _matrix(rng, size, edges)
+        while cyclic and np.linalg.cond(weight) > _WORST_CONDITION:
+            weight = _matrix(rng, size, edges)
+        values = values @ weight.T
+        if layer < layers - 1:
+            values = values + rng.uniform(-0.5, 0.5, size) * values.std(axis=0)
+            values = np.where(values > 0, values, 0.2 * values)
+    return values
+
+
+def _causes_first(adjacency: NDArray[np.bool_]) -> list[int]:
+    """Return the regions in an order in which causes come before their effects."""
+    graph = nx.from_numpy_array(adjacency, create_using=nx.DiGraph)
+    try:
+        return list(nx.lexicographical_topological_sort(graph))
+    except nx.NetworkXUnfeasible:
+        raise ValueError("The adjacency has a cycle; give an acyclic graph.") from None
 
 
 def _matrix(

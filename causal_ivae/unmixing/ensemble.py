@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causal_ivae.config import (
+    EquationSettings,
     FlowSettings,
     IVAESettings,
     Method,
@@ -24,6 +25,7 @@ from causal_ivae.config import (
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.draws import member_keys
+from causal_ivae.unmixing.equations import StackedEquations
 from causal_ivae.unmixing.flow import StackedFlow
 from causal_ivae.unmixing.ivae import StackedIVAE
 from causal_ivae.unmixing.model import Auxiliary, StackedModel
@@ -126,9 +128,11 @@ def make_model(
     settings : settings of a model
     device : torch.device
     n_components : int, optional
-        Of all but TCL; default as many as features.
+        Of all but TCL and equations; default as many as features.
     """
     keys = member_keys(seeds, device)
+    if isinstance(settings, EquationSettings):
+        return StackedEquations(keys, n_features, auxiliary, settings)
     if isinstance(settings, TCLSettings):
         return StackedTCL(keys, n_features, auxiliary, settings)
     if isinstance(settings, StructuralSettings):

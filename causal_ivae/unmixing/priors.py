@@ -98,14 +98,14 @@ class StackedPrior(nn.Module):
         """
         if self.log_scale is None:
             return
-        z = z.nan_to_num(0.0)
+        z, segments = z.nan_to_num(0.0), self.log_scale.shape[1]
         if self.mean is not None:
-            self.mean.copy_(segment_means(z, u))
+            self.mean.copy_(segment_means(z, u, segments))
             z = z - self.mean[:, u]
         if self.family == "gaussian":
-            scale = segment_means(z.square(), u).sqrt()
+            scale = segment_means(z.square(), u, segments).sqrt()
         else:
-            scale = segment_means(z.abs(), u)
+            scale = segment_means(z.abs(), u, segments)
         self.log_scale.copy_(scale.clamp_min(_MIN_SCALE).log())
 
     def log_density(self, z: Tensor, u: Tensor) -> Tensor:
@@ -164,19 +164,24 @@ def expected_absolute(mean: Tensor, std: Tensor) -> Tensor:
     return value
 
 
-def segment_means(values: Tensor, u: Tensor) -> Tensor:
+def segment_means(values: Tensor, u: Tensor, segments: int = -1) -> Tensor:
     """Return the mean in every segment.
 
     Parameters
     ----------
     values : Tensor, shape (members, rows, columns)
     u : Tensor, shape (rows,), int64
+    segments : int
+        Number of segments, of which some may have no row and get 0; default up to the last of u.
 
     Returns
     -------
     Tensor, shape (members, segments, columns)
     """
     # A product, because index_add adds in another order every time on CUDA.
-    one_hot = nn.functional.one_hot(u).to(values.dtype)
+    one_hot = nn.functional.one_hot(u, segments).to(values.dtype)
     share = (one_hot / one_hot.sum(0).clamp_min(1.0)).mT.contiguous()
+    if values.shape[-1] == 1:
+        # For one column a stack of one takes another path through the product.
+        return segment_means(values.expand(-1, -1, 2), u, segments)[..., :1]
     return share.expand(len(values), *share.shape) @ values

@@ -283,3 +283,21 @@ def test_divergence_of_every_restart_is_an_error(method, three_regions):
     wild = UnmixingSettings.model_validate({"restarts": 1, method: fit})
     with pytest.raises(FitError, match=f"Every restart of {method} diverged"):
         quick(*three_regions, method=method, unmixing=wild)
+
+
+def test_cycles_are_reported_and_broken_on_request(three_regions, monkeypatch):
+    def round_and_round(*args):
+        confidence = np.array([0.9, 0.8, 0.7])
+        return replace(orient(*args), decision=np.array([1, 2, 1]), confidence=confidence)
+
+    orient = pairwise.orient
+    monkeypatch.setattr(pairwise, "orient", round_and_round)
+    whole = quick(*three_regions, method="tcl")
+    (cycle,) = whole.cycles
+    assert (cycle.cause, cycle.effect) == ("b", "c")
+    assert whole.adjacency.sum() == 3
+    broken = quick(*three_regions, method="tcl", acyclic=True)
+    assert broken.cycles == whole.cycles
+    assert broken.edges["decision"].tolist() == ["x->y", "y->x", "undecided"]
+    assert set(broken.graph.edges) == {("a", "b"), ("c", "a")}
+    assert broken.settings["decision"]["acyclic"]

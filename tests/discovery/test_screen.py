@@ -6,7 +6,7 @@ import pytest
 from causal_ivae import discover
 from causal_ivae.config import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.discovery import pairwise
-from causal_ivae.discovery.screen import by_partial_correlation
+from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.errors import InputError
 from causal_ivae.simulate.structural import simulate_pair
 
@@ -90,30 +90,28 @@ def test_the_likeliest_pair_is_kept_where_none_passes(two_pairs):
     )
 
 
+def by_partial_correlation(values: np.ndarray, blocks: np.ndarray) -> Screen:
+    settings = ScreenSettings(by="partial_correlation", alpha=0.05)
+    pairs = all_pairs(values.shape[1])
+    return screen_pairs(values, blocks, pairs, settings, lambda: pytest.fail("not needed"))
+
+
 def test_an_indirect_pair_is_screened_out_by_partial_correlation():
     rng = np.random.default_rng(0)
     a = autoregressive(rng, 1500, 1, 0.6)
     b = a + autoregressive(rng, 1500, 1, 0.6)
     c = b + autoregressive(rng, 1500, 1, 0.6)
     values = np.hstack([a, b, c])
-    screen = by_partial_correlation(
-        values, np.arange(1500) // 300, all_pairs(3), ScreenSettings(by="partial_correlation")
-    )
+    screen = by_partial_correlation(values, np.arange(1500) // 300)
     assert screen.kept.tolist() == [True, False, True]
     assert screen.statistic[0] > 0.4
 
 
 def test_the_partial_correlation_keeps_its_level_on_autocorrelated_series():
     rng = np.random.default_rng(1)
-    settings = ScreenSettings(by="partial_correlation", alpha=0.05)
     blocks = np.arange(600) // 200
     kept = np.concatenate(
-        [
-            by_partial_correlation(
-                autoregressive(rng, 600, 12, 0.7), blocks, all_pairs(12), settings
-            ).kept
-            for _ in range(30)
-        ]
+        [by_partial_correlation(autoregressive(rng, 600, 12, 0.7), blocks).kept for _ in range(30)]
     )
     # 1,980 pairs, of which an iid null would keep some 15 %.
     assert 0.03 < kept.mean() < 0.07
@@ -122,7 +120,7 @@ def test_the_partial_correlation_keeps_its_level_on_autocorrelated_series():
 def test_too_few_volumes_for_so_many_regions():
     values = autoregressive(np.random.default_rng(2), 80, 60, 0.5)
     with pytest.raises(InputError, match=r"too few for partial correlations among 60 regions"):
-        by_partial_correlation(values, np.zeros(80, int), all_pairs(60), ScreenSettings())
+        by_partial_correlation(values, np.zeros(80, int))
 
 
 def test_how_many_pairs_are_taken_at_once_changes_nothing(two_pairs, monkeypatch):

@@ -9,7 +9,12 @@ from causal_ivae.errors import InputError
 from causal_ivae.independence import hsic_test
 from causal_ivae.independence.blocks import contiguous, make_blocks
 from causal_ivae.independence.hsic import centred_gram, hsic_table
-from causal_ivae.independence.nulls import shift_spectra, shift_table
+from causal_ivae.independence.nulls import (
+    GramMatrices,
+    shift_spectra,
+    shift_table,
+    stationary_mean,
+)
 
 
 def direct_statistic(x: np.ndarray, y: np.ndarray) -> float:
@@ -50,6 +55,17 @@ def test_spectra_give_every_circular_shift(length):
         assert torch.allclose(table[..., shift], expected, atol=1e-5)
 
 
+def test_null_mean_of_shifts_is_that_of_stationary_series():
+    generator = torch.Generator().manual_seed(1)
+    first, second = centred_gram(torch.randn(2, 1, 1, 1, 12, 1, generator=generator))
+    lag = (torch.arange(12)[:, None] - torch.arange(12)).abs()
+    means = torch.stack([second[0, 0, 0][lag == d].mean() for d in range(12)])
+    expected = (first[0, 0, 0] * means[lag]).sum() / 12
+    kernels = GramMatrices(first, second)
+    assert stationary_mean(*kernels.lag_sums()).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert kernels.shifts().mean().item() != pytest.approx(expected.item(), rel=1e-2)
+
+
 @pytest.mark.parametrize("null", ["gamma", "permutation", "circular_shift", "wild_bootstrap"])
 def test_dependence_without_correlation_is_found(null):
     rng = np.random.default_rng(2)
@@ -79,6 +95,20 @@ def test_only_nulls_that_keep_time_structure_hold_on_autocorrelated_series():
     assert rejection_rate("gamma", 0.9) > 0.6
     assert rejection_rate("circular_shift", 0.9) < 0.12
     assert rejection_rate("wild_bootstrap", 0.9) < 0.12
+
+
+@pytest.mark.parametrize(("length", "blocks"), [(30, 14), (83, 6)])
+@pytest.mark.parametrize("kernel", ["gaussian", "distance"])
+def test_circular_shift_keeps_its_level_in_short_blocks_of_smooth_series(length, blocks, kernel):
+    # Without the mean of stationary series: .25 and .13.
+    rng = np.random.default_rng(7)
+    series = autoregressive(rng, (2, 400, 1, 300 + length * blocks), 0.95)[..., 300:, None]
+    first, second = torch.as_tensor(series, dtype=torch.float32)
+    labels = make_blocks(np.repeat(np.arange(blocks), length))
+    table = hsic_table(
+        first, second, labels, null="circular_shift", draws=999, seed=0, kernel=kernel
+    )
+    assert 0.02 < (table.p_value <= 0.05).mean() < 0.1
 
 
 def test_common_scale_profile_deceives_the_pooled_test_only():

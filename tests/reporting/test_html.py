@@ -11,6 +11,7 @@ from page_parser import Page
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import UnitPaths, UnitRecord, read_unit, write_json, write_table
 from causal_ivae.reporting.html import render_group, render_subject
+from causal_ivae.reporting.summary import summary_sentences
 
 
 @pytest.fixture(scope="module")
@@ -409,3 +410,20 @@ def test_missing_numbers_are_dashes():
     assert row[3:5] == ["\N{EN DASH}"] * 2
     assert row[10] == "\N{EN DASH}"
     assert not re.search(r"\bnan\b", page.flat, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (False, "Directions of iVAE close 4 cycles (a > b > c > a, a > b > c > a, "),
+        (True, "Directions of iVAE closed 4 cycles (a > b > c > a, a > b > c > a, "),
+    ],
+)
+def test_cycles_are_among_the_findings(broken, said):
+    record = subject_record(("a", "b", "c"), methods=("ivae", "tcl"))
+    cycle = {"Regions": ["a", "b", "c"], "Cause": "c", "Effect": "a", "Broken": broken}
+    record.methods["ivae"].sidecar["Cycles"] = [cycle] * 4
+    (sentence,) = [text for text in summary_sentences(record) if "cycle" in text]
+    assert sentence.startswith(said)
+    assert "and 1 more" in sentence
+    assert ("left undecided" in sentence) is broken

@@ -38,6 +38,7 @@ def test_every_change_of_a_setting_shows():
         {"independence.null": "permutation"},
         {"independence.null": "gamma"},
         {"decision.rule": "paper"},
+        {"decision.acyclic": True},
         {"decision.alpha": 0.01},
         {"segments.min_volumes": 33},
         {"prior.draws": 199},
@@ -52,6 +53,7 @@ def test_every_change_of_a_setting_shows():
         ("none", None),
         ("dependence", "not dependent given the segment at level 0.01 were not analysed further"),
         ("partial_correlation", "partial correlation given all other regions (degrees of freedom"),
+        ("skeleton", "at level 0.01: pairs of regions that a set of at most 3 other regions sep"),
     ],
 )
 def test_the_screen_is_said(by, said):

@@ -1,10 +1,16 @@
 """The simulators do what their docstrings say."""
 
+import networkx as nx
 import numpy as np
 import pytest
 
 from causal_ivae.independence import hsic_test
-from causal_ivae.simulate.structural import simulate_bold, simulate_pair
+from causal_ivae.simulate.structural import (
+    random_graph,
+    simulate_bold,
+    simulate_network,
+    simulate_pair,
+)
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -46,6 +52,44 @@ def test_bold_is_smooth_and_carries_the_graph():
     assert not np.array_equal(bold.values, other.values)
 
 
-def test_a_cycle_is_refused():
+@pytest.mark.parametrize("simulate", [simulate_bold, simulate_network])
+def test_a_cycle_is_refused(simulate):
     with pytest.raises(ValueError, match="cycle"):
-        simulate_bold(np.array([[False, True], [True, False]]))
+        simulate(np.array([[False, True], [True, False]]))
+
+
+def test_a_region_depends_on_the_disturbances_of_its_ancestors():
+    chain_and_one = np.zeros((4, 4), dtype=bool)
+    chain_and_one[2, 0] = chain_and_one[0, 1] = True
+    network = simulate_network(chain_and_one, layers=2, n_segments=10, n_per_segment=60, seed=1)
+    np.testing.assert_allclose(network.values.std(axis=0), 1.0)
+    p_value = np.array(
+        [
+            [hsic_test(x, n, network.segments, "permutation").p_value for x in network.values.T]
+            for n in network.disturbances.T
+        ]
+    )
+    expected = np.eye(4, dtype=bool) | chain_and_one
+    expected[2, 1] = True
+    np.testing.assert_array_equal(p_value < 0.005, expected)  # row: disturbance, column: region
+
+
+def test_an_indirect_cause_reaches_a_region_through_its_causes_alone():
+    chain = np.eye(3, k=1, dtype=bool)
+    network = simulate_network(chain, layers=1, n_segments=10, n_per_segment=300, seed=2)
+    fit = np.linalg.lstsq(network.values[:, 1:2], network.values[:, 2], rcond=None)[0]
+    left = network.values[:, 2] - network.values[:, 1] * fit
+    assert np.abs(np.corrcoef(network.values[:, 0], network.values[:, 2]))[0, 1] > 0.2
+    assert np.abs(np.corrcoef(network.values[:, 0], left))[0, 1] < 0.05
+
+
+def test_random_graphs_are_acyclic_and_as_dense_as_asked():
+    graphs = np.array([random_graph(6, 0.5, seed=k) for k in range(200)])
+    assert all(
+        nx.is_directed_acyclic_graph(nx.from_numpy_array(graph, create_using=nx.DiGraph))
+        for graph in graphs
+    )
+    assert 7.0 < graphs.sum(axis=(1, 2)).mean() < 8.0
+    # Every place of the matrix is used: the order of the regions says nothing.
+    assert (graphs.mean(axis=0) + np.eye(6) > 0.1).all()
+    np.testing.assert_array_equal(random_graph(6, 0.5, seed=3), graphs[3])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from causal_ivae.config import (
     ElboWeights,
+    EquationSettings,
     FlowSettings,
     IVAESettings,
     ModelSettings,
@@ -99,6 +100,10 @@ KINDS = {
     "flow mean": Kind(FLOW.model_copy(update={"modulates": "mean_variance"}), n_features=2),
     "flow fewer": Kind(FLOW, n_features=4),
     "flow continuous": Kind(FLOW, CONTINUOUS),
+    "equations": Kind(EquationSettings(), n_features=3, n_components=1),
+    "equations mean": Kind(
+        EquationSettings(modulates="mean_variance", prior="gaussian"), n_components=1
+    ),
     "TCL": Kind(TCLSettings()),
     "TCL score matching": Kind(TCLSettings(ica="score_matching", maxout=3, layers=2)),
 }

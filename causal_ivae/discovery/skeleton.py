@@ -1,0 +1,230 @@
+"""Which pairs stay connected whatever is given: the skeleton of the PC algorithm."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from causal_ivae.config import IndependenceSettings, ScreenSettings
+from causal_ivae.independence.blocks import make_blocks
+from causal_ivae.independence.conditional import conditional_table
+from causal_ivae.independence.partial import partial_correlations
+
+Given = tuple[int, ...]
+ConditionalTest = Callable[
+    [NDArray[np.int64], Given], tuple[NDArray[np.float64], NDArray[np.float64]]
+]
+"""From pairs, shape (tests, 2), and regions given to statistics and p-values, each (tests,)."""
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What the PC algorithm found of every pair.
+
+    Attributes
+    ----------
+    adjacent : ndarray, shape (n_regions, n_regions), bool
+        Symmetric.
+    statistic, p_value : ndarray, shape (n_regions, n_regions), float64
+        Of the test with the largest p-value; symmetric, missing on the diagonal.
+    given : dict of (int, int) to tuple of int
+        What that test was given, by pair (smaller, larger): for pairs that are not adjacent, a
+        set that separates them.
+    """
+
+    adjacent: NDArray[np.bool_]
+    statistic: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    given: dict[tuple[int, int], Given]
+
+    def colliders(self, i: int, j: int) -> tuple[int, ...]:
+        """Return the regions that both i and j drive, as far as the skeleton tells.
+
+        Notes
+        -----
+        Spirtes, Glymour, Scheines 2000, "Causation, prediction, and search": of an unshielded
+        triple i - k - j, k is a collider if it is not in the set that separates i and j.
+        """
+        if self.adjacent[i, j]:
+            return ()
+        separating = self.given[min(i, j), max(i, j)]
+        both = np.flatnonzero(self.adjacent[i] & self.adjacent[j])
+        return tuple(k for k in both.tolist() if k not in separating)
+
+
+@dataclass
+class _Tester:
+    """Answers causal-learn one test at a time, but makes those that share what is given at once."""
+
+    test: ConditionalTest
+    n_regions: int
+    alpha: float
+    method: str = "causal-ivae"
+    answers: dict[tuple[int, int, Given], tuple[float, float]] = field(default_factory=dict)
+    largest: dict[tuple[int, int], tuple[float, float, Given]] = field(default_factory=dict)
+
+    def __call__(self, x: int, y: int, given: Iterable[int]) -> float:
+        i, j = sorted((int(x), int(y)))
+        known = tuple(sorted(int(k) for k in given))
+        if (i, j, known) not in self.answers:
+            self._answer(i, j, known)
+        statistic, p_value = self.answers[i, j, known]
+        if p_value > self.largest.get((i, j), (-1.0,))[0]:
+            self.largest[i, j] = (p_value, statistic, known)
+        return p_value
+
+    def _answer(self, i: int, j: int, known: Given) -> None:
+        pairs = [
+            (a, b)
+            for a, b in np.stack(np.triu_indices(self.n_regions, 1), axis=1).tolist()
+            if a not in known and b not in known and not self._separated(a, b, len(known))
+        ]
+        if (i, j) not in pairs:
+            pairs.append((i, j))
+        statistics, p_values = self.test(np.array(pairs, dtype=np.int64), known)
+        for (a, b), statistic, p_value in zip(pairs, statistics, p_values, strict=True):
+            self.answers[a, b, known] = float(statistic), float(p_value)
+
+    def _separated(self, a: int, b: int, level: int) -> bool:
+        p_value, _, known = self.largest.get((a, b), (-1.0, 0.0, ()))
+        return p_value > self.alpha and len(known) < level
+
+
+def find_skeleton(
+    n_regions: int, test: ConditionalTest, *, alpha: float, max_given: int | None = None
+) -> Skeleton:
+    """Remove the edge of every pair that is independent given some of its neighbours.
+
+    Parameters
+    ----------
+    n_regions : int
+    test : callable
+        `kernel_test` or `correlation_test`.
+    alpha : float
+        A pair whose p-value is larger is separated.
+    max_given : int, optional
+        Most regions given at once; default any number.
+
+    Returns
+    -------
+    Skeleton
+
+    Notes
+    -----
+    The order-independent PC algorithm (Colombo and Maathuis 2014) of causal-learn (Zheng et al.
+    2024).
+    """
+    # Slow to import, and of use here only.
+    from causallearn.utils.PCUtils.SkeletonDiscovery import skeleton_discovery
+
+    tester = _Tester(test, n_regions, alpha)
+    found = skeleton_discovery(
+        np.empty((0, n_regions)), alpha, tester, stable=True, show_progress=False, max_k=max_given
+    )
+    statistic, p_value = np.full((2, n_regions, n_regions), np.nan)
+    for (i, j), (largest, of_largest, _) in tester.largest.items():
+        statistic[[i, j], [j, i]], p_value[[i, j], [j, i]] = of_largest, largest
+    return Skeleton(
+        adjacent=np.asarray(found.G.graph) != 0,
+        statistic=statistic,
+        p_value=p_value,
+        given={pair: known for pair, (_, _, known) in tester.largest.items()},
+    )
+
+
+def skeleton_of(
+    values: NDArray[np.floating],
+    blocks: NDArray[np.int64],
+    screen: ScreenSettings,
+    independence: IndependenceSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    memory_gib: float,
+) -> Skeleton:
+    """Find the skeleton as settings say.
+
+    Parameters
+    ----------
+    values, blocks, seed, device, memory_gib
+        As in `kernel_test`.
+    screen, independence : settings
+    """
+    test = (
+        correlation_test(values, blocks)
+        if screen.test == "partial_correlation"
+        else kernel_test(
+            values, blocks, independence, seed=seed, device=device, memory_gib=memory_gib
+        )
+    )
+    return find_skeleton(values.shape[1], test, alpha=screen.alpha, max_given=screen.max_given)
+
+
+def kernel_test(
+    values: NDArray[np.floating],
+    blocks: NDArray[np.int64],
+    settings: IndependenceSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    memory_gib: float,
+) -> ConditionalTest:
+    """Return the kernel test of conditional independence, within blocks.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions), z-scored
+    blocks : ndarray, shape (n_times,), int64
+    settings : IndependenceSettings
+    seed : int
+    device : torch.device
+    memory_gib : float
+
+    Notes
+    -----
+    See `causal_ivae.independence.conditional`; the statistic is returned less its null mean.
+    """
+    series = torch.as_tensor(np.asarray(values, dtype=np.float32), device=device).T[..., None]
+    stretches = make_blocks(blocks, device)
+
+    def test(
+        pairs: NDArray[np.int64], given: Given
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        known = series[list(given)].squeeze(-1).T if given else series.new_zeros(len(values), 0)
+        table = conditional_table(
+            series[pairs[:, 0]],
+            series[pairs[:, 1]],
+            known.expand(len(pairs), *known.shape),
+            stretches,
+            null=settings.null,
+            draws=settings.draws,
+            seed=seed,
+            memory_gib=memory_gib,
+        )
+        return (table.statistic - table.null_mean)[:, 0, 0], table.p_value[:, 0, 0]
+
+    return test
+
+
+def correlation_test(values: NDArray[np.floating], blocks: NDArray[np.int64]) -> ConditionalTest:
+    """Return the test of partial correlation, degrees of freedom reduced for autocorrelation.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions)
+    blocks : ndarray, shape (n_times,), int64
+
+    Notes
+    -----
+    See `causal_ivae.independence.partial.partial_correlations`.
+    """
+
+    def test(
+        pairs: NDArray[np.int64], given: Given
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        found = partial_correlations(values, blocks, pairs, given)
+        return found.value, found.p_value
+
+    return test

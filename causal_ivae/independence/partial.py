@@ -1,0 +1,152 @@
+"""Partial correlation with the degrees of freedom that autocorrelation leaves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from causal_ivae.errors import InputError
+from causal_ivae.independence.checks import checked
+
+_LEAST_FREE = 10.0
+
+
+@dataclass(frozen=True)
+class PartialCorrelations:
+    """Partial correlations and their tests.
+
+    Attributes
+    ----------
+    value, p_value : ndarray, shape (pairs,), float64
+        The p-values are two-sided.
+    effective : ndarray, shape (pairs,), float64
+        Volumes that count as independent.
+    """
+
+    value: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    effective: NDArray[np.float64]
+
+
+def partial_correlation_test(
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    z: NDArray[np.floating] | None = None,
+    groups: NDArray[np.integer] | None = None,
+) -> PartialCorrelations:
+    """Test whether x and y are correlated given z, within groups if groups are given.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n_times,)
+    z : ndarray, shape (n_times,) or (n_times, n_given), or None
+    groups : ndarray of int, shape (n_times,), or None
+        Means are taken off in each; its rows are contiguous and in order of time.
+
+    Returns
+    -------
+    PartialCorrelations
+        Of one pair.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, a value is not finite, a series is constant, or too few rows count
+        as independent.
+
+    Notes
+    -----
+    See `partial_correlations`.
+    """
+    given = {} if z is None else {"z": z}
+    series, labels = checked({"x": x, "y": y, **given}, groups)
+    values = np.concatenate([s[0].numpy() for s in series], axis=1)
+    return partial_correlations(values, labels, np.array([[0, 1]]))
+
+
+def partial_correlations(
+    values: NDArray[np.floating],
+    blocks: NDArray[np.int64],
+    pairs: NDArray[np.int64],
+    given: Sequence[int] | None = None,
+) -> PartialCorrelations:
+    """Correlate pairs of regions given all other regions, or given some.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions)
+    blocks : ndarray, shape (n_times,), int64
+        Stretches within which volumes follow one another; means are taken off in each.
+    pairs : ndarray, shape (pairs, 2), int64
+    given : sequence of int, optional
+        Regions in no pair; default for every pair all that are not in it.
+
+    Returns
+    -------
+    PartialCorrelations
+
+    Raises
+    ------
+    InputError
+        If there are too few effectively independent volumes for so many regions.
+
+    Notes
+    -----
+    Fisher's z of a partial correlation given k others has variance 1 / (n - k - 3) (Fisher 1924);
+    n is the effective number of volumes of the pair, N / (1 + 2 sum_t r_i(t) r_j(t)), with the
+    autocorrelations r of what the regions given leave of each (Bartlett 1935).
+    """
+    _, labels, counts = np.unique(blocks, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), values.shape[1]))
+    np.add.at(sums, labels, values)
+    centred = np.asarray(values, dtype=np.float64) - (sums / counts[:, None])[labels]
+    volumes = len(values) - len(counts)
+    n_given = values.shape[1] - 2 if given is None else len(given)
+    if volumes < n_given + 2 + _LEAST_FREE:
+        raise _too_few(len(values), volumes, n_given + 2)
+    if given is None:
+        first, second = pairs.T
+        precision = np.linalg.inv(centred.T @ centred / volumes)
+        scale = np.sqrt(np.diag(precision))
+        value = (-precision / np.outer(scale, scale))[first, second]
+        left = centred @ (precision / np.diag(precision))
+    else:
+        columns, place = np.unique(pairs, return_inverse=True)
+        first, second = place.reshape(pairs.shape).T
+        left, known = centred[:, columns], centred[:, list(given)]
+        left = left - known @ np.linalg.lstsq(known, left, rcond=None)[0]
+        unit = left / np.linalg.norm(left, axis=0)
+        value = (unit.T @ unit)[first, second]
+    lagged = _autocorrelations(left, labels)
+    inflation = 1.0 + 2.0 * np.einsum("ti,ti->i", lagged[:, first], lagged[:, second])
+    effective = volumes / np.clip(inflation, 1.0, None)
+    free = effective - n_given - 3.0
+    if free.min() < _LEAST_FREE:
+        raise _too_few(len(values), effective.min(), n_given + 2)
+    z = np.arctanh(np.clip(value, -0.999999, 0.999999))
+    return PartialCorrelations(value, 2.0 * norm.sf(np.abs(z) * np.sqrt(free)), effective)
+
+
+def _too_few(n_times: int, effective: float, regions: int) -> InputError:
+    return InputError(
+        f"{n_times} volumes count as {effective:.0f} independent ones, too few for partial "
+        f"correlations among {regions} regions: screen by 'dependence', or give more runs or "
+        "fewer regions."
+    )
+
+
+def _autocorrelations(
+    series: NDArray[np.float64], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Autocorrelation of every column at lags 1, 2, ..., within blocks, shape (lags, columns)."""
+    n_times = len(series)
+    lags = min(n_times // 4, round(10.0 * np.log10(n_times)))
+    power = np.square(series).mean(axis=0)
+    found = []
+    for lag in range(1, lags + 1):
+        follows = labels[lag:] == labels[:-lag]
+        products = (series[lag:] * series[:-lag])[follows]
+        found.append(products.sum(axis=0) / n_times / power)
+    return np.array(found)

@@ -1,0 +1,252 @@
+"""Structural equations, judged on segments that they were not fitted to."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from causal_ivae.config import EquationSettings
+from causal_ivae.errors import FitError
+from causal_ivae.seeding import child_seed
+from causal_ivae.unmixing.ensemble import fit_stack, make_model
+from causal_ivae.unmixing.equations import StackedEquations
+from causal_ivae.unmixing.model import Auxiliary
+from causal_ivae.unmixing.training import Progress
+
+FOLDS = 2
+
+_ON_CPU = 64
+"""Members of a stack whose activations stay in a CPU's cache."""
+
+
+@dataclass(frozen=True)
+class EquationList:
+    """Which equations are fitted: a region, and what causes it.
+
+    Attributes
+    ----------
+    region : ndarray, shape (equations,), int64
+    causes : ndarray, shape (equations, n_regions), bool
+    names : tuple of str, length n_regions
+        Enter the seeds.
+    """
+
+    region: NDArray[np.int64]
+    causes: NDArray[np.bool_]
+    names: tuple[str, ...]
+
+    def columns(self) -> NDArray[np.int64]:
+        """Return the column of the region and of each cause, shape (equations, n_regions).
+
+        Column `n_regions`, of zeros, stands for what is no cause.
+        """
+        n_regions = len(self.names)
+        places = np.where(self.causes, np.arange(n_regions), n_regions)
+        others = np.arange(n_regions)[None] != self.region[:, None]
+        rest = places[others].reshape(len(self.region), n_regions - 1)
+        return np.column_stack([self.region, rest])
+
+    def seed(self, equation: int, *keys: str | int) -> int:
+        """Return the seed of a fit of one equation; `keys` begin with that of all work."""
+        causes = [self.names[i] for i in np.flatnonzero(self.causes[equation])]
+        first, *rest = keys
+        return child_seed(int(first), *rest, self.names[self.region[equation]], *causes)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Equations fitted to all folds of segments but one, and judged on that one.
+
+    Attributes
+    ----------
+    log_likelihood : ndarray, shape (equations, restarts, n_segments), float64
+        Of all volumes of each segment, nats; NaN where a fold diverged.
+    objective : ndarray, shape (equations, restarts), float64
+        Mean log-likelihood of the volumes fitted to, nats per volume; NaN where a fold diverged.
+    """
+
+    log_likelihood: NDArray[np.float64]
+    objective: NDArray[np.float64]
+    _equations: EquationList
+    _values: Tensor
+    _segments: Tensor
+    _stacks: tuple[tuple[StackedEquations, ...], ...]
+
+    def disturbances(self, which: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return the disturbances that some equations give, and how causes change the region.
+
+        Parameters
+        ----------
+        which : ndarray, shape (chosen,), int64
+
+        Returns
+        -------
+        n : Tensor, shape (restarts, chosen, n_times), float32
+            Of every volume by the fit that did not see its segment.
+        slope : Tensor, shape (restarts, chosen, n_regions), float32
+            Root mean square over volumes of dx/dc at a fixed disturbance, for each cause c.
+        """
+        restarts = self.objective.shape[1]
+        columns = torch.as_tensor(self._equations.columns()[which], device=self._values.device)
+        members = torch.as_tensor(which)[:, None] * restarts + torch.arange(restarts)
+        members = members.T.flatten()
+        columns = columns.repeat(restarts, 1)
+        n = self._values.new_zeros(len(members), len(self._values))
+        squares = self._values.new_zeros(len(members), self._values.shape[1])
+        for fold, stacks in enumerate(self._stacks):
+            rows = self._segments % FOLDS == fold
+            sizes = [len(stack.keys) for stack in stacks]
+            for stack, start in zip(stacks, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True):
+                here = (members >= start) & (members < start + len(stack.keys))
+                if not here.any():
+                    continue
+                model = stack.taken((members[here] - start).to(columns.device))
+                x = self._values[rows][:, columns[here]].transpose(0, 1).requires_grad_()
+                given, log_slope = model.unmix(x)
+                (gradient,) = torch.autograd.grad(given.sum(), x)
+                change = gradient[..., 1:] / log_slope.exp().detach()[..., None]
+                n[here.nonzero(), rows.nonzero()[:, 0]] = given.detach()
+                squares[here] = squares[here].scatter_add(
+                    1, columns[here][:, 1:], change.square().sum(1)
+                )
+        slope = (squares[:, :-1] / len(self._values)).sqrt()
+        shape = (restarts, len(which))
+        return n.view(*shape, -1), slope.view(*shape, -1)
+
+
+def cross_fit(
+    values: NDArray[np.float32],
+    segments: NDArray[np.int64],
+    equations: EquationList,
+    *,
+    settings: EquationSettings,
+    restarts: int,
+    seed: int,
+    key: str,
+    device: torch.device,
+    memory_gib: float,
+    progress: Progress | None = None,
+) -> CrossFit:
+    """Fit every equation to every other segment, and judge it on those between.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions), float32, z-scored
+    segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
+    equations : EquationList
+    settings : EquationSettings
+    restarts : int
+    seed : int
+    key : str
+        Subject label.
+    device : torch.device
+    memory_gib : float
+        What one stack may take; changes no number beyond rounding.
+    progress : callable, optional
+
+    Returns
+    -------
+    CrossFit
+
+    Raises
+    ------
+    FitError
+        If every restart of an equation diverged.
+
+    Notes
+    -----
+    The law of a disturbance in a segment that was left out is fitted there, its shape aside: one
+    number for its scale (and one for its mean where these change), whatever the causes are.
+    """
+    data = np.column_stack([values, np.zeros(len(values), dtype=np.float32)])
+    x = torch.as_tensor(data, device=device)
+    u = torch.as_tensor(segments, device=device)
+    n_segments = int(segments.max()) + 1
+    build = partial(
+        make_model,
+        n_features=values.shape[1],
+        auxiliary=Auxiliary(segments=n_segments),
+        settings=settings,
+        device=device,
+    )
+    columns = torch.as_tensor(np.repeat(equations.columns(), restarts, axis=0), device=device)
+    total = np.zeros((len(columns), n_segments))
+    objective = np.zeros((FOLDS, len(columns)))
+    step = _members_at_once(len(values), settings, device, memory_gib)
+    every = FOLDS * math.ceil(len(columns) / step)
+    folds: list[tuple[StackedEquations, ...]] = []
+    for fold in range(FOLDS):
+        rest = u % FOLDS != fold
+        stacks = []
+        for start in range(0, len(columns), step):
+            some = slice(start, start + step)
+            model, fit = fit_stack(
+                build,
+                [
+                    equations.seed(
+                        member // restarts, seed, key, "equations", fold, member % restarts
+                    )
+                    for member in range(len(columns))[some]
+                ],
+                x[rest],
+                columns[some],
+                u[rest],
+                settings,
+                order_seed=child_seed(seed, key, "equations", "order of volumes", fold),
+                progress=_within(progress, fold * every // FOLDS + start // step, every),
+            )
+            assert isinstance(model, StackedEquations)
+            objective[fold, some] = fit.objective
+            total[some] += _by_segment(model, x[~rest], columns[some], u[~rest], n_segments)
+            stacks.append(model)
+        folds.append(tuple(stacks))
+    reached = objective.mean(axis=0).reshape(-1, restarts)
+    usable = np.isfinite(reached)[..., None]
+    _check(usable[..., 0], equations)
+    return CrossFit(
+        log_likelihood=np.where(usable, total.reshape(-1, restarts, n_segments), np.nan),
+        objective=reached,
+        _equations=equations,
+        _values=x,
+        _segments=u,
+        _stacks=tuple(folds),
+    )
+
+
+def _by_segment(
+    model: StackedEquations, values: Tensor, columns: Tensor, u: Tensor, n_segments: int
+) -> NDArray[np.float64]:
+    """Return the log-likelihood of every segment, shape (members, n_segments), nats."""
+    with torch.inference_mode():
+        x = values[:, columns].transpose(0, 1)
+        model.prior.match(model.disturbances(x, u), u)
+        one_hot = nn.functional.one_hot(u, n_segments).double()
+        return (model.log_likelihood(x, u).double() @ one_hot).cpu().numpy()
+
+
+def _check(usable: NDArray[np.bool_], equations: EquationList) -> None:
+    if not usable.any(axis=1).all():
+        failed = int(np.flatnonzero(~usable.any(axis=1))[0])
+        raise FitError(
+            f"Every restart of the equation of '{equations.names[equations.region[failed]]}' "
+            "diverged. Use a smaller learning rate or more restarts."
+        )
+
+
+def _members_at_once(
+    n_times: int, settings: EquationSettings, device: torch.device, memory_gib: float
+) -> int:
+    width = 2 * settings.layers * settings.hidden + 8 * settings.knots
+    rows = max(n_times, 2 * settings.batch_size)
+    room = max(1, int(memory_gib * 2**30 / (4 * width * rows)))
+    return min(room, _ON_CPU) if device.type == "cpu" else room
+
+
+def _within(progress: Progress | None, done: int, every: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda share: progress((done + share) / every)
