@@ -175,9 +175,12 @@ class _LeakyNetwork(torch.autograd.Function):
         inputs = []
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             inputs.append(x)
-            x = affine(x, weight, bias)
-            if i == 0 and table is not None and u is not None:
-                x += look_up(table, u)
+            if i or table is None or u is None:
+                x = affine(x, weight, bias)
+            elif weight.shape[1] == 1:
+                x = look_up(table + bias, u).addcmul_(x, weight)
+            else:
+                x = look_up(table + bias, u).baddbmm_(x, weight)
             if i < len(weights) - 1:
                 x = nn.functional.leaky_relu_(x, slope)
         context.slope = slope
@@ -194,11 +197,11 @@ class _LeakyNetwork(torch.autograd.Function):
         of_table = None
         for i in reversed(range(len(weights))):
             x, weight = inputs[i], weights[i]
-            of_layers[:0] = _weight_gradient(gradient, x), gradient.sum(1, keepdim=True)
-            if i == 0:
-                if context.rows_of_table:
-                    of_table = add_up(gradient, u, context.rows_of_table)
-            else:
+            if i == 0 and context.rows_of_table:
+                of_table = add_up(gradient, u, context.rows_of_table)
+            of_bias = (gradient if of_table is None else of_table).sum(1, keepdim=True)
+            of_layers[:0] = _weight_gradient(gradient, x), of_bias
+            if i:
                 gradient = torch.bmm(gradient, weight.mT)
                 torch.ops.aten.leaky_relu_backward.grad_input(
                     gradient, x, context.slope, True, grad_input=gradient
