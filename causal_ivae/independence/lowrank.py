@@ -144,9 +144,7 @@ def _on_grid(features: Tensor, bandwidth: Tensor, factors: Tensor) -> int:
     grid = _SPACING * (index - 0.5 * (points - 1.0))
     kernel = ((features - middle) * bandwidth.rsqrt() - grid).square_().mul_(-0.5).exp_()
     whitening = torch.from_numpy(_whitening()[:columns, :columns]).to(features.device)
-    found = torch.bmm(whitening.expand(len(kernel), -1, -1), kernel, out=factors[:, :columns])
-    if bool((points < columns).any()):
-        found.masked_fill_(index >= points, 0.0)
+    torch.bmm(whitening * (index < points), kernel, out=factors[:, :columns])
     return columns
 
 
