@@ -23,7 +23,7 @@ from causal_ivae.independence.hsic import (
     hsic_table,
     single_test,
 )
-from causal_ivae.independence.lowrank import cholesky
+from causal_ivae.independence.lowrank import decompose
 
 RANK = 100
 """Features of z at most; a quarter of the volumes if that is less."""
@@ -127,7 +127,7 @@ def conditional_table(
 def _residuals(x: Tensor, y: Tensor, z: Tensor, blocks: Blocks, rank: int) -> tuple[Tensor, Tensor]:
     """Return what z leaves of x and of y, scaled, in the rows of the blocks; zero elsewhere."""
     rows = torch.cat([part.flatten() for part in blocks.rows])
-    features = cholesky(z[:, rows], rank)[0]
+    features = decompose(z[:, rows], rank)[0]
     features = features - features.mean(-1, keepdim=True)
     inner = features @ features.mT
     inner.diagonal(dim1=-2, dim2=-1).add_(RIDGE * len(rows))
