@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from causal_ivae.config import UnmixingSettings
 from causal_ivae.derivatives import write_json, write_table
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.probability import (
@@ -83,7 +84,9 @@ def simulate(design: Design, kind: Kind, layers: int, seed: int) -> NDArray[np.f
     ).values
 
 
-def collect(design: Design, pairs: int, seed: int) -> pd.DataFrame:
+def collect(
+    design: Design, pairs: int, seed: int, unmixing: UnmixingSettings | None = None
+) -> pd.DataFrame:
     """Return the evidence of simulated pairs of one design, and what they are.
 
     Parameters
@@ -91,6 +94,7 @@ def collect(design: Design, pairs: int, seed: int) -> pd.DataFrame:
     design : Design
     pairs : int
     seed : int
+    unmixing : UnmixingSettings, optional
     """
     kinds = [_KINDS[i % len(_KINDS)] for i in range(pairs)]
     layers = [1 + (i // len(_KINDS)) % 5 for i in range(pairs)]
@@ -111,6 +115,7 @@ def collect(design: Design, pairs: int, seed: int) -> pd.DataFrame:
         method="structural",
         skeleton=list(zip(names[::2], names[1::2], strict=True)),
         seed=child_seed(seed, repr(design)),
+        unmixing=unmixing,
     )
     assert graph.evidence is not None
     return graph.evidence.assign(kind=kinds, layers=layers, **asdict(design))
