@@ -131,8 +131,9 @@ def fit(table: pd.DataFrame) -> Calibration:
 
     Notes
     -----
-    A small ridge keeps the weights finite where the classes do not overlap.  Pairs that are
-    independent count for the probability of dependence only.
+    A small ridge keeps the weights finite where the classes do not overlap; what speaks for a
+    direction may not count against it.  Pairs that are independent count for the probability of
+    dependence only.
     """
     evidence = Evidence.of_table(table)
     odd, even = evidence.features()
@@ -157,7 +158,8 @@ def fit(table: pd.DataFrame) -> Calibration:
         surprise = np.logaddexp(0.0, np.where(dependent, -score, score))
         return float(surprise.mean() + _RIDGE * np.square(weights).mean())
 
-    weights = minimize(loss, np.zeros(odd.shape[1] + even.shape[1])).x
+    bounds = [(0.0, None)] * odd.shape[1] + [(None, None)] * even.shape[1]
+    weights = minimize(loss, np.zeros(len(bounds)), bounds=bounds).x
     of_dependence = minimize(loss_of_dependence, np.zeros(2)).x
     return Calibration(weights[: odd.shape[1]], weights[odd.shape[1] :], of_dependence)
 
