@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUTPUT ?= demo
 
-.PHONY: demo test install lint types layers unit validate constraints format clean
+.PHONY: demo test install lint types layers unit validate calibrate constraints format clean
 
 demo: $(STAMP)
 	$(BIN)/causal-ivae demo $(OUTPUT)
@@ -37,6 +37,11 @@ unit: $(STAMP)
 # Accuracy and error rates on simulated truth: minutes to hours, printed as tables.
 validate: $(STAMP)
 	$(BIN)/pytest -m slow -s $(PYTEST)
+
+# The weights behind the probabilities of the structural method: half an hour.
+calibrate: $(STAMP)
+	$(BIN)/python -m causal_ivae.benchmark.calibrate reports/validation/calibration_pairs.tsv \
+	  causal_ivae/discovery/calibration.json 40
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

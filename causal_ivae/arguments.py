@@ -181,6 +181,12 @@ def _add_benchmark(commands: Any) -> None:
     speed.add_argument(
         "--quick", action="store_true", help="few and small measurements, to see that it works"
     )
+    speed.add_argument(
+        "--parts",
+        nargs="+",
+        metavar="PART",
+        help="of training, independence, scaling, workers, subjects (default: all)",
+    )
     for kind in (stack, speed):
         kind.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
         kind.add_argument("--device", default="auto", metavar="auto|cpu|cuda")

@@ -245,7 +245,12 @@ def _benchmark(options: argparse.Namespace, command: str) -> int:
     from causal_ivae.benchmark.speed import benchmark_speed
 
     report = benchmark_speed(
-        options.output, quick=options.quick, device=options.device, command=command, say=_say
+        options.output,
+        quick=options.quick,
+        parts=options.parts,
+        device=options.device,
+        command=command,
+        say=_say,
     )
     print(report.text)
     for path in report.written:

@@ -210,6 +210,10 @@ class UnmixingSettings(_Settings):
     ivae: IVAESettings = IVAESettings()
     tcl: TCLSettings = TCLSettings()
 
+    def fits_per_pair(self, method: Method) -> int:
+        """Return how many fits a pair takes: restarts, or the folds of both directions."""
+        return 2 * self.structural.folds if method == "structural" else self.restarts
+
     @model_validator(mode="after")
     def _methods_are_distinct(self) -> "UnmixingSettings":
         if not self.methods or len(set(self.methods)) != len(self.methods):

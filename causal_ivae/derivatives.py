@@ -13,6 +13,8 @@ so a file that exists under its final name is whole.
                               ..._meas-<method>_restarts.tsv
                               ..._meas-<method>_training.tsv
                               ..._meas-<method>_diagnostics.tsv, .json
+                              ..._meas-<method>_evidence.tsv, .json      of structural flows
+                              ..._meas-<method>_screen.tsv, .json        where pairs were screened
                               ..._meas-<method>_priorcheck.tsv
                               ..._meas-<method>_relmat.dense.tsv, _relmat.json
                               ..._nodeindices.tsv
@@ -44,7 +46,7 @@ RELMAT_DESCRIPTION = (
 # Columns of text: a region called "1" or a run called "01" must come back as it was written.
 _TEXT_COLUMNS = (
     "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
-    "reasons", "run", "segment", "name", "unit",
+    "reasons", "run", "segment", "name", "unit", "mechanism",
 )  # fmt: skip
 
 
@@ -200,7 +202,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
 class MethodRecord:
     """What one method found in one unit, as read back from its files.
 
-    ``edges``, ``tests``, ``restarts``, ``training`` and ``diagnostics`` have the columns of
+    ``edges``, ``tests``, ``restarts``, ``training``, ``diagnostics`` and ``evidence`` are those of
     `causal_ivae.discovery.graph.CausalGraph`; group records have only ``edges``.
 
     Attributes
@@ -222,6 +224,7 @@ class MethodRecord:
     restarts: pd.DataFrame | None
     training: pd.DataFrame | None
     diagnostics: pd.DataFrame | None
+    evidence: pd.DataFrame | None
     prior_check: pd.DataFrame | None
     sidecar: dict[str, Any]
 
@@ -271,6 +274,7 @@ def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
             restarts=table("restarts.tsv", method),
             training=table("training.tsv", method),
             diagnostics=table("diagnostics.tsv", method),
+            evidence=table("evidence.tsv", method),
             prior_check=table("priorcheck.tsv", method),
             sidecar=read_json(sidecar),
         )

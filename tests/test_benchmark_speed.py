@@ -162,6 +162,16 @@ def test_tests_of_other_packages_tell_dependence_from_independence(name):
     assert test(x, x**2 + 0.1 * y) < 0.01
 
 
+def test_parts_are_measured_alone(tmp_path, capsys):
+    arguments = ["benchmark", "speed", str(tmp_path), "--quick", "--parts", "subjects"]
+    assert main(arguments) == 0
+    table = pd.read_csv(tmp_path / "benchmark_speed.tsv", sep="\t")
+    assert set(table["group"]) == {"end to end"}
+    assert (tmp_path / "benchmark_speed.png").is_file()
+    assert main([*arguments, "subject"]) == 2
+    assert "Did you mean 'subjects'?" in capsys.readouterr().err
+
+
 def test_usage(tmp_path, capsys):
     for arguments, part in (
         (["benchmark", "--help"], "speed"),

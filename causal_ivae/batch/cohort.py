@@ -167,6 +167,7 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         paths.file(suffix).unlink(missing_ok=True)
     for suffix in (
         "tests.tsv", "restarts.tsv", "training.tsv", "diagnostics.tsv", "diagnostics.json",
+        "evidence.tsv", "evidence.json", "screen.tsv", "screen.json",
     ):  # fmt: skip
         paths.file(suffix, method).unlink(missing_ok=True)
     written = {"edges": edges}

@@ -31,8 +31,11 @@ def forecast(
     unmixing = analysis.pipeline.unmixing
     piece = next(iter(waiting.values()))
     pairs = len(piece.regions) * (len(piece.regions) - 1) // 2
-    steps = sum(getattr(unmixing, method).steps for method in unmixing.methods)
-    if pairs * unmixing.restarts * steps * len(waiting) < _WORTH_SAYING:
+    steps = sum(
+        unmixing.fits_per_pair(method) * getattr(unmixing, method).steps
+        for method in unmixing.methods
+    )
+    if pairs * steps * len(waiting) < _WORTH_SAYING:
         return []
     paths = find_paths(analysis.output, piece.unit)
     if paths is None:

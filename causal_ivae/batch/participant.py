@@ -244,7 +244,7 @@ def _graph(
 ) -> None:
     from causal_ivae.discovery import discover
     from causal_ivae.discovery.cycles import cycles_entry
-    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, SCREEN_COLUMNS
+    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, EVIDENCE_COLUMNS, SCREEN_COLUMNS
     from causal_ivae.unmixing.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -275,11 +275,20 @@ def _graph(
         "training": graph.training,
         "diagnostics": graph.diagnostics,
     }
-    for name, table in (("priorcheck", check), ("screen", graph.screen)):
+    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
+    described = {"screen": SCREEN_COLUMNS, "evidence": EVIDENCE_COLUMNS}
+    for name, table in (
+        ("priorcheck", check), ("screen", graph.screen), ("evidence", graph.evidence),
+    ):  # fmt: skip
         if table is None:
             paths.file(f"{name}.tsv", method).unlink(missing_ok=True)
+            paths.file(f"{name}.json", method).unlink(missing_ok=True)
         else:
             tables[name] = table
+            if name in described:
+                about_columns[name] = {
+                    column: text for column, text in described[name].items() if column in table
+                }
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     sidecar = {
         "Method": method,
@@ -292,13 +301,6 @@ def _graph(
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
-    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
-    if graph.screen is None:
-        paths.file("screen.json", method).unlink(missing_ok=True)
-    else:
-        about_columns["screen"] = {
-            name: text for name, text in SCREEN_COLUMNS.items() if name in graph.screen
-        }
     write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
 
 

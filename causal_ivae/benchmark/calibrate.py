@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from causal_ivae.config import UnmixingSettings
 from causal_ivae.derivatives import write_json, write_table
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.probability import (
@@ -83,7 +84,9 @@ def simulate(design: Design, kind: Kind, layers: int, seed: int) -> NDArray[np.f
     ).values
 
 
-def collect(design: Design, pairs: int, seed: int) -> pd.DataFrame:
+def collect(
+    design: Design, pairs: int, seed: int, unmixing: UnmixingSettings | None = None
+) -> pd.DataFrame:
     """Return the evidence of simulated pairs of one design, and what they are.
 
     Parameters
@@ -91,6 +94,7 @@ def collect(design: Design, pairs: int, seed: int) -> pd.DataFrame:
     design : Design
     pairs : int
     seed : int
+    unmixing : UnmixingSettings, optional
     """
     kinds = [_KINDS[i % len(_KINDS)] for i in range(pairs)]
     layers = [1 + (i // len(_KINDS)) % 5 for i in range(pairs)]
@@ -111,6 +115,7 @@ def collect(design: Design, pairs: int, seed: int) -> pd.DataFrame:
         method="structural",
         skeleton=list(zip(names[::2], names[1::2], strict=True)),
         seed=child_seed(seed, repr(design)),
+        unmixing=unmixing,
     )
     assert graph.evidence is not None
     return graph.evidence.assign(kind=kinds, layers=layers, **asdict(design))
@@ -126,8 +131,9 @@ def fit(table: pd.DataFrame) -> Calibration:
 
     Notes
     -----
-    A small ridge keeps the weights finite where the classes do not overlap.  Pairs that are
-    independent count for the probability of dependence only.
+    A small ridge keeps the weights finite where the classes do not overlap; what speaks for a
+    direction may not count against it.  Pairs that are independent count for the probability of
+    dependence only.
     """
     evidence = Evidence.of_table(table)
     odd, even = evidence.features()
@@ -152,7 +158,8 @@ def fit(table: pd.DataFrame) -> Calibration:
         surprise = np.logaddexp(0.0, np.where(dependent, -score, score))
         return float(surprise.mean() + _RIDGE * np.square(weights).mean())
 
-    weights = minimize(loss, np.zeros(odd.shape[1] + even.shape[1])).x
+    bounds = [(0.0, None)] * odd.shape[1] + [(None, None)] * even.shape[1]
+    weights = minimize(loss, np.zeros(len(bounds)), bounds=bounds).x
     of_dependence = minimize(loss_of_dependence, np.zeros(2)).x
     return Calibration(weights[: odd.shape[1]], weights[odd.shape[1] :], of_dependence)
 

@@ -35,7 +35,7 @@ class Effort:
     turns : int
         Of everything that is set against something else.
     members : int
-        Models of the stack that is trained.
+        Models of the stack that is trained, at most.
     training : tuple of TrainingCase
     test_volumes : tuple of int
         Lengths of the series that are tested for independence.

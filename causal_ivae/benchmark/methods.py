@@ -17,10 +17,13 @@ from causal_ivae.config import (
     Method,
     UnmixingSettings,
 )
+from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
 from causal_ivae.errors import SettingsError, nearest
 
 ALL_METHODS: tuple[str, ...] = (*METHODS, *RIVALS)
-COLUMNS = ("method", "pair", "decision", "score", "confidence", "p_value", "rows")
+COLUMNS = (
+    "method", "pair", "decision", "score", "confidence", "p_value", *PROBABILITY_COLUMNS, "rows",
+)  # fmt: skip
 
 
 def choose(
@@ -87,8 +90,9 @@ def judge(
     -------
     pandas.DataFrame
         ``method`` (some of ours give rows under two names), ``pair`` (its place in `series`),
-        ``decision``, ``score`` (positive favours x -> y), ``confidence``, ``p_value`` (both
-        missing for rivals), ``rows`` (that the method saw).
+        ``decision``, ``score`` (positive favours x -> y), ``confidence``, ``p_value`` and the
+        probabilities of all outcomes (missing for methods without), ``rows`` (that the method
+        saw).
     """
     if method not in RIVALS:
         found = judge_pairs(

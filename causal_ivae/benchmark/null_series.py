@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from causal_ivae.benchmark.reproducibility import Study, load
+from causal_ivae.benchmark.study import Study, content_of, load_study
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import generator
@@ -183,7 +183,8 @@ def data_layouts(data: Path) -> tuple[Layout, Layout]:
 
 
 def _subjects(data: Path) -> tuple[RegionSeries, ...]:
-    return load(Study(data.expanduser().resolve(), None, None))
+    folder = data.expanduser().resolve()
+    return load_study(Study(folder, content_of(folder), None, None))
 
 
 @lru_cache(maxsize=1)

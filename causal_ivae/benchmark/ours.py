@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.config import METHODS, Method, UnmixingSettings
+from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
 from causal_ivae.discovery.pairwise import discover
 
 RULE = " (rule)"
@@ -55,8 +56,8 @@ def judge_pairs(
     -------
     pandas.DataFrame
         ``method``, ``pair`` (its place in `series`), ``decision``, ``score``, ``confidence``,
-        ``p_value``; rows of "ivae (rule)" in addition, whose confidence is the share of restarts
-        that agree.
+        ``p_value`` and the probabilities of all outcomes, missing for methods without; rows of
+        "ivae (rule)" in addition, whose confidence is the share of restarts that agree.
 
     Notes
     -----
@@ -74,16 +75,16 @@ def judge_pairs(
         blocks=blocks,
         unmixing=unmixing,
     )
-    columns = ["decision", "score", "confidence", "p_value"]
+    columns = ["decision", "score", "confidence", "p_value", *PROBABILITY_COLUMNS]
     found = result.edges[columns].assign(method=method, pair=range(pairs))
-    tables = [found]
     if method in _WITH_RULE:
         votes = result.restarts["vote"].to_numpy().reshape(pairs, -1)
-        tables.append(by_rule(votes).assign(method=method + RULE, pair=range(pairs)))
-        tables[1]["score"] = found["score"]
-    return pd.concat(tables, ignore_index=True)[["method", "pair", *columns[:3]]].merge(
-        found[["pair", "p_value"]], on="pair"
-    )
+        ruled = by_rule(votes)
+        again = found.assign(
+            method=method + RULE, decision=ruled["decision"], confidence=ruled["confidence"]
+        )
+        found = pd.concat([found, again], ignore_index=True)
+    return found[["method", "pair", *columns]]
 
 
 def by_rule(votes: NDArray[np.object_]) -> pd.DataFrame:

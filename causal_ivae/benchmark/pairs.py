@@ -12,6 +12,7 @@ import pandas as pd
 from causal_ivae.benchmark.cases import Say, run_cases
 from causal_ivae.benchmark.methods import (
     ALL_METHODS,
+    COLUMNS,
     choose,
     citations,
     judge,
@@ -20,7 +21,7 @@ from causal_ivae.benchmark.methods import (
 )
 from causal_ivae.benchmark.ours import RULE, quick_settings
 from causal_ivae.benchmark.pairs_figure import draw_pairs
-from causal_ivae.benchmark.pairs_summary import as_blocks, summarise
+from causal_ivae.benchmark.pairs_summary import as_blocks, calibrate, summarise
 from causal_ivae.benchmark.report import Session, write_report
 from causal_ivae.config import UnmixingSettings
 from causal_ivae.errors import SettingsError, nearest
@@ -50,9 +51,11 @@ METHOD = {
     "and sigmoid mechanisms, each pair with a law of the disturbances, a modulation over segments "
     "and a lag-one autocorrelation (0, 0.3 or 0.6) drawn at random.",
     "Share correct": "Of all pairs; to abstain, or to call a directed pair independent, is wrong.",
-    "Sign right": "Share of all pairs whose score has the sign of the true direction.",
-    "ECE": "Expected calibration error of the confidence of decided directions, ten bins, over "
-    "directed pairs of all cells.",
+    "Sign right": "Share of all pairs whose score has the sign of the true direction; a half where "
+    "it is zero.",
+    "ECE": "Expected calibration error, ten bins, over all cells of a generator: 'directions' is "
+    "that of the confidence of every direction claimed, on pairs that have none too; 'outcomes' "
+    "that of the largest of the probabilities of x -> y, y -> x, no edge and cannot tell.",
 }
 
 
@@ -202,13 +205,14 @@ def benchmark_pairs(
         nprocs=nprocs,
         say=say,
     )
-    summary = summarise(table)
+    summary, calibration = summarise(table), calibrate(table)
     return write_report(
         "pairs",
         output,
         table=table,
         summary=summary,
-        text=as_blocks(summary),
+        text=as_blocks(summary, calibration),
+        more={"calibration": calibration} if len(calibration) else None,
         figure=draw_pairs(table, summary),
         settings={**settings, "cells": asdict(cells), "methods": own},
         method={**METHOD, **citations(methods)},
@@ -253,8 +257,8 @@ def _judge(
     cell = {name: getattr(case, name) for name in ("generator", "kind", "layers", "segments")}
     truth = [truths[place] for place in found["pair"]]
     found = found.assign(**cell, pair=found["pair"] + case.first, truth=truth)
-    columns = ["method", "pair", "truth", "decision", "score", "confidence", "rows"]
-    return found[[*cell, *columns]]
+    head = [*cell, "method", "pair", "truth"]
+    return found[[*head, *(name for name in COLUMNS if name not in head)]]
 
 
 def simulate(

@@ -88,16 +88,16 @@ def _published(ax: Axes, cell: pd.DataFrame) -> None:
 
 def _reliability(ax: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
     ax.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
-    said = rows[(rows["kind"] == "directed") & rows["decided"] & rows["confidence"].notna()]
+    said = rows[rows["decided"] & rows["confidence"].notna()]
     for method in methods:
         own = said[said["method"] == method]
         if len(own):
-            table = reliability(own["confidence"], own["correct"])
+            table = reliability(own["confidence"], own["right"])
             ax.plot(
                 table["confidence"], table["right"], marker=marker(method, methods), ms=3, lw=1.1,
                 color=colour(method, methods),
             )  # fmt: skip
-    ax.set_title("directions decided")
+    ax.set_title("directions claimed, all kinds")
     ax.set_xlabel("confidence")
     ax.set_ylabel("share right")
     ax.set_xlim(0.4, 1.02)

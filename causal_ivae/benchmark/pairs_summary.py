@@ -4,13 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from causal_ivae.benchmark.cases import ERROR
 from causal_ivae.benchmark.report import as_text, share_with_interval
+from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
 from causal_ivae.evaluation.calibration import expected_calibration_error
 
 CELL = ["generator", "kind", "layers", "segments", "method"]
 DIRECTIONS = ("x->y", "y->x")
+# The truths that the columns of probabilities are of; that of a cyclic pair cannot be told.
+_OUTCOMES = np.array(["cyclic", "x->y", "y->x", "none"])
 _BLOCKS = {
     "directed": {
         "correct": "share correct (abstention wrong)",
@@ -34,18 +38,22 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With the columns ``correct``, ``decided`` (a direction was claimed) and ``sign_right``.
+        With the columns ``correct``, ``decided`` (a direction was claimed), ``right`` (the decision
+        is the truth) and ``sign_right``.
     """
     rows = table[table[ERROR].isna()]
     if "decision" not in rows:
-        return pd.DataFrame(columns=[*CELL, "correct", "decided", "sign_right"])
+        columns = [*CELL, "correct", "decided", "right", "sign_right", "confidence"]
+        return pd.DataFrame(columns=columns)
     decided = rows["decision"].isin(DIRECTIONS)
     sign = np.select([rows["score"] > 0, rows["score"] < 0], DIRECTIONS, "")
     directed = rows["kind"] == "directed"
     return rows.assign(
         decided=decided,
+        right=rows["decision"] == rows["truth"],
         correct=np.where(directed, rows["decision"] == rows["truth"], ~decided),
-        sign_right=np.where(directed, sign == rows["truth"], False),
+        # A score of zero is as good as a coin.
+        sign_right=np.where(sign == "", 0.5, sign == rows["truth"]) * directed,
     )
 
 
@@ -61,18 +69,12 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``correct``, ``decided``, ``right_of_decided`` and ``sign_right`` with 95 % Wilson
-        intervals (``_low``, ``_high``), and ``ece``, the expected calibration error of decided
-        directions over all cells of the generator and kind.  On pairs that have no direction
-        ``correct`` is the share where none is claimed.
+        intervals (``_low``, ``_high``).  On pairs that have no direction ``correct`` is the share
+        where none is claimed.
     """
     rows = finished(table)
-    errors = {
-        keys: _calibration_error(group)
-        for keys, group in rows.groupby(["generator", "kind", "method"], sort=False)
-    }
     summary = []
     for keys, group in rows.groupby(CELL, sort=False):
-        generator, kind, _, _, method = keys
         counts = {
             "correct": group["correct"],
             "decided": group["decided"],
@@ -81,21 +83,66 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         }
         row: dict[str, object] = {**dict(zip(CELL, keys, strict=True)), "pairs": len(group)}
         for name, hits in counts.items():
-            share = share_with_interval(int(hits.sum()), len(hits))
+            share = share_with_interval(float(hits.sum()), len(hits))
             row[name] = share["share"]
             row[f"{name}_low"], row[f"{name}_high"] = share["low"], share["high"]
-        summary.append({**row, "ece": errors[generator, kind, method]})
+        summary.append(row)
     return pd.DataFrame(summary)
 
 
-def _calibration_error(rows: pd.DataFrame) -> float | None:
-    said = rows[rows["decided"] & rows["confidence"].notna()]
-    return expected_calibration_error(said["confidence"], said["correct"]) if len(said) else None
+def calibrate(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how far confidences are from shares right, by generator and method.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `causal_ivae.benchmark.cases.run_cases` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``directions`` that were claimed with a confidence, ``ece_directions`` of them on pairs of
+        all kinds, ``ece_outcomes`` of the largest of the outcomes' probabilities.
+    """
+    found = []
+    for (generator, method), rows in finished(table).groupby(["generator", "method"], sort=False):
+        said = rows[rows["decided"] & rows["confidence"].notna()]
+        probable = rows.reindex(columns=PROBABILITY_COLUMNS).astype(float)
+        known = probable.notna().all(axis=1).to_numpy()
+        shares, truth = probable.to_numpy()[known], rows["truth"].to_numpy()[known]
+        if len(said) or len(shares):
+            found.append(
+                {
+                    "generator": generator,
+                    "method": method,
+                    "directions": len(said),
+                    "ece_directions": _error(said["confidence"], said["right"]),
+                    "ece_outcomes": _error(
+                        shares.max(axis=1, initial=0.0), _OUTCOMES[shares.argmax(axis=1)] == truth
+                    ),
+                }
+            )
+    return pd.DataFrame(found)
 
 
-def as_blocks(summary: pd.DataFrame) -> str:
-    """Return the summary for a terminal: methods in rows, cells in columns."""
-    return "\n\n".join(_blocks(summary)) if len(summary) else "No case gave a result."
+def _error(confidence: ArrayLike, right: ArrayLike) -> float | None:
+    return expected_calibration_error(confidence, right) if np.size(confidence) else None
+
+
+def as_blocks(summary: pd.DataFrame, calibration: pd.DataFrame) -> str:
+    """Return the summary for a terminal: methods in rows, cells in columns.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        As `summarise` returns it.
+    calibration : pandas.DataFrame
+        As `calibrate` returns it.
+    """
+    blocks = list(_blocks(summary)) if len(summary) else ["No case gave a result."]
+    if len(calibration):
+        blocks.append(f"Expected calibration errors\n{as_text(calibration)}")
+    return "\n\n".join(blocks)
 
 
 def _blocks(summary: pd.DataFrame) -> Iterator[str]:
@@ -110,6 +157,3 @@ def _blocks(summary: pd.DataFrame) -> Iterator[str]:
                 pairs = cells["pairs"].max()
                 title = f"{generator}, {kind}, {segments} segments: {words} of {pairs} pairs"
                 yield f"{title}\n{as_text(wide)}"
-        calibrated = rows.loc[rows["ece"].notna(), ["method", "ece"]].drop_duplicates()
-        if kind == "directed" and len(calibrated):
-            yield f"{generator}: expected calibration error\n{as_text(calibrated)}"

@@ -131,13 +131,14 @@ def as_text(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def share_with_interval(hits: int, count: int) -> dict[str, float | int | None]:
+def share_with_interval(hits: float, count: int) -> dict[str, float | int | None]:
     """Return a share with its 95 % Wilson interval: ``share``, ``low``, ``high``, ``count``.
 
     Parameters
     ----------
-    hits, count : int
-        The share is missing where `count` is 0.
+    hits : float
+    count : int
+        The share is missing where this is 0.
     """
     if not count:
         return {"share": None, "low": None, "high": None, "count": 0}

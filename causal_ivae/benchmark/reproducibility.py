@@ -2,37 +2,34 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from causal_ivae.benchmark.cases import Say, run_cases
 from causal_ivae.benchmark.methods import choose, citations, judge, remarks, settings_of
 from causal_ivae.benchmark.ours import quick_settings
 from causal_ivae.benchmark.report import Session, write_report
 from causal_ivae.benchmark.reproducibility_summary import as_blocks, draw, summarise
-from causal_ivae.config import METHODS, Pipeline, UnmixingSettings
+from causal_ivae.benchmark.study import (
+    COMPARISONS,
+    PARTS,
+    Comparison,
+    Study,
+    content_of,
+    lacking,
+    load_study,
+    pooled,
+    regions_of,
+)
+from causal_ivae.config import METHODS, UnmixingSettings
 from causal_ivae.errors import InputError, SettingsError, nearest
-from causal_ivae.imaging.bids import find_subjects
-from causal_ivae.imaging.homologues import homologues
 from causal_ivae.imaging.series import RegionSeries
-from causal_ivae.imaging.signals import load_subject
-from causal_ivae.provenance import digest_of, fingerprint
 from causal_ivae.seeding import generator
 
-Comparison = Literal["subjects", "volumes", "hemispheres"]
-COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
 DEFAULT_METHODS = (*METHODS, "hs-tanh", "direct-lingam")
-_PARTS = {
-    "subjects": ("one half", "other half"),
-    "volumes": ("first half", "second half"),
-    "hemispheres": ("left", "right"),
-}
-
 METHOD = {
     "subjects": "Subjects are split into halves at random, several times; each half is one pooled "
     "fit.",
@@ -75,24 +72,6 @@ class PartCase:
         """The part of the data, the method and the pairs."""
         pairs = f"pairs {self.first}-{self.first + self.count - 1}"
         return f"{self.comparison}, split {self.split}, {self.part}, {self.method}, {pairs}"
-
-
-@dataclass(frozen=True)
-class Study:
-    """The subjects, as every process reads them.
-
-    Attributes
-    ----------
-    data : pathlib.Path
-    regions : tuple of str or None
-        None for all that the tables have.
-    window_seconds : float or None
-        u is the subject and the window of so many s; None: the subject.
-    """
-
-    data: Path
-    regions: tuple[str, ...] | None
-    window_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -166,16 +145,16 @@ def benchmark_reproducibility(
     chosen = choose(methods, DEFAULT_METHODS, say)
     if data is None:
         raise SettingsError("Give the folder of the subjects' tables with --data.")
-    study = Study(
-        data.expanduser().resolve(), tuple(regions) if regions else None, _window(segments)
-    )
-    subjects = load(study)
+    window = _window(segments)
+    folder = data.expanduser().resolve()
+    study = Study(folder, content_of(folder), tuple(regions) if regions else None, window)
+    subjects = load_study(study)
     compared = tuple(_applicable(subjects, comparisons, say))
     settings = {
         "seed": seed,
         "segments": segments,
         # Where the tables lie has no part in the rows.
-        "content": _content(study),
+        "content": study.content,
         "regions": list(subjects[0].names),
     }
     own = {name: settings_of(name, effort.unmixing) for name in chosen}
@@ -190,7 +169,7 @@ def benchmark_reproducibility(
         nprocs=nprocs,
         say=say,
     )
-    summary, curves = summarise(table, _PARTS, permutations=effort.permutations, seed=seed)
+    summary, curves = summarise(table, PARTS, permutations=effort.permutations, seed=seed)
     return write_report(
         "reproducibility",
         output,
@@ -229,50 +208,6 @@ def _window(segments: str) -> float | None:
     return float(number)
 
 
-@lru_cache(maxsize=1)
-def load(study: Study) -> tuple[RegionSeries, ...]:
-    """Return every subject with its segments.
-
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    tuple of RegionSeries
-        All with the same regions in the same order; one segment each, or one per window.
-
-    Raises
-    ------
-    InputError
-        If a table cannot be read, or subjects have different regions.
-    """
-    tree: dict[str, Any] = {"segments": {"by": "subjects"}, "regions": study.regions}
-    if study.window_seconds is not None:
-        tree["segments"] = {"by": "windows", "window_seconds": study.window_seconds}
-    pipeline = Pipeline.model_validate(tree)
-    subjects: list[RegionSeries] = []
-    for files in find_subjects(study.data):
-        if files.kind != "tables":
-            raise InputError(
-                f"'{study.data}' holds images; give tables of region time series, such as those "
-                "that 'causal-ivae run' writes."
-            )
-        series = load_subject(files, pipeline)
-        if subjects and series.names != subjects[0].names:
-            raise InputError(
-                f"Subjects '{subjects[0].label}' and '{series.label}' have different regions; "
-                "name common ones with --regions."
-            )
-        subjects.append(series)
-    return tuple(subjects)
-
-
-def _content(study: Study) -> str:
-    files = (run.path for subject in find_subjects(study.data) for run in subject.runs)
-    return digest_of(*(f"{path.name} {fingerprint(path)}" for path in files))
-
-
 def _applicable(
     subjects: Sequence[RegionSeries], asked: Sequence[str] | None, say: Say
 ) -> Iterator[Comparison]:
@@ -282,31 +217,13 @@ def _applicable(
     for comparison in COMPARISONS:
         if asked and comparison not in asked:
             continue
-        lacking = _lacking(subjects, comparison)
-        if not lacking:
+        why = lacking(subjects, comparison)
+        if not why:
             yield comparison
         elif asked:
-            raise InputError(f"'{comparison}' cannot be compared: {lacking}.")
+            raise InputError(f"'{comparison}' cannot be compared: {why}.")
         else:
-            say(f"'{comparison}' is left out: {lacking}.")
-
-
-def _lacking(subjects: Sequence[RegionSeries], comparison: Comparison) -> str:
-    """Return why a comparison cannot be made; empty if it can."""
-    # A segment is a subject at the least, and three segments are needed in every part.
-    if len(subjects) < (6 if comparison == "subjects" else 3):
-        return f"{len(subjects)} subjects are too few"
-    if comparison == "hemispheres" and len(homologues(subjects[0].names)) < 3:
-        return "fewer than three regions have a counterpart on the other side by their names"
-    return ""
-
-
-def _names(subjects: Sequence[RegionSeries], comparison: str, part: str) -> tuple[list[str], ...]:
-    """Return the regions of a part, as they are called in the tables and in the comparison."""
-    if comparison != "hemispheres":
-        return list(subjects[0].names), list(subjects[0].names)
-    found = homologues(subjects[0].names)
-    return [left if part == "left" else right for _, left, right in found], [n for n, _, _ in found]
+            say(f"'{comparison}' is left out: {why}.")
 
 
 def _cases(
@@ -318,8 +235,8 @@ def _cases(
 ) -> Iterator[PartCase]:
     for comparison in comparisons:
         for split in range(splits if comparison == "subjects" else 1):
-            for part in _PARTS[comparison]:
-                regions = len(_names(subjects, comparison, part)[0])
+            for part in PARTS[comparison]:
+                regions = len(regions_of(subjects, comparison, part)[0])
                 pairs = regions * (regions - 1) // 2
                 for method in methods:
                     for first in range(0, pairs, at_once):
@@ -328,9 +245,9 @@ def _cases(
 
 
 def _judge(case: PartCase, *, study: Study, seed: int, unmixing: UnmixingSettings) -> pd.DataFrame:
-    subjects = load(study)
-    values, segments, blocks = pooled(subjects, case, seed)
-    called, common = _names(subjects, case.comparison, case.part)
+    subjects = load_study(study)
+    values, segments, blocks = pooled(subjects, case.comparison, case.part, case.split, seed)
+    called, common = regions_of(subjects, case.comparison, case.part)
     columns = [subjects[0].names.index(name) for name in called]
     pairs = np.stack(np.triu_indices(len(columns), 1), axis=1)
     pairs = pairs[case.first : case.first + case.count]
@@ -367,44 +284,3 @@ def _judge(case: PartCase, *, study: Study, seed: int, unmixing: UnmixingSetting
     )
     columns_out = ["comparison", "split", "part", "method", "x", "y", "decision", "score"]
     return rows.reindex(columns=[*columns_out, "confidence", "p_value"])
-
-
-def pooled(
-    subjects: Sequence[RegionSeries], case: PartCase, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the values of a part of the data, its segments, and stretches without a gap.
-
-    Parameters
-    ----------
-    subjects : sequence of RegionSeries
-    case : PartCase
-    seed : int
-        Of the splits.
-
-    Returns
-    -------
-    values : ndarray, shape (n_times, n_regions), float64
-        z-scored per subject.
-    segments : ndarray, shape (n_times,), int64
-    blocks : ndarray, shape (n_times,), int64
-    """
-    chosen: Sequence[RegionSeries] = subjects
-    if case.comparison == "subjects":
-        order = generator(seed, "split of subjects", case.split).permutation(len(subjects))
-        half = len(subjects) // 2
-        mine = order[:half] if case.part == _PARTS["subjects"][0] else order[half:]
-        chosen = [subjects[i] for i in sorted(mine)]
-    values, segments, blocks = [], [], []
-    n_segments = n_blocks = 0
-    for series in chosen:
-        kept = series.segments >= 0
-        if case.comparison == "volumes":
-            late = series.volumes >= np.array(series.n_volumes)[series.runs] / 2
-            kept &= late == (case.part == _PARTS["volumes"][1])
-        own = series.values[kept].astype(np.float64)
-        values.append((own - own.mean(axis=0)) / own.std(axis=0))
-        segments.append(series.segments[kept] + n_segments)
-        blocks.append(series.stretches[kept] + n_blocks)
-        n_segments += int(series.segments.max()) + 1
-        n_blocks += int(series.stretches.max()) + 1
-    return np.concatenate(values), np.concatenate(segments), np.concatenate(blocks)

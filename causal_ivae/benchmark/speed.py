@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from causal_ivae.benchmark.measurement import Clock, Measurement, as_table, as_t
 from causal_ivae.benchmark.peak_memory import METHOD as MEMORY_METHOD
 from causal_ivae.benchmark.speed_figure import draw_speed
 from causal_ivae.derivatives import write_bytes, write_json, write_table, write_text
-from causal_ivae.errors import SettingsError
+from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.unmixing.ensemble import resolve_device
 
 _PARTS: dict[str, tuple[Callable[[Effort, Clock], list[Measurement]], str]] = {
-    "Training": (training.measure_training, training.METHOD),
-    "Independence": (testing.measure_tests, testing.METHOD),
-    "Scaling": (scaling.measure_scaling, scaling.METHOD),
-    "Workers": (workers.measure_workers, workers.METHOD),
-    "EndToEnd": (whole_subject.measure_subjects, whole_subject.METHOD),
+    "training": (training.measure_training, training.METHOD),
+    "independence": (testing.measure_tests, testing.METHOD),
+    "scaling": (scaling.measure_scaling, scaling.METHOD),
+    "workers": (workers.measure_workers, workers.METHOD),
+    "subjects": (whole_subject.measure_subjects, whole_subject.METHOD),
 }
 _COLUMNS = {
     "turns": "How often it was measured, in turns with what it is compared with.",
@@ -51,6 +51,7 @@ def benchmark_speed(
     output: Path,
     *,
     quick: bool = False,
+    parts: Sequence[str] | None = None,
     device: str = "auto",
     command: str = "",
     say: Callable[[str], None] = lambda _: None,
@@ -64,6 +65,8 @@ def benchmark_speed(
         the machine, versions, every turn), ``.png`` and ``.svg``.
     quick : bool
         Few and small measurements, to see that it works.
+    parts : sequence of {"training", "independence", "scaling", "workers", "subjects"}, optional
+        What is measured; default all.
     device : str
     command : str
         The command line, for the record.
@@ -77,19 +80,23 @@ def benchmark_speed(
     Raises
     ------
     SettingsError
-        If `output` is a file, or the device is not there.
+        If `output` is a file, a part is unknown, or the device is not there.
     """
     output = output.expanduser().resolve()
     if output.exists() and not output.is_dir():
         raise SettingsError(f"'{output}' is not a folder; give a folder to write to.")
     effort = QUICK if quick else FULL
+    for part in parts or ():
+        if part not in _PARTS:
+            raise SettingsError(f"Unknown part '{part}'. {nearest(part, tuple(_PARTS))}")
+    chosen = [part for part in _PARTS if parts is None or part in parts]
     clock = Clock(resolve_device(device))
     started, busy = time.perf_counter(), load()
     measurements: list[Measurement] = []
     with one_thread():
-        for part, (measure, _) in _PARTS.items():
+        for part in chosen:
             say(f"{part} ...")
-            found = measure(effort, clock)
+            found = _PARTS[part][0](effort, clock)
             measurements += found
             for measurement in found:
                 say(f"  {measurement}")
@@ -112,8 +119,7 @@ def benchmark_speed(
             "Machine": machine(clock.device),
             "LoadBeforeAndAfter": [busy, load()],
             "Columns": _COLUMNS,
-            "Method": {part: method for part, (_, method) in _PARTS.items()}
-            | {"Memory": MEMORY_METHOD},
+            "Method": {part: _PARTS[part][1] for part in chosen} | {"memory": MEMORY_METHOD},
             "Settings": asdict(effort),
             "Software": software(*testing.OTHERS),
             "Turns": [

@@ -33,7 +33,7 @@ _BAR = 0.38
 
 
 def draw_speed(measurements: Sequence[Measurement]) -> tuple[bytes, str]:
-    """Draw training, tests, scaling and whole subjects, each in a panel.
+    """Draw training, tests, scaling and whole subjects, each in a panel if it was measured.
 
     Parameters
     ----------
@@ -47,8 +47,16 @@ def draw_speed(measurements: Sequence[Measurement]) -> tuple[bytes, str]:
     measured = [m for m in measurements if m.values]
     with figure_style("benchmark_speed"):
         figure = new_figure(9.0, 6.2)
-        panels = (_training, _tests, _scaling, _subjects)
-        for ax, panel in zip(figure.subplots(2, 2).flat, panels, strict=True):
+        panels = {
+            training.GROUP: _training,
+            testing.GROUP: _tests,
+            scaling.GROUP: _scaling,
+            whole_subject.GROUP: _subjects,
+        }
+        for ax, (group, panel) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+            if not any(m.group.startswith(group) for m in measured):
+                ax.set_axis_off()
+                continue
             panel(ax, measured)
             ax.grid(visible=True, axis="y", color=GRID, lw=0.6)
             ax.set_axisbelow(True)

@@ -11,16 +11,17 @@ from torch import Tensor
 from causal_ivae.benchmark.effort import Effort, TrainingCase
 from causal_ivae.benchmark.measurement import Baseline, Clock, Measurement, Setting, in_turns
 from causal_ivae.benchmark.plain_loop import PlainIVAE, plain_loader, train_plain
-from causal_ivae.config import IVAESettings
+from causal_ivae.config import IVAESettings, UnmixingSettings
 from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing.ensemble import fit_stack, make_model
+from causal_ivae.unmixing.ensemble import fit_stack, make_model, members_at_once
 from causal_ivae.unmixing.model import Auxiliary
 
 METHOD = (
-    "A stack of models of one pair (2 columns, 40 segments of 64 volumes, 3 layers) is fitted at "
-    "two step counts; the difference in time over the difference in steps and the number of models "
-    "is the time of a model-step, so that the start and the final evaluation are left out. The "
+    "A stack of models of one pair (2 columns, 40 segments of 64 volumes, 3 layers), as many as "
+    "the program puts in one, is fitted at two step counts; the difference in time over the "
+    "difference in steps and the number of models is the time of a model-step, so that the start "
+    "and the final evaluation are left out. The "
     "plain loop trains one model: a network each for posterior, decoder and prior, the segment as "
     "a one-hot vector, minibatches from a data loader, Adam. GFLOP/s counts the products of "
     "matrices, two operations per multiply-add, forward and backward three times the forward; the "
@@ -63,11 +64,16 @@ def measure_training(effort: Effort, clock: Clock) -> list[Measurement]:
 def _case(
     case: TrainingCase, effort: Effort, clock: Clock, values: Tensor, segments: Tensor
 ) -> list[Measurement]:
+    settings = IVAESettings(hidden=case.hidden, layers=_LAYERS, batch_size=case.batch)
+    members = min(
+        effort.members,
+        members_at_once(len(values), "ivae", UnmixingSettings(ivae=settings), clock.device),
+    )
     plain = PlainIVAE(_FEATURES, _SEGMENTS, hidden=case.plain_hidden, device=clock.device)
     measures = {
-        "stack": _stack_step(case, effort.members, clock, values, segments),
+        "stack": _stack_step(case, members, clock, values, segments),
         PLAIN: _plain_step(plain, case, clock, values, segments),
-        _PEAK: _product(effort.members, case.batch, clock),
+        _PEAK: _product(members, case.batch, clock),
     }
     for warm_up in measures.values():
         warm_up()
@@ -76,11 +82,11 @@ def _case(
     plain_rate = median(1e3 / ms for ms in taken[PLAIN])
     inner = [case.hidden] * (_LAYERS - 1)
     networks = ((_FEATURES, *inner, 2 * _FEATURES), (_FEATURES, *inner, _FEATURES))
-    stack = Setting(members=effort.members, hidden=case.hidden, batch=case.batch)
+    stack = Setting(members=members, hidden=case.hidden, batch=case.batch)
     single = Setting(members=1, hidden=case.plain_hidden, batch=case.batch)
     found = []
     for name, key, setting, sizes in (
-        (f"stack of {effort.members}", "stack", stack, networks),
+        (f"stack of {members}", "stack", stack, networks),
         (PLAIN, PLAIN, single, plain.sizes),
     ):
         times = taken[key]
@@ -92,7 +98,7 @@ def _case(
             Measurement(GROUP, name, setting, per_second, "model-steps/s", slow_rate),
             Measurement(GROUP, name, setting, rates, "GFLOP/s", peak),
         ]
-    everywhere = Setting(members=effort.members, batch=case.batch)
+    everywhere = Setting(members=members, batch=case.batch)
     found.append(Measurement(GROUP, _PEAK, everywhere, taken[_PEAK], "GFLOP/s", peak))
     return found
 

@@ -248,6 +248,7 @@ def _by_direction(part: Hypotheses) -> Fit:
         objective=part.log_likelihood.sum(axis=2).ravel() / n_times,
         slope=mean(fit.slope),
         curves=mean(fit.curves),
+        taken=fit.taken.reshape(-1, folds).max(axis=1),
         retried=np.asarray(fit.retried.reshape(-1, folds).any(axis=1)),
         modulation=None,
         kl=None,

@@ -22,7 +22,8 @@ EDGE_COLUMNS = (
 )  # fmt: skip
 TEST_COLUMNS = ("x", "y", "restart", "first", "second", "statistic", "null_mean", "p_value")
 RESTART_COLUMNS = (
-    "x", "y", "restart", "vote", "score", "objective", "slope", "retried", "diverged",
+    "x", "y", "restart", "vote", "score", "objective", "slope", "steps", "retried",
+    "diverged",
 )  # fmt: skip
 TRAINING_COLUMNS = ("x", "y", "restart", "step", "objective")
 SCREEN_COLUMNS: dict[str, str] = {
@@ -169,8 +170,9 @@ class CausalGraph:
     restarts : pandas.DataFrame
         One row per pair and restart: ``vote`` of the four-test rule ("x->y", "y->x", "none",
         "inconclusive"), ``score``, ``objective`` at the end of training (higher is better; missing
-        where it diverged), its ``slope`` over the last tenth, per 100 steps, and whether training
-        was ``retried`` at half the rate and ``diverged`` in the end (0 or 1).
+        where it diverged), its ``slope`` over the last tenth, per 100 steps, the ``steps`` that it
+        learned for, and whether training was ``retried`` at half the rate and ``diverged`` in the
+        end (0 or 1).
     training : pandas.DataFrame
         ``x``, ``y``, ``restart``, ``step``, ``objective``: the training curves.
     diagnostics : pandas.DataFrame

@@ -85,9 +85,9 @@ class Evidence:
         odd : ndarray, shape (pairs, 3), float64
             The statistic; the gain per volume; how many times more dependence y -> x leaves than
             x -> y.  All on scales that grow like logarithms.
-        even : ndarray, shape (pairs, 4), float64
-            A one; the least dependence that is left, over that of the regions, and itself; the
-            shortfall of the mechanism.
+        even : ndarray, shape (pairs, 6), float64
+            A one; the least dependence that is left, over that of the regions, by itself, and over
+            what it is by chance; the shortfall of the mechanism, and whether it is the linear one.
         """
         noise = self.residual_sd.mean(axis=1) + 1e-12
         left = np.maximum(self.residual, 0.0) + noise[:, None]
@@ -106,7 +106,9 @@ class Evidence:
                 np.ones(len(least)),
                 np.log(least / whole),
                 np.log(least / _GAIN_UNIT),
+                np.log(least / noise),
                 np.log1p(self.shortfall / _GAIN_UNIT),
+                self.mechanism == 0,
             ],
             axis=1,
         )
@@ -147,7 +149,7 @@ class Calibration:
 
     Attributes
     ----------
-    odd, even : ndarray, shape (3,) and (4,), float64
+    odd, even : ndarray, shape (3,) and (6,), float64
         Weights of `Evidence.features` in the log odds of x -> y against unknown; those of y -> x
         have the odd ones with their sign changed.
     dependent : ndarray, shape (2,), float64

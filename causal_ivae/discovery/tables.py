@@ -129,6 +129,7 @@ def restarts_table(
             "score": orientation.restart_score.ravel(),
             "objective": fit.objective,
             "slope": fit.slope,
+            "steps": fit.taken,
             "retried": fit.retried.astype(np.int64),
             "diverged": np.isnan(fit.objective).astype(np.int64),
         }

@@ -39,6 +39,7 @@ class Workload:
     unmixed : int
         Pairs that pass the screen, expected.
     restarts, steps : int
+        Fits of a pair, and their steps.
     members : int
         Fits in a stack.
     memory_gib : float
@@ -68,7 +69,7 @@ class Workload:
         each = f"{stacks:,} stacks of up to {self.members:,}" if stacks > 1 else "one stack"
         screened = "" if self.unmixed == self.pairs else f"about {self.unmixed:,} of "
         return (
-            f"{self.method}: {screened}{self.pairs:,} pairs x {self.restarts} restarts, "
+            f"{self.method}: {screened}{self.pairs:,} pairs x {self.restarts} fits, "
             f"{self.steps:,} steps each, in {each} on {self.device}; about "
             f"{self.memory_gib:.1f} GiB and {in_words(self.seconds)}"
         )
@@ -135,7 +136,8 @@ def expected_workload(
         kept = screen_pairs(x, order, some, screen, dependence).kept
         unmixed = max(1, round(float(kept.mean()) * len(pairs)))
     members = members_at_once(len(x), method, unmixing, target)
-    first = pairs[: min(unmixed, max(1, members // unmixing.restarts))]
+    per_pair = unmixing.fits_per_pair(method)
+    first = pairs[: min(unmixed, max(1, members // per_pair))]
     model = getattr(unmixing, method)
 
     def seconds(steps: int) -> float:
@@ -159,14 +161,14 @@ def expected_workload(
     few, more = seconds(_FEW), seconds(_SOME)
     step = max(more - few, 0.0) / (_SOME - _FEW)
     one_stack = max(few - _FEW * step, 0.0) + model.steps * step
-    held = min(members, unmixed * unmixing.restarts)
+    held = min(members, unmixed * per_pair)
     at_once = min(pairs_at_once(len(x), method, unmixing, target), unmixed)
-    disturbances = 4 * 2 * 4 * at_once * unmixing.restarts * len(x)
+    disturbances = 4 * 2 * 4 * at_once * per_pair * len(x)
     return Workload(
         method=method,
         pairs=len(pairs),
         unmixed=unmixed,
-        restarts=unmixing.restarts,
+        restarts=per_pair,
         steps=model.steps,
         members=held,
         memory_gib=(held * bytes_per_member(len(x), method, unmixing) + disturbances) / 2**30,

@@ -24,7 +24,7 @@ from causal_ivae.independence.hsic import (
     hsic_table,
     single_test,
 )
-from causal_ivae.independence.lowrank import cholesky
+from causal_ivae.independence.lowrank import decompose
 
 RANK = 100
 """Features of z at most; a quarter of the volumes if that is less."""
@@ -136,7 +136,9 @@ def _residuals(x: Tensor, y: Tensor, z: Tensor, blocks: Blocks, rank: int) -> tu
     average = one_hot(block).float().T / lengths[:, None]
     given = z[:, rows]
     # The kernel alone would not follow z to values far from the rest.
-    design = torch.cat([torch.ones_like(given[..., :1]), given, cholesky(given, rank)[0].mT], -1).mT
+    design = torch.cat(
+        [torch.ones_like(given[..., :1]), given, decompose(given, rank)[0].mT], -1
+    ).mT
 
     def scaled(series: Tensor) -> Tensor:
         values = series[:, rows]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 Kernel = Literal["gaussian", "distance"]
 
-MEDIAN_ROWS = 256
+MEDIAN_ROWS = 128
 """Rows from which the median distance of a longer block is taken."""
 
 
@@ -32,21 +32,27 @@ def squared_bandwidth(series: Tensor) -> Tensor:
     Notes
     -----
     Of a block longer than `MEDIAN_ROWS`, that many rows count, evenly spaced in the order of the
-    first feature: for one feature these are quantiles, whose median distance is that of the block
-    up to its discreteness.  Which rows they are does not depend on their order in time, so a
-    permuted or shifted block keeps its bandwidth, and no period of the series can hide.
+    first feature.  For one feature these are quantiles, whose median distance is that of the block
+    to half a per cent: each stands for its neighbours too, whose distances to it are as good as
+    zero.  Which rows they are does not depend on their order in time, so a permuted or shifted
+    block keeps its bandwidth, and no period of the series can hide.
     """
-    mean = 2.0 * series.var(-2, correction=0).sum(-1)
-    if series.shape[-2] > MEDIAN_ROWS:
-        series = _evenly_spaced(series)
-    length = series.shape[-2]
+    rows = series if series.shape[-2] <= MEDIAN_ROWS else _evenly_spaced(series)
+    length = rows.shape[-2]
     # Row d of all offsets up to half the length has the distances of i to i + d on the circle.
-    offsets = torch.cat([series, series], -2).unfold(-2, length, 1)[..., 1 : length // 2 + 1, :, :]
-    squared = (offsets[..., 0, :] - series[..., None, :, 0]).square_()
-    for feature in range(1, series.shape[-1]):
-        squared += (offsets[..., feature, :] - series[..., None, :, feature]).square_()
+    offsets = torch.cat([rows, rows], -2).unfold(-2, length, 1)[..., 1 : length // 2 + 1, :, :]
+    squared = (offsets[..., 0, :] - rows[..., None, :, 0]).square_()
+    for feature in range(1, rows.shape[-1]):
+        squared += (offsets[..., feature, :] - rows[..., None, :, feature]).square_()
+    distances = length * (length - 1) // 2
+    middle = (distances - 1) // 2
+    if rows is not series and rows.shape[-1] == 1:
+        middle -= length // 4
     # With an even length, half of the last offset repeats the other half.
-    median = _lower_median(squared.flatten(-2)[..., : length * (length - 1) // 2])
+    median = _smallest(squared.flatten(-2)[..., :distances], middle)
+    if bool((median > 0).all()):
+        return median
+    mean = 2.0 * series.var(-2, correction=0).sum(-1)
     return torch.where(median > 0, median, mean.clamp_min(1e-30))
 
 
@@ -81,14 +87,23 @@ def _evenly_spaced(series: Tensor) -> Tensor:
     """Take `MEDIAN_ROWS` rows at even steps in the order of the first feature."""
     steps = torch.arange(MEDIAN_ROWS, device=series.device)
     middle = (2 * steps + 1) * series.shape[-2] // (2 * MEDIAN_ROWS)
+    if series.shape[-1] == 1:
+        return _sorted(series[..., 0])[..., middle, None]
     rows = series[..., 0].argsort(-1)[..., middle, None]
     return series.gather(-2, rows.expand(*rows.shape[:-1], series.shape[-1]))
 
 
-def _lower_median(values: Tensor) -> Tensor:
-    """Return the lower median over the last axis."""
+def _sorted(values: Tensor) -> Tensor:
+    """Sort the last axis."""
     if values.device.type != "cpu":
-        return values.median(-1).values
-    # The same number as torch's, which takes several times as long.
-    middle = (values.shape[-1] - 1) // 2
-    return torch.from_numpy(np.partition(values.numpy(), middle, axis=-1)[..., middle].copy())
+        return values.sort(-1).values
+    # Torch takes several times as long.
+    return torch.from_numpy(np.sort(values.numpy(), axis=-1))
+
+
+def _smallest(values: Tensor, index: int) -> Tensor:
+    """Return the number of the last axis that has so many before it once sorted."""
+    if values.device.type != "cpu":
+        return values.kthvalue(index + 1, -1).values
+    # Torch takes several times as long.
+    return torch.from_numpy(np.partition(values.numpy(), index, axis=-1)[..., index].copy())

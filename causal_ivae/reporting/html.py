@@ -20,6 +20,8 @@ from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, 
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
 
+FIT_NAMES = ("x → y", "y → x")
+"""What the fits of a pair are called where they are no restarts."""
 _CROWDED = 30  # edges that a circle shows no longer
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
@@ -167,6 +169,8 @@ def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...])
         "edges": tables.edge_rows(method),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(method),
+        "fit_names": FIT_NAMES if name == "structural" else (),
+        "evidence": tables.evidence_rows(method),
         "fits": fits.fits_sentence(method),
         "fit_reasons": fits.reason_counts(method),
         "fit_rows": fits.fit_rows(method),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from causal_ivae.config import IVAESettings, Null, Pipeline, TCLSettings
+from causal_ivae.config import IVAESettings, Null, Pipeline, StructuralSettings, TCLSettings
 from causal_ivae.reporting.wording import count, listed
 
 _NULLS: dict[Null, str] = {
@@ -102,11 +102,13 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
         *_data(settings, realised),
         *_segments(settings, realised),
         *_screen(settings),
+        *(_structural(settings, realised) if "structural" in realised.methods else []),
         *(_ivae(settings, realised) if "ivae" in realised.methods else []),
         *(_tcl(settings, realised) if "tcl" in realised.methods else []),
         *_diagnostics(realised),
         *_tests(settings),
-        *_decision(settings),
+        *(_probability(settings) if "structural" in realised.methods else []),
+        *(_decision(settings) if {"ivae", "tcl"} & set(realised.methods) else []),
         *_prior(settings, realised),
         *(_group(settings, realised) if realised.n_subjects is not None else []),
         *_software(realised),
@@ -167,6 +169,28 @@ def _segments(settings: Pipeline, realised: Realised) -> list[str]:
     ]
 
 
+def _structural(settings: Pipeline, realised: Realised) -> list[str]:
+    model = settings.unmixing.structural
+    held = (
+        f"in {count(model.folds, 'fold')}, each judged on the segments that it was not trained on"
+        if model.folds > 1
+        else "on all segments"
+    )
+    return [
+        f"For every pair of regions ({count(realised.n_pairs, 'pair')}), the structural equations "
+        "of either direction [@monti2019] were fitted by exact likelihood, as the noiseless case "
+        "of the identifiable variational autoencoder [@khemakhem2020]: each disturbance is an "
+        "increasing function of its region, given the cause where there is one, with a "
+        f"{_WORDS[model.prior]} law whose {_WORDS[model.modulates]} varied between segments. The "
+        "effect depended on its cause linearly, or through a network of "
+        f"{count(model.hidden, 'unit')} a layer and {count(model.layers, 'piecewise function')} "
+        "[@mueller2019]; the linear form was taken where it predicted nearly as well and told "
+        "the directions further apart.",
+        f"Both were fitted {held} (Adam [@kingma2015], {_steps(model)}, batches of "
+        f"{model.batch_size}, learning rate {model.learning_rate:g}).",
+    ]
+
+
 def _ivae(settings: Pipeline, realised: Realised) -> list[str]:
     model, restarts = settings.unmixing.ivae, settings.unmixing.restarts
     noise = (
@@ -199,7 +223,7 @@ def _ivae(settings: Pipeline, realised: Realised) -> list[str]:
 
 def _tcl(settings: Pipeline, realised: Realised) -> list[str]:
     model, restarts = settings.unmixing.tcl, settings.unmixing.restarts
-    again = "For comparison, the" if "ivae" in realised.methods else "The"
+    again = "The" if realised.methods == ("tcl",) else "For comparison, the"
     return [
         f"{again} disturbances of each pair were estimated by time-contrastive learning "
         f"[@hyvarinen2016]: a network of {model.layers} layers with {model.hidden} maxout units "
@@ -210,7 +234,7 @@ def _tcl(settings: Pipeline, realised: Realised) -> list[str]:
     ]
 
 
-def _steps(model: IVAESettings | TCLSettings) -> str:
+def _steps(model: IVAESettings | TCLSettings | StructuralSettings) -> str:
     if not model.patience:
         return f"{model.steps:,} steps"
     return f"up to {model.steps:,} steps, fewer where {model.patience:.0%} of them brought no gain"
@@ -219,11 +243,11 @@ def _steps(model: IVAESettings | TCLSettings) -> str:
 def _diagnostics(realised: Realised) -> list[str]:
     collapse = "a disturbance collapsed to its prior, " if "ivae" in realised.methods else ""
     return [
-        "Of each pair, the restart with the best objective was called not identifiable if the "
+        "Of each pair, the fit with the best objective was called not identifiable if the "
         "number of segments, or the rank beyond sampling error of the differences that they make "
         "to the disturbances' distributions, was below what the identifiability theorem requires "
         "[@khemakhem2020]; it was called doubtful if a disturbance hardly changed with the "
-        f"segment, {collapse}or training had not converged. Disagreement of restarts and "
+        f"segment, {collapse}or training had not converged. Disagreement of fits and "
         "dependence left between the disturbances given the segment were noted."
     ]
 
@@ -264,6 +288,18 @@ def _tests(settings: Pipeline) -> list[str]:
         "Independence of each region from each disturbance, given the segments, was tested with "
         "the Hilbert-Schmidt independence criterion [@gretton2005; @gretton2007] computed within "
         f"segments and pooled; the null distribution came from {null}."
+    ]
+
+
+def _probability(settings: Pipeline) -> list[str]:
+    decision = settings.decision
+    return [
+        "The structural fits gave each pair the probabilities of both directions, of no edge and "
+        "of none of these, by a logistic model of the gain in likelihood of one direction over "
+        "the other, its statistic over stretches of volumes [@vuong1989], and the dependence "
+        "that either leaves between the disturbances; the model was calibrated on simulated "
+        f"pairs. A direction needed a probability of {decision.confidence:g}, and dependence of "
+        f"the two regions at level {decision.alpha:g}."
     ]
 
 

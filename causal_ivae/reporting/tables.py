@@ -69,6 +69,23 @@ class PairTests:
 
 
 @dataclass(frozen=True)
+class EvidenceRow:
+    """Probabilities of one pair, and what they come from."""
+
+    x: str
+    y: str
+    forward: float
+    backward: float
+    none: float
+    unknown: float
+    mechanism: str
+    gain: float
+    statistic: float
+    residual_forward: float
+    residual_backward: float
+
+
+@dataclass(frozen=True)
 class SegmentRow:
     """One segment of one run; volumes count from 0 as acquired."""
 
@@ -201,6 +218,32 @@ def pair_tests(method: MethodRecord) -> list[PairTests]:
         PairTests(x, y, *dependence.get((x, y), missing), tuple(by_pair.get((x, y), ())))
         for x, y in pairs
     ]
+
+
+def evidence_rows(method: MethodRecord) -> list[EvidenceRow]:
+    """Return what speaks for either direction of every pair; empty for other methods."""
+    if method.evidence is None:
+        return []
+    edges = with_names(method.edges).set_index(["x", "y"])
+    rows = []
+    for row in with_names(method.evidence).to_dict("records"):
+        edge = edges.loc[(row["x"], row["y"])]
+        rows.append(
+            EvidenceRow(
+                x=row["x"],
+                y=row["y"],
+                forward=edge["probability_forward"],
+                backward=edge["probability_backward"],
+                none=edge["probability_none"],
+                unknown=edge["probability_unknown"],
+                mechanism=row["mechanism"],
+                gain=row["gain"],
+                statistic=row["statistic"],
+                residual_forward=row["residual_forward"],
+                residual_backward=row["residual_backward"],
+            )
+        )
+    return rows
 
 
 def segment_rows(record: UnitRecord) -> list[SegmentRow]:

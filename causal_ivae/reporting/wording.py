@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-METHOD_NAMES = {"ivae": "iVAE", "tcl": "TCL"}
+METHOD_NAMES = {"structural": "Structural flow", "ivae": "iVAE", "tcl": "TCL"}
 ICA_NAMES = {"fastica": "FastICA", "score_matching": "score matching"}
 MISSING = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"

@@ -35,6 +35,11 @@ from causal_ivae.unmixing.training import Progress, Watch, train
 
 _ARRAYS_PER_SPLINE = 12
 """Arrays of a number per row that an increasing function of the structural flow leaves."""
+_IN_CACHE = 2**19
+"""Activations of one layer of a stack, on a CPU: with more than its caches hold, a step of wide
+networks takes a third longer."""
+_MOST_ON_CPU = 64
+"""Members of a stack on a CPU; more are not faster."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Fit:
     curve_steps : ndarray, shape (points,), int64
     curves : ndarray, shape (members, points), float64
         Mean objective on the minibatches up to each of `curve_steps`.
+    taken : ndarray, shape (members,), int64
+        Steps that each member learned for, of the training that counts.
     retried : ndarray, shape (members,), bool
         Training diverged, and was done again from a fresh seed at half the rate.
     modulation : ndarray or None, shape (members, n_segments, n_components, 2), float64
@@ -65,6 +72,7 @@ class Fit:
     slope: NDArray[np.float64]
     curve_steps: NDArray[np.int64]
     curves: NDArray[np.float64]
+    taken: NDArray[np.int64]
     retried: NDArray[np.bool_]
     modulation: NDArray[np.float64] | None = None
     kl: NDArray[np.float64] | None = None
@@ -79,6 +87,7 @@ class Fit:
             objective=self.objective[members],
             slope=self.slope[members],
             curves=self.curves[members],
+            taken=self.taken[members],
             retried=self.retried[members],
             modulation=None if self.modulation is None else self.modulation[members],
             kl=None if self.kl is None else self.kl[members],
@@ -191,7 +200,7 @@ def fit_stack(
     """
     model = build(seeds)
     optimise = partial(train, values=values, u=u, order_seed=order_seed)
-    steps, curves, final = optimise(
+    steps, curves, final, taken = optimise(
         model, columns, settings, kept=kept, progress=progress, watch=watch
     )
     failed = np.isnan(final)
@@ -201,7 +210,8 @@ def fit_stack(
         slower = settings.model_copy(update={"learning_rate": 0.5 * settings.learning_rate})
         chosen = torch.as_tensor(which, device=columns.device)
         counted = None if kept is None else kept[chosen]
-        _, curves[which], final[which] = optimise(again, columns[chosen], slower, kept=counted)
+        _, *renewed = optimise(again, columns[chosen], slower, kept=counted)
+        curves[which], final[which], taken[which] = renewed
         model.put(chosen, again)
     with torch.inference_mode():
         x = values[:, columns].transpose(0, 1)
@@ -212,6 +222,7 @@ def fit_stack(
             slope=_last_slope(steps, curves),
             curve_steps=steps,
             curves=curves,
+            taken=taken,
             retried=failed,
             modulation=_modulation(model),
             kl=model.kl_per_component(x, u).double().cpu().numpy()
@@ -316,6 +327,7 @@ def joined(fits: Sequence[Fit]) -> Fit:
         objective=join("objective"),
         slope=join("slope"),
         curves=join("curves"),
+        taken=join("taken"),
         retried=join("retried"),
         modulation=join("modulation"),
         kl=join("kl"),
@@ -349,12 +361,7 @@ def pairs_at_once(
         As in `members_at_once`.
     """
     members = members_at_once(n_times, method, settings, device)
-    return max(1, members // fits_per_pair(method, settings))
-
-
-def fits_per_pair(method: Method, settings: UnmixingSettings) -> int:
-    """Return how many members of a stack a pair takes: restarts, or folds of both directions."""
-    return 2 * settings.structural.folds if method == "structural" else settings.restarts
+    return max(1, members // settings.fits_per_pair(method))
 
 
 def members_at_once(
@@ -370,8 +377,11 @@ def members_at_once(
     device : torch.device
     """
     chunk = max(1, int(settings.memory_gib * 2**30 / bytes_per_member(n_times, method, settings)))
-    # On a CPU a stack whose activations stay in cache is faster than a larger one.
-    return min(chunk, 64) if device.type == "cpu" else chunk
+    if device.type != "cpu":
+        return chunk
+    model: IVAESettings | TCLSettings = getattr(settings, method)
+    in_cache = max(1, _IN_CACHE // (_width(model) * min(model.batch_size, n_times)))
+    return min(chunk, in_cache, _MOST_ON_CPU)
 
 
 def bytes_per_member(n_times: int, method: Method, settings: UnmixingSettings) -> int:
@@ -381,8 +391,13 @@ def bytes_per_member(n_times: int, method: Method, settings: UnmixingSettings) -
         numbers = 3 * flow.hidden + _ARRAYS_PER_SPLINE * (flow.layers + 1)
         return 4 * numbers * max(n_times, 2 * flow.batch_size)
     model: IVAESettings | TCLSettings = getattr(settings, method)
-    width = model.hidden * (model.maxout if isinstance(model, TCLSettings) else 2)
+    width = _width(model) * (1 if isinstance(model, TCLSettings) else 2)
     return 4 * 6 * model.layers * width * max(n_times, 2 * model.batch_size)
+
+
+def _width(model: IVAESettings | TCLSettings) -> int:
+    """Return the columns of the widest layer."""
+    return model.hidden * (model.maxout if isinstance(model, TCLSettings) else 1)
 
 
 def _last_slope(steps: NDArray[np.int64], curves: NDArray[np.float64]) -> NDArray[np.float64]:

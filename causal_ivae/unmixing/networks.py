@@ -18,6 +18,8 @@ from causal_ivae.unmixing.draws import uniform
 _NARROW = 16
 """Columns below which a product's transpose is several times faster."""
 
+_TINY = float(torch.finfo(torch.float32).tiny)
+
 Activation = Literal["leaky_relu", "xtanh"]
 
 
@@ -109,7 +111,10 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (members, rows, features_in) to (members, rows, features_out)."""
-        return affine(x, self.weight, self.bias)
+        if 1 in self.weight.shape[1:]:
+            return affine(x, self.weight, self.bias)
+        out: Tensor = _Affine.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return out
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -124,6 +129,30 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return torch.baddbmm(bias.mT, weight.mT, x.mT).mT
     # Faster than baddbmm, which copies the bias to every row first.
     return torch.bmm(x, weight).add_(bias)
+
+
+def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
+    """Return the gradient of the weight from that of x @ weight."""
+    if gradient.shape[-1] < _NARROW:
+        return torch.bmm(gradient.mT, x).mT
+    return torch.bmm(x.mT, gradient)
+
+
+class _Affine(torch.autograd.Function):
+    """`affine` with the faster products in the gradient too."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return x @ weight + bias."""
+        context.save_for_backward(x, weight)
+        return affine(x, weight, bias)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Return the gradients of x, weight and bias."""
+        x, weight = context.saved_tensors
+        of_x = torch.bmm(gradient, weight.mT) if context.needs_input_grad[0] else None
+        return of_x, _weight_gradient(gradient, x), gradient.sum(1, keepdim=True)
 
 
 class _LeakyNetwork(torch.autograd.Function):
@@ -146,9 +175,12 @@ class _LeakyNetwork(torch.autograd.Function):
         inputs = []
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             inputs.append(x)
-            x = affine(x, weight, bias)
-            if i == 0 and table is not None and u is not None:
-                x += look_up(table, u)
+            if i or table is None or u is None:
+                x = affine(x, weight, bias)
+            elif weight.shape[1] == 1:
+                x = look_up(table + bias, u).addcmul_(x, weight)
+            else:
+                x = look_up(table + bias, u).baddbmm_(x, weight)
             if i < len(weights) - 1:
                 x = nn.functional.leaky_relu_(x, slope)
         context.slope = slope
@@ -165,13 +197,11 @@ class _LeakyNetwork(torch.autograd.Function):
         of_table = None
         for i in reversed(range(len(weights))):
             x, weight = inputs[i], weights[i]
-            narrow = weight.shape[2] < _NARROW
-            of_weight = torch.bmm(gradient.mT, x).mT if narrow else torch.bmm(x.mT, gradient)
-            of_layers[:0] = of_weight, gradient.sum(1, keepdim=True)
-            if i == 0:
-                if context.rows_of_table:
-                    of_table = add_up(gradient, u, context.rows_of_table)
-            else:
+            if i == 0 and context.rows_of_table:
+                of_table = add_up(gradient, u, context.rows_of_table)
+            of_bias = (gradient if of_table is None else of_table).sum(1, keepdim=True)
+            of_layers[:0] = _weight_gradient(gradient, x), of_bias
+            if i:
                 gradient = torch.bmm(gradient, weight.mT)
                 torch.ops.aten.leaky_relu_backward.grad_input(
                     gradient, x, context.slope, True, grad_input=gradient
@@ -282,5 +312,11 @@ class _Largest(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Return the gradient of x."""
         x, largest = context.saved_tensors
-        apart = x.view(*x.shape[:-1], -1, largest.shape[-1])
-        return (gradient[..., None, :] * (apart == largest[..., None, :])).view(x.shape), None
+        of_x = torch.empty_like(x)
+        pieces = x.shape[-1] // largest.shape[-1]
+        for piece, of_piece in zip(x.chunk(pieces, -1), of_x.chunk(pieces, -1), strict=True):
+            # Six times as fast as a product with where the piece is the largest.
+            torch.ops.aten.threshold_backward.grad_input(
+                gradient, piece - largest, -_TINY, grad_input=of_piece
+            )
+        return of_x, None

@@ -176,9 +176,13 @@ class Schedule:
 
     def done(self, step: int) -> Tensor:
         """Return who learns nothing any more, shape (members,)."""
+        return step >= self.taken_by()
+
+    def taken_by(self) -> Tensor:
+        """Return the steps after which each member is done, as far as is known, (members,)."""
         if not self._settings.patience:
-            return torch.zeros_like(self._best, dtype=torch.bool)
-        return step >= self._falls_from + self._fall
+            return torch.full_like(self._gained, self._settings.steps)
+        return self._falls_from + self._fall
 
     def worth_keeping(self, step: int) -> Tensor | None:
         """Return who is left, shape (members,), int64; None where too few are done."""
@@ -211,7 +215,7 @@ def train(
     kept: Tensor | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Train a stack with Adam and a cosine schedule.
 
     Parameters
@@ -227,6 +231,8 @@ def train(
         Mean objective on the minibatches up to each of `curve_steps`.
     final : ndarray, shape (members,), float64
         Objective on all rows at the end; NaN for a member whose training diverged.
+    taken : ndarray, shape (members,), int64
+        Steps that each member learned for.
     """
     with torch.no_grad():
         model.start(values[:, columns].transpose(0, 1), u)
@@ -241,6 +247,7 @@ def train(
     order = _order(len(values), settings, order_seed).to(values.device)
     stack, place = model, torch.arange(len(columns), device=values.device)
     optimizer, schedule = PackedAdam(stack, decay), Schedule(settings, len(columns), values.device)
+    taken = schedule.taken_by()
     step = 0
     for point, stop in enumerate(curve_steps.tolist()):
         if not len(place):
@@ -258,6 +265,7 @@ def train(
         schedule.note(step, curves[place, point])
         if stack is not model:
             model.put(place, stack)
+        taken[place] = schedule.taken_by()
         left = schedule.worth_keeping(step)
         if left is not None:
             optimizer, stack = optimizer.taken(stack, left)
@@ -269,7 +277,7 @@ def train(
             progress(step / settings.steps if len(place) else 1.0)
     final = _evaluate(model, values, columns, u)
     final[~(np.isfinite(final) & (final >= least))] = np.nan
-    return curve_steps, curves.double().cpu().numpy(), final
+    return curve_steps, curves.double().cpu().numpy(), final, taken.long().cpu().numpy()
 
 
 def _order(n_times: int, settings: ModelSettings, seed: int) -> Tensor:

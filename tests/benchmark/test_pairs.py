@@ -7,11 +7,12 @@ import pytest
 from causal_ivae.benchmark.ours import by_rule, judge_pairs, quick_settings
 from causal_ivae.benchmark.pairs import Cells, PairsCase, simulate
 from causal_ivae.benchmark.pairs_figure import draw_pairs
-from causal_ivae.benchmark.pairs_summary import as_blocks, summarise
+from causal_ivae.benchmark.pairs_summary import as_blocks, calibrate, summarise
 from causal_ivae.benchmark.rivals import RIVALS, Rival
 from causal_ivae.cli import main
 from causal_ivae.config import METHODS
 from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
 from causal_ivae.errors import SettingsError
 
 QUICK = ["--quick", "--nprocs", "1", "--layers", "1", "--pairs", "2"]
@@ -128,7 +129,7 @@ def test_shares_count_abstention_as_wrong_and_claims_on_pairs_without_direction(
                 ("x->y", "x->y", 0.5, 0.95),
                 ("y->x", "x->y", 0.2, 0.95),
                 ("y->x", "undecided", -0.2, 0.6),
-                ("y->x", "none", 0.1, 0.9),
+                ("y->x", "none", 0.0, 0.9),
             ],
         )
         + rows("cyclic", "a", [("cyclic", "x->y", 0.1, 0.9), ("cyclic", "undecided", 0.1, 0.5)])
@@ -139,14 +140,37 @@ def test_shares_count_abstention_as_wrong_and_claims_on_pairs_without_direction(
     assert directed["correct"] == 0.25
     assert directed["decided"] == 0.5
     assert directed["right_of_decided"] == 0.5
-    assert directed["sign_right"] == 0.5
+    assert directed["sign_right"] == 2.5 / 4
     assert directed["correct_low"] < 0.25 < directed["correct_high"]
-    assert directed["ece"] == pytest.approx(0.45)
     assert summary.loc["cyclic", "decided"] == 0.5
     assert summary.loc["independent", "correct"] == 1.0
-    text = as_blocks(summary.reset_index())
+    (errors,) = calibrate(table).to_dict("records")
+    # Three directions are claimed, with .95, .95 and .9, and one of them is right.
+    assert errors["directions"] == 3
+    assert errors["ece_directions"] == pytest.approx(2.8 / 3 - 1 / 3)
+    assert errors["ece_outcomes"] is None
+    text = as_blocks(summary.reset_index(), calibrate(table))
+    assert "Expected calibration errors" in text
     assert "network, cyclic, 8 segments: a direction claimed (wrong) of 2 pairs" in text
     assert len(draw_pairs(table, summary.reset_index()).axes) == 6
+
+
+def test_the_largest_probability_is_set_against_the_truth():
+    outcomes = [("x->y", "x->y", 0.5, 0.9), ("y->x", "undecided", -0.2, 0.5)]
+    table = pd.DataFrame(
+        rows("directed", "a", outcomes)
+        + rows("cyclic", "a", [("cyclic", "undecided", 0.1, 0.5)])
+        + rows("independent", "a", [("none", "none", 0.1, 0.9)])
+    )
+    table[list(PROBABILITY_COLUMNS)] = [
+        [0.1, 0.9, 0.0, 0.0],
+        [0.3, 0.5, 0.2, 0.0],
+        [0.9, 0.1, 0.0, 0.0],
+        [0.1, 0.0, 0.0, 0.9],
+    ]
+    (errors,) = calibrate(table).to_dict("records")
+    # Three times .9 and right; once .5 and wrong.
+    assert errors["ece_outcomes"] == pytest.approx((3 * 0.1 + 0.5) / 4)
 
 
 def test_a_failing_method_is_told_and_the_others_are_there(tmp_path, monkeypatch, capsys):

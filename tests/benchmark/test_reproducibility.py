@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from causal_ivae.benchmark.agreement import Graphs, agreement, curve, permutations_of
-from causal_ivae.benchmark.reproducibility import PartCase, Study, load, pooled
+from causal_ivae.benchmark.study import Study, load_study, pooled
 from causal_ivae.cli import main
 from causal_ivae.derivatives import read_json, read_table
 
@@ -92,10 +92,10 @@ def test_our_methods_abstain_and_it_is_told(tmp_path, data, capsys):
 
 
 def test_parts_share_nothing_and_keep_segments(data):
-    subjects = load(Study(data, None, 65.0))
+    subjects = load_study(Study(data, "", None, 65.0))
 
     def part(comparison, name, split=0):
-        return pooled(subjects, PartCase(comparison, name, split, "tcl", 0, 1), seed=0)
+        return pooled(subjects, comparison, name, split, seed=0)
 
     one, other = part("subjects", "one half"), part("subjects", "other half")
     assert len(one[0]) == len(other[0]) == 3 * 260

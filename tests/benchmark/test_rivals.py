@@ -120,6 +120,6 @@ def test_a_method_has_the_settings_it_depends_on_and_no_others():
 def test_remarks_tell_which_rows_and_who_never_abstains():
     assert remarks(("tcl", "anm", "hs-tanh", "coin")) == [
         "anm sees at most 400 rows, taken at random.",
-        "Never abstaining: hs-tanh, coin.",
+        "Never abstaining: anm, hs-tanh, coin.",
     ]
     assert remarks(("tcl", "direct-lingam")) == []

@@ -75,6 +75,7 @@ def test_tables_have_their_columns_and_every_test(method, three_regions):
     assert tuple(result.diagnostics.columns) == tuple(DIAGNOSTIC_COLUMNS)
     assert result.diagnostics[["x", "y"]].equals(result.edges[["x", "y"]])
     assert (result.restarts[["retried", "diverged"]] == 0).all(axis=None)
+    assert (result.restarts["steps"] == 60).all()
     assert len(result.edges) == 3
     assert len(result.tests) == 3 + 3 * 2 * 4
     four = result.tests[(result.tests["restart"] == 1) & (result.tests["x"] == "b")]

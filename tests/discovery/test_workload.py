@@ -51,7 +51,7 @@ def test_more_of_everything_takes_longer_and_memory_has_its_bound():
     small = expect(values, segments, settings(100))
     assert expect(values, segments, settings(2000)).seconds > 4 * small.seconds
     assert 0 < small.memory_gib < UnmixingSettings().memory_gib + 0.1
-    assert "15 pairs x 4 restarts, 100 steps each, in one stack on cpu" in small.sentence()
+    assert "15 pairs x 4 fits, 100 steps each, in one stack on cpu" in small.sentence()
 
 
 def test_the_share_that_passes_the_screen_is_counted():
@@ -89,6 +89,6 @@ def test_durations_in_words(seconds, words):
 def test_sentence():
     load = Workload("ivae", 4950, 990, 8, 2000, 64, 1.25, 3600.0, "cpu")
     assert load.sentence() == (
-        "ivae: about 990 of 4,950 pairs x 8 restarts, 2,000 steps each, in 124 stacks of up to "
+        "ivae: about 990 of 4,950 pairs x 8 fits, 2,000 steps each, in 124 stacks of up to "
         "64 on cpu; about 1.2 GiB and 60 min"
     )

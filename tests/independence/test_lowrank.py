@@ -17,7 +17,7 @@ from causal_ivae.independence.lowrank import (
     LOW_RANK_ROWS,
     TOLERANCE,
     GramFactors,
-    cholesky,
+    decompose,
 )
 
 NULLS = ("gamma", "permutation", "circular_shift", "wild_bootstrap")
@@ -45,7 +45,7 @@ def test_factors_leave_out_a_trace_of_at_most_the_tolerance(law, n_features):
     series = standardised(0, 2, 1, 1, 500, n_features, law=law)
     kernels = GramFactors.of(series, series, rank=300).compressed()
     assert kernels.reached.all()
-    assert kernels.first.shape[-2] < cholesky(series, 300)[0].shape[-2]
+    assert kernels.first.shape[-2] < decompose(series, 300)[0].shape[-2]
     gram = centred_gram(series).double()
     left_out = gram - (kernels.first.mT @ kernels.first).double()
     trace = left_out.diagonal(dim1=-2, dim2=-1).sum(-1)
@@ -53,8 +53,23 @@ def test_factors_leave_out_a_trace_of_at_most_the_tolerance(law, n_features):
     assert (torch.linalg.eigvalsh(left_out) >= -ROUNDING * 500).all()
 
 
+def pivots(series: torch.Tensor) -> int:
+    """Return how many columns were found one by one."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        assert decompose(series, 300)[1].all()
+    return sum(event.key == "aten::baddbmm" and event.count for event in profiler.key_averages())
+
+
+@pytest.mark.parametrize("n_times", [300, 3000])
+def test_a_grid_is_enough_but_for_outliers(n_times):
+    series = torch.stack([standardised(0, n_times, 1), standardised(1, n_times, 1, law="laplace")])
+    assert pivots(series[:1]) == pivots(0.02 * series[1:] + 5.0) == 0
+    series[1, 7] = 400.0
+    assert pivots(series) == 1
+
+
 def test_factors_stop_at_the_rank_allowed():
-    factors, reached = cholesky(standardised(1, 3, 400, 1), 6)
+    factors, reached = decompose(standardised(1, 3, 400, 1), 6)
     assert factors.shape == (3, 6, 400)
     assert not reached.any()
 
@@ -179,7 +194,7 @@ def median_of_all(values: torch.Tensor) -> float:
     return torch.pdist(values.double()).square().median().item()
 
 
-@pytest.mark.parametrize("length", [9, 100, 255, MEDIAN_ROWS])
+@pytest.mark.parametrize("length", [9, 100, 127, MEDIAN_ROWS])
 @pytest.mark.parametrize("n_features", [1, 3])
 def test_bandwidth_of_a_short_block_is_the_median_of_all_distances(length, n_features):
     series = standardised(12, length, n_features)
@@ -190,7 +205,7 @@ def test_bandwidth_of_a_short_block_is_the_median_of_all_distances(length, n_fea
 def test_bandwidth_of_a_long_block_is_close_and_knows_no_order(law):
     series = standardised(13, 1500, 1, law=law)
     bandwidth = squared_bandwidth(series)
-    assert bandwidth.item() == pytest.approx(median_of_all(series), rel=0.02)
+    assert bandwidth.item() == pytest.approx(median_of_all(series), rel=0.01)
     assert torch.equal(squared_bandwidth(series.roll(77, 0)), bandwidth)
     assert torch.equal(squared_bandwidth(series.flip(0)), bandwidth)
 

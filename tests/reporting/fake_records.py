@@ -67,7 +67,9 @@ def method_record(
                     value = float(rng.choice([0.001, rng.uniform()]))
                     tests.append((x, y, restart, first, second, 2.0, 1.0, value))
             vote = str(rng.choice(["x->y", "y->x", "none", "inconclusive"]))
-            members.append((x, y, restart, vote, score + rng.normal(0, 0.1), -2.1, 0.004, 0, 0))
+            members.append(
+                (x, y, restart, vote, score + rng.normal(0, 0.1), -2.1, 0.004, 1500, 0, 0)
+            )
             level = rng.normal(-2.2, 0.15)
             for step in range(0, 1500, 50):
                 noise = rng.normal(0, 0.03)

@@ -59,6 +59,7 @@ def fit_of(z, u=None, *, law="gaussian", statistics=1, **changes) -> Fit:
         slope=np.zeros(members),
         curve_steps=np.array([500, 1000]),
         curves=np.zeros((members, 2)),
+        taken=np.full(members, 1000),
         retried=np.zeros(members, dtype=bool),
         modulation=modulation,
     )

@@ -20,7 +20,13 @@ from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing import ensemble, training
 from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ensemble import fit_stack, make_model, resolve_device, unmix_pairs
+from causal_ivae.unmixing.ensemble import (
+    fit_stack,
+    make_model,
+    members_at_once,
+    resolve_device,
+    unmix_pairs,
+)
 from causal_ivae.unmixing.model import Auxiliary, StackedModel
 
 CPU = torch.device("cpu")
@@ -110,8 +116,21 @@ def test_a_pair_is_the_same_whatever_shares_its_stack(method, data, monkeypatch)
     in_chunks = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
     assert torch.equal(together.disturbances, in_chunks.disturbances)
     np.testing.assert_array_equal(together.objective, in_chunks.objective)
-    for name in ("slope", "curves", "retried", "kl", "modulation"):
+    for name in ("slope", "curves", "taken", "retried", "kl", "modulation"):
         np.testing.assert_array_equal(getattr(together, name), getattr(in_chunks, name))
+
+
+def test_wide_networks_make_small_stacks_on_a_cpu():
+    sizes = [
+        members_at_once(1200, "ivae", short("ivae", hidden=hidden, batch_size=batch), CPU)
+        for hidden, batch in ((32, 128), (100, 256), (1000, 256), (1000, 10**6))
+    ]
+    assert sizes[0] == 64
+    assert 10 <= sizes[1] <= 25
+    assert sizes[2] == 2
+    assert sizes[3] == 1
+    gpu = members_at_once(1200, "ivae", short("ivae", hidden=100), torch.device("cuda"))
+    assert gpu > 64
 
 
 @every_method

@@ -13,6 +13,7 @@ from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.mixtures import simulate_binary
 from causal_ivae.simulate.sources import segment_sources
+from causal_ivae.unmixing import training
 from causal_ivae.unmixing.estimators import IVAE, TCL, VAE, FastICA, FlowIVAE
 from causal_ivae.unmixing.matching import mean_correlation
 
@@ -116,6 +117,13 @@ def test_grammar(case, tmp_path):
 
 
 @every_stacked
+def test_a_fit_that_gains_nothing_ends(case, monkeypatch):
+    monkeypatch.setattr(training, "_GAIN", 100.0)
+    model = clone(case.model).set_params(steps=50, patience=0.1).fit(*case.data())
+    assert 10 <= model.n_iter_ < 20
+
+
+@every_stacked
 def test_what_a_fit_leaves_is_saved_and_read_back(case, tmp_path):
     x, u = case.data()
     model = clone(case.model).fit(x, u)
@@ -123,12 +131,12 @@ def test_what_a_fit_leaves_is_saved_and_read_back(case, tmp_path):
     text = (tmp_path / "model.json").read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     loaded = type(model).load(str(tmp_path / "model.safetensors"))
-    for name in ("objective_", "slope_", "diagnostics_", "_auxiliary_"):
+    for name in ("objective_", "slope_", "n_iter_", "diagnostics_", "_auxiliary_"):
         assert getattr(loaded, name) == getattr(model, name), name
     for name in ("restart_objectives_", "retried_", "training_curve_", "mean_", "scale_"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
     assert model.training_curve_.shape == (8, 2)
-    assert model.training_curve_[-1, 0] == 8
+    assert model.training_curve_[-1, 0] == model.n_iter_ == 8
     assert model.restart_objectives_.shape == (model.restarts,)
     if hasattr(model, "log_likelihood"):
         value = model.log_likelihood(x, u)

@@ -55,9 +55,11 @@ def counted(monkeypatch):
 @every_model
 def test_members_that_are_done_leave_the_stack(settings, data, counted, monkeypatch):
     monkeypatch.setattr(training, "_GAIN", 0.1)
-    fit(settings, data, list(range(8)), [0, 1] * 4)
+    _, fitted = fit(settings, data, list(range(8)), [0, 1] * 4)
     assert counted[0] == 8
-    assert sum(counted) < 8 * settings.steps
+    assert fitted.taken.sum() <= sum(counted) < 8 * settings.steps
+    last = len(counted)
+    assert fitted.taken.max() <= last < fitted.taken.max() + settings.steps / 4
     assert sorted(counted, reverse=True) == counted
 
 
@@ -70,14 +72,16 @@ def test_a_member_is_the_same_alone_and_in_a_stack_that_shrinks(settings, data, 
         _, alone = fit(settings, data, seeds[i : i + 1], pairs[i : i + 1])
         assert torch.equal(alone.disturbances[0], together.disturbances[i])
         assert alone.objective[0] == together.objective[i]
+        assert alone.taken[0] == together.taken[i]
         np.testing.assert_array_equal(alone.curves[0], together.curves[i])
     assert shrunk or not isinstance(settings, IVAESettings)
 
 
 @every_model
 def test_without_patience_nobody_leaves(settings, data, counted):
-    fit(settings.model_copy(update={"patience": 0.0}), data, [1, 2], [0, 1])
+    _, fitted = fit(settings.model_copy(update={"patience": 0.0}), data, [1, 2], [0, 1])
     assert counted == [2] * settings.steps
+    assert fitted.taken.tolist() == [settings.steps] * 2
 
 
 def test_ending_early_costs_little(data):
@@ -96,6 +100,7 @@ def test_a_schedule_holds_falls_and_ends():
         schedule.note(step, torch.tensor([float(step), 0.0]))
     assert schedule.done(29).tolist() == [False, False]
     assert schedule.done(30).tolist() == [False, True]
+    assert schedule.taken_by().tolist() == [100.0, 30.0]
     shares = torch.stack([schedule.rate(step)[1] for step in range(100)])
     assert schedule.rate(0)[0] == 0.5
     assert (shares[:81, 0] == 1).all()  # falls in time for the last step

@@ -108,6 +108,8 @@ class IVAE(_Autoencoder):
         Of leaky ReLU below zero, and of the linear part of xtanh.
     steps, batch_size, learning_rate : int, int, float
         Adam with a cosine schedule.
+    patience : float
+        Share of the steps without a gain after which a fit ends; 0 for all steps.
     warmup : float
         Share of steps over which the weight of the KL term rises to one.
     restarts : int
@@ -137,6 +139,7 @@ class IVAE(_Autoencoder):
         activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation,
         slope: float = _DEFAULTS.slope,
         steps: int = _DEFAULTS.steps,
+        patience: float = _DEFAULTS.patience,
         batch_size: int = _DEFAULTS.batch_size,
         learning_rate: float = _DEFAULTS.learning_rate,
         warmup: float = _DEFAULTS.warmup,
@@ -155,6 +158,7 @@ class IVAE(_Autoencoder):
         self.activation = activation
         self.slope = slope
         self.steps = steps
+        self.patience = patience
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.warmup = warmup
@@ -195,7 +199,7 @@ class VAE(_Autoencoder):
         All weights at once, instead of `beta` and `total_correlation`.
     likelihood, noise, hidden, layers, activation, slope
         As in `IVAE`.
-    steps, batch_size, learning_rate, warmup, restarts, seed, device
+    steps, batch_size, learning_rate, patience, warmup, restarts, seed, device
         As in `IVAE`.
 
     Notes
@@ -218,6 +222,7 @@ class VAE(_Autoencoder):
         activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation,
         slope: float = _DEFAULTS.slope,
         steps: int = _DEFAULTS.steps,
+        patience: float = _DEFAULTS.patience,
         batch_size: int = _DEFAULTS.batch_size,
         learning_rate: float = _DEFAULTS.learning_rate,
         warmup: float = _DEFAULTS.warmup,
@@ -236,6 +241,7 @@ class VAE(_Autoencoder):
         self.activation = activation
         self.slope = slope
         self.steps = steps
+        self.patience = patience
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.warmup = warmup

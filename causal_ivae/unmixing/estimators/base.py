@@ -63,10 +63,11 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         Returns
         -------
         self
-            With ``objective_`` (float, nats per row of z-scored data), ``slope_``,
-            ``training_curve_`` (ndarray, shape (points, 2): step and objective), all three of the
-            restart with the best objective, ``restart_objectives_`` (ndarray, shape (restarts,);
-            NaN where training diverged twice) and ``diagnostics_``.
+            With ``objective_`` (float, nats per row of z-scored data), ``slope_``, ``n_iter_``
+            (int, steps that it learned for), ``training_curve_`` (ndarray, shape (points, 2): step
+            and objective), all four of the restart with the best objective,
+            ``restart_objectives_`` (ndarray, shape (restarts,); NaN where training diverged
+            twice) and ``diagnostics_``.
 
         Raises
         ------
@@ -142,6 +143,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         self.retried_ = fit.retried
         self.objective_ = float(fit.objective[best])
         self.slope_ = float(fit.slope[best])
+        self.n_iter_ = int(fit.taken[best])
         self.training_curve_ = np.column_stack([fit.curve_steps, fit.curves[best]])
 
     def fit_transform(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
@@ -201,6 +203,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             ],
             "retried": self.retried_.tolist(),
             "slope": self.slope_,
+            "n_iter": self.n_iter_,
             "training_curve": self.training_curve_.tolist(),
             "diagnostics": self.diagnostics_.as_dict(),
         }
@@ -231,6 +234,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             segments=0 if segments is None else len(segments), features=len(self.u_mean_)
         )
         self.objective_, self.slope_ = description["objective"], description["slope"]
+        self.n_iter_ = description["n_iter"]
         self.restart_objectives_ = np.array(description["restart_objectives"], dtype=np.float64)
         self.retried_ = np.array(description["retried"])
         self.training_curve_ = np.array(description["training_curve"])

@@ -39,6 +39,8 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         components are fewer than columns: data on a surface have no density.
     steps, batch_size, learning_rate : int, int, float
         Adam with a cosine schedule.
+    patience : float
+        Share of the steps without a gain after which a fit ends; 0 for all steps.
     restarts : int
         Fits from different starting weights, trained as one stack; the best likelihood is kept.
     seed : int
@@ -62,6 +64,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         bound: float = _DEFAULTS.bound,
         jitter: float = _DEFAULTS.jitter,
         steps: int = _DEFAULTS.steps,
+        patience: float = _DEFAULTS.patience,
         batch_size: int = _DEFAULTS.batch_size,
         learning_rate: float = _DEFAULTS.learning_rate,
         restarts: int = 1,
@@ -77,6 +80,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         self.bound = bound
         self.jitter = jitter
         self.steps = steps
+        self.patience = patience
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.restarts = restarts

@@ -25,6 +25,8 @@ class TCL(StackedEstimator[StackedTCL]):
         Width, number of weight matrices and pieces of each unit of the maxout network.
     steps, batch_size, learning_rate, weight_decay
         Adam with a cosine schedule on shuffled minibatches.
+    patience : float
+        Share of the steps without a gain after which a fit ends; 0 for all steps.
     ica : {"fastica", "score_matching"}
         Linear ICA of the features.  FastICA fails where the segments' variances of different
         disturbances are nearly proportional; piecewise-stationary score matching (Monti et al.
@@ -48,6 +50,7 @@ class TCL(StackedEstimator[StackedTCL]):
         layers: int = _DEFAULTS.layers,
         maxout: int = _DEFAULTS.maxout,
         steps: int = _DEFAULTS.steps,
+        patience: float = _DEFAULTS.patience,
         batch_size: int = _DEFAULTS.batch_size,
         learning_rate: float = _DEFAULTS.learning_rate,
         weight_decay: float = _DEFAULTS.weight_decay,
@@ -61,6 +64,7 @@ class TCL(StackedEstimator[StackedTCL]):
         self.layers = layers
         self.maxout = maxout
         self.steps = steps
+        self.patience = patience
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

@@ -1,0 +1,194 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import kstest, norm
+
+from causal_ivae.config import StructuralSettings, UnmixingSettings
+from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.unmixing.draws import member_keys
+from causal_ivae.unmixing.ensemble import fit_stack
+from causal_ivae.unmixing.hypotheses import fit_hypotheses
+from causal_ivae.unmixing.marginals import normal_scores
+from causal_ivae.unmixing.model import Auxiliary, Minibatch
+from causal_ivae.unmixing.networks import Initialiser
+from causal_ivae.unmixing.structural import StackedMonotone, StackedStructuralFlow
+
+CPU = torch.device("cpu")
+SMALL = StructuralSettings(steps=120, hidden=8, layers=2, knots=4, folds=2, batch_size=128)
+
+
+def flow(seeds=(1, 2, 3), *, linear, segments=4, settings=SMALL):
+    return StackedStructuralFlow(
+        member_keys(list(seeds), CPU), Auxiliary(segments=segments), settings, linear=linear
+    )
+
+
+def shaken(model, by=0.3):
+    """Away from the start, where much is zero or the identity."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += by * torch.randn(parameter.shape, generator=generator)
+    return model
+
+
+def test_monotone_functions_increase_and_know_their_slope():
+    functions = StackedMonotone(Initialiser(member_keys([1, 2], CPU)), 3, 6, 4.0)
+    functions = shaken(functions)
+    x = torch.linspace(-9.0, 9.0, 4001).repeat(2, 1).requires_grad_()
+    for table in functions.tables():
+        y, log_slope = functions(x, table)
+        assert (y.diff(dim=1) > 0).all()
+        assert y.diff(dim=1).max() < 0.5  # no jump at a knot
+        (slope,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
+        assert torch.allclose(slope.log(), log_slope, atol=1e-4)
+        tail = log_slope[:, x[0] > 4.0]
+        assert torch.allclose(tail, tail[:, :1].expand_as(tail))
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_log_determinant_is_that_of_a_triangular_jacobian(linear):
+    model = shaken(flow(linear=linear))
+    x = torch.randn(3, 7, 2, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    z, log_determinant = model.unmix(x)
+    rows = [torch.autograd.grad(z[..., i].sum(), x, retain_graph=True)[0] for i in (0, 1)]
+    jacobian = torch.stack(rows, dim=-2)
+    assert torch.allclose(jacobian.det().log(), log_determinant, atol=1e-4)
+    assert (jacobian[..., 0, 1] == 0).all()
+    assert (jacobian[..., 1, 0] != 0).any()
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_the_density_integrates_to_one(linear):
+    model = shaken(flow(linear=linear), by=0.15)
+    step = 0.1
+    grid = torch.arange(-40.0, 40.0, step)
+    x = torch.cartesian_prod(grid, grid).expand(3, -1, 2)
+    with torch.no_grad():
+        log_p = model.log_likelihood(x, torch.zeros(x.shape[1], dtype=torch.int64))
+    total = log_p.double().exp().sum(1) * step**2
+    assert torch.allclose(total, torch.ones(3, dtype=torch.float64), atol=0.03)
+
+
+def test_weights_of_rows_count():
+    values = torch.tensor([[1.0, 2.0, 9.0]])
+    nothing = torch.zeros(1, 3, 2)
+    batch = Minibatch(nothing, torch.zeros(3), 0, 1.0, 3, weight=torch.tensor([[1.0, 1.0, 0.0]]))
+    assert batch.mean(values).item() == 1.5
+
+
+def data(pairs=1, **changes):
+    simulated = [
+        simulate_pair("x->y", n_segments=8, n_per_segment=120, seed=i, **changes)
+        for i in range(pairs)
+    ]
+    values = np.concatenate([pair.values for pair in simulated], axis=1).astype(np.float32)
+    return values, simulated[0].segments
+
+
+def fitted(seeds, kept=None, values=None):
+    given, segments = data(layers=1)
+    values = given if values is None else values
+    return fit_stack(
+        lambda some: flow(some, linear=False, segments=8),
+        seeds,
+        torch.as_tensor(values),
+        torch.tensor([[0, 1]]).repeat(len(seeds), 1),
+        torch.as_tensor(segments),
+        SMALL,
+        order_seed=0,
+        kept=kept,
+    )
+
+
+def test_a_member_is_the_same_alone_and_in_company():
+    kept = torch.ones(3, 8)
+    kept[1, ::2] = 0.0
+    _, together = fitted([1, 2, 3], kept)
+    _, alone = fitted([2], kept[1:2])
+    assert torch.equal(together.disturbances[1], alone.disturbances[0])
+    assert together.objective[1] == alone.objective[0]
+
+
+def test_segments_held_out_teach_nothing():
+    given, segments = data(layers=1)
+    spoilt = given.copy()
+    held = segments % 2 == 0
+    # The same start: moments stay, the direction is turned round.
+    spoilt[held] = spoilt[held][:, ::-1]
+    kept = torch.tensor([[0.0, 1.0] * 4])
+    honest, _ = fitted([1], kept, given)
+    spoilt_fit, _ = fitted([1], kept, spoilt)
+    everything, _ = fitted([1], None, spoilt)
+    u, x = torch.as_tensor(segments[~held]), torch.as_tensor(given[~held])[None]
+    with torch.no_grad():
+        reached = [m.log_likelihood(x, u).mean() for m in (honest, spoilt_fit, everything)]
+    assert abs(reached[0] - reached[1]) < 0.02
+    assert reached[0] - reached[2] > abs(reached[0] - reached[1]) + 0.02
+
+
+def judged(values, segments, pairs, names, **changes):
+    return fit_hypotheses(
+        values,
+        segments,
+        segments,
+        np.array(pairs),
+        names,
+        settings=UnmixingSettings(structural=SMALL.model_copy(update=changes)),
+        seed=0,
+        key="",
+        device=CPU,
+    )
+
+
+def test_the_true_direction_predicts_better():
+    values, segments = data(4, layers=1)
+    names = tuple("abcdefgh")
+    found = judged(values, segments, [[0, 1], [3, 2], [4, 5], [7, 6]], names)
+    assert found.log_likelihood.shape == (4, 2, 8)
+    assert found.better.tolist() == [0, 1, 0, 1]
+    assert (found.mechanism == 0).all()  # the effect is linear
+    assert found.usable.all()
+    # Disturbances are of x and y in the order of the pair, under either direction.
+    for pair, (i, j) in enumerate([[0, 1], [3, 2]]):
+        right = found.disturbances[pair, found.better[pair]].numpy()
+        own = [abs(np.corrcoef(right[:, k], values[:, c])[0, 1]) for k, c in ((0, i), (1, j))]
+        assert own[pair] > 0.9  # the cause is a function of its own disturbance
+
+
+def test_a_pair_does_not_depend_on_the_others():
+    values, segments = data(2, layers=1)
+    both = judged(values, segments, [[0, 1], [2, 3]], tuple("abcd"))
+    one = judged(values[:, 2:], segments, [[0, 1]], tuple("cd"))
+    assert np.array_equal(both.log_likelihood[1], one.log_likelihood[0])
+
+
+def test_no_folds_judge_the_volumes_that_were_fitted():
+    values, segments = data(1, layers=1)
+    fitted_rows = judged(values, segments, [[0, 1]], ("a", "b"), folds=1)
+    held_out = judged(values, segments, [[0, 1]], ("a", "b"), folds=2)
+    assert fitted_rows.log_likelihood.sum() > held_out.log_likelihood.sum()
+    assert (fitted_rows.folds, held_out.folds) == (1, 2)
+
+
+def test_normal_scores_are_normal_increasing_and_know_their_slope():
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.exponential(size=4000) ** 3, rng.laplace(size=4000)])
+    scores, log_slope = normal_scores(values)
+    for column in range(2):
+        order = values[:, column].argsort()
+        assert (np.diff(scores[order, column]) >= 0).all()
+        assert kstest(scores[:, column], norm.cdf).pvalue > 0.05
+    near, _ = normal_scores(np.column_stack([values[:, 1], values[:, 1] + 0.0]))
+    middle = np.abs(values[:, 1]) < 2
+    order = values[middle, 1].argsort()
+    x, y = values[middle, 1][order], near[middle, 1][order].astype(np.float64)
+    numeric = np.gradient(y[::40], x[::40])
+    assert np.corrcoef(np.log(numeric), log_slope[middle, 1][order][::40])[0, 1] > 0.98
+
+
+def test_normal_scores_of_repeated_values_are_finite():
+    values = np.repeat([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]], 50, axis=0)
+    scores, log_slope = normal_scores(values)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(log_slope).all()
