@@ -170,7 +170,7 @@ class EquationSettings(TrainingSettings):
     layers: int = Field(3, ge=1, description="weight matrices of that network")
     knots: int = Field(9, ge=2, description="places between which the slope is linear")
     bound: float = Field(3.0, gt=0, description="the slope is constant beyond this")
-    steps: int = Field(1000, ge=1)
+    steps: int = Field(500, ge=1)
     batch_size: int = Field(256, ge=8)
     learning_rate: float = Field(1e-2, gt=0)
 

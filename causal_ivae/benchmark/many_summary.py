@@ -35,7 +35,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         ``recall``, ``skeleton_f1``, ``orientation_accuracy``, ``hamming`` and ``edges``.
     """
     rows = table[table[ERROR].isna()]
-    if "f1" not in rows:
+    if rows.empty or "f1" not in rows:
         return pd.DataFrame(columns=[*_CELL, "graphs", *_BLOCKS])
     return pd.DataFrame(list(_summaries(rows)))
 

@@ -19,6 +19,7 @@ COEFFICIENTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95)
 """Lag-one coefficients of the autoregressive pairs."""
 TR, WINDOW_SECONDS = 0.72, 60.0
 """Of simulated series, s."""
+DATA_SOURCES = ("phase-randomised data", "different subjects")
 _BURN_IN = 500
 _GRAPH = ((0, 1), (1, 2), (0, 3), (3, 4), (4, 5))
 
@@ -72,6 +73,11 @@ class Row:
         )
         return f"{self.source}{process}, {self.layout}"
 
+    @property
+    def of_data(self) -> bool:
+        """Whether the series are made of the user's tables."""
+        return self.source in DATA_SOURCES
+
 
 @dataclass(frozen=True)
 class NullSeries:
@@ -104,7 +110,7 @@ def rows(data: Path | None, *, quick: bool) -> Iterator[Row]:
         yield Row("shared variance", WINDOWS, coefficient)
     yield Row("phase-randomised simulated BOLD", WINDOWS)
     if data is not None:
-        for source in ("phase-randomised data", "different subjects"):
+        for source in DATA_SOURCES:
             for layout in data_layouts(data):
                 yield Row(source, layout)
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from causal_ivae.config import Null
 from causal_ivae.independence.blocks import Blocks, make_blocks
@@ -30,7 +31,9 @@ RANK = 100
 RIDGE = 1e-3
 """Penalty of the regression, relative to the number of volumes."""
 LEAST_VARIANCE = 0.1
-"""Of a residual given z, relative to its mean over volumes."""
+"""Of a residual given z, relative to its mean over the block."""
+LEAST_BLOCK = 1e-3
+"""Residual variance of a block, relative to the mean over blocks."""
 
 _COPIES = 8
 """Arrays of the features' size that are alive at once."""
@@ -104,10 +107,11 @@ def conditional_table(
 
     Notes
     -----
-    With K the Gaussian Gram matrix of z over all volumes (the equation of x does not change from
-    segment to segment, only the scale of its disturbance does), the residuals are
-    e = c (K + c I)^-1 x with c = `RIDGE` x n_times, divided by the root of the same regression of
-    e^2; K is by its leading `RANK` features.  e of x and e of y are tested by `hsic_table`.
+    The regression is on z itself and on the leading `RANK` features of its Gaussian kernel, with a
+    ridge penalty of `RIDGE` x n_times, over all blocks: the equation of x does not change from
+    segment to segment, only the scale of its disturbance does.  It is made twice, the second time
+    with blocks weighted by the residual variance of the first; the residuals are divided by the
+    root of the same regression of their squares.  Those of x and of y are tested by `hsic_table`.
     """
     rank = min(RANK, max(1, x.shape[1] // 4))
     room = int(memory_gib * 2**30 / 4)
@@ -127,23 +131,50 @@ def conditional_table(
 def _residuals(x: Tensor, y: Tensor, z: Tensor, blocks: Blocks, rank: int) -> tuple[Tensor, Tensor]:
     """Return what z leaves of x and of y, scaled, in the rows of the blocks; zero elsewhere."""
     rows = torch.cat([part.flatten() for part in blocks.rows])
-    features = decompose(z[:, rows], rank)[0]
-    features = features - features.mean(-1, keepdim=True)
-    inner = features @ features.mT
-    inner.diagonal(dim1=-2, dim2=-1).add_(RIDGE * len(rows))
-    factor = torch.linalg.cholesky(inner)
-
-    def left_of(target: Tensor) -> Tensor:
-        centred = target - target.mean(1, keepdim=True)
-        return centred - features.mT @ torch.cholesky_solve(features @ centred, factor)
+    lengths = torch.cat([rows.new_full((len(r),), r.shape[1]) for r in blocks.rows])
+    block = torch.arange(len(lengths), device=rows.device).repeat_interleave(lengths)
+    average = one_hot(block).float().T / lengths[:, None]
+    given = z[:, rows]
+    # The kernel alone would not follow z to values far from the rest.
+    design = torch.cat(
+        [torch.ones_like(given[..., :1]), given, decompose(given, rank)[0].mT], -1
+    ).mT
 
     def scaled(series: Tensor) -> Tensor:
-        residual = left_of(series[:, rows])
+        values = series[:, rows]
+        even = torch.ones_like(values[..., :1])
+        residual = values - _fitted(design, values, even)
+        # Blocks with small disturbances say most about the equation.
+        variance = (average @ residual.square().mean(-1, keepdim=True))[:, block]
+        variance = torch.maximum(variance, LEAST_BLOCK * variance.mean(1, keepdim=True))
+        residual = values - _fitted(design, values, variance.clamp_min(1e-30).rsqrt())
         square = residual.square()
-        fitted, mean = square - left_of(square), square.mean(1, keepdim=True)
-        fitted = torch.maximum(fitted, LEAST_VARIANCE * mean).clamp_min(1e-30)
+        square = square / (average @ square)[:, block].clamp_min(1e-30)
+        deviation = 1.0 + _fitted(design, square - 1.0, even)
         result = torch.zeros_like(series)
-        result[:, rows] = residual * fitted.rsqrt()
+        result[:, rows] = residual * deviation.clamp_min(LEAST_VARIANCE).rsqrt()
         return result
 
     return scaled(x), scaled(y)
+
+
+def _fitted(design: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Regress by weighted ridge regression.
+
+    Parameters
+    ----------
+    design : Tensor, shape (tests, features, n_times), float32
+    target : Tensor, shape (tests, n_times, n_features), float32
+    weight : Tensor, shape (tests, n_times, 1), float32
+        Root of each volume's weight, of any scale.
+
+    Returns
+    -------
+    Tensor, shape (tests, n_times, n_features), float32
+    """
+    weight = weight / weight.square().mean(1, keepdim=True).sqrt()
+    weighted = design * weight.mT
+    inner = weighted @ weighted.mT
+    inner.diagonal(dim1=-2, dim2=-1).add_(RIDGE * weight.shape[1])
+    factor = torch.linalg.cholesky(inner)
+    return design.mT @ torch.cholesky_solve(weighted @ (target * weight), factor)

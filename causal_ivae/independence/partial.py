@@ -95,8 +95,10 @@ def partial_correlations(
     Notes
     -----
     Fisher's z of a partial correlation given k others has variance 1 / (n - k - 3) (Fisher 1924);
-    n is the effective number of volumes of the pair, N / (1 + 2 sum_t r_i(t) r_j(t)), with the
-    autocorrelations r of what the regions given leave of each (Bartlett 1935).
+    n is the effective number of volumes of the pair, N / (1 + 2 sum_t r_i(t) r_j(t)) / m, with the
+    autocorrelations r of what the regions given leave of each (Bartlett 1935), and m the mean over
+    volumes of the product of their variances in the block, each relative to its own mean: where
+    the same blocks are loud in both, few volumes say all.
     """
     _, labels, counts = np.unique(blocks, return_inverse=True, return_counts=True)
     sums = np.zeros((len(counts), values.shape[1]))
@@ -121,6 +123,10 @@ def partial_correlations(
         value = (unit.T @ unit)[first, second]
     lagged = _autocorrelations(left, labels)
     inflation = 1.0 + 2.0 * np.einsum("ti,ti->i", lagged[:, first], lagged[:, second])
+    power = np.zeros((len(counts), left.shape[1]))
+    np.add.at(power, labels, np.square(left))
+    power *= len(values) / power.sum(axis=0) / counts[:, None]
+    inflation *= (counts / len(values)) @ (power[:, first] * power[:, second])
     effective = volumes / np.clip(inflation, 1.0, None)
     free = effective - n_given - 3.0
     if free.min() < _LEAST_FREE:
@@ -148,5 +154,6 @@ def _autocorrelations(
     for lag in range(1, lags + 1):
         follows = labels[lag:] == labels[:-lag]
         products = (series[lag:] * series[:-lag])[follows]
-        found.append(products.sum(axis=0) / n_times / power)
+        # A product of two such is a sum over as many volumes as follow one another at this lag.
+        found.append(products.sum(axis=0) / np.sqrt(n_times * max(1, follows.sum())) / power)
     return np.array(found)

@@ -8,7 +8,8 @@ from causal_ivae.reporting.wording import count, listed
 _NULLS: dict[Null, str] = {
     "circular_shift": (
         "{draws} circular shifts of one series within its segments, which keep its "
-        "autocorrelation [@chwialkowski2014a]"
+        "autocorrelation [@chwialkowski2014a], moved to the mean that independent stationary "
+        "series have (a shifted series has a seam)"
     ),
     "wild_bootstrap": "{draws} draws of the wild bootstrap for time series [@chwialkowski2014b]",
     "permutation": (

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from causal_ivae.batch.analysis import Outcome
 from causal_ivae.batch.participant import Loaded
 from causal_ivae.batch.runner import BatchResult, Request, common_regions, plan, run
 from causal_ivae.derivatives import UnitPaths, read_table
+from causal_ivae.discovery.cycles import find_cycles
 from causal_ivae.errors import InputError, SettingsError
 
 ENTITIES = (("task", "rest"),)
@@ -147,12 +149,35 @@ def test_sidecar_says_what_the_graph_was_made_from(study):
     assert about["Method"] == "tcl"
     assert about["Seed"] == 0
     assert about["Simulated"] is True
+    assert about["Cycles"] == []
     assert about["Settings"]["unmixing"]["restarts"] == 2
     assert {"causal-ivae", "torch", "numpy", "python"} <= set(about["Versions"])
     assert set(about["InputFingerprints"]) == {
         "sub-02_task-rest_timeseries.tsv",
         "sub-02_task-rest_timeseries.json",
     }
+
+
+def test_cycles_are_in_the_sidecars(tmp_path, monkeypatch):
+    def circular(*args, **options):
+        graph = discover(*args, **options)
+        edges = graph.edges.assign(
+            decision=["x->y", "y->x", "x->y"],
+            cause=["A", "C", "B"],
+            effect=["B", "A", "C"],
+            confidence=[0.9, 0.8, 0.7],
+        )
+        return replace(graph, edges=edges, cycles=find_cycles(edges))
+
+    discover = discovery.discover
+    monkeypatch.setattr(discovery, "discover", circular)
+    source = write_study(tmp_path / "input", ("01",))
+    run_study(source, tmp_path / "out", pipeline=tiny_pipeline(unmixing__methods=["tcl"]))
+    about = json.loads(file_of(tmp_path / "out", "sub-01", "edges.json", "tcl").read_text())
+    cycle = {"Regions": ["C", "A", "B"], "Cause": "B", "Effect": "C", "Broken": False}
+    assert about["Cycles"] == [cycle]
+    page = (tmp_path / "out" / "sub-01.html").read_text(encoding="utf-8")
+    assert "close 1 cycle (C &gt; A &gt; B &gt; C)" in page
 
 
 def test_second_run_does_nothing(finished, no_cluster):

@@ -8,7 +8,7 @@ import torch
 
 from causal_ivae import discover
 from causal_ivae.config import METHODS, IndependenceSettings, UnmixingSettings
-from causal_ivae.discovery import pairwise
+from causal_ivae.discovery import estimation, pairwise
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
     EDGE_COLUMNS,
@@ -291,8 +291,8 @@ def test_cycles_are_reported_and_broken_on_request(three_regions, monkeypatch):
         confidence = np.array([0.9, 0.8, 0.7])
         return replace(orient(*args), decision=np.array([1, 2, 1]), confidence=confidence)
 
-    orient = pairwise.orient
-    monkeypatch.setattr(pairwise, "orient", round_and_round)
+    orient = estimation.orient
+    monkeypatch.setattr(estimation, "orient", round_and_round)
     whole = quick(*three_regions, method="tcl")
     (cycle,) = whole.cycles
     assert (cycle.cause, cycle.effect) == ("b", "c")

@@ -5,7 +5,7 @@ import pytest
 
 from causal_ivae import discover
 from causal_ivae.config import IndependenceSettings, ScreenSettings, UnmixingSettings
-from causal_ivae.discovery import pairwise
+from causal_ivae.discovery import estimation, pairwise
 from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.errors import InputError
 from causal_ivae.simulate.structural import simulate_pair
@@ -69,8 +69,8 @@ def test_what_is_screened_out_is_not_unmixed(two_pairs, monkeypatch):
         unmixed.extend(map(tuple, args[2].tolist()))
         return unmix(*args, **options)
 
-    unmix = pairwise.unmix_pairs
-    monkeypatch.setattr(pairwise, "unmix_pairs", spy)
+    unmix = estimation.unmix_pairs
+    monkeypatch.setattr(estimation, "unmix_pairs", spy)
     result = run(two_pairs, screen=ScreenSettings(by="partial_correlation", alpha=1e-6))
     names = result.names
     kept = result.screen[result.screen["kept"] == 1]
