@@ -221,6 +221,7 @@ def _add_benchmark(commands: Any) -> None:
         data="folder of tables of region time series of three or more subjects (default: none)",
     )
     null.add_argument("--pairs", type=_count, metavar="N", help="of every cell (default: 400)")
+    null.add_argument("--nulls", nargs="+", metavar="NULL", help="default: all")
     netsim = _add_suite(
         kinds,
         "netsim",

@@ -1,6 +1,6 @@
 """How often tests reject where nothing depends on anything."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from causal_ivae.benchmark.null_series import Layout, NullSeries, Row, draw_seri
 from causal_ivae.benchmark.null_summary import as_blocks, draw_null, summarise
 from causal_ivae.benchmark.report import Session, write_report
 from causal_ivae.config import IndependenceSettings, Null
-from causal_ivae.errors import InputError
+from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.conditional import conditional_table
@@ -94,6 +94,7 @@ def benchmark_null(
     command: str = "",
     say: Say = lambda _: None,
     pairs: int | None = None,
+    nulls: Sequence[str] | None = None,
 ) -> list[Path]:
     """Measure the false-positive rate of every test with every null.
 
@@ -115,6 +116,8 @@ def benchmark_null(
         Told every case that is done.
     pairs : int, optional
         Of every cell; default 400.
+    nulls : sequence of str, optional
+        Default all; partial correlation, which draws from none, is tested in any case.
 
     Returns
     -------
@@ -125,7 +128,13 @@ def benchmark_null(
     ------
     InputError
         If the tables cannot be read, or are of fewer than three subjects.
+    SettingsError
+        If there is no such null.
     """
+    for name in nulls or ():
+        if name not in NULLS["HSIC"]:
+            raise SettingsError(f"Unknown null '{name}'. {nearest(name, NULLS['HSIC'])}")
+    wanted = (*(nulls or NULLS["HSIC"]), _NORMAL)
     session = Session()
     draws = 99 if quick else IndependenceSettings().draws
     count = pairs or (20 if quick else 400)
@@ -138,7 +147,7 @@ def benchmark_null(
     content = None if data is None else _content(data)
     table = run_cases(
         "null",
-        [case for row in rows(data, quick=quick) for case in _cases(row)],
+        [case for row in rows(data, quick=quick) for case in _cases(row) if case.null in wanted],
         partial(_judge, data=data, seed=seed, pairs=count, draws=draws),
         output,
         settings=settings,

@@ -237,7 +237,8 @@ def stationary_mean(first: Tensor, second: Tensor) -> Tensor:
     lags = torch.arange(length, 0, -1, device=first.device)
     # Every lag but zero lies on both sides of the main diagonal.
     weight = (2.0 - lags.eq(length).float()) / (lags * length)
-    return torch.einsum("pagd,pbgd->pabg", first * weight, second)
+    # Not by a matrix product, whose rounding depends on how many pairs are in it.
+    return ((first * weight)[:, :, None] * second[:, None]).sum(-1)
 
 
 def draw(null: Null, rng: np.random.Generator, *, n_blocks: int, draws: int, length: int) -> Tensor:

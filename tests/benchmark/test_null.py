@@ -47,12 +47,15 @@ def test_the_command_writes_every_cell_and_goes_on_with_other_data(tmp_path, cap
     record = read_json(out / "benchmark_null.json")
     assert record["Settings"]["pairs"] == 4
     assert record["Failed"] == 0
-    assert main(arguments) == 0
-    simulated = int((~table["series"].str.contains("data|subjects")).sum())
+    assert main([*arguments, "--nulls", "gamma"]) == 0
+    own = ~table["series"].str.contains("data|subjects")
+    simulated = int((own & table["null"].isin(["gamma", "normal"])).sum())
     assert f"{simulated} of {simulated} cases are there already" in capsys.readouterr().err
 
 
-def test_too_few_subjects_are_named(tmp_path, capsys):
+def test_what_cannot_be_measured_is_named(tmp_path, capsys):
+    assert main(["benchmark", "null", str(tmp_path / "out"), "--nulls", "gama"]) == 2
+    assert "gamma" in capsys.readouterr().err
     data = write_tables(tmp_path / "tables", subjects=2)
     assert main(["benchmark", "null", str(tmp_path / "out"), "--data", str(data)]) == 2
     assert "has 2 subjects" in capsys.readouterr().err
