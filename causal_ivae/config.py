@@ -265,7 +265,7 @@ class DecisionSettings(_Settings):
         "'paper': majority of the restarts under the rule of Monti et al. 2019",
     )
     confidence: float = Field(
-        0.8,
+        0.7,
         ge=0.5,
         lt=1,
         description="probability that a direction of the method 'structural' must have",

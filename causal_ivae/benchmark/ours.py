@@ -56,8 +56,9 @@ def judge_pairs(
     -------
     pandas.DataFrame
         ``method``, ``pair`` (its place in `series`), ``decision``, ``score``, ``confidence``,
-        ``p_value`` and the probabilities of all outcomes, missing for methods without; rows of
-        "ivae (rule)" in addition, whose confidence is the share of restarts that agree.
+        ``p_value`` and the probabilities of all outcomes, missing for methods without; for
+        "structural" its evidence (`causal_ivae.discovery.graph.EVIDENCE_COLUMNS`); rows of "ivae
+        (rule)" in addition, whose confidence is the share of restarts that agree.
 
     Notes
     -----
@@ -77,6 +78,8 @@ def judge_pairs(
     )
     columns = ["decision", "score", "confidence", "p_value", *PROBABILITY_COLUMNS]
     found = result.edges[columns].assign(method=method, pair=range(pairs))
+    if result.evidence is not None:
+        found = found.join(result.evidence.drop(columns=["x", "y"]))
     if method in _WITH_RULE:
         votes = result.restarts["vote"].to_numpy().reshape(pairs, -1)
         ruled = by_rule(votes)
@@ -84,7 +87,7 @@ def judge_pairs(
             method=method + RULE, decision=ruled["decision"], confidence=ruled["confidence"]
         )
         found = pd.concat([found, again], ignore_index=True)
-    return found[["method", "pair", *columns]]
+    return found[["method", "pair", *found.columns.drop(["method", "pair"])]]
 
 
 def by_rule(votes: NDArray[np.object_]) -> pd.DataFrame:

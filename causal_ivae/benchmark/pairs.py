@@ -258,7 +258,8 @@ def _judge(
     truth = [truths[place] for place in found["pair"]]
     found = found.assign(**cell, pair=found["pair"] + case.first, truth=truth)
     head = [*cell, "method", "pair", "truth"]
-    return found[[*head, *(name for name in COLUMNS if name not in head)]]
+    usual = [*head, *(name for name in COLUMNS if name not in head)]
+    return found[[*usual, *found.columns.drop(usual)]]
 
 
 def simulate(

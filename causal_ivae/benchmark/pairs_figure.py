@@ -42,7 +42,7 @@ def draw_pairs(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         rows = [kind for kind in _SHOWN if kind in set(summary["kind"])]
         columns = sorted(summary["segments"].unique())
         methods = list(dict.fromkeys(summary["method"]))
-        figure = new_figure(max(5.0, 2.1 * (len(columns) + 1)), 2.0 * len(rows) + 0.7)
+        figure = new_figure(max(5.0, 2.1 * (len(columns) + 1)), 2.3 * len(rows) + 0.7)
         axes = figure.subplots(len(rows), len(columns) + 1, squeeze=False)
         for kind, line in zip(rows, axes, strict=True):
             column, label = _SHOWN[kind]
@@ -66,18 +66,24 @@ def _shares(ax: Axes, cell: pd.DataFrame, column: str, methods: Sequence[str]) -
         rows = cell[cell["method"] == method]
         # Methods stand beside each other, so that their intervals can be told apart.
         shift = 0.04 * (methods.index(method) - (len(methods) - 1) / 2)
-        cells = zip(rows["generator"], rows["layers"], strict=True)
-        where = [places.index(place) + shift for place in cells]
-        drawn = colour(method, methods)
-        ax.plot(
-            where, rows[column], marker=marker(method, methods), ms=3, lw=1.1, color=drawn,
-            label=method,
-        )  # fmt: skip
-        ax.vlines(
-            where, rows[f"{column}_low"], rows[f"{column}_high"], color=drawn, lw=0.7, alpha=0.5
-        )
-    ax.set_xticks(range(len(places)), [str(n) if n else name for name, n in places])
-    ax.set_xlabel("layers" if all(n for _, n in places) else "generator")
+        for generator, own in rows.groupby("generator", sort=False):
+            where = [places.index((str(generator), n)) + shift for n in own["layers"]]
+            drawn = colour(method, methods)
+            ax.plot(
+                where, own[column], marker=marker(method, methods), ms=3, lw=1.1, color=drawn,
+                label=method,
+            )  # fmt: skip
+            low, high = own[f"{column}_low"], own[f"{column}_high"]
+            ax.vlines(where, low, high, color=drawn, lw=0.7, alpha=0.5)
+    names = [str(n) if n else name.replace("_", " ") for name, n in places]
+    ax.set_xticks(range(len(places)), names)
+    if all(n for _, n in places):
+        ax.set_xlabel("layers")
+        return
+    # Other generators have names, which need room.
+    ax.set_xlabel("layers or generator")
+    for label in ax.get_xticklabels():
+        label.set(rotation=35, horizontalalignment="right")
 
 
 def _published(ax: Axes, cell: pd.DataFrame) -> None:
@@ -97,7 +103,7 @@ def _reliability(ax: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
                 table["confidence"], table["right"], marker=marker(method, methods), ms=3, lw=1.1,
                 color=colour(method, methods),
             )  # fmt: skip
-    ax.set_title("directions claimed, all kinds")
+    ax.set_title("directions claimed")
     ax.set_xlabel("confidence")
     ax.set_ylabel("share right")
     ax.set_xlim(0.4, 1.02)

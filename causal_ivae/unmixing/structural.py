@@ -14,6 +14,8 @@ _MIN_SHARE = 1e-2
 _SLOPE = 0.1
 _LAYERS_OF_NETWORK = 3
 _MIN_SPREAD = 1e-3
+_ROWS_AT_ONCE = 512
+"""Rows that are judged at a time: activations of more leave the caches."""
 
 
 class StackedMonotone(nn.Module):
@@ -165,6 +167,10 @@ class StackedStructuralFlow(StackedModel):
         disturbances : Tensor, shape (members, rows, 2)
         log_determinant : Tensor, shape (members, rows)
         """
+        if x.shape[1] > _ROWS_AT_ONCE and not torch.is_grad_enabled():
+            parts = [self.unmix(part) for part in torch.split(x, _ROWS_AT_ONCE, dim=1)]
+            disturbances, log_determinants = zip(*parts, strict=True)
+            return torch.cat(disturbances, dim=1), torch.cat(log_determinants, dim=1)
         cause, effect = x.unbind(-1)
         log_scale, shift = self._given(cause).chunk(2, dim=1)
         log_determinant = log_scale.sum(1)
