@@ -5,7 +5,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from causal_ivae.discovery.graph import EQUATION_COLUMNS, RESTART_COLUMNS, TEST_COLUMNS
+from causal_ivae.discovery.graph import (
+    EDGE_COLUMNS,
+    EQUATION_COLUMNS,
+    RESTART_COLUMNS,
+    TEST_COLUMNS,
+)
 from causal_ivae.discovery.hypotheses import Weighed
 from causal_ivae.discovery.orientation import DECISIONS
 from causal_ivae.independence.hsic import IndependenceTable
@@ -25,7 +30,7 @@ def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weigh
     decision = weighed.decision
     forward, backward, neither = weighed.share.T
     shares = np.stack([np.maximum(forward, backward), forward, backward, neither])
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "x": x,
             "y": y,
@@ -38,6 +43,8 @@ def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weigh
             "confidence": shares[decision, np.arange(len(pairs))],
         }
     )
+    # Shares of resamples are no calibrated probabilities, which are missing here.
+    return table.reindex(columns=list(EDGE_COLUMNS))
 
 
 def tests_table(
