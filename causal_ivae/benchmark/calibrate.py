@@ -7,7 +7,9 @@ Run by ``make calibrate``; what it writes comes with the program.  The pairs are
 
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +62,8 @@ DESIGNS = (
     Design(40, 60, autocorrelation=0.4),
     Design(40, 128),
     Design(10, 100, prior="gaussian", autocorrelation=0.5),
+    Design(16, 512),
+    Design(48, 512),
 )
 
 
@@ -167,7 +171,14 @@ def fit(table: pd.DataFrame) -> Calibration:
 def main(arguments: Sequence[str]) -> None:
     """Write the calibration and the table that it was fitted to: TABLE JSON PAIRS."""
     where, target, pairs = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
-    table = pd.concat([collect(design, pairs, _SEED) for design in DESIGNS], ignore_index=True)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        # The longest first, so that no process is left with one at the end.
+        size = [-design.n_segments * design.n_per_segment for design in DESIGNS]
+        found_by = {
+            i: pool.submit(collect, DESIGNS[i], pairs, _SEED) for i in np.argsort(size).tolist()
+        }
+        parts = [found_by[i].result() for i in range(len(DESIGNS))]
+    table = pd.concat(parts, ignore_index=True)
     write_table(where, table)
     found = fit(table)
     write_json(
