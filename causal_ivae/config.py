@@ -330,13 +330,17 @@ class Pipeline(_Settings):
     def method_digest(self, method: Method) -> str:
         """Digest of what determines one method's graph, beside the series.
 
-        The list of methods, the other methods' settings and the size of a chunk have no part in
-        it: they change no number.
+        The list of methods, what only other methods ask for and the size of a chunk have no part
+        in it: they change no number.
         """
         tree = self.model_dump(
             mode="json", include={"screen", "independence", "decision", "unmixing"}
         )
-        tree["unmixing"] = {key: tree["unmixing"][key] for key in ("restarts", method)}
+        structural = method == "structural"
+        parts = (method,) if structural else (method, "restarts")
+        tree["unmixing"] = {key: tree["unmixing"][key] for key in parts}
+        for unused in ("rule", "resamples") if structural else ("confidence",):
+            del tree["decision"][unused]
         return _digest(tree)
 
     @property

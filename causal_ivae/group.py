@@ -65,6 +65,8 @@ def combine_subjects(
         - ``n_x_to_y``, ``n_y_to_x``, ``n_none``, ``n_undecided``: subjects by their own decision;
         - ``p_dependence``: the subjects' dependence tests combined; missing if none are given.
 
+        The probabilities are missing: there are none of the group.
+
     Raises
     ------
     InputError

@@ -3,7 +3,7 @@ import yaml
 from pydantic import BaseModel
 
 from causal_ivae import resources
-from causal_ivae.config import Pipeline, load_pipeline
+from causal_ivae.config import METHODS, Pipeline, load_pipeline
 from causal_ivae.errors import SettingsError
 
 
@@ -40,12 +40,12 @@ def test_quick_and_paper_differ_from_the_default_where_they_say():
     quick = leaves(load_pipeline("quick").model_dump())
     changed = {key for key in default if default[key] != quick[key]}
     assert changed == {
-        "name", "description", "unmixing.restarts", "unmixing.ivae.steps", "unmixing.tcl.steps",
-        "independence.draws", "decision.resamples",
+        "name", "description", "unmixing.restarts", "unmixing.structural.steps",
+        "unmixing.ivae.steps", "unmixing.tcl.steps", "independence.draws", "decision.resamples",
     }  # fmt: skip
     paper = leaves(load_pipeline("paper").model_dump())
     assert {key for key in default if default[key] != paper[key]} == {
-        "name", "description", "decision.rule", "unmixing.tcl.ica",
+        "name", "description", "unmixing.methods", "decision.rule", "unmixing.tcl.ica",
     }  # fmt: skip
 
 
@@ -127,6 +127,8 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "denoise.compcor": "temporal",
         "denoise.missing_regions": "drop",
         "segments.by": "runs",
+        "unmixing.structural.prior": "gaussian",
+        "unmixing.structural.modulates": "mean_variance",
         "unmixing.ivae.prior": "gaussian",
         "unmixing.ivae.modulates": "mean_variance",
         "unmixing.ivae.activation": "xtanh",
@@ -134,6 +136,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "screen.by": "dependence",
         "screen.test": "partial_correlation",
         "decision.rule": "paper",
+        "decision.confidence": 0.9,
         "regions": ["a", "b"],
         "tables.mat_key": "tc",
         "prior.threshold": 1.0,
@@ -153,8 +156,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
 def digests(pipeline: Pipeline) -> dict[str, str]:
     return {
         "load": pipeline.load_digest,
-        "ivae": pipeline.method_digest("ivae"),
-        "tcl": pipeline.method_digest("tcl"),
+        **{method: pipeline.method_digest(method) for method in METHODS},
         "prior": pipeline.prior_digest,
         "group": pipeline.group_digest,
     }
@@ -181,13 +183,17 @@ def test_every_setting_makes_stale_what_it_determines_and_no_more(dotted):
     section = dotted.split(".")[0]
     expected = {
         "regions": {"load"}, "tables": {"load"}, "denoise": {"load"}, "segments": {"load"},
-        "screen": {"ivae", "tcl"},
-        "independence": {"ivae", "tcl"}, "decision": {"ivae", "tcl"}, "unmixing": {"ivae", "tcl"},
-        "prior": {"prior"}, "group": {"group"},
+        "screen": set(METHODS), "independence": set(METHODS), "decision": set(METHODS),
+        "unmixing": set(METHODS), "prior": {"prior"}, "group": {"group"},
     }[section]  # fmt: skip
-    for method in ("ivae", "tcl"):
+    for method in METHODS:
         if dotted.startswith(f"unmixing.{method}."):
             expected = {method}
+    # Of structural flows there are folds, not restarts, and a probability decides.
+    if dotted in ("unmixing.restarts", "decision.rule", "decision.resamples"):
+        expected = {"ivae", "tcl"}
+    if dotted == "decision.confidence":
+        expected = {"structural"}
     if dotted in NOT_HASHED:
         expected = set()
     before, after = digests(Pipeline()), digests(set_leaf(Pipeline(), dotted))

@@ -18,7 +18,7 @@ def subject(scores, decisions=None):
     if decisions is None:
         decisions = ["undecided"] * len(scores)
     rows = [
-        (x, y, d, "", "", s, 0.5, 0.5, 0.5)
+        (x, y, d, "", "", s, *[0.5] * (len(EDGE_COLUMNS) - 6))
         for (x, y), d, s in zip(pairs, decisions, scores, strict=True)
     ]
     return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))

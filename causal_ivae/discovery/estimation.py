@@ -270,9 +270,10 @@ def _by_pair(disturbances: Tensor, pairs: int) -> Tensor:
 def _check_converged(usable: NDArray[np.bool_], pairs: NDArray[np.int64], subject: Subject) -> None:
     if not usable.any(axis=1).all():
         x, y = (subject.names[i] for i in pairs[np.flatnonzero(~usable.any(axis=1))[0]])
+        more = "" if subject.method == "structural" else " or more restarts"
         raise FitError(
             f"Every fit of {subject.method} diverged for the pair '{x}', '{y}'. Use a smaller "
-            "learning rate or more restarts."
+            f"learning rate{more}."
         )
 
 

@@ -114,7 +114,7 @@ def discover(
         If the method or a name in `skeleton` is unknown, `seed` or `restarts` is out of range, or
         the device is not there.
     FitError
-        If every restart of a pair diverged.
+        If every fit of a pair diverged.
 
     Notes
     -----

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from causal_ivae.config import IVAESettings, Null, Pipeline, StructuralSettings, TCLSettings
-from causal_ivae.reporting.wording import count, listed
+from causal_ivae.reporting.wording import METHOD_NAMES, count, listed
 
 _NULLS: dict[Null, str] = {
     "circular_shift": (
@@ -109,7 +109,8 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
         *_diagnostics(realised),
         *_tests(settings),
         *(_probability(settings) if "structural" in realised.methods else []),
-        *(_decision(settings) if {"ivae", "tcl"} & set(realised.methods) else []),
+        *(_decision(settings, realised) if {"ivae", "tcl"} & set(realised.methods) else []),
+        *_adjustment(settings),
         *_prior(settings, realised),
         *(_group(settings, realised) if realised.n_subjects is not None else []),
         *_software(realised),
@@ -300,22 +301,27 @@ def _probability(settings: Pipeline) -> list[str]:
         "the other, its statistic over stretches of volumes [@vuong1989], and the dependence "
         "that either leaves between the disturbances; the model was calibrated on simulated "
         f"pairs. A direction needed a probability of {decision.confidence:g}, and dependence of "
-        f"the two regions at level {decision.alpha:g}."
+        f"the two regions at level {decision.alpha:g}; confidence is the probability of what was "
+        "decided."
     ]
 
 
-def _decision(settings: Pipeline) -> list[str]:
+def _decision(settings: Pipeline, realised: Realised) -> list[str]:
     decision = settings.decision
+    whose = ""
+    if "structural" in realised.methods:
+        rest = [METHOD_NAMES[name] for name in realised.methods if name != "structural"]
+        whose = f" of {listed(rest)}"
     if decision.rule == "paper":
         rule = (
-            "Each restart voted by the rule of non-linear causal discovery [@monti2019]: a "
+            f"Each restart{whose} voted by the rule of non-linear causal discovery [@monti2019]: a "
             "region is the cause if, of the four tests at level "
             f"{decision.alpha:g}/4, its independence of the other region's disturbance is the "
             "only one not rejected; the majority of the restarts decided."
         )
     else:
         rule = (
-            "A direction needed two tests at level "
+            f"A direction{whose} needed two tests at level "
             f"{decision.alpha:g}: the two regions had to be dependent, and the direction score had "
             "to differ from zero by a t test whose standard error comes from resampling segments "
             "and restarts. The score follows the "
@@ -331,13 +337,15 @@ def _decision(settings: Pipeline) -> list[str]:
     )
     return [
         rule,
-        f"Confidence is the share {sure} with the same outcome; q-values control the false "
-        "discovery rate across pairs [@benjamini1995].",
-        *(
-            ["Where directions closed a cycle, its least confident edge was left undecided."]
-            if decision.acyclic
-            else []
-        ),
+        f"Confidence{whose} is the share {sure} with the same outcome.",
+    ]
+
+
+def _adjustment(settings: Pipeline) -> list[str]:
+    broken = "Where directions closed a cycle, its least confident edge was left undecided."
+    return [
+        "q-values control the false discovery rate across pairs [@benjamini1995].",
+        *([broken] if settings.decision.acyclic else []),
     ]
 
 

@@ -140,7 +140,7 @@ class Diagnostics:
         """
         found = []
         if self.agreement is not None and self.agreement < MIN_AGREEMENT:
-            found.append(f"the restarts disagree (mean MCC {self.agreement:.2f})")
+            found.append(f"the fits disagree (mean MCC {self.agreement:.2f})")
         if self.dependence_p is not None and self.dependence_p < ALPHA:
             found.append(
                 f"the disturbances are still dependent given the segment "

@@ -8,10 +8,12 @@ import torch
 
 from causal_ivae import discover
 from causal_ivae.config import METHODS, IndependenceSettings, UnmixingSettings
-from causal_ivae.discovery import estimation, pairwise
+from causal_ivae.discovery import estimation
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
     EDGE_COLUMNS,
+    EVIDENCE_COLUMNS,
+    PROBABILITY_COLUMNS,
     RESTART_COLUMNS,
     TEST_COLUMNS,
     TRAINING_COLUMNS,
@@ -20,7 +22,12 @@ from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.simulate.structural import simulate_pair
 
 QUICK = UnmixingSettings.model_validate(
-    {"restarts": 2, "ivae": {"steps": 60}, "tcl": {"steps": 60}}
+    {
+        "restarts": 2,
+        "structural": {"steps": 60, "hidden": 8, "layers": 2, "knots": 4},
+        "ivae": {"steps": 60},
+        "tcl": {"steps": 60},
+    }
 )
 FEW_DRAWS = IndependenceSettings(draws=99)
 
@@ -54,7 +61,9 @@ def several_pairs():
 @pytest.mark.parametrize("method", METHODS)
 def test_known_directions_and_independent_pairs(method, several_pairs):
     values, segments, names, skeleton, kinds = several_pairs
-    unmixing = UnmixingSettings.model_validate({"restarts": 4, "ivae": {"steps": 1000}})
+    unmixing = UnmixingSettings.model_validate(
+        {"restarts": 4, "structural": {"steps": 300}, "ivae": {"steps": 1000}}
+    )
     result = discover(values, segments, names, method=method, skeleton=skeleton, unmixing=unmixing)
     decision = result.edges["decision"].to_numpy()
     directed = kinds != "none"
@@ -77,6 +86,8 @@ def test_tables_have_their_columns_and_every_test(method, three_regions):
     assert (result.restarts[["retried", "diverged"]] == 0).all(axis=None)
     assert (result.restarts["steps"] == 60).all()
     assert len(result.edges) == 3
+    # Two restarts of a pair, or its two directions.
+    assert len(result.restarts) == 3 * 2
     assert len(result.tests) == 3 + 3 * 2 * 4
     four = result.tests[(result.tests["restart"] == 1) & (result.tests["x"] == "b")]
     assert list(zip(four["first"], four["second"], strict=True)) == [
@@ -87,6 +98,14 @@ def test_tables_have_their_columns_and_every_test(method, three_regions):
     assert result.edges["confidence"].between(0, 1).all()
     assert (result.edges["q_value"] >= result.edges["p_value"] - 1e-12).all()
     assert result.method == method
+    probability = result.edges[list(PROBABILITY_COLUMNS)]
+    if method == "structural":
+        assert tuple(result.evidence.columns) == tuple(EVIDENCE_COLUMNS)
+        assert result.evidence[["x", "y"]].equals(result.edges[["x", "y"]])
+        np.testing.assert_allclose(probability.sum(axis=1), 1.0)
+    else:
+        assert result.evidence is None
+        assert probability.isna().all(axis=None)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -94,8 +113,10 @@ def test_adding_a_region_changes_no_other_pair(method, three_regions):
     values, segments = three_regions
     three = quick(values, segments, method=method)
     two = quick(values[:, :2], segments, names=("a", "b"), method=method)
-    columns = ["decision", "score", "p_value", "confidence"]
+    columns = ["decision", "score", "p_value", "confidence", *PROBABILITY_COLUMNS]
     assert three.edges.loc[[0], columns].equals(two.edges[columns])
+    if method == "structural":
+        assert three.evidence.loc[[0]].equals(two.evidence)
     same = three.tests[(three.tests["x"] == "a") & (three.tests["y"] == "b")]
     np.testing.assert_array_equal(
         same.sort_values(["restart", "first", "second"])["p_value"],
@@ -122,7 +143,12 @@ def test_diagnostics_see_segments_that_change_nothing(method):
     steady = simulate_pair(layers=1, n_segments=1, n_per_segment=2000, seed=3)
     names = ("a", "b", "c", "d")
     unmixing = UnmixingSettings.model_validate(
-        {"restarts": 2, "ivae": {"steps": 600}, "tcl": {"steps": 300}}
+        {
+            "restarts": 2,
+            "structural": {"steps": 300},
+            "ivae": {"steps": 600},
+            "tcl": {"steps": 300},
+        }
     )
     table = quick(
         np.hstack([changing.values, steady.values]), changing.segments, names, method=method,
@@ -141,31 +167,31 @@ def test_diagnostics_see_segments_that_change_nothing(method):
     assert table["kl_1"].notna().all() == (method == "ivae")
 
 
-def test_segments_needed_follow_what_is_modulated(three_regions):
+@pytest.mark.parametrize("method", ["structural", "ivae"])
+def test_segments_needed_follow_what_is_modulated(method, three_regions):
     values, segments = three_regions
     few = segments // 2
-    both = QUICK.model_copy(
-        update={"ivae": QUICK.ivae.model_copy(update={"modulates": "mean_variance"})}
-    )
-    table = quick(values, few, unmixing=both).diagnostics
+    own = getattr(QUICK, method).model_copy(update={"modulates": "mean_variance"})
+    both = QUICK.model_copy(update={method: own})
+    table = quick(values, few, unmixing=both, method=method).diagnostics
     assert (table["segments"] == 3).all()
     assert (table["segments_needed"] == 5).all()
     assert (table["verdict"] == "not identifiable").all()
     assert "3 segments are fewer than the 5 that it takes" in table.loc[0, "reasons"]
-    # What iVAE modulates does not concern TCL.
+    # What one method modulates does not concern another.
     assert (
         quick(values, few, unmixing=both, method="tcl").diagnostics["segments_needed"] == 3
     ).all()
 
 
 def test_a_single_restart_cannot_agree(three_regions):
-    table = quick(*three_regions, restarts=1).diagnostics
+    table = quick(*three_regions, restarts=1, method="ivae").diagnostics
     assert table["agreement"].isna().all()
     assert table["dependence_p"].between(0.01, 1.0).all()
 
 
 def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monkeypatch):
-    real = pairwise.unmix_pairs
+    real = estimation.unmix_pairs
 
     def lose_one(*args, **options):
         fit = real(*args, **options)
@@ -179,9 +205,9 @@ def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monke
             ),
         )
 
-    whole = quick(*three_regions)
-    monkeypatch.setattr(pairwise, "unmix_pairs", lose_one)
-    result = quick(*three_regions)
+    whole = quick(*three_regions, method="ivae")
+    monkeypatch.setattr(estimation, "unmix_pairs", lose_one)
+    result = quick(*three_regions, method="ivae")
     lost = (result.restarts["x"] == "a") & (result.restarts["y"] == "c")
     lost &= result.restarts["restart"] == 0
     assert list(result.restarts["diverged"]) == list(lost.astype(int))
@@ -196,6 +222,32 @@ def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monke
     assert np.isnan(result.diagnostics.loc[1, "agreement"])
     assert (result.diagnostics["retried"] == 0).all()
     assert result.diagnostics.loc[[0, 2]].equals(whole.diagnostics.loc[[0, 2]])
+
+
+def test_a_direction_that_diverged_leaves_its_pair_undecided(three_regions, monkeypatch):
+    real = estimation.fit_hypotheses
+
+    def lose_one(*args, **options):
+        found = real(*args, **options)
+        likelihood = found.log_likelihood.copy()
+        likelihood[1, 0] = np.nan
+        return replace(found, log_likelihood=likelihood)
+
+    whole = quick(*three_regions)
+    monkeypatch.setattr(estimation, "fit_hypotheses", lose_one)
+    result = quick(*three_regions)
+    assert list(result.restarts["diverged"]) == [0, 0, 1, 0, 0, 0]
+    assert result.restarts.loc[2, "vote"] == "inconclusive"
+    edge = result.edges.loc[1]
+    assert edge["cause"] == ""
+    assert (edge["score"], edge["probability_unknown"]) == (0.0, 1.0)
+    of_lost = (result.tests["x"] == "a") & (result.tests["y"] == "c")
+    of_lost &= (result.tests["restart"] == 0).fillna(value=False)
+    assert result.tests.loc[of_lost, "p_value"].isna().all()
+    assert result.tests.loc[~of_lost, "p_value"].notna().all()
+    assert np.isfinite(result.evidence.select_dtypes("number")).all(axis=None)
+    others = ["x", "y", "decision", "score", "confidence", *PROBABILITY_COLUMNS]
+    assert result.edges.loc[[0, 2], others].equals(whole.edges.loc[[0, 2], others])
 
 
 def test_same_seed_same_numbers_and_units_do_not_matter(three_regions):
@@ -214,7 +266,7 @@ def test_skeleton_limits_the_pairs(three_regions):
 
 
 def test_restarts_argument_wins(three_regions):
-    result = quick(*three_regions, restarts=3, skeleton=[("a", "b")])
+    result = quick(*three_regions, restarts=3, skeleton=[("a", "b")], method="ivae")
     assert len(result.restarts) == 3
 
 
@@ -279,11 +331,13 @@ def test_bad_input_is_named(change, error, message, three_regions):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_divergence_of_every_restart_is_an_error(method, three_regions):
+def test_divergence_of_every_fit_is_an_error(method, three_regions):
     fit = {"learning_rate": 1e20, "steps": 60}
     wild = UnmixingSettings.model_validate({"restarts": 1, method: fit})
-    with pytest.raises(FitError, match=f"Every restart of {method} diverged"):
+    with pytest.raises(FitError, match=f"Every fit of {method} diverged") as caught:
         quick(*three_regions, method=method, unmixing=wild)
+    # More restarts are no remedy where there are none.
+    assert ("restarts" in str(caught.value)) is (method != "structural")
 
 
 def test_cycles_are_reported_and_broken_on_request(three_regions, monkeypatch):

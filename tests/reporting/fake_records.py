@@ -12,6 +12,7 @@ from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
     EDGE_COLUMNS,
+    EVIDENCE_COLUMNS,
     RESTART_COLUMNS,
     TEST_COLUMNS,
     TRAINING_COLUMNS,
@@ -48,6 +49,8 @@ def method_record(
     pipeline = pipeline or Pipeline().changed(
         {"prior.name": "hippocampal_circuit" if prior else None, "unmixing.restarts": restarts}
     )
+    # Of structural flows there is one fit of each direction.
+    restarts = 2 if method == "structural" else restarts
     edges, tests, members, curves = [], [], [], []
     for index, (x, y) in enumerate(pairs):
         score = float(rng.normal(0, 0.3))
@@ -59,7 +62,13 @@ def method_record(
         cause, effect = {"x->y": (x, y), "y->x": (y, x)}.get(decision, ("", ""))
         p = float(np.exp(-abs(score) * 9))
         confidence = float(np.clip(0.5 + abs(score), 0, 1))
-        edges.append((x, y, decision, cause, effect, score, p, min(1.0, 2 * p), confidence))
+        probable = [np.nan] * 4
+        if method == "structural":
+            confidence, probable = probabilities(decision, score)
+            score = probable[1] - probable[2]
+        edges.append(
+            (x, y, decision, cause, effect, score, p, min(1.0, 2 * p), confidence, *probable)
+        )
         tests.append((x, y, np.nan, x, y, 4.1, 1.2, float(rng.uniform(0, 0.2))))
         for restart in range(restarts):
             for first in (x, y):
@@ -129,9 +138,33 @@ def method_record(
         restarts=pd.DataFrame(members, columns=list(RESTART_COLUMNS)),
         training=pd.DataFrame(curves, columns=list(TRAINING_COLUMNS)),
         diagnostics=diagnostics(names, method),
+        evidence=evidence(edges) if method == "structural" else None,
         prior_check=check,
         sidecar=sidecar,
     )
+
+
+def probabilities(decision: str, score: float) -> tuple[float, list[float]]:
+    """Return the confidence of a decision and the probabilities that it is made by."""
+    forward, backward = (0.8, 0.02) if score > 0 else (0.02, 0.8)
+    probable = {
+        "none": [0.04, 0.01, 0.01, 0.94],
+        "undecided": [0.5, 0.3, 0.15, 0.05] if score > 0 else [0.5, 0.15, 0.3, 0.05],
+    }.get(decision, [0.15, forward, backward, 0.03])
+    return probable[3] if decision == "none" else max(probable[1:3]), probable
+
+
+def evidence(edges: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """Return evidence that favours the directions that the edges do."""
+    rows = []
+    for index, edge in enumerate(edges):
+        score = edge[5]
+        left = (0.0002, 0.0041) if score > 0 else (0.0041, 0.0002)
+        mechanism = ("linear", "nonlinear")[index % 2]
+        rows.append(
+            (*edge[:2], mechanism, 0.003, 0.1 * score, 5 * score, *left, 1e-4, 1e-4, 0.021, 0.001)
+        )
+    return pd.DataFrame(rows, columns=list(EVIDENCE_COLUMNS))
 
 
 def diagnostics(names: tuple[str, ...], method: str = "ivae") -> pd.DataFrame:
@@ -230,7 +263,7 @@ def group_record(
         edges["share_low"], edges["share_high"] = low, high
         edges["p_dependence"] = 0.01
         records[method] = MethodRecord(
-            edges, None, None, None, None, record.prior_check, record.sidecar
+            edges, None, None, None, None, None, record.prior_check, record.sidecar
         )
     return UnitRecord("group", None, None, {"Simulated": False, "Notes": []}, records)
 

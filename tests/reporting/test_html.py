@@ -152,10 +152,10 @@ def test_fits_are_judged_in_numbers_and_in_words(subject_page):
     words = [row[1].split(" because")[0].rstrip(".") for row in first_method]
     assert words == ["Not identifiable"] * 2 + ["Doubtful"] * 3 + ["Usable"] * 10
     shaky = first_method[2]
-    assert "the restarts disagree (mean MCC 0.55)" in shaky[1]
+    assert "the fits disagree (mean MCC 0.55)" in shaky[1]
     assert shaky[2:] == ["2 of 2", "1.8", "0.41 ± 0.11", "0.08 ± 0.10", "0.55", "0.41"]
     for term in ("Segments needed:", "Rank and condition of L:", "Modulation:",
-                 "Restart agreement:", "Residual dependence:"):  # fmt: skip
+                 "Agreement:", "Residual dependence:"):  # fmt: skip
         assert term in text
 
 
@@ -194,6 +194,47 @@ def test_every_result_of_tcl_says_which_linear_ica_follows_it(ica, label):
         assert rows, "the comparison with anatomy names it too"
     assert f"{label}: verdict and reasons" in page.flat
     assert f"{label}: all four p-values" in page.flat
+
+
+def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
+    record = subject_record(names_of(4), ("structural", "ivae"), prior=False)
+    method = record.methods["structural"]
+    edges = method.edges
+    page = Page(render_subject(record))
+    assert page.errors == []
+    header = next(row for row in page.rows if "Neither" in row)
+    assert header == [
+        "x, y", "x → y", "y → x", "No edge", "Neither", "Effect", "Gain", "Statistic",
+        "Left by x → y", "Left by y → x",
+    ]  # fmt: skip
+    start = page.rows.index(header) + 1
+    shown = page.rows[start : start + len(edges)]
+    assert [row[0] for row in shown] == list(edges["x"] + ", " + edges["y"])
+    for row, edge, found in zip(
+        shown, edges.itertuples(), method.evidence.itertuples(), strict=True
+    ):
+        assert row[1:5] == [
+            f"{100 * value:.0f}%"
+            for value in (
+                edge.probability_forward, edge.probability_backward, edge.probability_none,
+                edge.probability_unknown,
+            )
+        ]  # fmt: skip
+        assert row[5] == found.mechanism
+        assert float(row[8]) == pytest.approx(1000 * found.residual_forward)
+        assert float(row[9]) == pytest.approx(1000 * found.residual_backward)
+    # The fits of a pair are its directions, not restarts.
+    assert "Structural flow: over 12 pairs and directions" in page.flat
+    assert "iVAE: over 24 pairs and restarts" in page.flat
+    assert "were fitted by exact likelihood" in page.flat
+    assert page.flat.count("what speaks for either direction") == 1
+
+
+def test_no_evidence_is_shown_of_a_method_that_has_none():
+    page = Page(render_subject(subject_record(names_of(3), ("ivae",))))
+    assert "what speaks for either direction" not in page.flat
+    assert "were fitted by exact likelihood" not in page.flat
+    assert not any("Neither" in row for row in page.rows)
 
 
 def test_prior_comparison_shows_chance(subject_page):
@@ -377,7 +418,8 @@ def test_a_page_is_reproducible():
 
 
 def test_a_page_from_files_is_the_page_from_memory(tmp_path):
-    record = subject_record(SIX[:2])
+    methods = ("structural", "ivae", "tcl")
+    record = subject_record(SIX[:2], methods)
     paths = UnitPaths(tmp_path, record.unit, (("task", "rest"),))
     for name, method in record.methods.items():
         for suffix, table in (
@@ -386,14 +428,17 @@ def test_a_page_from_files_is_the_page_from_memory(tmp_path):
             ("restarts", method.restarts),
             ("training", method.training),
             ("diagnostics", method.diagnostics),
+            ("evidence", method.evidence),
             ("priorcheck", method.prior_check),
         ):
-            write_table(paths.file(f"{suffix}.tsv", name), table)
+            if table is not None:
+                write_table(paths.file(f"{suffix}.tsv", name), table)
         write_json(paths.file("edges.json", name), method.sidecar)
     write_table(paths.file("timeseries.tsv"), record.timeseries)
     write_table(paths.file("outliers.tsv"), record.outliers)
     write_json(paths.file("timeseries.json"), record.sidecar)
-    read = read_unit(paths, ("ivae", "tcl"))
+    read = read_unit(paths, methods)
+    assert [read.methods[name].evidence is None for name in methods] == [False, True, True]
     assert json.dumps(read.sidecar) == json.dumps(record.sidecar)
     assert Page(render_subject(read)).flat == Page(render_subject(record)).flat
 

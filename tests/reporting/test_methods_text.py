@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,48 @@ def test_the_screen_is_said(by, said):
     text = methods_text(Pipeline().changed(changes), BOTH)
     assert ("not analysed further" in text) is (said is not None)
     assert said is None or said in text
+
+
+def test_structural_flows_are_said_where_they_were_fitted():
+    changes = {"decision.confidence": 0.83, "unmixing.structural.folds": 5}
+    settings = Pipeline().changed(changes | {"unmixing.structural.steps": 4321})
+    both = methods_text(settings, replace(BOTH, methods=("structural", "ivae")))
+    alone = methods_text(settings, replace(BOTH, methods=("structural",)))
+    for text in (both, alone):
+        for expected in (
+            "structural equations of either direction", "in 5 folds", "4,321 steps",
+            "a probability of 0.83", "logistic model", "q-values control",
+        ):  # fmt: skip
+            assert expected in text, expected
+        assert {"vuong1989", "mueller2019", "benjamini1995"} <= {
+            work.key for work in resolve(text)[1]
+        }
+    # With two ways to decide it is said whose each is.
+    assert "A direction of iVAE needed two tests" in both
+    assert "t test" not in alone
+    assert "autoencoder [@khemakhem2020] estimated" not in alone
+    others = methods_text(settings, BOTH)
+    assert "structural" not in others
+    assert "probability" not in others
+    assert "A direction needed two tests" in others
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unmixing.structural.prior": "gaussian"},
+        {"unmixing.structural.modulates": "mean_variance"},
+        {"unmixing.structural.hidden": 17},
+        {"unmixing.structural.layers": 3},
+        {"unmixing.structural.folds": 1},
+        {"unmixing.structural.patience": 0.1},
+        {"decision.confidence": 0.9},
+        {"decision.acyclic": True},
+    ],
+)
+def test_a_change_of_structural_flows_shows(change):
+    realised = replace(BOTH, methods=("structural",))
+    assert methods_text(Pipeline().changed(change), realised) != methods_text(Pipeline(), realised)
 
 
 def test_fits_that_may_end_early_are_said():

@@ -9,6 +9,7 @@ from causal_ivae.simulate.structural import (
     random_graph,
     simulate_bold,
     simulate_network,
+    simulate_noisy_pair,
     simulate_pair,
 )
 
@@ -36,6 +37,34 @@ def test_series_are_standardised_and_seeded():
     assert not np.array_equal(pair.values, simulate_pair(seed=3).values)
     assert pair.values.shape == (4000, 2)
     assert len(np.unique(pair.segments)) == 20
+
+
+def test_a_noisy_pair_is_one_signal_with_noise_of_its_own_in_each_region():
+    pair = simulate_noisy_pair(noise=(0.5, 1.5), autocorrelation=0.8, seed=3)
+    assert not pair.adjacency.any()
+    signal = pair.disturbances[:, 0]
+    np.testing.assert_array_equal(signal, pair.disturbances[:, 1])
+    np.testing.assert_allclose(pair.values.std(axis=0), 1.0)
+    shared = np.corrcoef(np.column_stack([signal, pair.values]).T)[0, 1:]
+    np.testing.assert_allclose(shared, [1 / np.hypot(1, 0.5), 1 / np.hypot(1, 1.5)], atol=0.03)
+    left = pair.values - signal[:, None] * (signal @ pair.values) / (signal @ signal)
+    assert abs(np.corrcoef(left.T)[0, 1]) < 0.05
+    lagged = [np.corrcoef(x[:-1], x[1:])[0, 1] for x in (signal, *left.T)]
+    assert lagged[0] > 0.6
+    assert np.abs(lagged[1:]).max() < 0.05
+
+
+def test_noise_of_noisy_pairs_is_drawn_and_seeded():
+    pairs = [simulate_noisy_pair(n_segments=5, seed=k) for k in range(30)]
+    shared = np.array(
+        [np.corrcoef(pair.values[:, 0], pair.disturbances[:, 0])[0, 1] for pair in pairs]
+    )
+    level = np.sqrt(1 / shared**2 - 1)
+    assert level.min() > 0.1
+    assert level.max() < 1.7
+    assert np.ptp(level) > 0.8
+    again = simulate_noisy_pair(n_segments=5, seed=7)
+    np.testing.assert_array_equal(again.values, pairs[7].values)
 
 
 def test_bold_is_smooth_and_carries_the_graph():

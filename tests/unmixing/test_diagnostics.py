@@ -238,7 +238,7 @@ def test_doubts_in_words(change, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"agreement": 0.7}, "the restarts disagree (mean MCC 0.70)"),
+        ({"agreement": 0.7}, "the fits disagree (mean MCC 0.70)"),
         (
             {"dependence_p": 0.01},
             "the disturbances are still dependent given the segment (p = 0.010)",
@@ -296,7 +296,7 @@ def test_the_best_restart_is_judged():
     assert (first.dependence_p, second.dependence_p) == (0.2, 0.01)
     alone = judged(fit_of(z[[0, 4]], u), u)
     assert (first.modulation, second.modulation) == tuple(one.modulation for one in alone)
-    assert "restarts disagree" in first.sentence()
+    assert "the fits disagree" in first.sentence()
     assert all(one.agreement is None for one in alone)
 
 

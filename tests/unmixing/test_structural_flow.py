@@ -156,6 +156,21 @@ def test_the_true_direction_predicts_better():
         assert own[pair] > 0.9  # the cause is a function of its own disturbance
 
 
+def test_segments_are_judged_by_the_fit_that_was_not_trained_on_them():
+    values, segments = data(1, layers=1)
+    moved = values.copy()
+    mine = segments % 3 == 0
+    for segment in (0, 3, 6):
+        rows = segments == segment
+        moved[rows] = moved[rows][::-1]
+    first, second = (judged(x, segments, [[0, 1]], ("a", "b"), folds=3) for x in (values, moved))
+    apart = np.abs(first.log_likelihood - second.log_likelihood)[0]
+    held = np.unique(segments[mine])
+    others = np.setdiff1d(np.unique(segments), held)
+    # The same volumes in another order: a fit that had seen them would be another one.
+    assert apart[:, held].max() < 0.1 * apart[:, others].mean()
+
+
 def test_a_pair_does_not_depend_on_the_others():
     values, segments = data(2, layers=1)
     both = judged(values, segments, [[0, 1], [2, 3]], tuple("abcd"))
