@@ -85,9 +85,11 @@ class Evidence:
         odd : ndarray, shape (pairs, 3), float64
             The statistic; the gain per volume; how many times more dependence y -> x leaves than
             x -> y.  All on scales that grow like logarithms.
-        even : ndarray, shape (pairs, 6), float64
+        even : ndarray, shape (pairs, 10), float64
             A one; the least dependence that is left, over that of the regions, by itself, and over
-            what it is by chance; the shortfall of the mechanism, and whether it is the linear one.
+            what it is by chance, the first and the last of these squared as well; the shortfall of
+            the mechanism, and whether it is the linear one; how far the gain and the dependence
+            left tell the directions apart.
         """
         noise = self.residual_sd.mean(axis=1) + 1e-12
         left = np.maximum(self.residual, 0.0) + noise[:, None]
@@ -100,15 +102,20 @@ class Evidence:
             ],
             axis=1,
         )
-        whole = np.maximum(self.dependence, 0.0) + noise
+        over_whole = np.log(least / (np.maximum(self.dependence, 0.0) + noise))
+        over_chance = np.log(least / noise)
         even = np.stack(
             [
                 np.ones(len(least)),
-                np.log(least / whole),
+                over_whole,
                 np.log(least / _GAIN_UNIT),
-                np.log(least / noise),
+                over_chance,
+                np.square(over_whole),
+                np.square(over_chance),
                 np.log1p(self.shortfall / _GAIN_UNIT),
                 self.mechanism == 0,
+                np.abs(odd[:, 1]),
+                np.abs(odd[:, 2]),
             ],
             axis=1,
         )
@@ -149,7 +156,7 @@ class Calibration:
 
     Attributes
     ----------
-    odd, even : ndarray, shape (3,) and (6,), float64
+    odd, even : ndarray, shape (3,) and (10,), float64
         Weights of `Evidence.features` in the log odds of x -> y against unknown; those of y -> x
         have the odd ones with their sign changed.
     dependent : ndarray, shape (2,), float64
