@@ -41,7 +41,7 @@ validate: $(STAMP)
 # The weights behind the probabilities of the structural method: half an hour.
 calibrate: $(STAMP)
 	$(BIN)/python -m causal_ivae.benchmark.calibrate reports/validation/calibration_pairs.tsv \
-	  causal_ivae/discovery/calibration.json 50
+	  causal_ivae/discovery/calibration.json 30
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

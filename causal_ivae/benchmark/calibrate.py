@@ -35,6 +35,7 @@ Kind = Literal["x->y", "y->x", "none", "cyclic", "common cause", "noise"]
 
 _RIDGE = 0.01
 _SEED = 20261125
+_MOST_LAYERS = 5
 _KINDS: tuple[Kind, ...] = (
     "x->y", "y->x", "x->y", "y->x", "x->y", "y->x", "cyclic", "common cause", "none", "noise",
 )  # fmt: skip
@@ -101,7 +102,7 @@ def collect(
     unmixing : UnmixingSettings, optional
     """
     kinds = [_KINDS[i % len(_KINDS)] for i in range(pairs)]
-    layers = [1 + (i // len(_KINDS)) % 5 for i in range(pairs)]
+    layers = [1 + (i + i // len(_KINDS)) % _MOST_LAYERS for i in range(pairs)]
     seeds = [child_seed(seed, "calibration", repr(design), i) for i in range(pairs)]
     values = np.concatenate(
         [

@@ -55,6 +55,7 @@ class Subject:
             np.arange(self.volumes) * self.segments // self.volumes,
             names,
             skeleton=list(islice(combinations(names, 2), self.pairs)),
+            method="ivae",
             restarts=self.restarts,
             device=self.device,
             unmixing=UnmixingSettings(ivae=IVAESettings(steps=self.steps)),

@@ -7,8 +7,8 @@ from causal_ivae.benchmark.measurement import Clock, Measurement, Setting
 from causal_ivae.benchmark.subject import RESTARTS, Subject, default_segments, number_of_pairs
 
 METHOD = (
-    "discover() on one simulated subject with the default settings: iVAE, all pairs, restarts and "
-    "steps, windows of 60 s, tests, diagnostics and orientation. Timed once. Where all pairs "
+    "discover() by iVAE on one simulated subject with the default settings: all pairs, restarts "
+    "and steps, windows of 60 s, tests, diagnostics and orientation. Timed once. Where all pairs "
     "would take longer than the patience of the settings, as many pairs as it allows are timed "
     "with all their steps and the time is multiplied by the share; the remark then says "
     "'extrapolated'."

@@ -181,7 +181,8 @@ class Calibration:
             Of `OUTCOMES`.
         """
         odd, even = evidence.features()
-        straight, common = odd @ self.odd, even @ self.even
+        # Not as products of matrices: those round by how many pairs there are.
+        straight, common = (odd * self.odd).sum(axis=1), (even * self.even).sum(axis=1)
         logits = np.stack([np.zeros_like(common), common + straight, common - straight], axis=1)
         share = np.exp(logits - logits.max(axis=1, keepdims=True))
         share /= share.sum(axis=1, keepdims=True)
