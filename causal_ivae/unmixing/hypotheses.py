@@ -32,8 +32,8 @@ class Hypotheses:
     ----------
     log_likelihood : ndarray, shape (pairs, 2, n_blocks), float64
         Of each block's volumes, summed, nats, under ``x->y`` and ``y->x``; a segment is judged by
-        the fit that was not trained on it, the scales of its disturbances aside.  NaN where
-        training diverged.
+        the fit that was not trained on it; normal scores, starting values and the scales of
+        disturbances know all volumes.  NaN where training diverged.
     mechanism : ndarray, shape (pairs,), int64
         Index into `MECHANISMS`.
     shortfall : ndarray, shape (pairs,), float64
