@@ -1,4 +1,4 @@
-"""A small study as tables, and settings that run it in a second."""
+"""A small study as tables, settings that run it in a second, and what a run left."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from causal_ivae.batch.runner import BatchResult, Request, plan, run
 from causal_ivae.config import Pipeline
+from causal_ivae.derivatives import UnitPaths
 from causal_ivae.simulate.structural import simulate_bold
 
 NAMES = ("A", "B", "C")
+ENTITIES = (("task", "rest"),)
 TINY = {
     "name": "tiny",
     "segments": {"by": "windows", "window_seconds": 60.0, "min_volumes": 20},
@@ -56,3 +59,27 @@ def write_study(folder: Path, labels: tuple[str, ...] = ("01", "02", "03")) -> P
         about = {"RepetitionTime": 2.0, "Simulated": True}
         stem.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
     return folder
+
+
+def run_study(source, output, *, levels=("participant",), pipeline=None, **options):
+    request = Request(
+        Path(source), Path(output), levels, pipeline or tiny_pipeline(), device="cpu", **options
+    )
+    return run(plan(request))
+
+
+def states(result: BatchResult) -> dict[str, str]:
+    return {outcome.unit: outcome.state for outcome in result.outcomes}
+
+
+def file_of(output: Path, unit: str, suffix: str, method: str | None = None) -> Path:
+    entities = () if unit == "group" else ENTITIES
+    return UnitPaths(output, unit, entities).file(suffix, method)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.parts
+    }

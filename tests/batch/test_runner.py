@@ -8,44 +8,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_study import NAMES, subject_table, tiny_pipeline, write_study
+from tiny_study import (
+    NAMES,
+    file_of,
+    run_study,
+    snapshot,
+    states,
+    subject_table,
+    tiny_pipeline,
+    write_study,
+)
 
 from causal_ivae import discovery
-from causal_ivae.batch import cluster, pages, participant
+from causal_ivae.batch import pages, participant
 from causal_ivae.batch.analysis import Outcome
 from causal_ivae.batch.participant import Loaded
-from causal_ivae.batch.runner import BatchResult, Request, common_regions, plan, run
-from causal_ivae.derivatives import UnitPaths, read_table, read_unit
+from causal_ivae.batch.runner import common_regions
+from causal_ivae.derivatives import read_table
 from causal_ivae.discovery.cycles import find_cycles
-from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
-from causal_ivae.discovery.probability import Evidence, calibration
 from causal_ivae.errors import InputError, SettingsError
-
-ENTITIES = (("task", "rest"),)
-
-
-def run_study(source, output, *, levels=("participant",), pipeline=None, **options):
-    request = Request(
-        Path(source), Path(output), levels, pipeline or tiny_pipeline(), device="cpu", **options
-    )
-    return run(plan(request))
-
-
-def states(result: BatchResult) -> dict[str, str]:
-    return {outcome.unit: outcome.state for outcome in result.outcomes}
-
-
-def file_of(output: Path, unit: str, suffix: str, method: str | None = None) -> Path:
-    entities = () if unit == "group" else ENTITIES
-    return UnitPaths(output, unit, entities).file(suffix, method)
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "logs" not in path.parts
-    }
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +52,6 @@ def finished(study, tmp_path):
     folder, _ = study
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return tmp_path / "input", tmp_path / "out"
-
-
-@pytest.fixture
-def no_cluster(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise AssertionError("a cluster was started though nothing was to be done")
-
-    monkeypatch.setattr(cluster, "_local_client", refuse)
 
 
 def test_everything_is_written_and_nothing_is_half_written(study):
@@ -118,48 +91,6 @@ def test_every_column_of_the_diagnostics_is_described(study, method):
     page = (out / "sub-01.html").read_text()
     assert all(sentence in page for sentence in table["reasons"])
     assert "_diagnostics.tsv" not in str(list((out / "group").iterdir()))
-
-
-def test_evidence_is_written_described_read_back_and_resumed(tmp_path, monkeypatch, no_cluster):
-    made = []
-
-    def keep(*args, **options):
-        made.append(discover(*args, **options))
-        return made[-1]
-
-    discover = discovery.discover
-    monkeypatch.setattr(discovery, "discover", keep)
-    source, out = write_study(tmp_path / "input", ("01",)), tmp_path / "out"
-    pipeline = tiny_pipeline(unmixing__methods=["structural", "tcl"])
-    run_study(source, out, pipeline=pipeline)
-    graph = made[0]
-    record = read_unit(UnitPaths(out, "sub-01", ENTITIES), ("structural", "tcl"))
-    method = record.methods["structural"]
-    assert record.methods["tcl"].evidence is None
-    pd.testing.assert_frame_equal(method.evidence, graph.evidence, check_dtype=False)
-    pd.testing.assert_frame_equal(method.edges, graph.edges, check_dtype=False)
-    probability = calibration().probabilities(Evidence.of_table(method.evidence))
-    written = method.edges[list(PROBABILITY_COLUMNS)]
-    np.testing.assert_allclose(probability, written, rtol=1e-5, atol=1e-8)
-    about = json.loads(file_of(out, "sub-01", "evidence.json", "structural").read_text())
-    assert list(about) == list(method.evidence.columns)
-    assert "what speaks for either direction" in (out / "sub-01.html").read_text()
-
-    before = snapshot(out)
-    assert set(states(run_study(source, out, pipeline=pipeline)).values()) == {"up to date"}
-    assert snapshot(out) == before
-    assert len(made) == 2
-    # Restarts are TCL's; the probability that is asked for is the structural flows'.
-    for change, stale in (
-        ({"unmixing__restarts": 3}, {"tcl"}),
-        ({"decision__confidence": 0.9}, {"structural"}),
-    ):
-        made.clear()
-        run_study(
-            source, out, pipeline=tiny_pipeline(unmixing__methods=["structural", "tcl"], **change)
-        )
-        assert {graph.method for graph in made} == stale
-        run_study(source, out, pipeline=pipeline)
 
 
 def test_status_has_a_row_per_subject_with_time_and_memory(study):
