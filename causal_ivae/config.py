@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -187,12 +188,18 @@ class StructuralSettings(TrainingSettings):
     folds: int = Field(
         3,
         ge=1,
-        description="fits of each direction, each judged on the segments that it was not trained "
-        "on; 1 for one fit on all segments",
+        description="trial fits of each direction by each mechanism, each judged on the segments "
+        "that it was not trained on; 1 for one on all segments",
     )
-    steps: int = Field(1000, ge=1)
+    trial_steps: int = Field(300, ge=1, description="of the fits that choose the mechanism")
+    steps: int = Field(1000, ge=1, description="of the fits by that mechanism, at least")
+    passes: float = Field(32.0, ge=0, description="over the volumes, where these are more steps")
     batch_size: int = Field(256, ge=8)
     learning_rate: float = Field(1e-2, gt=0)
+
+    def steps_for(self, n_times: int) -> int:
+        """Return the steps of a fit to so many volumes."""
+        return max(self.steps, math.ceil(self.passes * n_times / self.batch_size))
 
 
 ModelSettings = (
@@ -211,8 +218,8 @@ class UnmixingSettings(_Settings):
     tcl: TCLSettings = TCLSettings()
 
     def fits_per_pair(self, method: Method) -> int:
-        """Return how many fits a pair takes: restarts, or the folds of both directions."""
-        return 2 * self.structural.folds if method == "structural" else self.restarts
+        """Return how many fits a pair takes: restarts, or one of either direction."""
+        return 2 if method == "structural" else self.restarts
 
     @model_validator(mode="after")
     def _methods_are_distinct(self) -> "UnmixingSettings":

@@ -209,7 +209,6 @@ def estimate_directions(
         shortfall=np.concatenate([part.shortfall for part in parts]),
         disturbances=torch.cat([part.disturbances for part in parts]),
         fit=joined([part.fit for part in parts]),
-        folds=parts[0].folds,
     )
     table, usable = tables_joined(tests), hypotheses.usable
     evidence = gather_evidence(
@@ -235,23 +234,11 @@ def _of_pairs(table: IndependenceTable, pairs: int) -> IndependenceTable:
 
 
 def _by_direction(part: Hypotheses) -> Fit:
-    """Return one member for every pair and direction: what its folds have in common."""
-    fit, folds = part.fit, part.folds
+    """Return what has the size of tables; the objective counts in the slope of normal scores."""
     n_times = part.disturbances.shape[2]
-
-    def mean(array: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(array.reshape(-1, folds, *array.shape[1:]).mean(axis=1))
-
     return replace(
-        fit,
-        disturbances=fit.disturbances[:0],
+        _without_disturbances(part.fit),
         objective=part.log_likelihood.sum(axis=2).ravel() / n_times,
-        slope=mean(fit.slope),
-        curves=mean(fit.curves),
-        taken=fit.taken.reshape(-1, folds).max(axis=1),
-        retried=np.asarray(fit.retried.reshape(-1, folds).any(axis=1)),
-        modulation=None,
-        kl=None,
     )
 
 

@@ -113,13 +113,12 @@ def diagnose_better(
     n_statistics : int
         See `causal_ivae.unmixing.diagnostics.diagnose`.
     """
-    folds, better = hypotheses.folds, hypotheses.better
-    first = (2 * np.arange(len(better)) + better) * folds
-    fit = hypotheses.fit.of((first[:, None] + np.arange(folds)).ravel())
+    better = hypotheses.better
+    fit = hypotheses.fit.of(2 * np.arange(len(better)) + better)
     return diagnose(
         fit,
         torch.as_tensor(segments, device=fit.disturbances.device),
-        restarts=folds,
+        restarts=1,
         n_statistics=n_statistics,
         dependence_p=np.take_along_axis(residual.p_value[..., 0], better[:, None], axis=1)[:, 0],
     )

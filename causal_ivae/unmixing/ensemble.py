@@ -334,18 +334,6 @@ def joined(fits: Sequence[Fit]) -> Fit:
     )
 
 
-def interleaved(first: Fit, second: Fit, from_second: NDArray[np.bool_]) -> Fit:
-    """Return a fit whose members are those of one of two fits of equal members, or of the other.
-
-    Parameters
-    ----------
-    first, second : Fit
-    from_second : ndarray, shape (members,), bool
-    """
-    order = np.arange(len(from_second)) + len(from_second) * from_second
-    return joined([first, second]).of(order)
-
-
 def _within(progress: Progress, done: float, share: float) -> Progress:
     return lambda fraction: progress(done + share * fraction)
 

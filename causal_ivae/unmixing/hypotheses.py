@@ -1,4 +1,4 @@
-"""Fit both directions of every pair as structural flows, each judged on segments held out."""
+"""Fit both directions of every pair as structural flows, by the mechanism that trials choose."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor
 from causal_ivae.config import StructuralSettings, UnmixingSettings
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ensemble import Fit, fit_stack, interleaved
+from causal_ivae.unmixing.ensemble import Fit, fit_stack, joined, members_at_once
 from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.model import Auxiliary
 from causal_ivae.unmixing.structural import StackedStructuralFlow
@@ -22,6 +22,8 @@ MECHANISMS = ("linear", "nonlinear")
 
 _LITTLE = 0.02
 """Nats per volume by which a linear effect may predict worse than the best model."""
+_COST = np.array([0.5, 1.0])
+"""Of a step by either mechanism, for the progress that is reported."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,17 @@ class Hypotheses:
     Attributes
     ----------
     log_likelihood : ndarray, shape (pairs, 2, n_blocks), float64
-        Of each block's volumes, summed, nats, under ``x->y`` and ``y->x``; a segment is judged by
-        the fit that was not trained on it; normal scores, starting values and the scales of
-        disturbances know all volumes.  NaN where training diverged.
+        Of each block's volumes, summed, nats, under ``x->y`` and ``y->x``.  NaN where training
+        diverged.
     mechanism : ndarray, shape (pairs,), int64
         Index into `MECHANISMS`.
     shortfall : ndarray, shape (pairs,), float64
-        By how much the better direction of that mechanism predicts worse than the best of all,
-        nats per volume.
+        By how much the better direction of that mechanism predicts segments held out worse than
+        the best of all, nats per volume.
     disturbances : Tensor, shape (pairs, 2, n_times, 2), float32, on the device
-        Of x and y under each direction, by the fit that was not trained on the segment.
+        Of x and y under each direction.
     fit : Fit
-        Of that mechanism; members are ordered pair by pair, direction by direction, fold by fold.
-    folds : int
+        Members are ordered pair by pair, direction by direction.
     """
 
     log_likelihood: NDArray[np.float64]
@@ -51,7 +51,6 @@ class Hypotheses:
     shortfall: NDArray[np.float64]
     disturbances: Tensor
     fit: Fit
-    folds: int
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -60,7 +59,7 @@ class Hypotheses:
 
     @property
     def better(self) -> NDArray[np.int64]:
-        """The direction that predicts better, shape (pairs,): index into `DIRECTIONS`."""
+        """The direction that fits better, shape (pairs,): index into `DIRECTIONS`."""
         total = self.log_likelihood.sum(axis=-1)
         return np.asarray(np.where(np.isnan(total), -np.inf, total).argmax(axis=1))
 
@@ -78,7 +77,7 @@ def fit_hypotheses(
     device: torch.device,
     progress: Progress | None = None,
 ) -> Hypotheses:
-    """Fit a structural flow to both directions of every pair, by both mechanisms, in folds.
+    """Choose every pair's mechanism by short trials, and fit it to both directions.
 
     Parameters
     ----------
@@ -96,47 +95,56 @@ def fit_hypotheses(
     Notes
     -----
     The linear mechanism sees the values, the nonlinear one their normal scores, whose log slope is
-    added to its likelihood, so that the two compare.  Segments are dealt to folds in turn.
+    added to its likelihood, so that the two compare.  In the trials each segment is judged by the
+    fit that was not trained on it: on what it was trained on, the richer mechanism always wins.
+    (Normal scores, starting values and the scales of disturbances know all volumes.)  The fits
+    that count are to all segments.
     """
     own = settings.structural
     columns, position = np.unique(pairs, return_inverse=True)
+    mine = np.ascontiguousarray(values[:, columns], dtype=np.float32)
+    scores, log_slope = normal_scores(mine)
+    one_way = position.reshape(-1, 2)
     task = _Task(
-        settings=own,
-        members=np.stack([position.reshape(-1, 2), position.reshape(-1, 2)[:, ::-1]], axis=1),
+        data=(torch.as_tensor(mine, device=device), torch.as_tensor(scores, device=device)),
+        log_slope=(np.zeros_like(log_slope), log_slope),
+        members=np.stack([one_way, one_way[:, ::-1]], axis=1),
         labels=[(names[i], names[j]) for i, j in pairs],
         segments=torch.as_tensor(segments, device=device),
-        folds=min(own.folds, int(segments.max()) + 1),
+        blocks=blocks,
+        at_once=members_at_once(len(values), "structural", settings, device),
         seed=seed,
         key=key,
     )
-    mine = np.ascontiguousarray(values[:, columns], dtype=np.float32)
-    scores, log_slope = normal_scores(mine)
-    halves = (None, None) if progress is None else (_part(progress, 0.0), _part(progress, 0.5))
-    judged = (
-        _judge(task, torch.as_tensor(mine, device=device), linear=True, progress=halves[0]),
-        _judge(task, torch.as_tensor(scores, device=device), linear=False, progress=halves[1]),
+    everyone = np.arange(len(pairs))
+    folds = min(own.folds, int(segments.max()) + 1)
+    trial = own.model_copy(update={"steps": own.trial_steps})
+    whole = own.model_copy(update={"steps": own.steps_for(len(values))})
+    of_trials = _COST * folds * trial.steps
+    tried = of_trials.sum() / (of_trials.sum() + whole.steps)
+    middle = tried * _COST[0] / _COST.sum()
+    trials = (
+        task.fit(everyone, 0, trial, folds, _part(progress, 0.0, middle)),
+        task.fit(everyone, 1, trial, folds, _part(progress, middle, tried)),
     )
-    by_row = [np.zeros((len(values), *pairs.shape)), log_slope[:, position.reshape(-1, 2)]]
-    by_block = np.stack(
-        [
-            _sum_by_block(part.log_likelihood, blocks)
-            + _sum_by_block(added.sum(axis=2).T[:, None], blocks)
-            for part, added in zip(judged, by_row, strict=True)
-        ]
+    mechanism, shortfall = _credible(
+        np.stack([part.log_likelihood.sum(axis=-1) for part in trials]), len(values)
     )
-    mechanism, shortfall = _credible(by_block.sum(axis=-1), len(values))
-
-    which = mechanism[None, :, None, None]
-    nonlinear = torch.as_tensor(mechanism == 1, device=device)[:, None, None, None]
-    fits = [part.fit for part in judged]
-    members = np.repeat(mechanism == 1, 2 * task.folds)
+    linear, nonlinear = np.flatnonzero(mechanism == 0), np.flatnonzero(mechanism == 1)
+    first, second = _COST * (len(linear), len(nonlinear))
+    turn = tried + (1.0 - tried) * first / (first + second)
+    parts = [
+        task.fit(which, kind, whole, 1, _part(progress, start, stop))
+        for which, kind, start, stop in ((linear, 0, tried, turn), (nonlinear, 1, turn, 1.0))
+        if len(which)
+    ]
+    place = np.argsort(np.concatenate([linear, nonlinear]))
     return Hypotheses(
-        log_likelihood=np.take_along_axis(by_block, which, axis=0)[0],
+        log_likelihood=np.concatenate([part.log_likelihood for part in parts])[place],
         mechanism=mechanism,
         shortfall=shortfall,
-        disturbances=torch.where(nonlinear, judged[1].disturbances, judged[0].disturbances),
-        fit=interleaved(fits[0], fits[1], members),
-        folds=task.folds,
+        disturbances=torch.cat([part.disturbances for part in parts])[place],
+        fit=joined([part.fit for part in parts]).of((2 * place[:, None] + np.arange(2)).ravel()),
     )
 
 
@@ -170,74 +178,120 @@ def _credible(
 
 
 @dataclass(frozen=True)
-class _Task:
-    """What both mechanisms are fitted to: members (pairs, 2, 2) hold cause and effect."""
-
-    settings: StructuralSettings
-    members: NDArray[np.int64]
-    labels: list[tuple[str, str]]
-    segments: Tensor
-    folds: int
-    seed: int
-    key: str
-
-
-@dataclass(frozen=True)
 class _Judged:
-    """As `Hypotheses`, of one mechanism; log_likelihood is (pairs, 2, n_times)."""
+    """Of some pairs by one mechanism, as in `Hypotheses`; the fit holds all folds."""
 
     log_likelihood: NDArray[np.float64]
     disturbances: Tensor
     fit: Fit
 
 
-def _judge(task: _Task, data: Tensor, *, linear: bool, progress: Progress | None) -> _Judged:
-    """Fit one mechanism, and put the folds' parts that were held out together."""
-    folds, n_pairs = task.folds, len(task.members)
-    mechanism = MECHANISMS[0 if linear else 1]
-    seeds = [
-        child_seed(task.seed, task.key, "structural", mechanism, *label, direction, fold)
-        for label in task.labels
-        for direction in DIRECTIONS
-        for fold in range(folds)
-    ]
-    columns = torch.as_tensor(
-        np.repeat(task.members.reshape(-1, 2), folds, axis=0), device=data.device
-    )
-    u = task.segments
-    n_segments = int(u.max()) + 1
-    held = torch.arange(n_segments, device=data.device) % folds
-    fold = torch.arange(folds, device=data.device)[:, None]
-    kept = (held != fold).float().repeat(2 * n_pairs, 1) if folds > 1 else None
+@dataclass(frozen=True)
+class _Task:
+    """What is fitted to what: data and log slopes for either mechanism, (n_times, columns).
 
-    def build(seeds: list[int]) -> StackedStructuralFlow:
-        keys = member_keys(seeds, data.device)
-        return StackedStructuralFlow(keys, Auxiliary(n_segments), task.settings, linear=linear)
+    ``members`` (pairs, 2, 2) holds the columns of cause and effect under either direction.
+    """
 
-    model, fit = fit_stack(
-        build,
-        seeds,
-        data,
-        columns,
-        u,
-        task.settings,
-        order_seed=child_seed(task.seed, task.key, "structural", "order of volumes"),
-        kept=kept,
-        progress=progress,
-    )
-    assert isinstance(model, StackedStructuralFlow)
-    with torch.inference_mode():
-        likelihood = model.log_likelihood(data[:, columns].transpose(0, 1), u)
-        likelihood = likelihood.view(n_pairs, 2, folds, -1)
-        # Of every volume, the fit that its segment was held out of.
+    data: tuple[Tensor, Tensor]
+    log_slope: tuple[NDArray[np.floating], NDArray[np.floating]]
+    members: NDArray[np.int64]
+    labels: list[tuple[str, str]]
+    segments: Tensor
+    blocks: NDArray[np.int64]
+    at_once: int
+    seed: int
+    key: str
+
+    def fit(
+        self,
+        pairs: NDArray[np.int64],
+        mechanism: int,
+        settings: StructuralSettings,
+        folds: int,
+        progress: Progress | None,
+    ) -> _Judged:
+        """Fit one mechanism to both directions of some pairs, in stacks of bounded size."""
+        step = max(1, self.at_once // (2 * folds))
+        stacks = [pairs[i : i + step] for i in range(0, len(pairs), step)]
+        parts = [
+            self._stack(
+                some,
+                mechanism,
+                settings,
+                folds,
+                _part(progress, i / len(stacks), (i + 1) / len(stacks)),
+            )
+            for i, some in enumerate(stacks)
+        ]
+        return _Judged(
+            np.concatenate([part.log_likelihood for part in parts]),
+            torch.cat([part.disturbances for part in parts]),
+            joined([part.fit for part in parts]),
+        )
+
+    def _stack(
+        self,
+        pairs: NDArray[np.int64],
+        mechanism: int,
+        settings: StructuralSettings,
+        folds: int,
+        progress: Progress | None,
+    ) -> _Judged:
+        """Fit one stack, and put together what each fold says of the segments it was not fitted to.
+
+        With one fold, of those that it was fitted to.
+        """
+        data, u = self.data[mechanism], self.segments
+        n_segments, n_pairs = int(u.max()) + 1, len(pairs)
+        parts = [f"trial {i}" for i in range(folds)] if folds > 1 else ["whole"]
+        seeds = [
+            child_seed(
+                self.seed, self.key, "structural", MECHANISMS[mechanism], *self.labels[pair],
+                direction, part,
+            )
+            for pair in pairs
+            for direction in DIRECTIONS
+            for part in parts
+        ]  # fmt: skip
+        columns = torch.as_tensor(
+            np.repeat(self.members[pairs].reshape(-1, 2), folds, axis=0), device=data.device
+        )
+        held = torch.arange(n_segments, device=data.device) % folds
+        fold = torch.arange(folds, device=data.device)[:, None]
+        kept = (held != fold).float().repeat(2 * n_pairs, 1) if folds > 1 else None
+
+        def build(seeds: list[int]) -> StackedStructuralFlow:
+            keys = member_keys(seeds, data.device)
+            return StackedStructuralFlow(
+                keys, Auxiliary(n_segments), settings, linear=mechanism == 0
+            )
+
+        model, fit = fit_stack(
+            build,
+            seeds,
+            data,
+            columns,
+            u,
+            settings,
+            order_seed=child_seed(self.seed, self.key, "structural", "order of volumes"),
+            kept=kept,
+            progress=progress,
+        )
+        assert isinstance(model, StackedStructuralFlow)
         judge = held[u].expand(n_pairs, 2, 1, -1)
-        likelihood = likelihood.gather(2, judge)[:, :, 0]
-        disturbances = fit.disturbances.view(n_pairs, 2, folds, -1, 2)
-        disturbances = disturbances.gather(2, judge[..., None].expand(-1, -1, -1, -1, 2))[:, :, 0]
-
-    # Cause and effect are y and x where the arrow is turned round.
-    disturbances = torch.stack([disturbances[:, 0], disturbances[:, 1].flip(-1)], dim=1)
-    return _Judged(likelihood.double().cpu().numpy(), disturbances, fit)
+        with torch.inference_mode():
+            likelihood = model.log_likelihood(data[:, columns].transpose(0, 1), u)
+            likelihood = likelihood.view(n_pairs, 2, folds, -1).gather(2, judge)[:, :, 0]
+            disturbances = fit.disturbances.view(n_pairs, 2, folds, -1, 2)
+            disturbances = disturbances.gather(2, judge[..., None].expand(-1, -1, -1, -1, 2))[
+                :, :, 0
+            ]
+        # Cause and effect are y and x where the arrow is turned round.
+        disturbances = torch.stack([disturbances[:, 0], disturbances[:, 1].flip(-1)], dim=1)
+        by_row = likelihood.double().cpu().numpy()
+        by_row += self.log_slope[mechanism][:, self.members[pairs, 0]].sum(axis=2).T[:, None]
+        return _Judged(_sum_by_block(by_row, self.blocks), disturbances, fit)
 
 
 def _sum_by_block(values: NDArray[Any], blocks: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -247,5 +301,5 @@ def _sum_by_block(values: NDArray[Any], blocks: NDArray[np.int64]) -> NDArray[np
     return np.add.reduceat(values[..., order], starts, axis=-1, dtype=np.float64)
 
 
-def _part(progress: Progress, start: float) -> Progress:
-    return lambda share: progress(start + 0.5 * share)
+def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
+    return None if progress is None else lambda share: progress(start + (stop - start) * share)
