@@ -38,10 +38,10 @@ unit: $(STAMP)
 validate: $(STAMP)
 	$(BIN)/pytest -m slow -s $(PYTEST)
 
-# The weights behind the probabilities of the structural method: ten minutes on two cores.
+# The weights behind the probabilities of the structural method: half an hour on two cores.
 calibrate: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.benchmark.calibrate reports/validation/calibration_pairs.tsv \
-	  causal_ivae/discovery/calibration.json 30
+	  causal_ivae/discovery/calibration.json 100
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -90,6 +90,15 @@ class TrainingSettings(_Settings):
         le=1,
         description="share of the steps without a gain after which a fit ends; 0 for all steps",
     )
+    steps: int = Field(1000, ge=1)
+
+    def steps_for(self, n_times: int) -> int:  # noqa: ARG002
+        """Return the steps of a fit to so many volumes."""
+        return self.steps
+
+    def shortened(self, steps: int, n_times: int) -> Self:  # noqa: ARG002
+        """Return settings by which a fit to so many volumes takes these steps instead."""
+        return self.model_copy(update={"steps": steps})
 
 
 class AutoencoderSettings(TrainingSettings):
@@ -200,6 +209,12 @@ class StructuralSettings(TrainingSettings):
     def steps_for(self, n_times: int) -> int:
         """Return the steps of a fit to so many volumes."""
         return max(self.steps, math.ceil(self.passes * n_times / self.batch_size))
+
+    def shortened(self, steps: int, n_times: int) -> Self:
+        """As for other models; the trials are shortened alike."""
+        trial_steps = max(1, round(self.trial_steps * steps / self.steps_for(n_times)))
+        changes = {"steps": steps, "passes": 0.0, "trial_steps": trial_steps}
+        return self.model_copy(update=changes)
 
 
 ModelSettings = (

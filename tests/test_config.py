@@ -40,8 +40,9 @@ def test_quick_and_paper_differ_from_the_default_where_they_say():
     quick = leaves(load_pipeline("quick").model_dump())
     changed = {key for key in default if default[key] != quick[key]}
     assert changed == {
-        "name", "description", "unmixing.restarts", "unmixing.structural.steps",
-        "unmixing.ivae.steps", "unmixing.tcl.steps", "independence.draws", "decision.resamples",
+        "name", "description", "unmixing.restarts", "unmixing.structural.trial_steps",
+        "unmixing.structural.steps", "unmixing.structural.passes", "unmixing.ivae.steps",
+        "unmixing.tcl.steps", "independence.draws", "decision.resamples",
     }  # fmt: skip
     paper = leaves(load_pipeline("paper").model_dump())
     assert {key for key in default if default[key] != paper[key]} == {

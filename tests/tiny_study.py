@@ -20,7 +20,14 @@ TINY = {
     "unmixing": {
         "methods": ["ivae", "tcl"],
         "restarts": 2,
-        "structural": {"steps": 20, "hidden": 8, "layers": 2, "folds": 2, "batch_size": 64},
+        "structural": {
+            "trial_steps": 10,
+            "steps": 20,
+            "hidden": 8,
+            "layers": 2,
+            "folds": 2,
+            "batch_size": 64,
+        },
         "ivae": {"steps": 20, "hidden": 8, "layers": 2, "batch_size": 64},
         "tcl": {"steps": 20, "hidden": 8, "layers": 2, "batch_size": 64},
     },

@@ -73,10 +73,7 @@ EVIDENCE_COLUMNS: dict[str, str] = {
         "By how much the better direction of that mechanism predicts volumes of segments held out "
         "worse than the best of all, nats per volume."
     ),
-    "gain": (
-        "Log-likelihood of the segments held out under x -> y less that under y -> x, nats per "
-        "volume."
-    ),
+    "gain": "Log-likelihood under x -> y less that under y -> x, nats per volume.",
     "statistic": (
         "Vuong's statistic of the gain over blocks of volumes, as a standard normal number; "
         "positive favours x -> y."

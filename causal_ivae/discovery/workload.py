@@ -22,7 +22,7 @@ from causal_ivae.unmixing.ensemble import (
     resolve_device,
 )
 
-_FEW, _SOME = 4, 24
+_FEW, _SOME = 10, 30
 """Steps of the two rehearsals whose difference is the time of a step."""
 _SCREENED = 400
 """Pairs, spread over all, on which the share that passes the screen is found."""
@@ -139,9 +139,10 @@ def expected_workload(
     per_pair = unmixing.fits_per_pair(method)
     first = pairs[: min(unmixed, max(1, members // per_pair))]
     model = getattr(unmixing, method)
+    total = model.steps_for(len(x))
 
     def seconds(steps: int) -> float:
-        changed: dict[str, Any] = {method: model.model_copy(update={"steps": steps})}
+        changed: dict[str, Any] = {method: model.shortened(steps, len(x))}
         began = time.perf_counter()
         discover(
             x,
@@ -160,7 +161,7 @@ def expected_workload(
     seconds(_FEW)  # the first time pays for what is loaded and set up
     few, more = seconds(_FEW), seconds(_SOME)
     step = max(more - few, 0.0) / (_SOME - _FEW)
-    one_stack = max(few - _FEW * step, 0.0) + model.steps * step
+    one_stack = max(few - _FEW * step, 0.0) + total * step
     held = min(members, unmixed * per_pair)
     at_once = min(pairs_at_once(len(x), method, unmixing, target), unmixed)
     disturbances = 4 * 2 * 4 * at_once * per_pair * len(x)
@@ -169,7 +170,7 @@ def expected_workload(
         pairs=len(pairs),
         unmixed=unmixed,
         restarts=per_pair,
-        steps=model.steps,
+        steps=total,
         members=held,
         memory_gib=(held * bytes_per_member(len(x), method, unmixing) + disturbances) / 2**30,
         seconds=one_stack * unmixed / len(first),

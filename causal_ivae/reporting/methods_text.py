@@ -174,10 +174,11 @@ def _segments(settings: Pipeline, realised: Realised) -> list[str]:
 def _structural(settings: Pipeline, realised: Realised) -> list[str]:
     model = settings.unmixing.structural
     held = (
-        f"in {count(model.folds, 'fold')}, each judged on the segments that it was not trained on"
+        f"{count(model.folds, 'fold')} of segments, each judged on those that it was not trained on"
         if model.folds > 1
-        else "on all segments"
+        else "all segments"
     )
+    passes = f", or {model.passes:g} passes over the volumes where these are more"
     return [
         f"For every pair of regions ({count(realised.n_pairs, 'pair')}), the structural equations "
         "of either direction [@monti2019] were fitted by exact likelihood, as the noiseless case "
@@ -187,9 +188,10 @@ def _structural(settings: Pipeline, realised: Realised) -> list[str]:
         "effect depended on its cause linearly, or through a network of "
         f"{count(model.hidden, 'unit')} a layer and {count(model.layers, 'piecewise function')} "
         "[@mueller2019]; the linear form was taken where it predicted nearly as well and told "
-        "the directions further apart.",
-        f"Both were fitted {held} (Adam [@kingma2015], {_steps(model)}, batches of "
-        f"{model.batch_size}, learning rate {model.learning_rate:g}).",
+        f"the directions further apart, by trials of {model.trial_steps:,} steps on {held}.",
+        "The form that was taken was fitted to all segments (Adam [@kingma2015], "
+        f"{_steps(model)}{passes if model.passes else ''}, batches of {model.batch_size}, learning "
+        f"rate {model.learning_rate:g}).",
     ]
 
 

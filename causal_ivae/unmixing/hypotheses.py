@@ -22,7 +22,7 @@ MECHANISMS = ("linear", "nonlinear")
 
 _LITTLE = 0.02
 """Nats per volume by which a linear effect may predict worse than the best model."""
-_COST = np.array([0.5, 1.0])
+_COST = np.array([0.25, 1.0])
 """Of a step by either mechanism, for the progress that is reported."""
 
 

@@ -5,7 +5,9 @@ from causal_ivae.benchmark.calibrate import Design, collect, fit
 from causal_ivae.config import StructuralSettings, UnmixingSettings
 from causal_ivae.discovery.probability import Evidence
 
-QUICK = UnmixingSettings(structural=StructuralSettings(steps=20, hidden=4, layers=1, folds=2))
+QUICK = UnmixingSettings(
+    structural=StructuralSettings(trial_steps=10, steps=20, hidden=4, layers=1, folds=2)
+)
 
 
 def made_up(count, seed):

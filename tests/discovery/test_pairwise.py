@@ -24,7 +24,7 @@ from causal_ivae.simulate.structural import simulate_pair
 QUICK = UnmixingSettings.model_validate(
     {
         "restarts": 2,
-        "structural": {"steps": 60, "hidden": 8, "layers": 2, "knots": 4},
+        "structural": {"trial_steps": 20, "steps": 60, "hidden": 8, "layers": 2, "knots": 4},
         "ivae": {"steps": 60},
         "tcl": {"steps": 60},
     }

@@ -71,7 +71,7 @@ def test_structural_flows_are_said_where_they_were_fitted():
     alone = methods_text(settings, replace(BOTH, methods=("structural",)))
     for text in (both, alone):
         for expected in (
-            "structural equations of either direction", "in 5 folds", "4,321 steps",
+            "structural equations of either direction", "on 5 folds", "4,321 steps, or 32 passes",
             "a probability of 0.83", "logistic model", "q-values control",
         ):  # fmt: skip
             assert expected in text, expected
@@ -96,6 +96,8 @@ def test_structural_flows_are_said_where_they_were_fitted():
         {"unmixing.structural.hidden": 17},
         {"unmixing.structural.layers": 3},
         {"unmixing.structural.folds": 1},
+        {"unmixing.structural.trial_steps": 200},
+        {"unmixing.structural.passes": 0.0},
         {"unmixing.structural.patience": 0.1},
         {"decision.confidence": 0.9},
         {"decision.acyclic": True},
