@@ -77,7 +77,7 @@ def _add_run(commands: Any) -> None:
     how.add_argument("--pipeline", default="default", metavar="NAME|FILE")
     how.add_argument("--atlas", metavar="NAME|FILE", help="needed for images")
     how.add_argument("--prior", metavar="NAME|FILE", help="anatomical prior, or 'none'")
-    how.add_argument("--method", nargs="+", metavar="METHOD", help="ivae, tcl")
+    how.add_argument("--method", nargs="+", metavar="METHOD", help="structural, ivae, tcl")
     how.add_argument(
         "--segments",
         metavar="KIND",
