@@ -99,10 +99,12 @@ def test_absent_packages_are_named_and_present_ones_are_the_baseline(table):
 
 
 def test_extrapolation_is_marked(table):
-    first, second = table[table["group"] == "end to end"].itertuples()
-    assert pd.isna(first.remark)
-    assert second.remark == "extrapolated from 8 of 15 pairs"
-    assert second.pairs == 15
+    rows = table[table["group"] == "end to end"]
+    for method in ("structural", "ivae"):
+        first, second = rows[rows["name"] == f"one subject, {method}"].itertuples()
+        assert pd.isna(first.remark)
+        assert second.remark == "extrapolated from 8 of 15 pairs"
+        assert second.pairs == 15
 
 
 def test_the_plain_loop_trains():

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from causal_ivae.config import Method
+
 
 @dataclass(frozen=True)
 class TrainingCase:
@@ -52,7 +54,8 @@ class Effort:
     regions : tuple of int
         Sizes of whole subjects, the smallest first.
     subject_volumes : int
-    subject_steps : int
+    subject_steps : dict of str to int
+        By method.
     patience : float
         Seconds that a larger subject may take; beyond it, a share of the pairs is timed.
     """
@@ -74,7 +77,7 @@ class Effort:
     worker_turns: int
     regions: tuple[int, ...]
     subject_volumes: int
-    subject_steps: int
+    subject_steps: dict[Method, int]
     patience: float
 
 
@@ -96,7 +99,7 @@ FULL = Effort(
     worker_turns=3,
     regions=(6, 20, 50, 100),
     subject_volumes=1200,
-    subject_steps=2000,
+    subject_steps={"structural": 1000, "ivae": 2000},
     patience=90.0,
 )
 
@@ -118,6 +121,6 @@ QUICK = Effort(
     worker_turns=0,
     regions=(3, 6),
     subject_volumes=320,
-    subject_steps=4,
+    subject_steps={"structural": 4, "ivae": 4},
     patience=0.5,
 )

@@ -9,6 +9,7 @@ from matplotlib.ticker import LogLocator
 
 from causal_ivae.benchmark import scaling, testing, training, whole_subject
 from causal_ivae.benchmark.measurement import Measurement
+from causal_ivae.benchmark.method_lines import colour
 from causal_ivae.reporting.svg import (
     AMBER,
     BLUE,
@@ -87,12 +88,12 @@ def _training(ax: Axes, measured: Sequence[Measurement]) -> None:
 
 def _tests(ax: Axes, measured: Sequence[Measurement]) -> None:
     rows = [m for m in measured if m.group == testing.GROUP and m.unit == "tests/s"]
-    for name, colour in _TESTS.items():
+    for name, shade in _TESTS.items():
         lines = [(m.setting.volumes, *_summary(m)) for m in rows if m.name == name]
         if lines:
             n, middle, low, high = np.array(lines, dtype=float).T
-            ax.plot(n, middle, color=colour, marker="o", ms=3, lw=1.4, label=name)
-            ax.fill_between(n, low, high, color=colour, alpha=0.15, lw=0)
+            ax.plot(n, middle, color=shade, marker="o", ms=3, lw=1.4, label=name)
+            ax.fill_between(n, low, high, color=shade, alpha=0.15, lw=0)
     sizes = sorted({m.setting.volumes for m in rows if m.setting.volumes})
     _logarithmic(ax, sizes)
     ax.set_xlabel("volumes")
@@ -103,7 +104,7 @@ def _tests(ax: Axes, measured: Sequence[Measurement]) -> None:
 
 def _scaling(ax: Axes, measured: Sequence[Measurement]) -> None:
     largest = 1.0
-    for varied, colour in _VARIED.items():
+    for varied, shade in _VARIED.items():
         rows = [m for m in measured if m.group == scaling.GROUP + varied]
         points = [(getattr(m.setting, varied), *_summary(m)) for m in rows if m.name == "discover"]
         sizes, middle, low, high = np.array(points, dtype=float).T
@@ -111,8 +112,8 @@ def _scaling(ax: Axes, measured: Sequence[Measurement]) -> None:
         times = sizes / sizes[0]
         largest = max(largest, times[-1])
         label = f"{varied} from {sizes[0]:.0f}: slope {steepness:.2f}"
-        ax.plot(times, middle, color=colour, marker="o", ms=3, lw=1.4, label=label)
-        ax.fill_between(times, low, high, color=colour, alpha=0.15, lw=0)
+        ax.plot(times, middle, color=shade, marker="o", ms=3, lw=1.4, label=label)
+        ax.fill_between(times, low, high, color=shade, alpha=0.15, lw=0)
     sizes = [2**i for i in range(int(np.log2(largest)) + 1)]
     _logarithmic(ax, sizes)
     ax.set_xlabel("size over the smallest")
@@ -123,33 +124,25 @@ def _scaling(ax: Axes, measured: Sequence[Measurement]) -> None:
 
 def _subjects(ax: Axes, measured: Sequence[Measurement]) -> None:
     rows = [m for m in measured if m.group == whole_subject.GROUP]
-    regions = [m.setting.regions for m in rows if m.setting.regions]
-    seconds = [m.values[0] for m in rows]
-    ax.plot(regions, seconds, color=FAINT, lw=1.0, zorder=1)
-    for extrapolated, label in ((False, "measured"), (True, "extrapolated from some pairs")):
-        chosen = [
-            (n, s)
-            for n, s, m in zip(regions, seconds, rows, strict=True)
-            if m.remark.startswith(whole_subject.EXTRAPOLATED) == extrapolated
-        ]
-        if chosen:
-            face = "white" if extrapolated else BLUE
-            ax.scatter(
-                [n for n, _ in chosen],
-                [s for _, s in chosen],
-                s=26,
-                color=face,
-                edgecolor=BLUE,
-                label=label,
-                zorder=2,
-            )
-    for n, s in zip(regions, seconds, strict=True):
-        ax.annotate(_duration(s), (n, s), (0, 6), textcoords="offset points", ha="center")
-    _logarithmic(ax, regions)
-    ax.margins(0.12, 0.15)
-    ax.set_xlabel("regions")
+    names = list(dict.fromkeys(m.name for m in rows))
+    for name in names:
+        own = [m for m in rows if m.name == name]
+        regions, seconds = [m.setting.regions or 0 for m in own], [m.values[0] for m in own]
+        method = name.removeprefix(whole_subject.NAME)
+        shade = colour(method, names)
+        whole = [shade if not m.remark else "white" for m in own]
+        ax.plot(regions, seconds, color=shade, lw=1.0, zorder=1, label=method)
+        ax.scatter(regions, seconds, s=26, color=whole, edgecolor=shade, zorder=2)
+        below = method != "structural"
+        for n, s in zip(regions, seconds, strict=True):
+            place, side = ((0, -6), "top") if below else ((0, 6), "bottom")
+            text = _duration(s)
+            ax.annotate(text, (n, s), place, textcoords="offset points", ha="center", va=side)
+    _logarithmic(ax, sorted({m.setting.regions for m in rows if m.setting.regions}))
+    ax.margins(0.12, 0.2)
+    ax.set_xlabel("regions (open: extrapolated from some pairs)")
     ax.set_ylabel("seconds per subject")
-    ax.set_title(f"One subject, {rows[0].setting.volumes} volumes, {rows[0].setting.steps} steps")
+    ax.set_title(f"One subject, {rows[0].setting.volumes} volumes")
     _legend(ax, "lower right")
 
 

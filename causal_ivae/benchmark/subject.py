@@ -7,7 +7,7 @@ from itertools import combinations, islice
 
 import numpy as np
 
-from causal_ivae.config import IVAESettings, UnmixingSettings
+from causal_ivae.config import IVAESettings, Method, StructuralSettings, UnmixingSettings
 from causal_ivae.discovery import discover
 from causal_ivae.simulate.structural import simulate_bold
 
@@ -25,9 +25,12 @@ class Subject:
     regions, volumes, segments : int
     pairs : int
         The first ones, of all pairs of regions.
-    restarts, steps : int
-        Of iVAE; all else is as it is by default.
+    restarts : int
+        Of iVAE.
+    steps : int
+        All else is as it is by default, but for the trials of "structural", which have as few.
     device : str
+    method : {"ivae", "structural"}
     """
 
     regions: int
@@ -37,6 +40,7 @@ class Subject:
     restarts: int
     steps: int
     device: str
+    method: Method = "ivae"
 
     def discover(self) -> None:
         """Simulate the series and estimate the graph."""
@@ -55,10 +59,13 @@ class Subject:
             np.arange(self.volumes) * self.segments // self.volumes,
             names,
             skeleton=list(islice(combinations(names, 2), self.pairs)),
-            method="ivae",
+            method=self.method,
             restarts=self.restarts,
             device=self.device,
-            unmixing=UnmixingSettings(ivae=IVAESettings(steps=self.steps)),
+            unmixing=UnmixingSettings(
+                structural=StructuralSettings().shortened(self.steps, self.volumes),
+                ivae=IVAESettings(steps=self.steps),
+            ),
             progress=progress,
         )
 
