@@ -75,6 +75,12 @@ def _add_run(commands: Any) -> None:
     what.add_argument("--bids-filter-file", type=Path, metavar="FILE", help="as fMRIPrep's")
     how = run.add_argument_group("how to analyse")
     how.add_argument("--pipeline", default="default", metavar="NAME|FILE")
+    how.add_argument(
+        "--denoise",
+        metavar="NAME|FILE",
+        help="denoising preset for images: simple, scrubbing, compcor, 24P, 32P, 36P; the first "
+        "four also with _gsr (global signal)",
+    )
     how.add_argument("--atlas", metavar="NAME|FILE", help="needed for images")
     how.add_argument("--prior", metavar="NAME|FILE", help="anatomical prior, or 'none'")
     how.add_argument("--method", nargs="+", metavar="METHOD", help="ivae, tcl")

@@ -128,6 +128,8 @@ def _pipeline(options: argparse.Namespace) -> "Pipeline":
     from causal_ivae.config import load_pipeline
 
     changes: dict[str, Any] = {}
+    if options.denoise is not None:
+        changes["denoise.preset"] = options.denoise
     if options.atlas is not None:
         changes["atlas"] = options.atlas
     if options.prior is not None:
@@ -288,15 +290,21 @@ def _pipelines(options: argparse.Namespace, _: str) -> int:
     from causal_ivae import resources
 
     if options.action == "show":
-        path = resources.find("pipelines", options.name)
+        preset = options.name in resources.names("denoise")
+        path = resources.find("denoise" if preset else "pipelines", options.name)
         sys.stdout.write(path.read_text(encoding="utf-8"))
         return DONE
     from causal_ivae.config import load_pipeline
+    from causal_ivae.presets import load_preset
 
-    names = resources.names("pipelines")
-    width = max((len(name) for name in names), default=0)
-    for name in names:
-        print(f"{name:<{width}}  {load_pipeline(name).description}")
+    named = {name: load_pipeline(name).description for name in resources.names("pipelines")}
+    presets = {name: load_preset(name).description for name in resources.names("denoise")}
+    width = max(map(len, (*named, *presets)), default=0)
+    for name, description in named.items():
+        print(f"{name:<{width}}  {description}")
+    print("\nDenoising presets (--denoise, or denoise.preset in a pipeline):")
+    for name, description in presets.items():
+        print(f"{name:<{width}}  {description}")
     return DONE
 
 

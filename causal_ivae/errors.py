@@ -16,6 +16,10 @@ class InputError(CausalIvaeError, ValueError):
     """The data given cannot be analysed as they are (a file, a table, an image, an array)."""
 
 
+class TooShortError(InputError):
+    """Too little of a run is left once it is censored and cleaned; other runs may do."""
+
+
 class SettingsError(CausalIvaeError, ValueError):
     """A setting, an option or a resource name is unknown or out of range."""
 

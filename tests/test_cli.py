@@ -215,9 +215,11 @@ def test_atlas_and_pipeline_commands(capsys):
     assert "aal2" in capsys.readouterr().out
     assert main(["pipeline", "list"]) == 0
     listed = capsys.readouterr().out
-    assert all(name in listed for name in ("default", "quick", "paper"))
+    assert all(name in listed for name in ("default", "quick", "paper", "scrubbing_gsr", "36P"))
     assert main(["pipeline", "show", "quick"]) == 0
     assert capsys.readouterr().out == resources.find("pipelines", "quick").read_text()
+    assert main(["pipeline", "show", "24P"]) == 0
+    assert capsys.readouterr().out == resources.find("denoise", "24P").read_text()
     assert main(["pipeline", "show", "quik"]) == 2
     assert "Did you mean 'quick'?" in error_line(capsys)
 

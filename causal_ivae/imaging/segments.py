@@ -144,6 +144,12 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
         sources=tuple(source for s in subjects for source in s.sources),
         notes=tuple(dict.fromkeys(note for s in subjects for note in s.notes)),
         simulated=any(s.simulated for s in subjects),
+        cleaning=tuple(
+            replace(c, run=f"sub-{s.label}_{c.run}") for s in subjects for c in s.cleaning
+        ),
+        excluded=tuple(
+            (f"sub-{s.label}_{name}", reason) for s in subjects for name, reason in s.excluded
+        ),
     )
 
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from causal_ivae import resources
 from causal_ivae.config import IVAESettings, Null, Pipeline, StructuralSettings, TCLSettings
+from causal_ivae.presets import KEYS, load_preset
 from causal_ivae.reporting.wording import METHOD_NAMES, count, listed
 
 _NULLS: dict[Null, str] = {
@@ -150,8 +152,9 @@ def _denoising(settings: Pipeline, regions: str, tr: str) -> list[str]:
         f"Images{tr} preprocessed with fMRIPrep [@esteban2019] were {smoothing} and averaged "
         f"within {regions} with nilearn [@abraham2014]."
     ]
+    preset = _preset(settings)
     if removed:
-        text.append(f"Regressors for {listed(removed)} were removed.")
+        text.append(f"Regressors for {listed(removed)} were removed{preset}.")
     if "scrub" in denoise.strategy:
         text.append(
             f"Volumes with a framewise displacement above {denoise.fd_threshold:g} mm "
@@ -160,6 +163,19 @@ def _denoising(settings: Pipeline, regions: str, tr: str) -> list[str]:
         )
     text.append("Each region was z-scored within each run.")
     return text
+
+
+def _preset(settings: Pipeline) -> str:
+    """Return what the settings were taken from and its sources, if they still are the same."""
+    name = settings.denoise.preset
+    if name is None:
+        return ""
+    cited = ""
+    if name in resources.names("denoise"):
+        preset = load_preset(name)
+        if preset.settings == settings.denoise.model_dump(mode="json", include=set(KEYS)):
+            cited = " [" + "; ".join(f"@{key}" for key in preset.citations) + "]"
+    return f" (preset '{name}'{cited})"
 
 
 def _segments(settings: Pipeline, realised: Realised) -> list[str]:

@@ -48,6 +48,16 @@ def test_every_change_of_a_setting_shows():
         assert methods_text(Pipeline().changed(change), BOTH) != base, change
 
 
+def test_a_denoising_preset_is_named_and_cited():
+    images = replace(BOTH, images=True)
+    assert "preset" not in methods_text(Pipeline(), images)
+    preset = Pipeline().changed({"denoise.preset": "compcor_gsr"})
+    text = methods_text(preset, images)
+    assert "the global signal were removed (preset 'compcor_gsr' [@behzadi2007" in text
+    changed = methods_text(preset.changed({"denoise.motion": "basic"}), images)
+    assert "preset 'compcor_gsr')" in changed
+
+
 @pytest.mark.parametrize(
     ("by", "said"),
     [
