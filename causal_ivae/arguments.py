@@ -87,7 +87,8 @@ def _add_run(commands: Any) -> None:
     how.add_argument(
         "--segments",
         metavar="KIND",
-        help="the auxiliary variable: windows[:SECONDS], runs, sessions, task or subjects",
+        help="the auxiliary variable: windows[:SECONDS], runs, sessions, task, changepoints, hmm "
+        "or subjects",
     )
     how.add_argument(
         "--screen",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 
 _SUITES = ("many", "netsim", "null", "pairs", "reproducibility")
-_SEGMENTS = ("windows", "runs", "sessions", "task", "subjects")
+_SEGMENTS = ("windows", "runs", "sessions", "task", "changepoints", "hmm", "subjects")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -156,7 +156,7 @@ def _screening(text: str) -> str:
 def _segments(text: str) -> dict[str, Any]:
     kind, colon, seconds = text.partition(":")
     if kind not in _SEGMENTS or (colon and kind != "windows"):
-        allowed = "windows, windows:SECONDS, runs, sessions, task or subjects"
+        allowed = "windows, windows:SECONDS, runs, sessions, task, changepoints, hmm or subjects"
         raise SettingsError(f"Invalid value '{text}' for --segments. Allowed: {allowed}.")
     changes: dict[str, Any] = {"segments.by": kind}
     if colon:

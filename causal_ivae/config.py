@@ -16,7 +16,7 @@ Method = Literal["structural", "ivae", "tcl"]
 METHODS: tuple[Method, ...] = ("structural", "ivae", "tcl")
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
-SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
+SegmentKind = Literal["windows", "runs", "sessions", "task", "changepoints", "hmm", "subjects"]
 Screening = Literal["none", "dependence", "partial_correlation", "skeleton"]
 SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation", "skeleton")
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
@@ -68,6 +68,11 @@ class SegmentSettings(_Settings):
 
     by: SegmentKind = "windows"
     window_seconds: float = Field(60.0, gt=0)
+    penalty: float = Field(
+        2.0, gt=0, description="of changepoints: price of a segment, in units of BIC's"
+    )
+    states: int = Field(6, ge=3, description="of hmm: hidden states")
+    stay_seconds: float = Field(30.0, gt=0, description="of hmm: mean stay in a state, s")
     min_volumes: int = Field(20, ge=8, description="shorter segments are left out")
 
 

@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field
 
 from causal_ivae import resources
-from causal_ivae.config import IVAESettings, Null, Pipeline, StructuralSettings, TCLSettings
+from causal_ivae.config import (
+    IVAESettings,
+    Null,
+    Pipeline,
+    SegmentKind,
+    StructuralSettings,
+    TCLSettings,
+)
 from causal_ivae.presets import KEYS, load_preset
 from causal_ivae.reporting.wording import METHOD_NAMES, count, listed
 
@@ -29,6 +36,18 @@ _CONFOUNDS = {
     "global_signal": "the global signal",
     "compcor": "CompCor components",
     "high_pass": "cosine drift terms",
+}
+_FOUND: dict[SegmentKind, tuple[str, ...]] = {
+    "changepoints": (
+        "Segments were found in the series themselves, where the regions' variances change, by "
+        "the exact search PELT [@killick2012] of the package ruptures [@truong2020] in every "
+        "stretch without a gap.",
+    ),
+    "hmm": (
+        "Segments were found in the series themselves, as the states of a hidden Markov model "
+        "[@rabiner1989] with a variance for every region and state, fitted by the package "
+        "hmmlearn; no transition was modelled across a gap.",
+    ),
 }
 _ICA = {
     "fastica": "FastICA [@hyvarinen1999]",
@@ -183,7 +202,8 @@ def _segments(settings: Pipeline, realised: Realised) -> list[str]:
     made = "" if realised.n_segments is None else f", {count(realised.n_segments, 'segment')}"
     return [
         f"The auxiliary variable u was the time segment ({kind}{made}; segments with fewer than "
-        f"{settings.segments.min_volumes} volumes were left out)."
+        f"{settings.segments.min_volumes} volumes were left out).",
+        *_FOUND.get(settings.segments.by, ()),
     ]
 
 
