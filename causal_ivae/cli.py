@@ -272,8 +272,11 @@ def _suite(options: argparse.Namespace, command: str) -> int:
     return DONE
 
 
-def _atlas(_: argparse.Namespace, __: str) -> int:
+def _atlas(options: argparse.Namespace, _: str) -> int:
     from causal_ivae.imaging.atlas import list_atlases
+
+    if options.action == "check":
+        return _check_atlas(options.name)
 
     atlases = list_atlases()
     width = max((len(row.name) for row in atlases), default=0)
@@ -283,6 +286,24 @@ def _atlas(_: argparse.Namespace, __: str) -> int:
             f"{row.name:<{width}}  {row.kind:<11} {row.regions:>4} regions  {row.space}"
             f"  {row.citation}{needs}"
         )
+    return DONE
+
+
+def _check_atlas(name: str) -> int:
+    from causal_ivae.imaging.atlas import load_atlas
+    from causal_ivae.imaging.atlas_check import check_atlas
+
+    atlas = load_atlas(name)
+    found = check_atlas(atlas)
+    print(f"{atlas.name}: {atlas.kind}, {len(atlas.names)} regions, space {atlas.space}")
+    print(f"Table   {atlas.source}")
+    if atlas.image is not None:
+        print(f"Image   {atlas.image}")
+    for text in found.remarks:
+        print(f"Remark  {text}")
+    if found.problems:
+        raise InputError(f"Atlas '{atlas.name}' cannot be used. {' '.join(found.problems)}")
+    print("No fault found.")
     return DONE
 
 
