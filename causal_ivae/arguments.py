@@ -59,7 +59,7 @@ def _add_run(commands: Any) -> None:
         type=Path,
         metavar="INPUT",
         help="fMRIPrep derivatives, or a folder or one file of time-series tables "
-        "(.tsv, .csv, .npy, .npz, .mat)",
+        "(.tsv, .csv, .npy, .npz, .mat, .h5)",
     )
     run.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
     run.add_argument(

@@ -32,7 +32,7 @@ class TableSettings(_Settings):
     tr: float = Field(
         2.0, gt=0, description="repetition time in s where no sidecar JSON gives RepetitionTime"
     )
-    mat_key: str | None = Field(None, description="variable to read from .mat and .npz files")
+    mat_key: str | None = Field(None, description="variable to read from .mat, .npz and .h5 files")
     detrend_order: int = Field(1, ge=0, le=4, description="polynomial removed from every run")
 
 

@@ -22,7 +22,7 @@ from causal_ivae.imaging.names import (
 
 __all__ = ["RunFile", "SubjectFiles", "find_sidecar", "find_subjects", "split_name"]
 
-TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat")
+TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat", ".h5", ".hdf5")
 IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
 
 _SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
@@ -100,8 +100,8 @@ def find_subjects(
     ----------
     folder_or_file : pathlib.Path
         An fMRIPrep derivatives folder (``sub-*/[ses-*/]func/*_desc-preproc_bold.nii.gz``), a
-        folder of tables (.tsv, .csv, .npy, .npz, .mat; at its top or inside ``sub-*`` folders),
-        or one such file.  Where some tables are named ``sub-<label>``, the others are not
+        folder of tables (.tsv, .csv, .npy, .npz, .mat, .h5; at its top or inside ``sub-*``
+        folders), or one such file.  Where some tables are named ``sub-<label>``, the others are not
         taken for subjects.
     participants : sequence of str
         Labels to keep, with or without ``sub-``; empty keeps all.
