@@ -18,7 +18,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise SettingsError(f"'{path}' is nested too deeply to be settings.") from error
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"'{path}' is not valid YAML: {reason}") from error
     if tree is None:
@@ -29,7 +31,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would silently keep the last."""
+    """Refuses keys given twice, of which YAML would silently keep the last, and references."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                problem="settings may not refer to one another ('*')",
+                problem_mark=self.peek_event().start_mark,
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

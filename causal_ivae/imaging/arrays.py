@@ -178,7 +178,9 @@ def _of_rows(
 
 def _load_npy(path: Path) -> NDArray[Any]:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        # NumPy leaves files that it opened itself open where they are damaged.
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"'{path}' is not an array of numbers saved by NumPy: {error}") from error
     if not isinstance(loaded, np.ndarray):
@@ -188,7 +190,7 @@ def _load_npy(path: Path) -> NDArray[Any]:
 
 def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {k: archive[k] for k in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
         raise InputError(f"'{path}' is not a .npz archive of plain arrays: {error}") from error

@@ -197,7 +197,8 @@ def _load(
                 std_dvars_threshold=settings.std_dvars_threshold,
                 demean=False,
             )
-        except ValueError as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            # Columns that are not numbers make it fail in many ways.
             reason = " ".join(str(error).split())
             raise InputError(f"The confounds '{path}' do not fit denoise: {reason}") from error
     if chosen is None or chosen.empty:
