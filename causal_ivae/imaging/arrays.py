@@ -1,5 +1,8 @@
 """Matrices in .npy, .npz, .mat and .h5 files; nothing in them is ever unpickled."""
 
+import struct
+import tokenize
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,11 @@ from causal_ivae.errors import InputError, SettingsError, nearest
 _NAME_KEYS = ("names", "regions", "region_names", "labels")
 _RUN_KEYS = ("run", "runs", "data_sessions")
 _SEGMENT_KEYS = ("segment", "segments")
+# What the readers of NumPy and SciPy raise where a file is damaged; sizes may be absurd.
+_DAMAGED = (
+    OSError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, MemoryError,
+    SyntaxError, struct.error, tokenize.TokenError, zlib.error,
+)  # fmt: skip
 BESIDE_KEYS = (*_NAME_KEYS, *_RUN_KEYS, *_SEGMENT_KEYS)
 """Variables that describe the rows or columns of the matrix beside them."""
 
@@ -181,7 +189,7 @@ def _load_npy(path: Path) -> NDArray[Any]:
         # NumPy leaves files that it opened itself open where they are damaged.
         with path.open("rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise InputError(f"'{path}' is not an array of numbers saved by NumPy: {error}") from error
     if not isinstance(loaded, np.ndarray):
         raise InputError(f"'{path}' is a .npz archive; rename it to '{path.stem}.npz'.")
@@ -192,7 +200,7 @@ def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {k: archive[k] for k in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
+    except (*_DAMAGED, AttributeError, BadZipFile, NotImplementedError) as error:
         raise InputError(f"'{path}' is not a .npz archive of plain arrays: {error}") from error
 
 
@@ -202,7 +210,7 @@ def _load_mat(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
     except NotImplementedError:
         # MATLAB's version 7.3 is HDF5.
         return _load_hdf5(path, key)
-    except (OSError, ValueError, TypeError, MatReadError) as error:
+    except (*_DAMAGED, MatReadError) as error:
         raise InputError(f"'{path}' is not a MATLAB file: {error}") from error
     variables: dict[str, NDArray[Any]] = {}
     for name, value in content.items():
