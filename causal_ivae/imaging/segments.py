@@ -274,6 +274,7 @@ def _numbered(
             "windows": "Use shorter windows (segments.window_seconds).",
             "runs": "Segment by windows.",
             "sessions": "Segment by runs or windows.",
+            "hmm": "Allow for more states (segments.states), or segment by windows.",
             "changepoints": "Lower segments.penalty, or segment by windows.",
         }.get(settings.by, "Segment by windows.")
         short = (
