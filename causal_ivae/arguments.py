@@ -32,9 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_reproduce(commands)
     _add_benchmark(commands)
-    atlas = commands.add_parser("atlas", help="the bundled atlases")
+    atlas = commands.add_parser("atlas", help="the bundled atlases, or a check of your own")
     atlas_commands = atlas.add_subparsers(dest="action", metavar="ACTION", required=True)
     atlas_commands.add_parser("list", help="name, kind, regions, space and citation of each")
+    check = atlas_commands.add_parser("check", help="look for faults in an atlas, such as your own")
+    check.add_argument("name", metavar="NAME|FILE", help="label image, maps or table of regions")
     pipeline = commands.add_parser("pipeline", help="the bundled pipelines")
     pipeline_commands = pipeline.add_subparsers(dest="action", metavar="ACTION", required=True)
     pipeline_commands.add_parser("list", help="name and description of each")
@@ -57,7 +59,7 @@ def _add_run(commands: Any) -> None:
         type=Path,
         metavar="INPUT",
         help="fMRIPrep derivatives, or a folder or one file of time-series tables "
-        "(.tsv, .csv, .npy, .npz, .mat)",
+        "(.tsv, .csv, .npy, .npz, .mat, .h5)",
     )
     run.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
     run.add_argument(
@@ -75,13 +77,20 @@ def _add_run(commands: Any) -> None:
     what.add_argument("--bids-filter-file", type=Path, metavar="FILE", help="as fMRIPrep's")
     how = run.add_argument_group("how to analyse")
     how.add_argument("--pipeline", default="default", metavar="NAME|FILE")
+    how.add_argument(
+        "--denoise",
+        metavar="NAME|FILE",
+        help="denoising preset for images: simple, scrubbing, compcor, 24P, 32P, 36P; the first "
+        "four also with _gsr (global signal)",
+    )
     how.add_argument("--atlas", metavar="NAME|FILE", help="needed for images")
     how.add_argument("--prior", metavar="NAME|FILE", help="anatomical prior, or 'none'")
     how.add_argument("--method", nargs="+", metavar="METHOD", help="structural, ivae, tcl")
     how.add_argument(
         "--segments",
         metavar="KIND",
-        help="the auxiliary variable: windows[:SECONDS], runs, sessions, task or subjects",
+        help="the auxiliary variable: windows[:SECONDS], runs, sessions, task, changepoints, hmm "
+        "or subjects",
     )
     how.add_argument(
         "--screen",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 
 _SUITES = ("many", "netsim", "null", "pairs", "reproducibility")
-_SEGMENTS = ("windows", "runs", "sessions", "task", "subjects")
+_SEGMENTS = ("windows", "runs", "sessions", "task", "changepoints", "hmm", "subjects")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,6 +128,8 @@ def _pipeline(options: argparse.Namespace) -> "Pipeline":
     from causal_ivae.config import load_pipeline
 
     changes: dict[str, Any] = {}
+    if options.denoise is not None:
+        changes["denoise.preset"] = options.denoise
     if options.atlas is not None:
         changes["atlas"] = options.atlas
     if options.prior is not None:
@@ -154,7 +156,7 @@ def _screening(text: str) -> str:
 def _segments(text: str) -> dict[str, Any]:
     kind, colon, seconds = text.partition(":")
     if kind not in _SEGMENTS or (colon and kind != "windows"):
-        allowed = "windows, windows:SECONDS, runs, sessions, task or subjects"
+        allowed = "windows, windows:SECONDS, runs, sessions, task, changepoints, hmm or subjects"
         raise SettingsError(f"Invalid value '{text}' for --segments. Allowed: {allowed}.")
     changes: dict[str, Any] = {"segments.by": kind}
     if colon:
@@ -270,8 +272,11 @@ def _suite(options: argparse.Namespace, command: str) -> int:
     return DONE
 
 
-def _atlas(_: argparse.Namespace, __: str) -> int:
+def _atlas(options: argparse.Namespace, _: str) -> int:
     from causal_ivae.imaging.atlas import list_atlases
+
+    if options.action == "check":
+        return _check_atlas(options.name)
 
     atlases = list_atlases()
     width = max((len(row.name) for row in atlases), default=0)
@@ -284,19 +289,43 @@ def _atlas(_: argparse.Namespace, __: str) -> int:
     return DONE
 
 
+def _check_atlas(name: str) -> int:
+    from causal_ivae.imaging.atlas import load_atlas
+    from causal_ivae.imaging.atlas_check import check_atlas
+
+    atlas = load_atlas(name)
+    found = check_atlas(atlas)
+    print(f"{atlas.name}: {atlas.kind}, {len(atlas.names)} regions, space {atlas.space}")
+    print(f"Table   {atlas.source}")
+    if atlas.image is not None:
+        print(f"Image   {atlas.image}")
+    for text in found.remarks:
+        print(f"Remark  {text}")
+    if found.problems:
+        raise InputError(f"Atlas '{atlas.name}' cannot be used. {' '.join(found.problems)}")
+    print("No fault found.")
+    return DONE
+
+
 def _pipelines(options: argparse.Namespace, _: str) -> int:
     from causal_ivae import resources
 
     if options.action == "show":
-        path = resources.find("pipelines", options.name)
+        preset = options.name in resources.names("denoise")
+        path = resources.find("denoise" if preset else "pipelines", options.name)
         sys.stdout.write(path.read_text(encoding="utf-8"))
         return DONE
     from causal_ivae.config import load_pipeline
+    from causal_ivae.presets import load_preset
 
-    names = resources.names("pipelines")
-    width = max((len(name) for name in names), default=0)
-    for name in names:
-        print(f"{name:<{width}}  {load_pipeline(name).description}")
+    named = {name: load_pipeline(name).description for name in resources.names("pipelines")}
+    presets = {name: load_preset(name).description for name in resources.names("denoise")}
+    width = max(map(len, (*named, *presets)), default=0)
+    for name, description in named.items():
+        print(f"{name:<{width}}  {description}")
+    print("\nDenoising presets (--denoise, or denoise.preset in a pipeline):")
+    for name, description in presets.items():
+        print(f"{name:<{width}}  {description}")
     return DONE
 
 

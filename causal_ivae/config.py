@@ -6,17 +6,18 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from causal_ivae import resources
 from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.presets import load_preset
+from causal_ivae.yaml_files import read_mapping
 
 Method = Literal["structural", "ivae", "tcl"]
 METHODS: tuple[Method, ...] = ("structural", "ivae", "tcl")
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
-SegmentKind = Literal["windows", "runs", "sessions", "task", "subjects"]
+SegmentKind = Literal["windows", "runs", "sessions", "task", "changepoints", "hmm", "subjects"]
 Screening = Literal["none", "dependence", "partial_correlation", "skeleton"]
 SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation", "skeleton")
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
@@ -32,13 +33,16 @@ class TableSettings(_Settings):
     tr: float = Field(
         2.0, gt=0, description="repetition time in s where no sidecar JSON gives RepetitionTime"
     )
-    mat_key: str | None = Field(None, description="variable to read from .mat and .npz files")
+    mat_key: str | None = Field(None, description="variable to read from .mat, .npz and .h5 files")
     detrend_order: int = Field(1, ge=0, le=4, description="polynomial removed from every run")
 
 
 class DenoiseSettings(_Settings):
     """Confound regression and censoring of fMRIPrep images (nilearn's `load_confounds`)."""
 
+    preset: str | None = Field(
+        None, description="bundled preset or a file that the settings below it were taken from"
+    )
     strategy: tuple[
         Literal["motion", "wm_csf", "global_signal", "compcor", "high_pass", "scrub"], ...
     ] = ("high_pass", "motion", "wm_csf", "scrub")
@@ -57,6 +61,7 @@ class DenoiseSettings(_Settings):
         "fail", description="a region that any run lacks: drop it for every subject, or stop"
     )
     min_volumes: int = Field(50, ge=10, description="kept volumes that a run needs")
+    min_time: float = Field(60.0, ge=0, description="kept time that a run needs, s")
 
 
 class SegmentSettings(_Settings):
@@ -64,6 +69,11 @@ class SegmentSettings(_Settings):
 
     by: SegmentKind = "windows"
     window_seconds: float = Field(60.0, gt=0)
+    penalty: float = Field(
+        2.0, gt=0, description="of changepoints: price of a segment, in units of BIC's"
+    )
+    states: int = Field(6, ge=3, description="of hmm: hidden states")
+    stay_seconds: float = Field(30.0, gt=0, description="of hmm: mean stay in a state, s")
     min_volumes: int = Field(20, ge=8, description="shorter segments are left out")
 
 
@@ -347,7 +357,10 @@ class Pipeline(_Settings):
         Atlas and prior count by the content of their files, not by where these lie.
         """
         parts = {"regions", "tables", "denoise", "segments"}
-        return _digest(self.model_dump(mode="json", include=parts))
+        tree = self.model_dump(mode="json", include=parts)
+        # A preset counts by the settings that it stands for.
+        del tree["denoise"]["preset"]
+        return _digest(tree)
 
     def method_digest(self, method: Method) -> str:
         """Digest of what determines one method's graph, beside the series.
@@ -381,7 +394,8 @@ class Pipeline(_Settings):
         Parameters
         ----------
         changes : dict
-            Such as ``{"segments.by": "runs"}``.
+            Such as ``{"segments.by": "runs"}``.  ``"denoise.preset"`` puts a preset's settings
+            in the place of those that were there.
 
         Raises
         ------
@@ -389,6 +403,10 @@ class Pipeline(_Settings):
             If a key is unknown or a value is out of range.
         """
         tree = self.model_dump(mode="json")
+        if changes.get("denoise.preset") is not None:
+            preset = load_preset(changes["denoise.preset"])
+            taken = {f"denoise.{key}": value for key, value in preset.settings.items()}
+            changes = {**changes, "denoise.preset": preset.name, **taken}
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
             branch = tree
@@ -419,46 +437,21 @@ def load_pipeline(name_or_path: str | Path) -> Pipeline:
         the message names the key, the file and the nearest valid key.
     """
     path = resources.find("pipelines", name_or_path)
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"'{path}' is not valid YAML: {reason}") from error
-    if tree is None:
-        tree = {}
-    if not isinstance(tree, dict):
-        raise SettingsError(f"'{path}' must hold 'key: value' pairs, but it holds {tree!r}.")
-    tree = _with_text_keys(tree)
+    tree = read_mapping(path)
     tree.setdefault("name", path.stem)
-    return _validated(tree, f"'{path}'")
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key '{key.value}' is there twice; keep one of them",
-                    problem_mark=key.start_mark,
+    where = f"'{path}'"
+    denoise = tree.get("denoise")
+    if isinstance(denoise, dict) and denoise.get("preset") is not None:
+        preset = load_preset(str(denoise["preset"]))
+        for key, value in preset.settings.items():
+            if key in denoise and denoise[key] != value:
+                raise SettingsError(
+                    f"'denoise.{key}' in {where} is {denoise[key]!r}, but the preset "
+                    f"'{preset.name}' has {value!r}: leave the key out, or copy the preset's "
+                    "settings, change them and set denoise.preset to null."
                 )
-            seen.add(key.value)
-        content: dict[Any, Any] = super().construct_mapping(node, deep)
-        return content
-
-
-def _with_text_keys(tree: dict[Any, Any]) -> dict[str, Any]:
-    """Return the tree with the key that YAML reads as nothing named ``null`` again."""
-    return {
-        "null" if key is None else str(key): (
-            _with_text_keys(value) if isinstance(value, dict) else value
-        )
-        for key, value in tree.items()
-    }
+        tree["denoise"] = {**denoise, **preset.settings, "preset": preset.name}
+    return _validated(tree, where)
 
 
 def _digest(content: Any) -> str:

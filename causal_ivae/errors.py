@@ -9,11 +9,19 @@ from difflib import get_close_matches
 
 
 class CausalIvaeError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package; the message is one line."""
+
+    def __init__(self, message: str) -> None:
+        # What a parser or a file says may have several.
+        super().__init__(" ".join(message.splitlines()))
 
 
 class InputError(CausalIvaeError, ValueError):
     """The data given cannot be analysed as they are (a file, a table, an image, an array)."""
+
+
+class TooShortError(InputError):
+    """Too little of a run is left once it is censored and cleaned; other runs may do."""
 
 
 class SettingsError(CausalIvaeError, ValueError):

@@ -9,20 +9,24 @@ from typing import Literal
 
 from causal_ivae.errors import SettingsError, nearest
 
-Kind = Literal["pipelines", "atlases", "priors", "reports"]
+Kind = Literal["pipelines", "denoise", "atlases", "priors", "reports"]
 
 _FOLDERS: dict[Kind, str] = {
     "pipelines": "pipelines",
+    "denoise": "pipelines/denoise",
     "atlases": "atlases",
     "priors": "atlases/priors",
     "reports": "reports",
 }
 _SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "pipelines": (".yaml", ".yml"),
+    "denoise": (".yaml", ".yml"),
     "atlases": (".json",),
     "priors": (".json",),
     "reports": (".jinja",),
 }
+
+_WORDS: dict[Kind, str] = {"denoise": "denoising presets"}
 
 
 def folder(kind: Kind) -> Path:
@@ -56,7 +60,7 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
 
     Parameters
     ----------
-    kind : {"pipelines", "atlases", "priors", "reports"}
+    kind : {"pipelines", "denoise", "atlases", "priors", "reports"}
     name_or_path : str or pathlib.Path
         An existing file, or the name of a bundled resource.
 
@@ -74,5 +78,6 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
         if len(path.parts) == 1 and bundled.is_file():
             return bundled
     raise SettingsError(
-        f"'{text}' is neither a file nor one of the bundled {kind}. {nearest(text, names(kind))}"
+        f"'{text}' is neither a file nor one of the bundled {_WORDS.get(kind, kind)}. "
+        f"{nearest(text, names(kind))}"
     )

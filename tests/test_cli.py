@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from tiny_study import subject_table, write_study, write_tiny_pipeline
 
@@ -215,11 +217,27 @@ def test_atlas_and_pipeline_commands(capsys):
     assert "aal2" in capsys.readouterr().out
     assert main(["pipeline", "list"]) == 0
     listed = capsys.readouterr().out
-    assert all(name in listed for name in ("default", "quick", "paper"))
+    assert all(name in listed for name in ("default", "quick", "paper", "scrubbing_gsr", "36P"))
     assert main(["pipeline", "show", "quick"]) == 0
     assert capsys.readouterr().out == resources.find("pipelines", "quick").read_text()
+    assert main(["pipeline", "show", "24P"]) == 0
+    assert capsys.readouterr().out == resources.find("denoise", "24P").read_text()
     assert main(["pipeline", "show", "quik"]) == 2
     assert "Did you mean 'quick'?" in error_line(capsys)
+
+
+def test_atlas_check(tmp_path, capsys):
+    assert main(["atlas", "check", "power264"]) == 0
+    text = capsys.readouterr().out
+    assert "power264: coordinates, 264 regions, space MNI" in text
+    assert text.endswith("No fault found.\n")
+    labels = np.ones((4, 4, 4), dtype=np.int16)
+    nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "mine_dseg.nii.gz")
+    (tmp_path / "mine_dseg.tsv").write_text("index\tname\n1\tA\n2\tB\n")
+    assert main(["atlas", "check", str(tmp_path / "mine_dseg.nii.gz")]) == 2
+    assert "Listed but not in the image: B." in error_line(capsys)
+    assert main(["atlas", "check", str(tmp_path / "absent.nii.gz")]) == 2
+    assert "neither a file nor one of the bundled atlases" in error_line(capsys)
 
 
 def test_no_command_is_wrong_usage(capsys):

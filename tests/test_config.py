@@ -121,6 +121,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
     value = getattr(model, last)
     other = {
         "unmixing.methods": ["tcl"],
+        "denoise.preset": "24P",
         "denoise.strategy": ["motion"],
         "denoise.motion": "full",
         "denoise.wm_csf": "full",

@@ -18,7 +18,7 @@ from causal_ivae.derivatives import (
     write_table,
 )
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.imaging.series import Cleaning, RegionSeries
 
 
 def find_paths(root: Path, unit: str) -> UnitPaths | None:
@@ -56,6 +56,17 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
             "Entities": dict(series.entities),
             "Regions": list(series.names),
             "Runs": list(series.run_names),
+            "Cleaning": [
+                {
+                    "Run": run.run,
+                    "VolumesAcquired": run.n_acquired,
+                    "VolumesKept": run.n_kept,
+                    "RankOfConfounds": run.rank,
+                    "ResidualDegreesOfFreedom": run.residual_dof,
+                }
+                for run in series.cleaning
+            ],
+            "ExcludedRuns": [{"Run": name, "Reason": why} for name, why in series.excluded],
             "SegmentKind": series.segment_kind,
             "Segments": list(series.segment_names),
             "Coverage": dict(zip(series.names, series.coverage.tolist(), strict=True)),
@@ -108,6 +119,17 @@ def read_series(paths: UnitPaths) -> RegionSeries:
         sources=tuple(about["Sources"]),
         notes=tuple(about["Notes"]),
         simulated=about["Simulated"],
+        cleaning=tuple(
+            Cleaning(
+                run["Run"],
+                run["VolumesAcquired"],
+                run["VolumesKept"],
+                run["RankOfConfounds"],
+                run["ResidualDegreesOfFreedom"],
+            )
+            for run in about.get("Cleaning", ())
+        ),
+        excluded=tuple((run["Run"], run["Reason"]) for run in about.get("ExcludedRuns", ())),
     )
 
 

@@ -33,8 +33,9 @@ def load_prior(settings: PriorSettings) -> Prior | None:
           ``directed``, ``name`` and ``description``;
         - structural connectivity (.tsv, .csv), a square matrix whose header, and whose first
           column if it is not a number, hold the region names;
-        - structural connectivity (.npy, .mat) with the ``names`` of its rows, and the ``key`` of
-          the matrix in a .mat file of several, in a .json of the same stem.
+        - structural connectivity (.npy, .mat, or .tsv and .csv of numbers alone) with the
+          ``names`` of its rows, and the ``key`` of the matrix in a .mat file of several, in a
+          .json of the same stem.
 
     Returns
     -------
@@ -54,6 +55,7 @@ def load_prior(settings: PriorSettings) -> Prior | None:
     if path.suffix == ".json":
         path = _beside(path)
     sidecar = _sidecar(path.with_suffix(".json"))
+    weights: ArrayLike
     if path.suffix in _TABLES:
         header, rows = _table(path)
         if {"cause", "effect"} <= set(header):
@@ -63,7 +65,11 @@ def load_prior(settings: PriorSettings) -> Prior | None:
                     "projections, not structural connectivity; set the threshold to null."
                 )
             return _from_table(path, header, rows, sidecar, settings.include_disputed)
-        names, weights = _matrix_of_table(path, header, rows)
+        # As many rows as columns, the first among them.
+        if len(header) == len(rows) + 1 and all(_is_number(cell) for cell in header):
+            names, weights = _names_of_rows(path, sidecar), np.array([header, *rows], dtype=float)
+        else:
+            names, weights = _matrix_of_table(path, header, rows)
     elif path.suffix in _ARRAYS:
         names, weights = _matrix_of_array(path, sidecar)
     else:
@@ -217,7 +223,7 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def _matrix_of_table(
     path: Path, header: list[str], rows: list[list[str]]
-) -> tuple[list[str], list[list[float]]]:
+) -> tuple[list[str], ArrayLike]:
     names, labels = header[1:], [row[0] for row in rows]
     # A table of projections under other headings may have as many columns as a matrix.
     if len(header) == len(rows) + 1 and (not header[0] or set(labels) & set(names)):
@@ -248,13 +254,26 @@ def _matrix_of_table(
     return names, numbers
 
 
-def _matrix_of_array(path: Path, sidecar: dict[str, Any]) -> tuple[list[str], Any]:
+def _names_of_rows(path: Path, sidecar: dict[str, Any]) -> list[str]:
     names = sidecar.get("names")
     if not isinstance(names, list):
         raise InputError(
             f"'{path}' carries no region names: write them, in row order, as the list 'names' in "
             f"'{path.with_suffix('.json').name}' beside it."
         )
+    return names
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _matrix_of_array(path: Path, sidecar: dict[str, Any]) -> tuple[list[str], Any]:
+    names = _names_of_rows(path, sidecar)
     try:
         if path.suffix == ".npy":
             return names, np.load(path, allow_pickle=False)

@@ -1,5 +1,10 @@
-"""Matrices in .npy, .npz and .mat files; nothing in them is ever unpickled."""
+"""Matrices in .npy, .npz, .mat and .h5 files; nothing in them is ever unpickled."""
 
+import struct
+import tokenize
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,12 +17,47 @@ from scipy.io.matlab import MatReadError
 from causal_ivae.errors import InputError, SettingsError, nearest
 
 _NAME_KEYS = ("names", "regions", "region_names", "labels")
+_RUN_KEYS = ("run", "runs", "data_sessions")
+_SEGMENT_KEYS = ("segment", "segments")
+# What the readers of NumPy and SciPy raise where a file is damaged; sizes may be absurd.
+_DAMAGED = (
+    OSError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, MemoryError,
+    SyntaxError, struct.error, tokenize.TokenError, zlib.error,
+)  # fmt: skip
+BESIDE_KEYS = (*_NAME_KEYS, *_RUN_KEYS, *_SEGMENT_KEYS)
+"""Variables that describe the rows or columns of the matrix beside them."""
 
 
-def read_array(
-    path: Path, extension: str, key: str | None
-) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:
-    """Return the matrix of a .npy, .npz or .mat file, and the region names beside it.
+@dataclass(frozen=True, eq=False)
+class ArrayTable:
+    """The matrix of an array file and what the file says of it.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_rows, n_columns), float64
+    names : tuple of str or None
+        Of the columns, from a variable ``names``, ``regions``, ``region_names`` or ``labels``.
+    runs : tuple of str or None
+        Of the rows, from a variable ``run``, ``runs`` or ``data_sessions`` (CONN's), or the
+        cell that each row is from.
+    labels : tuple of str or None
+        Of the rows, from a variable ``segment`` or ``segments``.
+    notes : tuple of str
+    """
+
+    values: NDArray[np.float64]
+    names: tuple[str, ...] | None = None
+    runs: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_array(path: Path, extension: str, key: str | None) -> ArrayTable:
+    """Read the matrix of a .npy, .npz, .mat, .h5 or .hdf5 file.
+
+    A MATLAB cell array stands for a matrix too: of columns (one region each, as CONN writes
+    them; cells of several columns are noise components and are left out), or of runs (one matrix
+    each, with the same columns).
 
     Parameters
     ----------
@@ -25,32 +65,47 @@ def read_array(
     extension : str
         In lower case.
     key : str or None
-        Variable to read; None where there is one matrix.
+        Variable to read; None where there is one matrix.  Fields of a MATLAB structure are named
+        ``structure.field``, datasets in groups of HDF5 ``group/dataset``.
 
     Returns
     -------
-    values : ndarray, shape (n_rows, n_columns), float64
-    names : tuple of str or None
-        From a variable ``names``, ``regions``, ``region_names`` or ``labels``.
+    ArrayTable
 
     Raises
     ------
     InputError
         If the file cannot be read or does not hold one matrix of numbers.
     SettingsError
-        If there is no variable `key`.
+        If there is no variable `key`, or the package h5py is needed and not installed.
     """
     if extension == ".npy":
-        variables = {path.name: _load_npy(path)}
+        key, variables = None, {path.name: _load_npy(path)}
     elif extension == ".npz":
         variables = _load_npz(path)
+    elif extension == ".mat":
+        variables = _load_mat(path, key)
     else:
-        variables = _load_mat(path)
-    inside = next((_texts(variables[k]) for k in _NAME_KEYS if k in variables), None)
-    matrices = {
-        k: v for k, v in variables.items() if v.ndim == 2 and v.dtype.kind in "iufb" and v.size
-    }
-    if key is not None and extension != ".npy":
+        variables = _load_hdf5(path, key)
+    chosen = _chosen(path, extension, variables, key)
+    found = variables[chosen]
+    beside = _beside(variables, chosen)
+    names = next((_texts(beside[k]) for k in _NAME_KEYS if k in beside), None)
+    if found.dtype != object:
+        table = ArrayTable(found.astype(np.float64), names)
+    else:
+        table = _of_cells([np.atleast_2d(cell) for cell in found.ravel()], names)
+    runs = _of_rows(beside, _RUN_KEYS, len(table.values)) or table.runs
+    labels = _of_rows(beside, _SEGMENT_KEYS, len(table.values))
+    return ArrayTable(table.values, table.names, runs, labels, table.notes)
+
+
+def _chosen(
+    path: Path, extension: str, variables: Mapping[str, NDArray[Any]], key: str | None
+) -> str:
+    matrices = {k: v for k, v in variables.items() if _is_matrix(v)}
+    if key is not None:
+        key = key.strip("/")
         if key not in variables:
             raise SettingsError(
                 f"'{path}' has no variable '{key}' (tables.mat_key). {nearest(key, variables)}"
@@ -61,24 +116,80 @@ def read_array(
                 f"Variable '{key}' of '{path}' has shape {found.shape} and type {found.dtype}; "
                 "a matrix of numbers (volumes x regions) is needed."
             )
-        return matrices[key].astype(np.float64), inside
+        return key
     if len(matrices) > 1:
         # A scalar or a vector in a .mat file is a matrix with one row or column.
-        matrices = {k: v for k, v in matrices.items() if min(v.shape) > 1} or matrices
+        wide = {k: v for k, v in matrices.items() if v.dtype == object or min(v.shape) > 1}
+        matrices = wide or matrices
     if len(matrices) != 1:
-        listed = ", ".join(f"'{k}' {v.shape} {v.dtype}" for k, v in variables.items())
+        shown = [f"'{k}' {v.shape} {v.dtype}" for k, v in list(variables.items())[:20]]
+        more = f" and {len(variables) - 20} more" if len(variables) > 20 else ""
         remedy = "" if extension == ".npy" else " Name it with tables.mat_key."
         raise InputError(
             f"'{path}' must hold one matrix of numbers (volumes x regions); it holds "
-            f"{listed or 'nothing'}.{remedy}"
+            f"{', '.join(shown) or 'nothing'}{more}.{remedy}"
         )
-    return next(iter(matrices.values())).astype(np.float64), inside
+    return next(iter(matrices))
+
+
+def _is_matrix(value: NDArray[Any]) -> bool:
+    if value.dtype != object:
+        return value.ndim == 2 and value.dtype.kind in "iufb" and value.size > 0
+    cells = list(value.ravel())
+    if not cells or not all(
+        isinstance(c, np.ndarray) and c.dtype.kind in "iufb" and c.ndim <= 2 and c.size
+        for c in cells
+    ):
+        return False
+    shapes = [np.atleast_2d(c).shape for c in cells]
+    same_rows = len({rows for rows, _ in shapes}) == 1 and any(
+        columns == 1 for _, columns in shapes
+    )
+    return shapes[0][0] > 1 and (same_rows or len({columns for _, columns in shapes}) == 1)
+
+
+def _of_cells(cells: list[NDArray[Any]], names: tuple[str, ...] | None) -> ArrayTable:
+    single = [cell.shape[1] == 1 for cell in cells]
+    if not any(single):
+        runs = tuple(str(i + 1) for i, cell in enumerate(cells) for _ in range(len(cell)))
+        return ArrayTable(np.concatenate(cells).astype(np.float64), names, runs)
+    values = np.column_stack([c for c, one in zip(cells, single, strict=True) if one])
+    notes: tuple[str, ...] = ()
+    if not all(single):
+        notes = (f"{single.count(False)} cells of several columns each were left out.",)
+    if names is not None and len(names) == len(cells):
+        names = tuple(name for name, one in zip(names, single, strict=True) if one)
+    return ArrayTable(values.astype(np.float64), names, notes=notes)
+
+
+def _beside(variables: Mapping[str, NDArray[Any]], chosen: str) -> dict[str, NDArray[Any]]:
+    """Return the variables of the same group, else of the file, by their last name."""
+    group = chosen.rpartition("/")[0]
+    here = {k.rpartition("/")[2]: v for k, v in variables.items() if k.rpartition("/")[0] == group}
+    top = {k: v for k, v in variables.items() if "/" not in k}
+    return {k: v for k, v in {**top, **here}.items() if k != chosen.rpartition("/")[2]}
+
+
+def _of_rows(
+    beside: Mapping[str, NDArray[Any]], keys: tuple[str, ...], n_rows: int
+) -> tuple[str, ...] | None:
+    for key in keys:
+        if key not in beside or beside[key].size != n_rows:
+            continue
+        if beside[key].dtype.kind in "iufb":
+            return tuple(f"{value:g}" for value in beside[key].ravel().astype(np.float64))
+        texts = _texts(beside[key])
+        if texts is not None:
+            return texts
+    return None
 
 
 def _load_npy(path: Path) -> NDArray[Any]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # NumPy leaves files that it opened itself open where they are damaged.
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+    except _DAMAGED as error:
         raise InputError(f"'{path}' is not an array of numbers saved by NumPy: {error}") from error
     if not isinstance(loaded, np.ndarray):
         raise InputError(f"'{path}' is a .npz archive; rename it to '{path.stem}.npz'.")
@@ -87,24 +198,44 @@ def _load_npy(path: Path) -> NDArray[Any]:
 
 def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {k: archive[k] for k in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
+    except (*_DAMAGED, AttributeError, BadZipFile, NotImplementedError) as error:
         raise InputError(f"'{path}' is not a .npz archive of plain arrays: {error}") from error
 
 
-def _load_mat(path: Path) -> dict[str, NDArray[Any]]:
+def _load_mat(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
     try:
         content = loadmat(path)
-    except NotImplementedError as error:
-        raise InputError(
-            f"'{path}' is a MATLAB v7.3 (HDF5) file; save it again with save(..., '-v7') in MATLAB."
-        ) from error
-    except (OSError, ValueError, TypeError, MatReadError) as error:
+    except NotImplementedError:
+        # MATLAB's version 7.3 is HDF5.
+        return _load_hdf5(path, key)
+    except (*_DAMAGED, MatReadError) as error:
         raise InputError(f"'{path}' is not a MATLAB file: {error}") from error
-    return {
-        k: v for k, v in content.items() if not k.startswith("__") and isinstance(v, np.ndarray)
-    }
+    variables: dict[str, NDArray[Any]] = {}
+    for name, value in content.items():
+        if not name.startswith("__") and isinstance(value, np.ndarray):
+            variables |= _fields(name, value)
+    return variables
+
+
+def _load_hdf5(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
+    # Imported here: few need it, and it is an optional package.
+    from causal_ivae.imaging.hdf5 import load_hdf5
+
+    return load_hdf5(path, key, BESIDE_KEYS)
+
+
+def _fields(name: str, value: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return a variable, or the fields of a structure, each under its dotted name."""
+    if value.dtype.names is None or value.size != 1:
+        return {name: value}
+    record = value.ravel()[0]
+    found: dict[str, NDArray[Any]] = {}
+    for field in value.dtype.names:
+        if isinstance(record[field], np.ndarray):
+            found |= _fields(f"{name}.{field}", record[field])
+    return found
 
 
 def _texts(array: NDArray[Any]) -> tuple[str, ...] | None:

@@ -1,9 +1,10 @@
 """Parcellations: bundled ones by name, a user's own by path.
 
-An atlas is up to three files with one stem: a table of regions (.tsv or .csv), a label image
-(.nii.gz or .nii) and a description (.json).  The table's columns say which kind it is: ``index``
-and ``name`` for a label image, ``name``, ``x``, ``y``, ``z`` in mm (and ``radius``) for spheres,
-``name`` alone for region names of tables.
+An atlas is up to three files with one stem: a table of regions (.tsv or .csv), an image (.nii.gz
+or .nii) and a description (.json).  The table's columns say which kind it is: ``index`` and
+``name`` for a label image, ``name``, ``x``, ``y``, ``z`` in mm (and ``radius``) for spheres,
+``name`` alone for region names of tables.  An image of several volumes holds probabilistic maps,
+one for each row of the table, in order.
 """
 
 import importlib.util
@@ -26,7 +27,7 @@ from causal_ivae import resources
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.imaging.names import find_sidecar, parse_entities, require_file, split_name
 
-AtlasKind = Literal["labels", "coordinates", "table"]
+AtlasKind = Literal["labels", "maps", "coordinates", "table"]
 _IMAGES = (".nii.gz", ".nii")
 
 
@@ -37,8 +38,8 @@ class Parcellation:
     Attributes
     ----------
     name : str
-    kind : {"labels", "coordinates", "table"}
-        ``"table"`` holds region names only.
+    kind : {"labels", "maps", "coordinates", "table"}
+        ``"maps"`` are probabilistic and may overlap; ``"table"`` holds region names only.
     names : tuple of str, length n_regions
     space : str or None
         Such as ``"MNI152NLin2009cAsym"``; ``"MNI"`` where the template of the MNI frame is not
@@ -46,9 +47,9 @@ class Parcellation:
     source : pathlib.Path
         The table of regions.
     image : pathlib.Path or None
-        Label image, for ``"labels"``; None where its package is not installed.
+        For ``"labels"`` and ``"maps"``; None where its package is not installed.
     indices : tuple of int
-        Label values, for ``"labels"``.
+        Label values for ``"labels"``, volumes of the image from 0 for ``"maps"``.
     coordinates : ndarray, shape (n_regions, 3), or None
         Centres in mm, for ``"coordinates"``.
     radius : ndarray, shape (n_regions,), or None
@@ -91,7 +92,7 @@ class Parcellation:
         )
 
     def volume(self) -> Path:
-        """Return the label image.
+        """Return the image of labels or maps.
 
         Raises
         ------
@@ -216,6 +217,9 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
         image, needs = _packaged(about["Volume"])
     if image is None and not needs:
         return base
+    packaged = "Volume" in about
+    if image is not None and not packaged and (n_maps := _number_of_maps(image)) > 1:
+        return _maps(base, image, n_maps)
     if "index" not in table:
         raise InputError(
             f"'{table_path}' has no column 'index', so its regions cannot be found in the label "
@@ -234,36 +238,6 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
         names=names,
         indices=tuple(i for i in indices if i != 0),
     )
-
-
-def check_atlas(parcellation: Parcellation) -> tuple[str, ...]:
-    """Return what is wrong or worth knowing about an atlas, in sentences; empty if nothing.
-
-    Raises
-    ------
-    SettingsError
-        If its label image is not installed.
-    """
-    remarks = []
-    if parcellation.space is None and parcellation.kind != "table":
-        remarks.append('Its space is not known; write "Space" into its JSON file.')
-    if parcellation.kind == "labels":
-        labels, _ = read_labels(parcellation)
-        there = {int(v) for v in np.unique(labels)} - {0}
-        absent = [
-            n for n, i in zip(parcellation.names, parcellation.indices, strict=True)
-            if i not in there
-        ]  # fmt: skip
-        if absent:
-            remarks.append(f"Listed but not in the image: {', '.join(absent)}.")
-        unlisted = sorted(there - set(parcellation.indices))
-        if unlisted:
-            remarks.append(f"In the image but not listed: {', '.join(map(str, unlisted))}.")
-    remarks += [
-        f"The spheres of '{a}' and '{b}' overlap, so their signals are mixed."
-        for a, b in overlapping(parcellation)
-    ]
-    return tuple(remarks)
 
 
 def overlapping(parcellation: Parcellation) -> list[tuple[str, str]]:
@@ -298,6 +272,43 @@ def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int64], NDArray[
     if not np.allclose(labels, values, atol=1e-3):
         raise InputError(f"The label image '{path}' holds fractions; labels are whole numbers.")
     return labels, np.asarray(image.affine, dtype=np.float64)
+
+
+def read_maps(parcellation: Parcellation) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return probabilistic maps, shape (x, y, z, n_regions), and their affine (4, 4) to mm.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read, or a map is empty, negative or not finite.
+    """
+    path = parcellation.volume()
+    image = load_image(path, "image of maps")
+    maps = read_voxels(image, path, np.float32)[..., list(parcellation.indices)]
+    smallest = maps.min(axis=(0, 1, 2))
+    totals = maps.sum(axis=(0, 1, 2), dtype=np.float64)
+    for name, low, total in zip(parcellation.names, smallest, totals, strict=True):
+        # A sum is finite if every value is.
+        if not np.isfinite(total) or low < 0 or total == 0:
+            what = "negative values" if low < 0 else "no finite values above 0"
+            raise InputError(
+                f"The map of '{name}' in '{path}' has {what}; maps hold probabilities or weights."
+            )
+    return maps, np.asarray(image.affine, dtype=np.float64)
+
+
+def _number_of_maps(image: Path) -> int:
+    shape = load_image(image, "image of the atlas").shape
+    return int(shape[3]) if len(shape) == 4 else 1
+
+
+def _maps(base: Parcellation, image: Path, n_maps: int) -> Parcellation:
+    if len(base.names) != n_maps:
+        raise InputError(
+            f"'{image}' has {n_maps} maps but '{base.source}' has {len(base.names)} regions; one "
+            "row for each map, in order, is needed."
+        )
+    return replace(base, kind="maps", image=image, indices=tuple(range(n_maps)))
 
 
 def load_image(path: Path, what: str) -> SpatialImage:

@@ -22,8 +22,10 @@ from causal_ivae.imaging.names import (
 
 __all__ = ["RunFile", "SubjectFiles", "find_sidecar", "find_subjects", "split_name"]
 
-TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat")
+TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat", ".h5", ".hdf5")
 IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
+
+_SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
 
 # Entities that tell the runs of a subject apart; the others tell versions of one run apart.
 _RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk")
@@ -98,8 +100,8 @@ def find_subjects(
     ----------
     folder_or_file : pathlib.Path
         An fMRIPrep derivatives folder (``sub-*/[ses-*/]func/*_desc-preproc_bold.nii.gz``), a
-        folder of tables (.tsv, .csv, .npy, .npz, .mat; at its top or inside ``sub-*`` folders),
-        or one such file.  Where some tables are named ``sub-<label>``, the others are not
+        folder of tables (.tsv, .csv, .npy, .npz, .mat, .h5; at its top or inside ``sub-*``
+        folders), or one such file.  Where some tables are named ``sub-<label>``, the others are not
         taken for subjects.
     participants : sequence of str
         Labels to keep, with or without ``sub-``; empty keeps all.
@@ -126,7 +128,7 @@ def find_subjects(
     NothingMatchedError
         If a participant does not exist or the filters leave nothing.
     SettingsError
-        If there are several tasks, spaces or versions of a run and none was chosen.
+        If there are several tasks, spaces, echoes or versions of a run and none was chosen.
     """
     query = parse_bids_filter(bids_filter)
     path = Path(folder_or_file).expanduser()
@@ -144,17 +146,20 @@ def find_subjects(
     found = _apply(query, found, path)
     found = _one_task(found, path)
     found = _one_space(found, atlas_space, path)
+    found = _combined_echoes(found, path) if "echo" not in query else found
     gone = {p.removeprefix("sub-") for p in participants} - {f.label for f in found}
     if gone:
         raise NothingMatchedError(
             f"Participant {_listed(sorted(gone, key=natural_key))} has no run with the task, "
             f"session and space chosen in '{path}'."
         )
+    # A root with a thousand subjects is listed once, not for every run.
+    listed: dict[tuple[Path, str], list[Path]] = {}
     by_label: dict[str, list[_Found]] = {}
     for item in found:
         by_label.setdefault(item.label, []).append(item)
     return tuple(
-        SubjectFiles(label, kind, _runs(by_label[label], root))
+        SubjectFiles(label, kind, _runs(by_label[label], root, listed))
         for label in sorted(by_label, key=natural_key)
     )
 
@@ -313,7 +318,29 @@ def _one_space(found: list[_Found], atlas_space: str | None, where: Path) -> lis
     raise SettingsError(f"'{where}' holds several spaces: {listed}. Choose one with --space.")
 
 
-def _runs(found: list[_Found], root: Path) -> tuple[RunFile, ...]:
+def _combined_echoes(found: list[_Found], where: Path) -> list[_Found]:
+    """Leave single echoes out where their combination is there; refuse them where it is not."""
+    combined = {_without_echo(item) for item in found if "echo" not in item.entities}
+    kept = [
+        item for item in found if "echo" not in item.entities or _without_echo(item) not in combined
+    ]
+    echoes = {item.entities["echo"] for item in kept if "echo" in item.entities}
+    if len(echoes) > 1:
+        raise SettingsError(
+            f"'{where}' holds single echoes ({_listed(sorted(echoes, key=natural_key))}) and not "
+            "their combination, which fMRIPrep writes without an 'echo' in the name. Give that, or "
+            "choose one echo with --bids-filter-file."
+        )
+    return kept
+
+
+def _without_echo(item: _Found) -> tuple[tuple[str, str], ...]:
+    return (("label", item.label), *((k, v) for k, v in item.entities.items() if k != "echo"))
+
+
+def _runs(
+    found: list[_Found], root: Path, listed: dict[tuple[Path, str], list[Path]]
+) -> tuple[RunFile, ...]:
     runs: dict[str, RunFile] = {}
     for item in found:
         name = "_".join(f"{k}-{item.entities[k]}" for k in _RUN_ENTITIES if k in item.entities)
@@ -321,7 +348,7 @@ def _runs(found: list[_Found], root: Path) -> tuple[RunFile, ...]:
             stem = split_name(item.path.name)[0]
             several = len(found) > 1 and "sub" not in item.entities
             name = f"run-{re.sub(r'[^A-Za-z0-9]', '', stem)}" if several and item.named else "run-1"
-        events = find_sidecar(item.path, "events", ".tsv", root)
+        events = find_sidecar(item.path, "events", ".tsv", root, listed)
         run = RunFile(item.path, tuple(item.entities.items()), name, events, root)
         if name in runs:
             raise _clash(item, name, runs[name], run)
@@ -354,6 +381,22 @@ def _nothing(path: Path, folders: list[Path]) -> str:
         return (
             f"'{path}' holds images that are not preprocessed (such as '{raw.name}'). Give the "
             f"fMRIPrep derivatives folder, which holds sub-*/func/*{IMAGE_ENDING}.{perhaps}"
+        )
+    surface = next(
+        (f for d in folders for f in d.glob("**/func/*_bold.*") if f.name.endswith(_SURFACES)), None
+    )
+    if surface is not None:
+        return (
+            f"'{path}' holds surfaces or grayordinates (such as '{surface.name}') and no volumes. "
+            f"Give fMRIPrep derivatives with sub-*/func/*{IMAGE_ENDING} (an --output-spaces with a "
+            "volumetric template), or tables of region time series."
+        )
+    places = (place for pattern in ("*/sub-*", "*/*/sub-*") for place in path.glob(pattern))
+    below = sorted({place.parent for place in places if place.is_dir()})
+    if not folders and below:
+        return (
+            f"'{path}' holds no subjects, but '{below[0]}' does. Give the folder that holds the "
+            f"sub-* folders (fMRIPrep images: sub-*/[ses-*/]func/*{IMAGE_ENDING})."
         )
     names = sorted(f.name for f in path.iterdir() if not f.name.startswith("."))
     seen = f"It holds {_listed(names)}." if names else "It is empty."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.errors import InputError
+from causal_ivae.errors import InputError, TooShortError
 
 # Below this share of the original values a residual is rounding error, not signal.
 _NOTHING_LEFT = 1e-9
@@ -20,8 +20,8 @@ def polynomial_design(n_times: int, order: int) -> NDArray[np.float64]:
 
 def regress_out(
     values: NDArray[np.float64], design: NDArray[np.float64], kept: NDArray[np.bool_], where: str
-) -> NDArray[np.float64]:
-    """Return the residuals of one least-squares fit on the kept volumes.
+) -> tuple[NDArray[np.float64], int]:
+    """Return the residuals of one least-squares fit on the kept volumes, and its rank.
 
     Parameters
     ----------
@@ -35,11 +35,13 @@ def regress_out(
 
     Returns
     -------
-    ndarray, shape (n_kept, n_regions)
+    residuals : ndarray, shape (n_kept, n_regions)
+    rank : int
+        Independent regressors, the intercept among them.
 
     Raises
     ------
-    InputError
+    TooShortError
         If fewer than 10 degrees of freedom are left.
 
     Notes
@@ -56,13 +58,13 @@ def regress_out(
     rank = int(np.linalg.matrix_rank(full))
     left = full.shape[0] - rank
     if left < MIN_RESIDUAL_DOF:
-        raise InputError(
+        raise TooShortError(
             f"{where}: {full.shape[0]} kept volumes and {rank} independent regressors leave "
             f"{left} degrees of freedom; at least {MIN_RESIDUAL_DOF} are needed. Use fewer "
             "confounds (denoise.strategy) or a milder censoring threshold."
         )
     fitted: NDArray[np.float64] = full @ np.linalg.lstsq(full, values[kept], rcond=None)[0]
-    return values[kept] - fitted
+    return values[kept] - fitted, rank
 
 
 def z_score(

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.config import DenoiseSettings
-from causal_ivae.errors import InputError
+from causal_ivae.errors import InputError, TooShortError
 
 # fMRIPrep's own high-pass cut-off, s.
 _HIGH_PASS_PERIOD = 128.0
@@ -51,7 +51,7 @@ def load_run_confounds(
     n_volumes : int
         Volumes of the image.
     tr : float
-        Repetition time, s; used only where the cosine columns are missing.
+        Repetition time, s.
     settings : DenoiseSettings
 
     Returns
@@ -61,8 +61,10 @@ def load_run_confounds(
     Raises
     ------
     InputError
-        If the file or a column is missing, the lengths differ, a value is missing, or fewer than
-        ``settings.min_volumes`` volumes are kept.
+        If the file or a column is missing, the lengths differ or a value is missing.
+    TooShortError
+        If fewer volumes than ``settings.min_volumes`` or less time than ``settings.min_time`` are
+        kept.
 
     Notes
     -----
@@ -103,15 +105,7 @@ def load_run_confounds(
         displacement = pd.to_numeric(table["framewise_displacement"], errors="coerce").to_numpy(
             dtype=np.float64
         )
-    n_kept = int(kept.sum())
-    if n_kept < settings.min_volumes:
-        censored = "all volumes are censored" if n_kept == 0 else f"{n_kept} volumes are kept"
-        raise InputError(
-            f"'{image.name}': {censored} of {n_volumes} (framewise displacement above "
-            f"{settings.fd_threshold:g} mm or standardised DVARS above "
-            f"{settings.std_dvars_threshold:g}); at least {settings.min_volumes} are needed "
-            "(denoise.min_volumes). Leave the run out or censor less."
-        )
+    _check_length(image.name, int(kept.sum()), n_volumes, tr, settings)
     missing = ~np.isfinite(design[kept])
     if missing.any():
         first = int(np.flatnonzero(missing.any(axis=0))[0])
@@ -122,6 +116,28 @@ def load_run_confounds(
         )
     # Rows of censored volumes play no part; NaN there would spread through sums.
     return Confounds(np.nan_to_num(design), names, kept, displacement, tuple(notes))
+
+
+def _check_length(
+    name: str, n_kept: int, n_volumes: int, tr: float, settings: DenoiseSettings
+) -> None:
+    short = n_kept < settings.min_volumes
+    if not short and n_kept * tr >= settings.min_time:
+        return
+    kept = "all volumes are censored" if n_kept == 0 else f"{n_kept} volumes are kept"
+    why = ""
+    if "scrub" in settings.strategy:
+        why = (
+            f" (framewise displacement above {settings.fd_threshold:g} mm or standardised DVARS "
+            f"above {settings.std_dvars_threshold:g})"
+        )
+    needed = (
+        f"at least {settings.min_volumes} are needed (denoise.min_volumes)"
+        if short
+        else f"these are {n_kept * tr:g} s, and at least {settings.min_time:g} s are needed "
+        "(denoise.min_time)"
+    )
+    raise TooShortError(f"'{name}': {kept} of {n_volumes}{why}; {needed}.")
 
 
 def cosine_drifts(n_volumes: int, tr: float) -> NDArray[np.float64]:
@@ -181,7 +197,8 @@ def _load(
                 std_dvars_threshold=settings.std_dvars_threshold,
                 demean=False,
             )
-        except ValueError as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            # Columns that are not numbers make it fail in many ways.
             reason = " ".join(str(error).split())
             raise InputError(f"The confounds '{path}' do not fit denoise: {reason}") from error
     if chosen is None or chosen.empty:

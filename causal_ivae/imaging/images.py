@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.atlas import Parcellation, load_image, read_labels, read_voxels
+from causal_ivae.imaging.atlas import (
+    Parcellation,
+    load_image,
+    read_labels,
+    read_maps,
+    read_voxels,
+)
 from causal_ivae.imaging.bids import IMAGE_ENDING, RunFile
 from causal_ivae.imaging.names import find_sidecar, spaces_fit
 from causal_ivae.imaging.tables import check_repetition_time
@@ -28,10 +34,10 @@ class RunMeans:
     Attributes
     ----------
     values : ndarray, shape (n_volumes, n_regions), float64
-        Mean over the region's voxels inside the brain mask, in the image's units; NaN where
-        the run covers none of them.
+        Mean over the region's voxels inside the brain mask, weighted by the region's map where
+        it has one, in the image's units; NaN where the run covers none of them.
     coverage : ndarray, shape (n_regions,)
-        Share of the region's volume inside the brain mask.
+        Share of the region's volume (of its map's sum) inside the brain mask.
     tr : float
         Repetition time, s.
     notes : tuple of str
@@ -51,7 +57,7 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     run : RunFile
         ``*_desc-preproc_bold.nii.gz``.
     parcellation : Parcellation
-        Label image or spheres.
+        Label image, maps or spheres.
     smoothing_fwhm : float
         Gaussian smoothing of the image, mm; 0 for none.
 
@@ -75,7 +81,7 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     # float32 is what fMRIPrep writes; one copy of the run in memory.
     data = read_voxels(image, run.path, np.float32)
     mask = _brain_mask(run, image, data)
-    voxels, coverage = _voxels(image, mask, parcellation)
+    voxels, weights, coverage = _voxels(image, mask, parcellation)
     if smoothing_fwhm > 0:
         from nilearn.image import new_img_like, smooth_img
 
@@ -84,8 +90,13 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     series = data.reshape(-1, data.shape[3])
     values = np.full((data.shape[3], len(voxels)), np.nan)
     for region, inside in enumerate(voxels):
-        if inside.size:
+        if not inside.size:
+            continue
+        if weights is None:
             values[:, region] = series[inside].mean(axis=0, dtype=np.float64)
+        else:
+            share = weights[region] / weights[region].sum()
+            values[:, region] = share @ series[inside].astype(np.float64)
     bad = np.flatnonzero((coverage > 0) & ~np.isfinite(values).all(axis=0))
     if bad.size:
         raise InputError(
@@ -103,7 +114,7 @@ def region_coverage(run: RunFile, parcellation: Parcellation) -> NDArray[np.floa
     """
     image = _open(run)
     _check_space(run, image, parcellation)
-    return _voxels(image, _brain_mask(run, image, None), parcellation)[1]
+    return _voxels(image, _brain_mask(run, image, None), parcellation)[2]
 
 
 def _open(run: RunFile) -> SpatialImage:
@@ -180,7 +191,7 @@ def _brain_mask(
 
 
 def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return points in mm that stand for the regions' volumes, and the region of each."""
+    """Return points in mm that stand for the regions' volumes, and the likeliest region of each."""
     if parcellation.coordinates is not None and parcellation.radius is not None:
         clouds, owners = [], []
         for region, (centre, radius) in enumerate(
@@ -192,6 +203,10 @@ def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np
             clouds.append(centre + cloud)
             owners.append(np.full(len(cloud), region))
         return np.concatenate(clouds), np.concatenate(owners)
+    if parcellation.kind == "maps":
+        maps, affine = read_maps(parcellation)
+        anywhere = np.argwhere((maps > 0).any(axis=3))
+        return _apply(affine, anywhere), maps[tuple(anywhere.T)].argmax(axis=1)
     labels, affine = read_labels(parcellation)
     region_of = np.full(max(0, int(labels.max(initial=0))) + 1, -1)
     for region, index in enumerate(parcellation.indices):
@@ -219,13 +234,16 @@ def _inside(
 
 def _voxels(
     image: SpatialImage, mask: NDArray[np.bool_], parcellation: Parcellation
-) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-    """Return every region's voxels inside the mask (flat indices) and its coverage."""
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]] | None, NDArray[np.float64]]:
+    """Return every region's voxels inside the mask (flat indices), weights and its coverage.
+
+    The weights are None where all voxels count alike.
+    """
+    if parcellation.kind == "maps":
+        return _map_voxels(image, mask, parcellation)
     n_regions = len(parcellation.names)
     points, owner = _points(parcellation)
-    index, inside = _inside(points, image)
-    covered = np.zeros(len(points), dtype=bool)
-    covered[inside] = mask[tuple(index[inside].T)]
+    covered = _covered(points, image, mask)
     totals = np.bincount(owner, minlength=n_regions)
     shares = np.bincount(owner[covered], minlength=n_regions) / np.maximum(totals, 1)
     if parcellation.kind == "coordinates":
@@ -234,19 +252,55 @@ def _voxels(
         voxels = _label_voxels(image, mask, parcellation)
     # A region between the voxels of a coarse image has volume in the mask but no voxel.
     shares[[not v.size for v in voxels]] = 0.0
-    return voxels, shares
+    return voxels, None, shares
+
+
+def _covered(
+    points: NDArray[np.float64], image: SpatialImage, mask: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    index, inside = _inside(points, image)
+    covered = np.zeros(len(points), dtype=bool)
+    covered[inside] = mask[tuple(index[inside].T)]
+    return covered
+
+
+def _map_voxels(
+    image: SpatialImage, mask: NDArray[np.bool_], parcellation: Parcellation
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]], NDArray[np.float64]]:
+    maps, affine = read_maps(parcellation)
+    anywhere = np.argwhere((maps > 0).any(axis=3))
+    weight = maps[tuple(anywhere.T)].astype(np.float64)
+    covered = _covered(_apply(affine, anywhere), image, mask)
+    shares = weight[covered].sum(axis=0) / weight.sum(axis=0)
+    flat, at = _nearest(image, mask, affine, maps.shape[:3])
+    here = maps[tuple(at.T)].astype(np.float64)
+    voxels = [flat[here[:, region] > 0] for region in range(maps.shape[3])]
+    weights = [here[here[:, region] > 0, region] for region in range(maps.shape[3])]
+    shares[[not v.size for v in voxels]] = 0.0
+    return voxels, weights, shares
+
+
+def _nearest(
+    image: SpatialImage,
+    mask: NDArray[np.bool_],
+    affine: NDArray[np.float64],
+    shape: tuple[int, ...],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the mask's voxels that lie in an atlas (flat), and the nearest voxel of the atlas."""
+    where = np.argwhere(mask)
+    mm = _apply(image.affine, where)
+    at = np.rint(_apply(np.asarray(np.linalg.inv(affine)), mm)).astype(np.int64)
+    in_atlas = ((at >= 0) & (at < np.array(shape))).all(axis=1)
+    flat = np.asarray(np.ravel_multi_index(tuple(where[in_atlas].T), mask.shape), dtype=np.int64)
+    return flat, at[in_atlas]
 
 
 def _label_voxels(
     image: SpatialImage, mask: NDArray[np.bool_], parcellation: Parcellation
 ) -> list[NDArray[np.int64]]:
     labels, affine = read_labels(parcellation)
-    where = np.argwhere(mask)
-    mm = _apply(image.affine, where)
-    at = np.rint(_apply(np.asarray(np.linalg.inv(affine)), mm)).astype(np.int64)
-    in_atlas = ((at >= 0) & (at < np.array(labels.shape))).all(axis=1)
-    value = labels[tuple(at[in_atlas].T)]
-    flat = np.asarray(np.ravel_multi_index(tuple(where[in_atlas].T), mask.shape), dtype=np.int64)
+    flat, at = _nearest(image, mask, affine, labels.shape)
+    value = labels[tuple(at.T)]
     return [flat[value == index] for index in parcellation.indices]
 
 

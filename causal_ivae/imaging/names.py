@@ -44,7 +44,13 @@ def require_file(path: Path) -> None:
         raise InputError(f"There is no file '{path}'.")
 
 
-def find_sidecar(path: Path, suffix: str, extension: str, root: Path) -> Path | None:
+def find_sidecar(
+    path: Path,
+    suffix: str,
+    extension: str,
+    root: Path,
+    listed: dict[tuple[Path, str], list[Path]] | None = None,
+) -> Path | None:
     """Return the file that describes `path` under the BIDS inheritance principle.
 
     Parameters
@@ -55,6 +61,8 @@ def find_sidecar(path: Path, suffix: str, extension: str, root: Path) -> Path | 
         Such as ``"events"`` and ``".tsv"``.
     root : pathlib.Path
         Folder where the search upwards ends.
+    listed : dict or None
+        What folders were found to hold, filled here: give one dict for many files.
 
     Returns
     -------
@@ -63,9 +71,13 @@ def find_sidecar(path: Path, suffix: str, extension: str, root: Path) -> Path | 
         with the same labels.
     """
     have = parse_entities(path.name)
+    listed = {} if listed is None else listed
+    ending = f"{suffix}{extension}"
     for folder in (path.parent, *path.parent.parents):
         best: tuple[int, Path] | None = None
-        for candidate in sorted(folder.glob(f"*{suffix}{extension}")):
+        if (folder, ending) not in listed:
+            listed[folder, ending] = sorted(folder.glob(f"*{ending}"))
+        for candidate in listed[folder, ending]:
             *parts, last = split_name(candidate.name)[0].split("_")
             wanted = parse_entities("_".join(parts))
             # A plain word beside the entities makes it a file of another kind.

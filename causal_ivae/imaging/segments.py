@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from causal_ivae.config import SegmentSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.names import parse_entities
+from causal_ivae.imaging.segment_search import change_points, hidden_states
 from causal_ivae.imaging.series import RegionSeries
 
 MIN_SEGMENTS = 3
@@ -24,18 +25,25 @@ def assign_segments(
 ) -> RegionSeries:
     """Return the series with segments.
 
-    ==========  ================================================================================
-    windows     Equal windows of ``window_seconds`` inside each run, counted in volumes as
-                acquired, so that none spans two runs and censoring moves no border.  A last
-                window shorter than half is joined to the one before.
-    runs        One segment per run.
-    sessions    One segment per session (``ses-`` in the run's name).
-    task        One segment per ``trial_type`` of the events: all its blocks in all runs, and
-                ``rest`` for the time between.  A volume belongs to the block in which its
-                midpoint lies.  No haemodynamic delay is applied: shift the onsets in the events
-                file by about 5 s where blocks are short.
-    subjects    One segment for the whole subject; `pool_subjects` joins subjects.
-    ==========  ================================================================================
+    ============  ==============================================================================
+    windows       Equal windows of ``window_seconds`` inside each run, counted in volumes as
+                  acquired, so that none spans two runs and censoring moves no border.  A last
+                  window shorter than half is joined to the one before.
+    runs          One segment per run.
+    sessions      One segment per session (``ses-`` in the run's name).
+    task          One segment per ``trial_type`` of the events: all its blocks in all runs, and
+                  ``rest`` for the time between.  A volume belongs to the block in which its
+                  midpoint lies.  No haemodynamic delay is applied: shift the onsets in the events
+                  file by about 5 s where blocks are short.
+    changepoints  From one change of the regions' variances to the next, by an optimal search in
+                  every stretch without a gap; a stretch shorter than ``min_volumes`` is left out.
+    hmm           One segment per state of a hidden Markov model of the regions' variances: all
+                  volumes in that state.
+    subjects      One segment for the whole subject; `pool_subjects` joins subjects.
+    ============  ==============================================================================
+
+    Change points and states are found in the series that are analysed afterwards, so prefer a
+    design where there is one.
 
     Segments with fewer than ``min_volumes`` kept volumes are left out (-1), which a note says.
 
@@ -71,6 +79,12 @@ def assign_segments(
     elif settings.by == "subjects":
         whole = np.zeros(len(series.runs), dtype=np.int64)
         return series.with_segments(whole, (f"sub-{series.label}",), "subjects")
+    elif settings.by == "changepoints":
+        kind = f"change points, penalty {settings.penalty:g}"
+        names = change_points(series, settings)
+    elif settings.by == "hmm":
+        kind = f"{settings.states} hidden states, mean stay {settings.stay_seconds:g} s"
+        names = hidden_states(series, settings)
     elif labels is not None:
         kind, names = "task blocks", list(labels)
     else:
@@ -144,6 +158,12 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
         sources=tuple(source for s in subjects for source in s.sources),
         notes=tuple(dict.fromkeys(note for s in subjects for note in s.notes)),
         simulated=any(s.simulated for s in subjects),
+        cleaning=tuple(
+            replace(c, run=f"sub-{s.label}_{c.run}") for s in subjects for c in s.cleaning
+        ),
+        excluded=tuple(
+            (f"sub-{s.label}_{name}", reason) for s in subjects for name, reason in s.excluded
+        ),
     )
 
 
@@ -248,11 +268,14 @@ def _numbered(
     # value_counts keeps the order in which the names appear.
     listed = [str(n) for n in counts.index if n != ""]
     kept = [n for n in listed if counts[n] >= settings.min_volumes]
+    alone = int(counts.get("", 0)) if settings.by == "changepoints" else 0
     if len(kept) < MIN_SEGMENTS:
         remedy = {
             "windows": "Use shorter windows (segments.window_seconds).",
             "runs": "Segment by windows.",
             "sessions": "Segment by runs or windows.",
+            "hmm": "Allow for more states (segments.states), or segment by windows.",
+            "changepoints": "Lower segments.penalty, or segment by windows.",
         }.get(settings.by, "Segment by windows.")
         short = (
             f" ({len(listed) - len(kept)} more with fewer than {settings.min_volumes} kept volumes)"
@@ -266,6 +289,12 @@ def _numbered(
     position = {name: i for i, name in enumerate(kept)}
     segments: NDArray[np.int64] = np.array([position.get(n, -1) for n in names], dtype=np.int64)
     result = series.with_segments(segments, tuple(kept), kind)
+    if alone:
+        note = (
+            f"{alone} kept volumes lie in stretches between gaps of fewer than "
+            f"{settings.min_volumes} volumes and are in no segment."
+        )
+        result = replace(result, notes=(*result.notes, note))
     if len(listed) > len(kept):
         left = len(listed) - len(kept)
         note = (

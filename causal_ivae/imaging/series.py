@@ -9,6 +9,29 @@ from causal_ivae.errors import InputError
 
 
 @dataclass(frozen=True)
+class Cleaning:
+    """What censoring and regression left of one run.
+
+    Attributes
+    ----------
+    run : str
+        As in `RegionSeries.run_names`.
+    n_acquired, n_kept : int
+        Volumes.
+    rank : int
+        Independent regressors, the intercept not counted.
+    residual_dof : int
+        Degrees of freedom left: volumes kept, less the regressors and the intercept.
+    """
+
+    run: str
+    n_acquired: int
+    n_kept: int
+    rank: int
+    residual_dof: int
+
+
+@dataclass(frozen=True)
 class RegionSeries:
     """Region time series of one subject, all runs one below the other.
 
@@ -46,6 +69,10 @@ class RegionSeries:
         What a reader should know, in sentences (an assumed repetition time, a dropped run).
     simulated : bool
         Whether the series come from a simulator.
+    cleaning : tuple of Cleaning
+        One per run; empty where not known.
+    excluded : tuple of (str, str)
+        Runs that were left out, and why.
     """
 
     label: str
@@ -65,6 +92,8 @@ class RegionSeries:
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     simulated: bool = False
+    cleaning: tuple[Cleaning, ...] = ()
+    excluded: tuple[tuple[str, str], ...] = ()
     stretches: NDArray[np.int64] = field(init=False)
     """ndarray, shape (n_times,), int64: volumes of one run and segment without a gap."""
 

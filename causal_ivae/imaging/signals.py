@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ivae.config import Pipeline
-from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.errors import InputError, SettingsError, TooShortError
 from causal_ivae.imaging.atlas import Parcellation, overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out, z_score
@@ -16,7 +16,7 @@ from causal_ivae.imaging.confounds import load_run_confounds
 from causal_ivae.imaging.images import region_coverage, region_means
 from causal_ivae.imaging.names import natural_key
 from causal_ivae.imaging.segments import assign_segments
-from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.imaging.series import Cleaning, RegionSeries
 from causal_ivae.imaging.tables import MIN_ROWS, read_table_run
 
 # Entities that say which run or version a file is; the others describe the whole analysis.
@@ -32,6 +32,7 @@ class _Run:
     tr: float
     volumes: NDArray[np.int64]
     n_volumes: int
+    rank: int
     displacement: NDArray[np.float64] | None
     coverage: NDArray[np.float64]
     labels: tuple[str, ...] | None
@@ -46,8 +47,9 @@ def load_subject(
     """Read, clean and join the runs of one subject, and give them segments.
 
     Images: region means inside the brain mask, one regression of the confounds on the kept
-    volumes.  Tables: a polynomial of ``tables.detrend_order`` is removed.  Both: z-scored per
-    run; runs are kept apart.
+    volumes; runs that keep too little (``denoise.min_volumes``, ``denoise.min_time``) are left
+    out, which a note says.  Tables: a polynomial of ``tables.detrend_order`` is removed.  Both:
+    z-scored per run; runs are kept apart.
 
     Parameters
     ----------
@@ -67,17 +69,30 @@ def load_subject(
     Raises
     ------
     InputError
-        If a file cannot be used, runs differ in regions or repetition time, a region is missing
-        (``missing_regions: fail``) or fewer than three segments are left.
+        If a file cannot be used, no run is long enough, runs differ in regions or repetition
+        time, a region is missing (``missing_regions: fail``) or fewer than three segments are
+        left.
     SettingsError
         If a region is unknown, or images come without an atlas.
     """
-    if subject.kind == "images":
-        atlas = _selected(pipeline, parcellation)
-        runs = [_image_run(run, pipeline, atlas) for run in subject.runs]
-    else:
-        runs = [part for run in subject.runs for part in _table_runs(run, pipeline, parcellation)]
-    series = _joined(subject, runs, parcellation)
+    runs: list[_Run] = []
+    excluded: list[tuple[str, str]] = []
+    atlas = _selected(pipeline, parcellation) if subject.kind == "images" else None
+    for run in subject.runs:
+        try:
+            runs += (
+                _table_runs(run, pipeline, parcellation)
+                if atlas is None
+                else [_image_run(run, pipeline, atlas)]
+            )
+        except TooShortError as error:
+            excluded.append((run.name, str(error)))
+    if not runs:
+        reasons = " ".join(reason for _, reason in excluded)
+        raise InputError(f"No run of subject '{subject.label}' is long enough. {reasons}")
+    series = replace(_joined(subject, runs, parcellation), excluded=tuple(excluded))
+    left_out = tuple(f"Run '{name}' was left out. {reason}" for name, reason in excluded)
+    series = replace(series, notes=(*series.notes, *left_out))
     lacking = missing_regions(series, pipeline.denoise.min_coverage)
     if lacking and pipeline.denoise.missing_regions == "fail":
         worst = ", ".join(f"'{n}' ({series.coverage[series.names.index(n)]:.0%})" for n in lacking)
@@ -104,9 +119,9 @@ def subject_coverage(
 ) -> dict[str, float]:
     """Return the share of every region that all runs of a subject cover, from brain masks.
 
-    The same numbers as ``load_subject(...).coverage``, without reading images where brain masks
-    stand beside them: a batch can settle which regions to drop before it starts.  Tables cover
-    everything and give an empty dict.
+    The same numbers as ``load_subject(...).coverage`` where no run is left out, without reading
+    images where brain masks stand beside them: a batch can settle which regions to drop before it
+    starts.  Tables cover everything and give an empty dict.
     """
     if subject.kind == "tables":
         return {}
@@ -178,10 +193,11 @@ def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
     kept = confounds.kept
     covered = means.coverage > 0
     values = np.full((int(kept.sum()), len(atlas.names)), np.nan)
+    rank = 1
     if covered.any():
         raw = means.values[:, covered]
         named = [n for n, c in zip(atlas.names, covered, strict=True) if c]
-        residuals = regress_out(raw, confounds.design, kept, where)
+        residuals, rank = regress_out(raw, confounds.design, kept, where)
         values[:, covered] = z_score(residuals, np.abs(raw).max(axis=0), named, where)
     return _Run(
         name=run.name,
@@ -191,6 +207,7 @@ def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
         tr=means.tr,
         volumes=np.flatnonzero(kept).astype(np.int64),
         n_volumes=n_volumes,
+        rank=rank,
         displacement=confounds.framewise_displacement,
         coverage=means.coverage,
         labels=None,
@@ -223,7 +240,7 @@ def _table_runs(run: RunFile, pipeline: Pipeline, parcellation: Parcellation | N
         raw = table.values[rows]
         everything = np.ones(len(rows), dtype=bool)
         design = polynomial_design(len(rows), pipeline.tables.detrend_order)
-        residuals = regress_out(raw, design, everything, where)
+        residuals, rank = regress_out(raw, design, everything, where)
         labels = table.labels
         runs.append(
             _Run(
@@ -234,6 +251,7 @@ def _table_runs(run: RunFile, pipeline: Pipeline, parcellation: Parcellation | N
                 tr=table.tr,
                 volumes=np.arange(len(rows), dtype=np.int64),
                 n_volumes=len(rows),
+                rank=rank,
                 displacement=None,
                 coverage=np.ones(len(table.names)),
                 labels=None if labels is None else tuple(labels[r] for r in rows),
@@ -337,4 +355,14 @@ def _joined(
         sources=tuple(dict.fromkeys(run.path for run in runs)),
         notes=tuple(dict.fromkeys(notes)),
         simulated=any(run.simulated for run in runs),
+        cleaning=tuple(
+            Cleaning(
+                run.name,
+                run.n_volumes,
+                len(run.volumes),
+                run.rank - 1,
+                len(run.volumes) - run.rank,
+            )
+            for run in runs
+        ),
     )

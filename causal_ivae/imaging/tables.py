@@ -1,10 +1,11 @@
-"""Read tables of region time series: .tsv, .csv, .npy, .npz and .mat.
+"""Read tables of region time series: .tsv, .csv, .npy, .npz, .mat and .h5.
 
 Rows are volumes and columns are regions.  In .tsv and .csv files two columns are not regions:
 ``run`` splits the rows into runs, and ``segment`` labels the rows where `segments.by` is
 ``task`` (in place of an events file).  Arrays take their names from the list ``Regions`` or
 ``Columns`` of the JSON file beside them, else from the column ``name`` of
-``<stem>_nodeindices.tsv``, else from a variable ``names`` in the same .npz or .mat file.
+``<stem>_nodeindices.tsv``, else from a variable ``names`` in the same file; variables ``run`` and
+``segment`` with an entry for every row are what the columns of these names are.
 """
 
 import csv
@@ -42,9 +43,9 @@ class TableRun:
     tr : float
         Repetition time, s.
     runs : tuple of str, or None
-        Column ``run``, row by row.
+        Column or variable ``run``, row by row.
     labels : tuple of str, or None
-        Column ``segment``, row by row; empty where there is none.
+        Column or variable ``segment``, row by row; empty where there is none.
     notes : tuple of str
     simulated : bool
         Whether the sidecar says ``"Simulated": true``.
@@ -102,8 +103,10 @@ def read_table_run(
         values, names, extra = _read_text(path, "\t" if extension == ".tsv" else ",", regions)
         runs, labels = extra.get("run"), extra.get("segment")
     else:
-        values, inside = read_array(path, extension, settings.mat_key)
-        given = _names_beside(path, sidecar_path, sidecar) or inside
+        array = read_array(path, extension, settings.mat_key)
+        values, runs, labels = array.values, array.runs, array.labels
+        notes += array.notes
+        given = _names_beside(path, sidecar_path, sidecar) or array.names
         if given is None and unnamed is not None and len(unnamed) == values.shape[1]:
             given = tuple(unnamed)
             notes += (f"The columns of '{path.name}' have no names; they take the atlas's.",)

@@ -1,6 +1,7 @@
 """Figures of the pages other than the graph: data, training, scores, agreement of subjects."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from causal_ivae.reporting.svg import (
 
 _MOST_LINES = 24  # regions drawn as lines; more are drawn as a carpet
 _MOST_POINTS = 1600
+_SHADES = ("#dbe7f3", "#f1f5f9", "#fdebd0", "#dcefdc", "#eadff2", "#f9dcdc", "#d6f0f0", "#eeeecb")
 _MOST_VECTOR_CURVES = 120
 
 
@@ -76,7 +78,7 @@ def series_figure(
         panels[-1].set_xlabel("time as acquired (min)" if tr else "volume as acquired")
         label = (
             f"Time series of {n_regions} regions, {int(kept.sum())} of {len(kept)} volumes kept, "
-            "segments shaded alternately."
+            "segments shaded."
         )
         return to_svg(figure, figure_name, label)
 
@@ -299,8 +301,17 @@ def _shade(
     stops = np.r_[starts[1:], len(key)]
     width = time[1] - time[0] if len(time) > 1 else 1.0
     inside = [(i, j) for i, j in zip(starts, stops, strict=True) if segment.iloc[i]]
-    for parity, color in enumerate(("#dbe7f3", "#f1f5f9")):
-        bars = [(time[i], (j - i) * width) for i, j in inside[parity::2]]
+    shown = [segment.iloc[i] for i, _ in inside]
+    number = {name: k for k, name in enumerate(dict.fromkeys(shown))}
+    # Segments that return, such as task blocks and hidden states, need colours of their own.
+    left = [one for one, other in pairwise(shown) if one != other]
+    colors = _SHADES if len(left) >= len(number) else _SHADES[:2]
+    for shade, color in enumerate(colors):
+        bars = [
+            (time[i], (j - i) * width)
+            for (i, j), name in zip(inside, shown, strict=True)
+            if number[name] % len(colors) == shade
+        ]
         axes.broken_barh(bars, (bottom, top - bottom), facecolors=color, lw=0, zorder=0)
 
 

@@ -46,6 +46,8 @@ def render_subject(record: UnitRecord) -> str:
     page["kind"] = "Group report" if pooled else "Subject report"
     page["series"] = _series(record)
     page["segments"] = tables.segment_rows(record)
+    page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
+    page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
     page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
     return _render("subject.html.jinja", page)
 

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from causal_ivae.config import IVAESettings, Null, Pipeline, StructuralSettings, TCLSettings
+from causal_ivae import resources
+from causal_ivae.config import (
+    IVAESettings,
+    Null,
+    Pipeline,
+    SegmentKind,
+    StructuralSettings,
+    TCLSettings,
+)
+from causal_ivae.presets import KEYS, load_preset
 from causal_ivae.reporting.wording import METHOD_NAMES, count, listed
 
 _NULLS: dict[Null, str] = {
@@ -27,6 +36,18 @@ _CONFOUNDS = {
     "global_signal": "the global signal",
     "compcor": "CompCor components",
     "high_pass": "cosine drift terms",
+}
+_FOUND: dict[SegmentKind, tuple[str, ...]] = {
+    "changepoints": (
+        "Segments were found in the series themselves, where the regions' variances change, by "
+        "the exact search PELT [@killick2012] of the package ruptures [@truong2020] in every "
+        "stretch without a gap.",
+    ),
+    "hmm": (
+        "Segments were found in the series themselves, as the states of a hidden Markov model "
+        "[@rabiner1989] with a variance for every region and state, fitted by the package "
+        "hmmlearn; no transition was modelled across a gap.",
+    ),
 }
 _ICA = {
     "fastica": "FastICA [@hyvarinen1999]",
@@ -150,8 +171,9 @@ def _denoising(settings: Pipeline, regions: str, tr: str) -> list[str]:
         f"Images{tr} preprocessed with fMRIPrep [@esteban2019] were {smoothing} and averaged "
         f"within {regions} with nilearn [@abraham2014]."
     ]
+    preset = _preset(settings)
     if removed:
-        text.append(f"Regressors for {listed(removed)} were removed.")
+        text.append(f"Regressors for {listed(removed)} were removed{preset}.")
     if "scrub" in denoise.strategy:
         text.append(
             f"Volumes with a framewise displacement above {denoise.fd_threshold:g} mm "
@@ -162,12 +184,26 @@ def _denoising(settings: Pipeline, regions: str, tr: str) -> list[str]:
     return text
 
 
+def _preset(settings: Pipeline) -> str:
+    """Return what the settings were taken from and its sources, if they still are the same."""
+    name = settings.denoise.preset
+    if name is None:
+        return ""
+    cited = ""
+    if name in resources.names("denoise"):
+        preset = load_preset(name)
+        if preset.settings == settings.denoise.model_dump(mode="json", include=set(KEYS)):
+            cited = " [" + "; ".join(f"@{key}" for key in preset.citations) + "]"
+    return f" (preset '{name}'{cited})"
+
+
 def _segments(settings: Pipeline, realised: Realised) -> list[str]:
     kind = realised.segment_kind or settings.segments.by
     made = "" if realised.n_segments is None else f", {count(realised.n_segments, 'segment')}"
     return [
         f"The auxiliary variable u was the time segment ({kind}{made}; segments with fewer than "
-        f"{settings.segments.min_volumes} volumes were left out)."
+        f"{settings.segments.min_volumes} volumes were left out).",
+        *_FOUND.get(settings.segments.by, ()),
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from causal_ivae.batch.recording import find_paths, read_series, select_regions, write_series
 from causal_ivae.derivatives import UnitPaths, read_table
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.imaging.series import Cleaning, RegionSeries
 
 
 def example(motion: bool = True) -> RegionSeries:
@@ -32,6 +32,8 @@ def example(motion: bool = True) -> RegionSeries:
         sources=("a.nii.gz",),
         notes=("A note.",),
         simulated=True,
+        cleaning=(Cleaning("run-01", 10, 8, 3, 4), Cleaning("2", 9, 6, 1, 4)),
+        excluded=(("run-03", "Too short."),),
     )
 
 

@@ -8,6 +8,7 @@ from causal_ivae import resources
 from causal_ivae.config import PriorSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.evaluation import load_prior, prior_from_matrix
+from causal_ivae.evaluation.anatomy import match_regions
 
 NAMES = ["A_L", "B_L", "C_R"]
 WEIGHTS = np.array([[9.0, 2.0, 0.5], [2.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
@@ -19,6 +20,84 @@ def pairs(prior):
 
 def load(path, **settings):
     return load_prior(PriorSettings(name=str(path), **settings))
+
+
+BUNDLED = ("basal_ganglia", "hippocampal_circuit", "visual_hierarchy")
+
+
+class TestBundledPriors:
+    def test_these_and_no_others(self):
+        assert tuple(resources.names("priors")) == BUNDLED
+
+    @pytest.mark.parametrize("name", BUNDLED)
+    def test_each_says_where_it_is_from(self, name):
+        about = json.loads(resources.find("priors", name).read_text("utf-8"))
+        for key in ("description", "source", "species", "licence"):
+            assert isinstance(about[key], str)
+            assert len(about[key]) > 10
+        assert about["doi"].startswith("10.")
+        assert about["directed"] is True
+        assert about["name"] == name
+
+    @pytest.mark.parametrize("name", BUNDLED)
+    def test_every_projection_cites_a_listed_work_and_every_work_is_cited(self, name):
+        prior = load_prior(PriorSettings(name=name))
+        references = dict(prior.references)
+        cited = {key for p in prior.projections for key in p.citations}
+        assert cited <= set(references)
+        assert all(p.citations and p.remark for p in prior.projections)
+        about = json.loads(resources.find("priors", name).read_text("utf-8"))
+        aside = {key for left_out in about["left_out"] for key in left_out["citation"]}
+        named_in_text = {key for key in references if key in about["description"]}
+        assert cited | aside | named_in_text == set(references)
+        for work in about["references"].values():
+            # null where a DOI could not be confirmed; the reference itself is complete
+            assert work["doi"] is None or work["doi"].startswith("10.")
+            assert work["text"].rstrip(".").endswith(")")
+        # Every region is joined to the others.
+        assert {name for p in prior.projections for name in (p.cause, p.effect)} == set(prior.names)
+
+
+class TestVisualHierarchy:
+    def test_every_projection_is_reciprocated_and_says_which_way_it_goes(self):
+        prior = load_prior(PriorSettings(name="visual_hierarchy"))
+        there = pairs(prior)
+        assert there == {(effect, cause) for cause, effect in there}
+        assert {("V1", "V2"), ("V1", "MT"), ("MT", "MST"), ("V4", "TEO"), ("TEO", "TE")} <= there
+        assert not {("V1", "TE"), ("V1", "FEF"), ("MT", "TE"), ("VIP", "TEO")} & there
+        words = {(p.cause, p.effect): p.remark.split()[0].rstrip(".;:") for p in prior.projections}
+        assert (words["V1", "V2"], words["V2", "V1"]) == ("Feedforward", "Feedback")
+        assert words["MT", "V4"] == words["V4", "MT"] == "Lateral"
+        assert set(words.values()) == {"Feedforward", "Feedback", "Lateral"}
+
+    def test_names_of_human_atlases_are_known(self):
+        prior = load_prior(PriorSettings(name="visual_hierarchy"))
+        found = match_regions(["L_V1_ROI", "hOc5", "LIPd", "lh.V2_exvivo", "Cuneus_L"], prior)
+        assert {name: match.region for name, match in found.items()} == {
+            "L_V1_ROI": "V1", "hOc5": "MT", "LIPd": "LIP", "lh.V2_exvivo": "V2",
+        }  # fmt: skip
+
+
+class TestBasalGanglia:
+    def test_pathways(self):
+        prior = load_prior(PriorSettings(name="basal_ganglia"))
+        there = pairs(prior)
+        direct = [("M1", "Putamen"), ("Putamen", "GPi"), ("GPi", "Thalamus"), ("Thalamus", "M1")]
+        indirect = [("Putamen", "GPe"), ("GPe", "STN"), ("STN", "GPi")]
+        hyperdirect = [("M1", "STN"), ("STN", "GPi")]
+        assert {*direct, *indirect, *hyperdirect} <= there
+        one_way = {*direct[1:3], *indirect, ("M1", "STN"), ("Caudate", "SNr"), ("NAcc", "VP")}
+        # GPe and STN are joined in both directions.
+        one_way -= {("GPe", "STN")}
+        assert not {(effect, cause) for cause, effect in one_way} & there
+
+    def test_regions_of_aal2_are_known(self):
+        prior = load_prior(PriorSettings(name="basal_ganglia"))
+        names = ["Putamen_L", "Pallidum_R", "Thalamus_L", "Precentral_L", "Cingulate_Ant_R"]
+        found = match_regions([*names, "Left-Accumbens-area", "Insula_L"], prior)
+        regions = ["Putamen", "Pallidum", "Thalamus", "M1", "ACC", "NAcc"]
+        assert [match.region for match in found.values()] == regions
+        assert found["Pallidum_R"].side == "right"
 
 
 class TestHippocampalCircuit:
@@ -33,20 +112,6 @@ class TestHippocampalCircuit:
         assert {("ERC", "CA3DG"), ("CA3DG", "CA1"), ("CA1", "SUB"), ("SUB", "ERC")} <= there
         absent = {("CA1", "CA3DG"), ("SUB", "CA1"), ("CA3DG", "ERC"), ("PRC", "CA3DG")}
         assert not absent & there
-
-    def test_every_projection_cites_a_listed_work_and_every_work_is_cited(self, circuit):
-        references = dict(circuit.references)
-        cited = {key for p in circuit.projections for key in p.citations}
-        assert cited <= set(references)
-        assert all(p.citations and p.remark for p in circuit.projections)
-        sidecar = json.loads(resources.find("priors", "hippocampal_circuit").read_text("utf-8"))
-        aside = {key for left_out in sidecar["left_out"] for key in left_out["citation"]}
-        named_in_text = {key for key in references if key in sidecar["description"]}
-        assert cited | aside | named_in_text == set(references)
-        for work in sidecar["references"].values():
-            # null where a DOI could not be confirmed; the reference itself is complete
-            assert work["doi"] is None or work["doi"].startswith("10.")
-            assert work["text"].rstrip(".").endswith(")")
 
     def test_disputed_projections_are_switchable(self, circuit):
         settled = load_prior(PriorSettings(name="hippocampal_circuit", include_disputed=False))
@@ -100,23 +165,25 @@ def test_sidecar_of_a_table(tmp_path):
 
 
 def written(folder, kind):
-    path = folder / f"sc.{kind}"
+    path = folder / f"sc.{'csv' if kind == 'bare' else kind}"
     rows = [[f"{w:g}" for w in row] for row in WEIGHTS]
     if kind == "tsv":
         lines = [["", *NAMES], *([name, *row] for name, row in zip(NAMES, rows, strict=True))]
         path.write_text("\n".join("\t".join(line) for line in lines) + "\n")
     elif kind == "csv":
         path.write_text("\n".join(",".join(line) for line in [NAMES, *rows]) + "\n")
+    elif kind == "bare":
+        path.write_text("\n".join(",".join(line) for line in rows) + "\n")
     elif kind == "npy":
         np.save(path, WEIGHTS)
     else:
         savemat(path, {"sc": WEIGHTS, "len": WEIGHTS})
-    if kind in ("npy", "mat"):
+    if kind in ("npy", "mat", "bare"):
         (folder / "sc.json").write_text(json.dumps({"names": NAMES, "key": "sc"}))
     return path
 
 
-@pytest.mark.parametrize("kind", ["tsv", "csv", "npy", "mat"])
+@pytest.mark.parametrize("kind", ["tsv", "csv", "bare", "npy", "mat"])
 def test_structural_connectivity_is_feasible_both_ways(tmp_path, kind):
     path = written(tmp_path, kind)
     prior = load(path, threshold=0)
@@ -216,6 +283,9 @@ def test_other_misuse_is_named(tmp_path):
     (tmp_path / "mine.xlsx").write_text("")
     with pytest.raises(SettingsError, match=r"not '\.xlsx'"):
         load(tmp_path / "mine.xlsx")
+    (tmp_path / "numbers.csv").write_text("0,1\n1,0\n")
+    with pytest.raises(InputError, match=r"numbers\.csv' carries no region names"):
+        load(tmp_path / "numbers.csv", threshold=0)
     np.save(tmp_path / "bare.npy", WEIGHTS)
     with pytest.raises(InputError, match="carries no region names"):
         load(tmp_path / "bare.npy", threshold=0)

@@ -7,7 +7,8 @@ import pytest
 
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging import atlas as atlas_module
-from causal_ivae.imaging.atlas import check_atlas, list_atlases, load_atlas, overlapping
+from causal_ivae.imaging.atlas import list_atlases, load_atlas, overlapping, read_maps
+from causal_ivae.imaging.atlas_check import AtlasCheck, check_atlas
 
 
 def write_labels(
@@ -73,7 +74,9 @@ def test_a_label_image_with_a_table(tmp_path):
     mine = load_atlas(path)
     assert (mine.kind, mine.names, mine.indices) == ("labels", ("A", "B", "C"), (1, 2, 4))
     assert mine.space is None
-    assert check_atlas(mine) == ('Its space is not known; write "Space" into its JSON file.',)
+    assert check_atlas(mine) == AtlasCheck(
+        (), ('Its space is not known; write "Space" into its JSON file.',)
+    )
     (tmp_path / "mine_dseg.json").write_text(json.dumps({"Space": "MNI152NLin6Asym"}))
     for name in ("mine_dseg.tsv", "mine_dseg.json", "mine_dseg.nii.gz"):
         again = load_atlas(tmp_path / name)
@@ -89,9 +92,60 @@ def test_names_of_template_files(tmp_path):
 
 def test_check_says_what_table_and_image_disagree_on(tmp_path):
     table = "index\tname\n0\tBackground\n1\tA\n2\tB\n9\tZ\n"
-    remarks = check_atlas(load_atlas(write_labels(tmp_path, table=table)))
-    assert "Listed but not in the image: Z." in remarks
-    assert "In the image but not listed: 4." in remarks
+    found = check_atlas(load_atlas(write_labels(tmp_path, table=table)))
+    assert found.problems == ("Listed but not in the image: Z.",)
+    assert "In the image but not listed: 4." in found.remarks
+
+
+def test_check_warns_of_regions_of_a_voxel(tmp_path):
+    path = write_labels(tmp_path)
+    image = nib.load(path)
+    labels = np.asarray(image.dataobj).copy()
+    labels[labels == 2] = 0
+    labels[1, 1, :4] = 2
+    nib.save(nib.Nifti1Image(labels, np.diag([1.5, 2, 2, 1])), path)
+    (remark,) = [r for r in check_atlas(load_atlas(path)).remarks if "Smaller" in r]
+    assert remark.endswith("of an image: B.")
+
+
+def write_maps(folder, maps, table="name\nA\nB\nC\n"):
+    path = folder / "mine_probseg.nii.gz"
+    nib.save(nib.Nifti1Image(maps.astype(np.float32), np.eye(4)), path)
+    (folder / "mine_probseg.tsv").write_text(table)
+    return path
+
+
+def some_maps():
+    maps = np.zeros((4, 4, 4, 3))
+    maps[0, ..., 0] = 0.9
+    maps[1:3, ..., 1] = 0.4
+    maps[2:, ..., 2] = 0.6
+    return maps
+
+
+def test_probabilistic_maps(tmp_path):
+    mine = load_atlas(write_maps(tmp_path, some_maps()))
+    assert (mine.kind, mine.names, mine.indices) == ("maps", ("A", "B", "C"), (0, 1, 2))
+    chosen = mine.subset(("C", "A"))
+    np.testing.assert_allclose(read_maps(chosen)[0], some_maps()[..., [2, 0]], rtol=1e-6)
+    found = check_atlas(mine)
+    assert found.problems == ()
+    assert any("maps of 'B' and 'C' overlap (cosine 0.50)" in text for text in found.remarks)
+    assert not any("'A'" in text for text in found.remarks)
+
+
+def test_bad_maps(tmp_path):
+    with pytest.raises(InputError, match=r"has 3 maps but .*probseg\.tsv' has 2 regions"):
+        load_atlas(write_maps(tmp_path, some_maps(), table="name\nA\nB\n"))
+    for value, what in ((-0.1, "negative values"), (np.nan, "no finite values")):
+        maps = some_maps()
+        maps[3, 3, 3, 1] = value
+        with pytest.raises(InputError, match=rf"The map of 'B' in .* has {what}"):
+            check_atlas(load_atlas(write_maps(tmp_path, maps)))
+    maps = some_maps()
+    maps[..., 2] = 0
+    with pytest.raises(InputError, match=r"The map of 'C' in .* no finite values above 0"):
+        check_atlas(load_atlas(write_maps(tmp_path, maps)))
 
 
 def test_spheres(tmp_path):

@@ -245,3 +245,52 @@ def test_words_beside_entities_are_no_sidecars(tmp_path):
     touch(tmp_path, "S1.tsv", "other_S1.json", "sub-01_bold.tsv", "sub-01_old_bold.json")
     assert find_sidecar(tmp_path / "S1.tsv", "S1", ".json", tmp_path) is None
     assert find_sidecar(tmp_path / "sub-01_bold.tsv", "bold", ".json", tmp_path) is None
+
+
+def test_a_folder_is_listed_once_however_many_runs_there_are(tmp_path, monkeypatch):
+    for subject in range(12):
+        for run in (1, 2, 3, 4):
+            touch(tmp_path, f"sub-{subject}/func/sub-{subject}_task-rest_run-{run}_space-A{IMAGE}")
+    touch(tmp_path, "task-rest_events.tsv")
+    listings = []
+    glob = type(tmp_path).glob
+
+    def counted(self, pattern):
+        listings.append(self)
+        return glob(self, pattern)
+
+    monkeypatch.setattr(type(tmp_path), "glob", counted)
+    found = find_subjects(tmp_path)
+    assert sum(len(subject.runs) for subject in found) == 48
+    assert all(run.events == tmp_path / "task-rest_events.tsv" for s in found for run in s.runs)
+    # Subjects, images at the top, and events: not once for each run.
+    assert listings.count(tmp_path) <= 3
+
+
+def test_combined_echoes_are_taken_and_single_ones_are_not(tmp_path):
+    stem = "sub-1/func/sub-1_task-rest"
+    echoes = [f"{stem}_run-{r}_echo-{e}_space-A{IMAGE}" for r in (1, 2) for e in (1, 2, 3)]
+    touch(tmp_path, *echoes)
+    with pytest.raises(SettingsError, match=r"single echoes \('1', '2', '3'\) and not their comb"):
+        find_subjects(tmp_path)
+    (one,) = find_subjects(tmp_path, bids_filter={"bold": {"echo": 2}})
+    assert [run.name for run in one.runs] == ["task-rest_run-1_echo-2", "task-rest_run-2_echo-2"]
+    touch(tmp_path, f"{stem}_run-1_space-A{IMAGE}", f"{stem}_run-2_space-A{IMAGE}")
+    (both,) = find_subjects(tmp_path)
+    assert [run.name for run in both.runs] == ["task-rest_run-1", "task-rest_run-2"]
+
+
+def test_wrong_folders_get_the_right_one_or_what_was_looked_for(tmp_path):
+    touch(tmp_path, f"derivatives/fmriprep/sub-1/func/sub-1_task-rest_space-A{IMAGE}")
+    with pytest.raises(InputError, match=r"holds no subjects, but '.*fmriprep' does\. Give the fo"):
+        find_subjects(tmp_path / "derivatives")
+    with pytest.raises(InputError, match=r"holds no subjects, but '.*fmriprep' does"):
+        find_subjects(tmp_path)
+    empty = touch(tmp_path / "empty", "sub-1/anat/sub-1_T1w.nii.gz")
+    with pytest.raises(InputError, match=r"neither fMRIPrep images \(sub-\*/\[ses-\*/\]func/\*_de"):
+        find_subjects(empty)
+    surfaces = touch(
+        tmp_path / "surfaces", "sub-1/func/sub-1_task-rest_space-fsLR_den-91k_bold.dtseries.nii"
+    )
+    with pytest.raises(InputError, match=r"grayordinates .*91k_bold\.dtseries\.nii'\) and no vol"):
+        find_subjects(surfaces)

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from causal_ivae.errors import InputError
+from causal_ivae.errors import InputError, TooShortError
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out, z_score
 
 
@@ -12,8 +12,9 @@ def test_residuals_are_those_of_one_least_squares_fit():
     values, design = rng.normal(size=(60, 2)) + 5, rng.normal(size=(60, 3)) * [1, 1e4, 1e-4]
     kept = np.ones(60, dtype=bool)
     kept[[4, 5, 40]] = False
-    residuals = regress_out(values, design, kept, "run")
+    residuals, rank = regress_out(values, design, kept, "run")
     assert residuals.shape == (57, 2)
+    assert rank == 4
     np.testing.assert_allclose(residuals.mean(axis=0), 0, atol=1e-10)
     np.testing.assert_allclose(design[kept].T @ residuals, 0, atol=1e-6)
 
@@ -23,9 +24,9 @@ def test_censored_rows_play_no_part():
     values, design = rng.normal(size=(60, 2)), rng.normal(size=(60, 3))
     kept = np.ones(60, dtype=bool)
     kept[[0, 20, 59]] = False
-    clean = regress_out(values, design, kept, "run")
+    clean, _ = regress_out(values, design, kept, "run")
     values[~kept], design[~kept] = 1e6, -1e6
-    np.testing.assert_array_equal(regress_out(values, design, kept, "run"), clean)
+    np.testing.assert_array_equal(regress_out(values, design, kept, "run")[0], clean)
 
 
 def test_a_filter_over_censored_volumes_would_leak():
@@ -52,7 +53,7 @@ def test_a_filter_over_censored_volumes_would_leak():
             )  # fmt: skip
     kept = np.isin(np.arange(200), sample)
     cosines = np.cos(np.pi * (np.arange(200)[:, None] + 0.5) / 200 * np.arange(1, 6))
-    ours = [regress_out(values, cosines, kept, "run") for values in (quiet, spiked)]
+    ours = [regress_out(values, cosines, kept, "run")[0] for values in (quiet, spiked)]
     np.testing.assert_array_equal(ours[0], ours[1])
     assert np.abs(leak[0] - leak[1]).max() > 0.1
 
@@ -60,21 +61,21 @@ def test_a_filter_over_censored_volumes_would_leak():
 def test_too_few_degrees_of_freedom_are_counted():
     rng = np.random.default_rng(3)
     design = rng.normal(size=(40, 30))
-    with pytest.raises(InputError, match=r"run A: 40 kept volumes and 31 independent.* leave 9"):
+    with pytest.raises(TooShortError, match=r"run A: 40 kept volumes and 31 independent.* leave 9"):
         regress_out(rng.normal(size=(40, 2)), design, np.ones(40, dtype=bool), "run A")
     # A regressor given twice costs one degree of freedom.
     twice = np.column_stack([design[:, :15], design[:, :15]])
-    regress_out(rng.normal(size=(40, 2)), twice, np.ones(40, dtype=bool), "run A")
+    assert regress_out(rng.normal(size=(40, 2)), twice, np.ones(40, dtype=bool), "run A")[1] == 16
 
 
 def test_polynomials_are_removed():
     time = np.linspace(-3, 8, 50)
     values = np.column_stack([4 + 2 * time, 1 - time**2]) + 0.0
     kept = np.ones(50, dtype=bool)
-    linear = regress_out(values, polynomial_design(50, 1), kept, "run")
+    linear, _ = regress_out(values, polynomial_design(50, 1), kept, "run")
     np.testing.assert_allclose(linear[:, 0], 0, atol=1e-10)
     assert linear[:, 1].std() > 1
-    quadratic = regress_out(values, polynomial_design(50, 2), kept, "run")
+    quadratic, _ = regress_out(values, polynomial_design(50, 2), kept, "run")
     np.testing.assert_allclose(quadratic, 0, atol=1e-10)
 
 

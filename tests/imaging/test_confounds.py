@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from causal_ivae.config import DenoiseSettings
-from causal_ivae.errors import InputError
+from causal_ivae.errors import InputError, TooShortError
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.confounds import cosine_drifts, load_run_confounds
 
@@ -95,8 +95,11 @@ def test_missing_values_in_a_censored_volume_do_not_matter(tree):
 def test_everything_censored(tree):
     with pytest.raises(InputError, match=r"rest.*all volumes are censored of 60.*0\.01 mm"):
         load(tree, fd_threshold=0.01, std_dvars_threshold=0.01, dummy_volumes=1)
-    with pytest.raises(InputError, match=r"57 volumes are kept of 60.*at least 58"):
+    with pytest.raises(TooShortError, match=r"57 volumes are kept of 60.*at least 58"):
         load(tree, min_volumes=58)
+    with pytest.raises(TooShortError, match=r"57 volumes.*these are 114 s, and at least 115 s"):
+        load(tree, min_time=115.0)
+    assert load(tree, min_time=114.0).kept.sum() == 57
 
 
 def test_lengths_must_agree(tree):

@@ -50,6 +50,38 @@ def test_sphere_means_are_those_of_nilearn(tmp_path, tree):
     np.testing.assert_allclose(region_means(run, atlas, 0.0).values, theirs, rtol=1e-5)
 
 
+def test_means_under_maps_are_weighted(tmp_path, tree):
+    run = only_run(tree)
+    labels = nib.load(tree.atlas)
+    values = np.asarray(labels.dataobj)
+    maps = np.stack([values == 5, 0.25 * (values == 7) + 0.75 * (values == 20)], axis=-1)
+    path = tmp_path / "two_probseg.nii.gz"
+    nib.save(nib.Nifti1Image(100 * maps.astype(np.float32), labels.affine), path)
+    (tmp_path / "two_probseg.tsv").write_text("name\nCA1\nboth\n")
+    found = region_means(run, load_atlas(path), 0.0)
+    parts = region_means(run, load_atlas(tree.atlas), 0.0)
+    np.testing.assert_allclose(found.values[:, 0], parts.values[:, 0], rtol=1e-6)
+    # PHC, label 20, is not covered: what is left of the second map is label 7.
+    np.testing.assert_allclose(found.values[:, 1], parts.values[:, 1], rtol=1e-6)
+    weight = 0.25 * (values == 7).sum(), 0.75 * (values == 20).sum()
+    np.testing.assert_allclose(found.coverage, [1, weight[0] / sum(weight)], rtol=1e-6)
+    np.testing.assert_array_equal(region_coverage(run, load_atlas(path)), found.coverage)
+
+
+def test_overlapping_maps_share_voxels(tmp_path, make_fmriprep_tree):
+    run = only_run(make_fmriprep_tree(tmp_path, n_subjects=1))
+    image = nib.load(run.path)
+    data = np.asarray(image.dataobj)
+    maps = np.random.default_rng(0).random((*data.shape[:3], 2))
+    path = tmp_path / "fuzzy_probseg.nii.gz"
+    nib.save(nib.Nifti1Image(maps, image.affine), path)
+    (tmp_path / "fuzzy_probseg.tsv").write_text("name\nA\nB\n")
+    (mask,) = run.path.parent.glob("*brain_mask.nii.gz")
+    weights = maps * (np.asarray(nib.load(mask).dataobj) > 0)[..., None]
+    expected = np.einsum("xyzt,xyzr->tr", data, weights) / weights.sum(axis=(0, 1, 2))
+    np.testing.assert_allclose(region_means(run, load_atlas(path), 0.0).values, expected, rtol=1e-5)
+
+
 def test_smoothing_is_that_of_nilearn(tree):
     from nilearn.maskers import NiftiLabelsMasker
 

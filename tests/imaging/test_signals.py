@@ -10,6 +10,7 @@ from causal_ivae.config import Pipeline
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.imaging.series import Cleaning
 from causal_ivae.imaging.signals import (
     drop_regions,
     load_subject,
@@ -90,6 +91,33 @@ def test_runs_are_cleaned_apart_and_never_glued(tmp_path, make_fmriprep_tree):
     by_session = PIPELINE.changed({"segments.by": "runs"})
     again = load_subject(find_subjects(tree.root)[0], by_session, load_atlas(tree.atlas))
     np.testing.assert_array_equal(again.segments, series.runs)
+
+
+def test_runs_that_keep_too_little_are_left_out_with_the_reason(tmp_path, make_fmriprep_tree):
+    tree = make_fmriprep_tree(tmp_path, n_subjects=1, n_runs=3)
+    (path,) = tree.root.glob("sub-01/func/*run-2_desc-confounds_timeseries.tsv")
+    confounds = pd.read_csv(path, sep="\t", na_values=["n/a"])
+    confounds.loc[10:, "framewise_displacement"] = 2.0
+    confounds.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    subject, atlas = find_subjects(tree.root)[0], load_atlas(tree.atlas)
+    series = load_subject(subject, PIPELINE, atlas)
+    assert series.run_names == ("task-rest_run-1", "task-rest_run-3")
+    assert [run for run, _ in series.excluded] == ["task-rest_run-2"]
+    assert "10 volumes are kept of 120" in series.excluded[0][1]
+    assert any("Run 'task-rest_run-2' was left out" in note for note in series.notes)
+    # Three cosines, 12 of motion, white matter and CSF, all independent.
+    assert series.cleaning == tuple(
+        Cleaning(f"task-rest_run-{run}", 120, 117, 17, 99) for run in (1, 3)
+    )
+    long = PIPELINE.changed({"denoise.min_time": 235.0})
+    with pytest.raises(InputError, match=r"No run of subject '01' is long enough.*234 s.*234 s"):
+        load_subject(subject, long, atlas)
+
+
+def test_tables_say_what_was_removed(tmp_path):
+    table(tmp_path, "sub-01.tsv")
+    series = load_subject(find_subjects(tmp_path)[0], PIPELINE.changed({"tables.detrend_order": 2}))
+    assert series.cleaning == (Cleaning("run-1", 120, 120, 2, 117),)
 
 
 def test_regions_are_chosen_and_ordered(tmp_path, make_fmriprep_tree):

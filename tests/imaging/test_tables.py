@@ -173,5 +173,5 @@ def test_unreadable_arrays(tmp_path):
         read_table_run(tmp_path / "o.npy", SETTINGS)
     header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x00" * 384
     (tmp_path / "v73.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n" + b"\x00" * 100)
-    with pytest.raises(InputError, match=r"v73\.mat.*v7\.3.*-v7"):
+    with pytest.raises(InputError, match=r"v73\.mat' cannot be read as HDF5"):
         read_table_run(tmp_path / "v73.mat", SETTINGS)

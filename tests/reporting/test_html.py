@@ -52,6 +52,23 @@ def assert_self_contained(html):
     assert "default-src 'none'" in html
 
 
+def test_cleaning_and_runs_left_out_are_shown():
+    record = subject_record()
+    assert "Degrees of freedom" not in render_subject(record)
+    cleaning = {
+        "Run": "task-rest_run-1", "VolumesAcquired": 240, "VolumesKept": 231,
+        "RankOfConfounds": 17, "ResidualDegreesOfFreedom": 213,
+    }  # fmt: skip
+    excluded = {"Run": "task-rest_run-2", "Reason": "<b>10 volumes</b> are kept of 240."}
+    shown = replace(
+        record, sidecar={**record.sidecar, "Cleaning": [cleaning], "ExcludedRuns": [excluded]}
+    )
+    html = render_subject(shown)
+    cells = [f'<td class="number">{number}</td>' for number in (240, 231, 17, 213)]
+    assert "".join(cells) in html
+    assert "task-rest_run-2 was left out. &lt;b&gt;10 volumes&lt;/b&gt; are kept of 240." in html
+
+
 @pytest.mark.parametrize("which", ["subject_html", "group_html"])
 def test_a_page_is_one_file_that_asks_for_nothing(which, request):
     assert_self_contained(request.getfixturevalue(which))

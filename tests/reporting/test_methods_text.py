@@ -48,6 +48,24 @@ def test_every_change_of_a_setting_shows():
         assert methods_text(Pipeline().changed(change), BOTH) != base, change
 
 
+def test_segments_found_in_the_series_are_said():
+    assert "found in the series" not in methods_text(Pipeline(), BOTH)
+    for kind, keys in (("changepoints", {"killick2012", "truong2020"}), ("hmm", {"rabiner1989"})):
+        text = methods_text(Pipeline().changed({"segments.by": kind}), BOTH)
+        assert "Segments were found in the series themselves" in text
+        assert keys <= {work.key for work in resolve(text)[1]}
+
+
+def test_a_denoising_preset_is_named_and_cited():
+    images = replace(BOTH, images=True)
+    assert "preset" not in methods_text(Pipeline(), images)
+    preset = Pipeline().changed({"denoise.preset": "compcor_gsr"})
+    text = methods_text(preset, images)
+    assert "the global signal were removed (preset 'compcor_gsr' [@behzadi2007" in text
+    changed = methods_text(preset.changed({"denoise.motion": "basic"}), images)
+    assert "preset 'compcor_gsr')" in changed
+
+
 @pytest.mark.parametrize(
     ("by", "said"),
     [

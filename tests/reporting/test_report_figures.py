@@ -253,3 +253,13 @@ def test_matplotlib_settings_are_left_alone():
     record = subject_record(names_of(2), ("ivae",))
     figures.series_figure(record.timeseries, record.outliers, 0.72, 0.5, "fig")
     assert dict(mpl.rcParams) == before
+
+
+def test_segments_that_return_have_a_colour_of_their_own():
+    record = subject_record(names_of(4), n_volumes=240)
+    once = figures.series_figure(record.timeseries, record.outliers, 0.72, 0.5, "fig")
+    states = np.array(["a", "b", "c", "a", "b", "c"], dtype=object).repeat(40)
+    outliers = record.outliers.assign(segment=np.where(record.outliers["kept"] == 1, states, ""))
+    again = figures.series_figure(record.timeseries, outliers, 0.72, 0.5, "fig")
+    shades = [[color in svg for color in figures._SHADES] for svg in (once, again)]
+    assert shades == [[True, True] + 6 * [False], [True, True, True] + 5 * [False]]

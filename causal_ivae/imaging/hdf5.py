@@ -1,0 +1,106 @@
+"""Datasets of HDF5 files, those that MATLAB's version 7.3 writes among them."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ivae.errors import InputError, SettingsError
+
+# What MATLAB keeps there belongs to the cells of variables.
+_INTERNAL = ("#refs#", "#subsystem#")
+
+
+def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Read what is asked for; the rest is listed by its shape and type only.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    key : str or None
+        Dataset to read; None reads the only matrix, if there is one.
+    beside : collection of str
+        Last names of datasets to read as well, where they are small: names of regions, runs.
+
+    Returns
+    -------
+    dict
+        Name, such as ``"group/dataset"``, to array.  What was not read is zeros that take no
+        memory.  Arrays of MATLAB are turned, as they look in MATLAB; its cell arrays are object
+        arrays, its texts ``str`` arrays.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or not HDF5.
+    SettingsError
+        If the package h5py is not installed.
+    """
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"'{path}' is an HDF5 file (MATLAB's version 7.3 is one), which needs the package "
+            "h5py: pip install 'causal-ivae[hdf5]', or save it with save(..., '-v7') in MATLAB."
+        ) from error
+    wanted = None if key is None else key.strip("/")
+    try:
+        with h5py.File(path, "r") as file:
+            # Links out of the file are not followed.
+            datasets: dict[str, Any] = {}
+            file.visititems(
+                lambda name, item: (
+                    datasets.__setitem__(name, item) if isinstance(item, h5py.Dataset) else None
+                )
+            )
+            datasets = {k: d for k, d in datasets.items() if not k.startswith(_INTERNAL)}
+            if wanted is None:
+                wanted = _only_matrix(datasets)
+            found = {}
+            for name, dataset in datasets.items():
+                if name == wanted or name.rpartition("/")[2] in beside:
+                    found[name] = _read(file, dataset)
+                else:
+                    found[name] = _placeholder(dataset)
+            return found
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"'{path}' cannot be read as HDF5: {reason}.") from error
+
+
+def _only_matrix(datasets: dict[str, Any]) -> str | None:
+    numeric = {
+        name: dataset.shape
+        for name, dataset in datasets.items()
+        if dataset.dtype.kind in "iuf" and dataset.shape is not None and len(dataset.shape) == 2
+    }
+    wide = [name for name, shape in numeric.items() if min(shape) > 1]
+    chosen = wide or list(numeric)
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _placeholder(dataset: Any) -> NDArray[Any]:
+    kind = dataset.dtype if dataset.dtype.kind in "iuf" else np.dtype("S1")
+    return np.broadcast_to(np.zeros((), dtype=kind), dataset.shape or ())
+
+
+def _read(file: Any, dataset: Any) -> NDArray[Any]:
+    import h5py
+
+    matlab = dataset.attrs.get("MATLAB_class")
+    if matlab is not None and dataset.attrs.get("MATLAB_empty"):
+        return np.zeros((0, 0))
+    if matlab is not None and bytes(matlab) == b"char":
+        return np.array("".join(map(chr, dataset[()].ravel(order="F"))))
+    if h5py.check_ref_dtype(dataset.dtype) is not None:
+        references = dataset[()].T
+        cells = np.empty(references.shape, dtype=object)
+        for place, reference in np.ndenumerate(references):
+            cells[place] = _read(file, file[reference])
+        return cells
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        return np.asarray(dataset.asstr()[()], dtype=str)
+    values = np.asarray(dataset[()])
+    return values.T if matlab is not None else values
