@@ -1,6 +1,6 @@
 """Graphs of the six regions side by side, over the circuit that anatomy describes."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,10 +15,11 @@ from causal_ivae.reporting.svg import GRID, INK, figure_style, new_figure, png_a
 
 # Cortex above, entorhinal cortex between, hippocampus below, as the circuit is drawn.
 _PLACES = {
-    "PRC": (0.0, 2.0), "PHC": (2.0, 2.0), "ERC": (1.0, 1.25),
+    "PRC": (0.0, 2.0), "PHC": (2.0, 2.0), "ERC": (1.0, 1.6),
     "SUB": (0.0, 0.35), "CA3DG": (2.0, 0.35), "CA1": (1.0, -0.2),
 }  # fmt: skip
 _TITLES = {"ivae": "iVAE", "tcl": "TCL", "structural": "structural"}
+_GAP = {"CA3DG": 26}  # points; its name is the longest
 _SHOWN = {"CA3DG": "CA3/DG"}
 
 
@@ -39,36 +40,38 @@ def draw_circuit(circuit: Circuit, prior: Prior) -> tuple[bytes, str]:
     with figure_style("figure4"):
         figure = new_figure(3.1 * len(ORDER), 3.9)
         axes = figure.subplots(1, len(ORDER), squeeze=False)[0]
-        chance = circuit.chance.set_index("method")
+        chance = {row["method"]: row for row in circuit.chance.to_dict("records")}
         used = set()
         for ax, method in zip(axes, ORDER, strict=True):
             own = circuit.edges[circuit.edges["method"] == method]
             used |= _draw(ax, own, prior)
-            ax.set_title(f"{_TITLES[method]}\n{_caption(chance.loc[method])}")
+            ax.set_title(f"{_TITLES[method]}\n{_caption(chance[method])}")
         handles = [
             Line2D([], [], color=style.color, lw=1.8, label=style.words,
                    linestyle=(0, style.dashes) if style.dashes else "-")
             for kind, style in STYLES.items() if kind in used
         ]  # fmt: skip
         beneath = Line2D([], [], color=GRID, lw=5.0, label="projection of the prior")
-        figure.legend(handles=[beneath, *handles], loc="outside lower center", ncols=3, frameon=False)
+        figure.legend(
+            handles=[beneath, *handles], loc="outside lower center", ncols=3, frameon=False
+        )
         return png_and_svg(figure)
 
 
-def _caption(row: Mapping[str, float] | pd.Series) -> str:
+def _caption(row: Mapping[Hashable, float]) -> str:
     if not row["edges"]:
         return "no pair decided"
-    return (
-        f"{row['edges']:.0f} edges, {row['direct']:.0f} direct (chance "
-        f"{row['direct_random']:.1f}), {row['feasible']:.0f} feasible ({row['feasible_random']:.1f})"
-    )
+    direct = f"{row['direct']:.0f} direct (chance {row['direct_random']:.1f})"
+    feasible = f"{row['feasible']:.0f} feasible ({row['feasible_random']:.1f})"
+    return f"{row['edges']:.0f} edges, {direct}, {feasible}"
 
 
 def _draw(ax: Axes, edges: pd.DataFrame, prior: Prior) -> set[str]:
     for projection in prior.projections:
         start, stop = _PLACES[projection.cause], _PLACES[projection.effect]
         ax.plot(*zip(start, stop, strict=True), color=GRID, lw=5.0, zorder=0)
-    verdicts = {(e.cause, e.effect): e.verdict for e in edges.itertuples() if e.cause}
+    judged = edges[["cause", "effect", "verdict"]].astype(str).itertuples(index=False, name=None)
+    verdicts = {(cause, effect): verdict for cause, effect, verdict in judged if cause}
     used = set()
     for edge in edges.to_dict("records"):
         kind = edge_kind(edge, verdicts)
@@ -81,7 +84,7 @@ def _draw(ax: Axes, edges: pd.DataFrame, prior: Prior) -> set[str]:
         ax.add_patch(
             FancyArrowPatch(
                 start, stop, arrowstyle="-|>" if style.arrow else "-", color=style.color,
-                lw=1.8 if style.arrow else 1.0, mutation_scale=11, shrinkA=15, shrinkB=15,
+                lw=1.8 if style.arrow else 1.0, mutation_scale=11, shrinkA=16, shrinkB=_GAP.get(edge[ends[1]], 16),
                 linestyle=(0, style.dashes) if style.dashes else "-", zorder=2,
             )
         )  # fmt: skip
