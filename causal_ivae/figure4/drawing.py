@@ -81,10 +81,11 @@ def _draw(ax: Axes, edges: pd.DataFrame, prior: Prior) -> set[str]:
         style = STYLES[kind]
         ends = ("cause", "effect") if style.arrow else ("x", "y")
         start, stop = (_PLACES[edge[end]] for end in ends)
+        gap = _GAP.get(edge[ends[1]], 16)
         ax.add_patch(
             FancyArrowPatch(
                 start, stop, arrowstyle="-|>" if style.arrow else "-", color=style.color,
-                lw=1.8 if style.arrow else 1.0, mutation_scale=11, shrinkA=16, shrinkB=_GAP.get(edge[ends[1]], 16),
+                lw=1.8 if style.arrow else 1.0, mutation_scale=11, shrinkA=16, shrinkB=gap,
                 linestyle=(0, style.dashes) if style.dashes else "-", zorder=2,
             )
         )  # fmt: skip
