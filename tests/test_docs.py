@@ -1,4 +1,4 @@
-"""The documentation: the site builds without a warning, and its commands are those of the program."""
+"""The documentation: the site builds without a warning; its commands are the program's."""
 
 import os
 import re
