@@ -40,7 +40,7 @@ validate: $(STAMP)
 
 # The documentation site, in build/docs. Warnings are errors.
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict -f docs/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/mkdocs.yml
 	@echo "Open build/docs/index.html"
 
 # The weights behind the probabilities of the structural method: ten minutes on two cores.

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def commands(page: Path) -> list[str]:
 
 def build(target: Path, config: Path = CHECKOUT / "docs" / "mkdocs.yml"):
     return subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "-q", "-s", "-f", str(config), "-d", str(target)],
+        [sys.executable, "-m", "mkdocs", "build", "-s", "-f", str(config), "-d", str(target)],
         capture_output=True, text=True, check=False,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
     )  # fmt: skip
@@ -44,6 +45,27 @@ def test_the_site_builds_and_takes_numbers_from_where_they_are_kept(tmp_path):
     for page in tmp_path.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"<(script|img|link)[^>]*(src|href)=\"https?://", text), page.name
+
+
+@pytest.mark.parametrize(
+    ("page", "line", "complaint"),
+    [
+        ("limits.md", "[nowhere](nowhere.md)", "nowhere.md"),
+        ("validation.md", "<!-- include: README.md # Nothing -->", "no section '## Nothing'"),
+    ],
+)
+def test_what_is_not_there_is_an_error(tmp_path, page, line, complaint):
+    for name in ("docs", "causal_ivae", "reports"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(CHECKOUT / "docs", tmp_path / "docs", dirs_exist_ok=True)
+    (tmp_path / "docs" / "pages" / "api.md").write_text("# API reference\n")
+    shutil.copytree(CHECKOUT / "reports", tmp_path / "reports", dirs_exist_ok=True)
+    shutil.copy(CHECKOUT / "README.md", tmp_path)
+    with (tmp_path / "docs" / "pages" / page).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    done = build(tmp_path / "site", tmp_path / "docs" / "mkdocs.yml")
+    assert done.returncode != 0
+    assert complaint in done.stdout + done.stderr
 
 
 def test_commands_are_those_of_the_program():
