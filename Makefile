@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUTPUT ?= demo
 
-.PHONY: demo test install lint types layers unit validate calibrate constraints format clean
+.PHONY: demo test install lint types layers unit validate docs calibrate constraints format clean
 
 demo: $(STAMP)
 	$(BIN)/causal-ivae demo $(OUTPUT)
@@ -37,6 +37,11 @@ unit: $(STAMP)
 # Accuracy and error rates on simulated truth: minutes to hours, printed as tables.
 validate: $(STAMP)
 	$(BIN)/pytest -m slow -s $(PYTEST)
+
+# The documentation site, in build/docs. Warnings are errors.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/mkdocs.yml
+	@echo "Open build/docs/index.html"
 
 # The weights behind the probabilities of the structural method: half an hour on two cores.
 calibrate: $(STAMP)

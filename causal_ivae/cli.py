@@ -221,17 +221,20 @@ def _demo(options: argparse.Namespace, command: str) -> int:
 
 
 def _reproduce(options: argparse.Namespace, command: str) -> int:
-    from causal_ivae.reproduce import reproduce
+    given = {"quick": options.quick, "seed": options.seed, "device": options.device}
+    if options.figure == "figure4":
+        from causal_ivae.figure4 import reproduce_figure4
 
-    for path in reproduce(
-        options.figure,
-        options.output,
-        quick=options.quick,
-        seed=options.seed,
-        device=options.device,
-        command=command,
-        say=_say,
-    ):
+        written = reproduce_figure4(
+            options.output, data=options.data, **given, command=command, say=_say
+        )
+    else:
+        from causal_ivae.reproduce import reproduce
+
+        if options.data is not None:
+            raise SettingsError(f"--data is for figure4; {options.figure} simulates its data.")
+        written = reproduce(options.figure, options.output, **given, command=command, say=_say)
+    for path in written:
         print(path)
     return DONE
 
