@@ -385,13 +385,18 @@ def test_failed_method_leaves_the_other_and_a_page(tmp_path, monkeypatch):
 
 def test_pages_alone_are_written_again(finished, no_cluster):
     _, out = finished
-    for page in out.glob("*.html"):
+    for page in (*out.glob("*.html"), *out.rglob("figures/*")):
         page.unlink()
     written = pages.write_all(out)
     assert sorted(p.name for p in written) == [
         "group.html", "sub-01.html", "sub-02.html", "sub-03.html",
     ]  # fmt: skip
     assert all(page.is_file() for page in written)
+    for unit in ("sub-01", "group"):
+        for method in ("ivae", "tcl"):
+            figures = sorted((out / unit / "figures").glob(f"{unit}_*meas-{method}_graph.*"))
+            kinds = [path.suffix for path in figures]
+            assert kinds == [".dot", ".graphml", ".json", ".png", ".svg", ".tsv"]
 
 
 def test_group_refuses_graphs_made_with_other_settings(finished):
