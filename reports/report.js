@@ -33,3 +33,23 @@ document.addEventListener("click", (event) => {
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });
+// Show only the rows of a table that every filter beside it lets through.
+const filterRows = (box) => {
+  const fields = Array.from(box.querySelectorAll("[data-filter]"));
+  const rows = document.getElementById(box.dataset.filters).tBodies[0].rows;
+  let shown = 0;
+  for (const row of rows) {
+    row.hidden = !fields.every((field) => {
+      const value = row.dataset[field.dataset.filter];
+      return field.type === "search"
+        ? value.toLowerCase().includes(field.value.trim().toLowerCase())
+        : field.value === "" || field.value === value;
+    });
+    shown += row.hidden ? 0 : 1;
+  }
+  box.querySelector("output").textContent = `${shown} of ${rows.length} shown`;
+};
+for (const box of document.querySelectorAll("[data-filters]")) {
+  box.addEventListener("input", () => filterRows(box));
+  filterRows(box);
+}

@@ -268,7 +268,7 @@ class CausalGraph:
             Add both directions of every undecided pair, with ``decision="undecided"``.
         """
         graph = self.graph
-        nx.set_edge_attributes(graph, "directed", "decision")
+        nx.set_edge_attributes(graph, dict.fromkeys(graph.edges, "directed"), "decision")
         if undecided:
             left = self.edges[self.edges["decision"] == "undecided"]
             for x, y in zip(left["x"], left["y"], strict=True):

@@ -19,6 +19,7 @@ from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, wording
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
+from causal_ivae.reporting.verdict import verdicts_of
 
 FIT_NAMES = ("x → y", "y → x")
 """What the fits of a pair are called where they are no restarts."""
@@ -39,15 +40,16 @@ def render_subject(record: UnitRecord) -> str:
     str
         HTML that needs no other file and no network.
     """
-    page = _page(record)
+    page = shared_parts(record)
     pooled = record.unit == "group"
     page["pooled"] = pooled
     page["title"] = "All subjects pooled" if pooled else record.unit
     page["kind"] = "Group report" if pooled else "Subject report"
     page["series"] = _series(record)
     page["segments"] = tables.segment_rows(record)
+    page["verdicts"] = verdicts_of(record)
     page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
-    return _render("subject.html.jinja", page)
+    return render("subject.html.jinja", page)
 
 
 def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> str:
@@ -66,7 +68,7 @@ def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> s
     str
         HTML that needs no other file and no network, but for links to the subjects' pages.
     """
-    page = _page(record, n_subjects=_most_subjects(record))
+    page = shared_parts(record, n_subjects=_most_subjects(record))
     page["title"] = "Group"
     page["kind"] = "Group report"
     page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
@@ -77,7 +79,7 @@ def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> s
         if "share_low" in method.edges and len(method.edges)
     }
     page["share"] = figures.share_figure(shares, "fig-share") if shares else None
-    return _render("group.html.jinja", page)
+    return render("group.html.jinja", page)
 
 
 @cache
@@ -103,7 +105,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _render(template: str, page: Mapping[str, Any]) -> str:
+def render(template: str, page: Mapping[str, Any]) -> str:
+    """Return a page with style sheet, script and a policy that allows for nothing else."""
     folder = resources.folder("reports")
     style = (folder / "style.css").read_text(encoding="utf-8")
     script = (folder / "report.js").read_text(encoding="utf-8")
@@ -116,8 +119,8 @@ def _render(template: str, page: Mapping[str, Any]) -> str:
     )
 
 
-def _page(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
-    """Return what both pages show."""
+def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
+    """Return what all pages about graphs show."""
     names = tables.region_names(record)
     text, cited = _methods_text(record, names, n_subjects)
     return {
