@@ -13,11 +13,19 @@ from matplotlib.patches import Polygon
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
-from causal_ivae.reporting.svg import BLUE, FAINT, INK, RED, figure_style, new_figure, to_svg
+from causal_ivae.reporting.svg import (
+    BLUE,
+    FAINT,
+    INK,
+    RED,
+    figure_style,
+    new_figure,
+    shorten,
+    to_svg,
+)
 
 _WIDTH = 400.0  # points
 _FONT = 8.5
-_LONGEST_NAME = 26
 _NODE = 4.5
 _LEGEND_WIDTH = 790.0
 _GREY = "#5f6b7a"
@@ -85,7 +93,7 @@ def draw_graph(
 
     The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.
     """
-    shown = [_shorten(name) for name in names]
+    shown = [shorten(name) for name in names]
     widest = max((_text_width(name) for name in shown), default=0.0)
     # Names may take their share of the width, but many regions need a large circle.
     radius = max(70.0, 65.0 + 4.5 * len(names), _WIDTH / 2 - widest - 22.0)
@@ -271,11 +279,6 @@ def _width(confidence: float) -> float:
     if not np.isfinite(confidence):
         return 0.8
     return 0.8 + 2.4 * float(np.clip((confidence - 0.5) / 0.5, 0.0, 1.0))
-
-
-def _shorten(name: str) -> str:
-    text = str(name)
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
 
 
 def _text_width(text: str) -> float:
