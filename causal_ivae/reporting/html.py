@@ -17,6 +17,7 @@ from causal_ivae import resources
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, wording
+from causal_ivae.reporting.edge_details import edge_details
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
 from causal_ivae.reporting.verdict import verdicts_of
@@ -170,6 +171,7 @@ def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...])
         "training": training,
         "convergence": _convergence(method),
         "edges": tables.edge_rows(method),
+        "details": edge_details(method),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(method),
         "fit_names": FIT_NAMES if name == "structural" else (),

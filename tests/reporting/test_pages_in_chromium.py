@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,6 @@ def cohort(n=12):
     rows = [
         index_row(subject_record() if i % 3 else record, "done", "", METHODS) for i in range(n - 2)
     ]
-    from dataclasses import replace
-
     rows = [
         replace(row, unit=f"sub-{i:02d}", link=f"sub-{i:02d}.html") for i, row in enumerate(rows)
     ]
@@ -69,7 +68,10 @@ def opened(browser, folder):
 
     def open_page(name, width=1280, **options):
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, offline=True, **options
+            viewport={"width": width, "height": 900},
+            offline=True,
+            reduced_motion="reduce",
+            **options,
         )
         contexts.append(context)
         page = context.new_page()
@@ -136,6 +138,37 @@ def test_the_index_filters_by_state_quality_and_name(opened):
     page.get_by_label("Name contains").fill("SUB-03")
     assert shown.count() == 1
     assert page.locator("[data-filters] output").inner_text() == "1 of 12 shown"
+
+
+def test_the_slider_hides_unsure_edges_in_drawing_and_table(opened):
+    page = opened("odd")
+    rows = page.locator("tr[data-edge]")
+    sure = rows.evaluate_all("rows => rows.filter(r => Number(r.dataset.confidence) >= .9).length")
+    assert 0 < sure < rows.count()
+    page.locator(".slider input").fill("90")
+    assert page.locator("tr[data-edge]:visible").count() == sure
+    hidden = rows.evaluate_all(
+        "rows => rows.filter(r => r.hidden).map(r => document.getElementById(r.dataset.edge))"
+        ".filter(Boolean).every(part => part.style.display === 'none')"
+    )
+    assert hidden
+    page.locator(".slider input").fill("0")
+    assert page.locator("tr[data-edge]:visible").count() == rows.count()
+
+
+def test_an_edge_tells_all_to_the_keyboard_and_the_pointer(opened):
+    page = opened("odd")
+    panel = page.locator("#edge-detail")
+    assert panel.is_hidden()
+    page.locator("tr[data-edge] button").first.focus()
+    text = panel.inner_text()
+    for word in ("score", "p ", "q ", "confidence", "four tests", "votes", "prior"):
+        assert word in text
+    page.keyboard.press("Escape")
+    assert panel.is_hidden()
+    edge = page.locator("tr[data-edge]").first.get_attribute("data-edge")
+    page.locator(f"#{edge}-head").hover(force=True)
+    assert panel.inner_text() == text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
