@@ -304,6 +304,13 @@ def _pipelines(options: argparse.Namespace, _: str) -> int:
     return DONE
 
 
+def _view(options: argparse.Namespace, _: str) -> int:
+    from causal_ivae.view import view
+
+    view(options.output, port=options.port, browser=not options.no_browser, say=_say)
+    return DONE
+
+
 def _explain(error: CausalIvaeError, code: int, *, loud: bool) -> int:
     _complain(" ".join(str(error).split()))
     if loud:
@@ -334,4 +341,5 @@ _COMMANDS = {
     "benchmark": _benchmark,
     "atlas": _atlas,
     "pipeline": _pipelines,
+    "view": _view,
 }
