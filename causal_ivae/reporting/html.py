@@ -274,6 +274,9 @@ def _methods_text(
 def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
     command = sidecar.get("Command", "")
     prints = sidecar.get("InputFingerprints", {})
+    settings = yaml.safe_dump(
+        sidecar.get("Settings", {}), sort_keys=False, allow_unicode=True, width=96
+    )
     return {
         "name": wording.method_label(name, sidecar),
         "command": command if isinstance(command, str) else shlex.join(map(str, command)),
@@ -283,9 +286,8 @@ def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
         "digest": sidecar.get("SettingsHash"),
         "versions": list(sidecar.get("Versions", {}).items()),
         "fingerprints": list(prints.items()) if isinstance(prints, Mapping) else [],
-        "settings": yaml.safe_dump(
-            sidecar.get("Settings", {}), sort_keys=False, allow_unicode=True, width=96
-        ),
+        "settings": settings,
+        "download": b64encode(settings.encode()).decode(),
     }
 
 
