@@ -7,7 +7,7 @@ import numpy as np
 from causal_ivae.derivatives import MethodRecord
 from causal_ivae.reporting import tables, wording
 
-_FOUR = ("x, n1", "x, n2", "y, n1", "y, n2")
+_FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
 
 
 def edge_details(method: MethodRecord) -> list[str]:
@@ -22,9 +22,11 @@ def edge_details(method: MethodRecord) -> list[str]:
     for edge in tables.with_names(method.edges).to_dict("records"):
         x, y, directed = edge["x"], edge["y"], edge["cause"] != ""
         head = f"{edge['cause']} → {edge['effect']}" if directed else f"{x}, {y}"
+        turned = directed and edge["cause"] == y
+        first, second, score = (y, x, -edge["score"]) if turned else (x, y, edge["score"])
         parts = [
             f"{head}: {'directed' if directed else edge['decision']}",
-            f"score {wording.signed(edge['score'])} (positive favours {x} → {y})",
+            f"score {wording.signed(score)} (positive favours {first} → {second})",
             wording.p_phrase(edge["p_value"]),
             wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
             f"confidence {wording.percent(edge['confidence'])}",

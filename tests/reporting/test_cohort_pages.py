@@ -122,5 +122,10 @@ def test_every_arrow_has_a_row_that_tells_all_about_it(name):
         assert edge["x"] in row["data-detail"]
         assert (f"{row['data-edge']}-head" in ids) == (edge["cause"] != "")
         assert "votes: " in row["data-detail"]
+        if edge["cause"]:
+            assert (
+                f"score +{abs(edge['score']):.2f} (positive favours {edge['cause']} →"
+                in (row["data-detail"])
+            )
         assert "four tests, median p" in row["data-detail"]
         assert float(row["data-confidence"]) == pytest.approx(edge["confidence"])
