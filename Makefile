@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUTPUT ?= demo
 
-.PHONY: demo test install lint types layers unit validate docs calibrate constraints format clean
+.PHONY: demo test install lint types layers unit test-browser validate docs calibrate constraints format clean
 
 demo: $(STAMP)
 	$(BIN)/causal-ivae demo $(OUTPUT)
@@ -32,7 +32,13 @@ layers: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
 unit: $(STAMP)
-	$(BIN)/pytest -m "not slow" $(PYTEST)
+	$(BIN)/pytest -m "not slow and not browser" $(PYTEST)
+
+# The pages in Debian's chromium, without a network; SCREENSHOTS=FOLDER keeps pictures of them.
+test-browser: $(STAMP)
+	@command -v chromium >/dev/null || { echo "make test-browser needs chromium: apt-get install chromium"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,browser]'
+	$(BIN)/pytest -m browser tests/reporting $(PYTEST)
 
 # Accuracy and error rates on simulated truth: minutes to hours, printed as tables.
 validate: $(STAMP)

@@ -42,6 +42,14 @@ def build_parser() -> argparse.ArgumentParser:
     pipeline_commands.add_parser("list", help="name and description of each")
     show = pipeline_commands.add_parser("show", help="print a pipeline, ready to copy and edit")
     show.add_argument("name", metavar="NAME|FILE")
+    view = commands.add_parser(
+        "view",
+        help="the pages of an output folder in a browser",
+        description="Serve an output folder to this machine only, read only, and open its index.",
+    )
+    view.add_argument("output", type=Path, metavar="OUTPUT", help="what a run wrote")
+    view.add_argument("--port", type=int, default=0, help="default: any that is free")
+    view.add_argument("--no-browser", action="store_true", help="only print the address")
     for child in (parser, *commands.choices.values()):
         child.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser

@@ -71,9 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, command: str) -> int:
     if options.reports_only:
+        from causal_ivae.batch.overview import write_overview
         from causal_ivae.batch.pages import write_all
 
         pages = write_all(options.output, tuple(options.participant_label))
+        pages += write_overview(options.output)
         for page in pages:
             print(page)
         return DONE
@@ -88,10 +90,12 @@ def _run(options: argparse.Namespace, command: str) -> int:
 
 def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
     """Run a plan with a progress display, say what failed, and return the exit code."""
+    from causal_ivae.batch.overview import write_overview
     from causal_ivae.batch.progress import display
     from causal_ivae.batch.runner import run
 
     result = run(planned, display(verbose=bool(verbose)))
+    write_overview(planned.analysis.output)
     _print_result(result, planned, loud=verbose > 1)
     return result.exit_code
 
@@ -332,6 +336,13 @@ def _pipelines(options: argparse.Namespace, _: str) -> int:
     return DONE
 
 
+def _view(options: argparse.Namespace, _: str) -> int:
+    from causal_ivae.view import view
+
+    view(options.output, port=options.port, browser=not options.no_browser, say=_say)
+    return DONE
+
+
 def _explain(error: CausalIvaeError, code: int, *, loud: bool) -> int:
     _complain(" ".join(str(error).split()))
     if loud:
@@ -362,4 +373,5 @@ _COMMANDS = {
     "benchmark": _benchmark,
     "atlas": _atlas,
     "pipeline": _pipelines,
+    "view": _view,
 }

@@ -18,6 +18,7 @@ so a file that exists under its final name is whole.
                               ..._meas-<method>_priorcheck.tsv
                               ..._meas-<method>_relmat.dense.tsv, _relmat.json
                               ..._nodeindices.tsv
+    sub-XX/figures/sub-XX_<entities>_meas-<method>_graph.graphml, .dot, .json, .tsv, .svg, .png
     sub-XX.html, group.html
     group/group_meas-<method>_edges.tsv, .json, _relmat.dense.tsv, ...
     logs/<uuid>/status.tsv
@@ -82,6 +83,10 @@ class UnitPaths:
     def crash_folder(self) -> Path:
         """Folder of the unit's crash files."""
         return self.root / self.unit / "log"
+
+    def figure(self, suffix: str, method: str) -> Path:
+        """Return the path of a figure or a graph file, such as ``figure("graph.dot", "ivae")``."""
+        return self.root / self.unit / "figures" / self.file(suffix, method).name
 
     def file(self, suffix: str, method: str | None = None) -> Path:
         """Return the path of one output, such as ``file("edges.tsv", "ivae")``."""

@@ -1,7 +1,7 @@
 "use strict";
 // Sort a table by the column whose heading is pressed; a second press turns the order round.
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("th button");
+  const button = event.target.closest("thead th button");
   if (!button) return;
   const heading = button.closest("th");
   const row = heading.parentElement;
@@ -32,4 +32,61 @@ document.addEventListener("click", (event) => {
 // What is folded away on the screen belongs on paper.
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
+});
+// Show only the rows of a table that every filter beside it lets through.
+const filterRows = (box) => {
+  const fields = Array.from(box.querySelectorAll("[data-filter]"));
+  const rows = document.getElementById(box.dataset.filters).tBodies[0].rows;
+  let shown = 0;
+  for (const row of rows) {
+    row.hidden = !fields.every((field) => {
+      const value = row.dataset[field.dataset.filter];
+      return field.type === "search"
+        ? value.toLowerCase().includes(field.value.trim().toLowerCase())
+        : field.value === "" || field.value === value;
+    });
+    shown += row.hidden ? 0 : 1;
+  }
+  box.querySelector("output").textContent = `${shown} of ${rows.length} shown`;
+};
+for (const box of document.querySelectorAll("[data-filters]")) {
+  box.addEventListener("input", () => filterRows(box));
+  filterRows(box);
+}
+// Hide edges, drawn and listed, that are less sure than the slider says.
+const drawnParts = (edge) => [edge, `${edge}-head`]
+  .map((id) => document.getElementById(id)).filter(Boolean);
+const listedEdges = Array.from(document.querySelectorAll("tr[data-edge]"));
+for (const box of document.querySelectorAll(".slider")) {
+  const slider = box.querySelector("input");
+  slider.addEventListener("input", () => {
+    const least = Number(slider.value) / 100;
+    let shown = 0;
+    for (const row of listedEdges) {
+      row.hidden = Number(row.dataset.confidence) < least;
+      shown += row.hidden ? 0 : 1;
+      for (const part of drawnParts(row.dataset.edge)) part.style.display = row.hidden ? "none" : "";
+    }
+    box.querySelector("output").textContent = least === 0
+      ? "all pairs" : `${slider.value}% or more: ${shown} of ${listedEdges.length} pairs`;
+  });
+}
+// Say all that is known about the edge that is pointed at or has the focus; Escape ends it.
+const panel = document.getElementById("edge-detail");
+const show = (row) => {
+  for (const part of document.querySelectorAll("svg .on")) part.classList.remove("on");
+  panel.hidden = !row;
+  panel.textContent = row ? row.dataset.detail : "";
+  if (row) for (const part of drawnParts(row.dataset.edge)) part.classList.add("on");
+};
+for (const row of listedEdges) {
+  row.addEventListener("focusin", () => show(row));
+  row.addEventListener("focusout", () => show(null));
+  for (const part of drawnParts(row.dataset.edge)) {
+    part.addEventListener("pointerenter", () => show(row));
+    part.addEventListener("pointerleave", () => show(null));
+  }
+}
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") show(null);
 });

@@ -7,8 +7,9 @@ from typing import Any
 from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.batch.recording import find_paths
 from causal_ivae.config import METHODS, Method
-from causal_ivae.derivatives import UnitPaths, read_sidecar, read_unit, write_text
+from causal_ivae.derivatives import UnitPaths, read_sidecar, read_unit, write_bytes, write_text
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
+from causal_ivae.reporting.graph_files import unit_files
 from causal_ivae.reporting.html import render_group, render_subject
 
 GROUP = "group"
@@ -23,10 +24,11 @@ def write_unit_page(paths: UnitPaths, methods: Sequence[Method]) -> None:
         If the page cannot be made; the results stay as they are.
     """
     try:
-        page = render_subject(read_unit(paths, tuple(methods)))
+        record = read_unit(paths, tuple(methods))
+        page, graphs = render_subject(record), unit_files(record)
     except Exception as error:
         raise _failed(paths.unit, error) from error
-    write_text(paths.report, page)
+    _write(paths, page, graphs)
 
 
 def write_group_page(
@@ -57,10 +59,11 @@ def write_group_page(
     """
     rows = [_row(unit, subjects.get(unit), outcomes.get(unit), methods) for unit in units]
     try:
-        page = render_group(read_unit(paths, tuple(methods)), rows)
+        record = read_unit(paths, tuple(methods))
+        page, graphs = render_group(record, rows), unit_files(record)
     except Exception as error:
         raise _failed(GROUP, error) from error
-    write_text(paths.report, page)
+    _write(paths, page, graphs)
 
 
 def write_all(output: Path, participants: Sequence[str] = ()) -> list[Path]:
@@ -106,6 +109,13 @@ def write_all(output: Path, participants: Sequence[str] = ()) -> list[Path]:
     if not pages:
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")
     return pages
+
+
+def _write(paths: UnitPaths, page: str, graphs: Mapping[tuple[str, str], bytes]) -> None:
+    for (method, suffix), content in graphs.items():
+        write_bytes(paths.figure(suffix, method), content)
+    # Last, for its date tells whether all of them are current.
+    write_text(paths.report, page)
 
 
 def _row(

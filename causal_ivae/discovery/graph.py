@@ -1,7 +1,7 @@
 """The estimated causal graph and all the evidence behind it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import networkx as nx
 import numpy as np
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from causal_ivae.discovery.cycles import Cycle
 from causal_ivae.unmixing import diagnostics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Decision = Literal["x->y", "y->x", "none", "undecided"]
 
@@ -248,3 +251,41 @@ class CausalGraph:
         ):
             graph.add_edge(cause, effect, **{str(name): float(v) for name, v in row.items()})
         return graph
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of `edges`, indexed by ``x`` and ``y``."""
+        return self.edges.set_index(["x", "y"])
+
+    def to_networkx(self, *, undecided: bool = False) -> "nx.DiGraph[str]":
+        """Return `graph`, with the pairs left undecided on request.
+
+        Parameters
+        ----------
+        undecided : bool, default False
+            Add both directions of every undecided pair, with ``decision="undecided"``.
+        """
+        graph = self.graph
+        nx.set_edge_attributes(graph, dict.fromkeys(graph.edges, "directed"), "decision")
+        if undecided:
+            left = self.edges[self.edges["decision"] == "undecided"]
+            for x, y in zip(left["x"], left["y"], strict=True):
+                graph.add_edge(x, y, decision="undecided")
+                graph.add_edge(y, x, decision="undecided")
+        return graph
+
+    def plot(self) -> "Figure":
+        """Draw the graph: regions on a circle, an arrow from cause to effect.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Not one of pyplot's; notebooks show it, ``figure.savefig(path)`` saves it.
+        """
+        from causal_ivae.reporting.notebook import plot
+
+        return plot(self)
+
+    def _repr_html_(self) -> str:
+        from causal_ivae.reporting.notebook import to_html
+
+        return to_html(self)

@@ -18,6 +18,7 @@ from causal_ivae.reporting.svg import (
     RED,
     figure_style,
     new_figure,
+    shorten,
     to_svg,
 )
 
@@ -147,7 +148,7 @@ def score_figure(
         As it is to be read.
     """
     n = len(names)
-    shown = [name if len(name) <= 22 else name[:21] + "…" for name in map(str, names)]
+    shown = [shorten(name, 22) for name in names]
     limit = float(np.nanmax(np.abs(matrix), initial=0.0)) if np.isfinite(matrix).any() else 0.0
     limit = limit or 1.0
     size = float(np.clip(0.34 * n, 1.5, 4.4 if n <= 24 else 8.0))
@@ -218,9 +219,9 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Markup:
                 share, height, marker, ms=5, mec=color, mfc=fill, mew=1.3, ls="none", label=method
             )
         pairs = list(order)
-        axes.set_yticks(range(len(pairs)), [x for x, _ in pairs])
+        axes.set_yticks(range(len(pairs)), [shorten(x) for x, _ in pairs])
         other = axes.secondary_yaxis("right")
-        other.set_yticks(range(len(pairs)), [y for _, y in pairs])
+        other.set_yticks(range(len(pairs)), [shorten(y) for _, y in pairs])
         for side in (axes, other):
             side.tick_params(axis="y", length=0)
         other.spines["right"].set_visible(False)
@@ -262,7 +263,7 @@ def _lines(
         base = -gap * index
         x, y = _envelope(time, np.clip(values[:, index], -4.0, 4.0))
         axes.plot(x, base + y, color=INK, lw=0.55)
-    axes.set_yticks([-gap * index for index in range(len(names))], names)
+    axes.set_yticks([-gap * index for index in range(len(names))], [shorten(n) for n in names])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     bottom, top = -gap * (len(names) - 1) - 4.0, 4.5

@@ -8,15 +8,24 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
-from causal_ivae.reporting.svg import BLUE, FAINT, INK, RED, figure_style, new_figure, to_svg
+from causal_ivae.reporting.svg import (
+    BLUE,
+    FAINT,
+    INK,
+    RED,
+    figure_style,
+    new_figure,
+    shorten,
+    to_svg,
+)
 
 _WIDTH = 400.0  # points
 _FONT = 8.5
-_LONGEST_NAME = 26
 _NODE = 4.5
 _LEGEND_WIDTH = 790.0
 _GREY = "#5f6b7a"
@@ -68,30 +77,41 @@ def graph_figure(
     str
         An SVG element.  Pairs decided "none" are not drawn.
     """
-    shown = [_shorten(name) for name in names]
     with figure_style(figure_name):
-        widest = max((_text_width(name) for name in shown), default=0.0)
-        # Names may take their share of the width, but many regions need a large circle.
-        radius = max(70.0, 65.0 + 4.5 * len(names), _WIDTH / 2 - widest - 22.0)
-        angles = np.pi / 2 - (np.arange(len(names)) + 0.5) * 2 * np.pi / max(len(names), 1)
-        nodes = radius * np.column_stack([np.cos(angles), np.sin(angles)])
-        labels = _label_positions(nodes, radius)
-        drawn = np.concatenate([nodes[:, 1], labels[:, 1]])
-        top = float(np.abs(drawn).max(initial=10.0)) + 12.0
-        half = max(_WIDTH / 2, radius + widest + 20.0)
-        figure = new_figure(2 * half / 72, 2 * top / 72)
-        figure.set_layout_engine("none")
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-half, half), ylim=(-top, top))
-        axes.set_axis_off()
-        position = dict(zip(map(str, names), nodes, strict=True))
-        n_drawn = _draw_edges(axes, edges, verdicts, position, min(1.0, 9.0 / max(len(names), 1)))
-        _draw_nodes(axes, nodes, labels, shown)
+        figure, n_drawn = draw_graph(names, edges, verdicts)
         label = (
             f"Graph estimated by {method}: {len(names)} regions on a circle and {n_drawn} "
             "directed edges, each listed in the edge table."
         )
         return to_svg(figure, figure_name, label)
+
+
+def draw_graph(
+    names: Sequence[str], edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]
+) -> tuple[Figure, int]:
+    """Return the figure of `graph_figure`, within a `figure_style`, and its number of arrows.
+
+    The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.
+    """
+    shown = [shorten(name) for name in names]
+    widest = max((_text_width(name) for name in shown), default=0.0)
+    # Names may take their share of the width, but many regions need a large circle.
+    radius = max(70.0, 65.0 + 4.5 * len(names), _WIDTH / 2 - widest - 22.0)
+    angles = np.pi / 2 - (np.arange(len(names)) + 0.5) * 2 * np.pi / max(len(names), 1)
+    nodes = radius * np.column_stack([np.cos(angles), np.sin(angles)])
+    labels = _label_positions(nodes, radius)
+    drawn = np.concatenate([nodes[:, 1], labels[:, 1]])
+    top = float(np.abs(drawn).max(initial=10.0)) + 12.0
+    half = max(_WIDTH / 2, radius + widest + 20.0)
+    figure = new_figure(2 * half / 72, 2 * top / 72)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(-half, half), ylim=(-top, top))
+    axes.set_axis_off()
+    position = dict(zip(map(str, names), nodes, strict=True))
+    n_drawn = _draw_edges(axes, edges, verdicts, position, min(1.0, 9.0 / max(len(names), 1)))
+    _draw_nodes(axes, nodes, labels, shown)
+    return figure, n_drawn
 
 
 def graph_legend(kinds: Sequence[str], figure_name: str) -> Markup:
@@ -161,7 +181,7 @@ def _draw_edges(
     order = edges.assign(directed=edges["cause"] != "").sort_values(
         ["directed", "confidence"], kind="stable"
     )
-    for edge in order.to_dict("records"):
+    for index, edge in zip(order.index, order.to_dict("records"), strict=True):
         kind = edge_kind(edge, verdicts)
         if kind is None:
             continue
@@ -169,7 +189,7 @@ def _draw_edges(
         ends = ("cause", "effect") if style.arrow else ("x", "y")
         start, stop = (position[str(edge[end])] for end in ends)
         width = _width(edge["confidence"]) if style.arrow else 1.0
-        _arrow(axes, start, stop, style, width * scale)
+        _arrow(axes, start, stop, style, width * scale, f"edge-{index}")
         n_drawn += style.arrow
     return n_drawn
 
@@ -180,6 +200,7 @@ def _arrow(
     stop: NDArray[np.float64],
     style: ArrowStyle,
     width: float,
+    identifier: str | None = None,
 ) -> None:
     along = (stop - start) / np.hypot(*(stop - start))
     across = np.array([-along[1], along[0]])
@@ -192,11 +213,15 @@ def _arrow(
         solid_capstyle="butt", dash_capstyle="butt",
         # Dash lengths are in points here, whatever the width, so that thin edges show them too.
         linestyle=(0, tuple(length / width for length in dashes)) if dashes else "-",
+        gid=identifier,
     )  # fmt: skip
     if style.arrow:
         base = tip - along * head
         corners = [tip, base + across * head * 0.42, base - across * head * 0.42]
-        axes.add_patch(Polygon(corners, closed=True, color=style.color, lw=0, zorder=2))
+        head_gid = identifier and f"{identifier}-head"
+        axes.add_patch(
+            Polygon(corners, closed=True, color=style.color, lw=0, zorder=2, gid=head_gid)
+        )
 
 
 def _draw_nodes(
@@ -254,11 +279,6 @@ def _width(confidence: float) -> float:
     if not np.isfinite(confidence):
         return 0.8
     return 0.8 + 2.4 * float(np.clip((confidence - 0.5) / 0.5, 0.0, 1.0))
-
-
-def _shorten(name: str) -> str:
-    text = str(name)
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
 
 
 def _text_width(text: str) -> float:

@@ -17,8 +17,10 @@ from causal_ivae import resources
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, wording
+from causal_ivae.reporting.edge_details import edge_details
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
+from causal_ivae.reporting.verdict import verdicts_of
 
 FIT_NAMES = ("x → y", "y → x")
 """What the fits of a pair are called where they are no restarts."""
@@ -39,7 +41,7 @@ def render_subject(record: UnitRecord) -> str:
     str
         HTML that needs no other file and no network.
     """
-    page = _page(record)
+    page = shared_parts(record)
     pooled = record.unit == "group"
     page["pooled"] = pooled
     page["title"] = "All subjects pooled" if pooled else record.unit
@@ -48,8 +50,9 @@ def render_subject(record: UnitRecord) -> str:
     page["segments"] = tables.segment_rows(record)
     page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
+    page["verdicts"] = verdicts_of(record)
     page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
-    return _render("subject.html.jinja", page)
+    return render("subject.html.jinja", page)
 
 
 def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> str:
@@ -68,7 +71,7 @@ def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> s
     str
         HTML that needs no other file and no network, but for links to the subjects' pages.
     """
-    page = _page(record, n_subjects=_most_subjects(record))
+    page = shared_parts(record, n_subjects=_most_subjects(record))
     page["title"] = "Group"
     page["kind"] = "Group report"
     page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
@@ -79,7 +82,7 @@ def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> s
         if "share_low" in method.edges and len(method.edges)
     }
     page["share"] = figures.share_figure(shares, "fig-share") if shares else None
-    return _render("group.html.jinja", page)
+    return render("group.html.jinja", page)
 
 
 @cache
@@ -105,7 +108,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _render(template: str, page: Mapping[str, Any]) -> str:
+def render(template: str, page: Mapping[str, Any]) -> str:
+    """Return a page with style sheet, script and a policy that allows for nothing else."""
     folder = resources.folder("reports")
     style = (folder / "style.css").read_text(encoding="utf-8")
     script = (folder / "report.js").read_text(encoding="utf-8")
@@ -118,8 +122,8 @@ def _render(template: str, page: Mapping[str, Any]) -> str:
     )
 
 
-def _page(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
-    """Return what both pages show."""
+def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
+    """Return what all pages about graphs show."""
     names = tables.region_names(record)
     text, cited = _methods_text(record, names, n_subjects)
     return {
@@ -169,6 +173,7 @@ def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...])
         "training": training,
         "convergence": _convergence(method),
         "edges": tables.edge_rows(method),
+        "details": edge_details(method),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(method),
         "fit_names": FIT_NAMES if name == "structural" else (),
@@ -271,6 +276,9 @@ def _methods_text(
 def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
     command = sidecar.get("Command", "")
     prints = sidecar.get("InputFingerprints", {})
+    settings = yaml.safe_dump(
+        sidecar.get("Settings", {}), sort_keys=False, allow_unicode=True, width=96
+    )
     return {
         "name": wording.method_label(name, sidecar),
         "command": command if isinstance(command, str) else shlex.join(map(str, command)),
@@ -280,9 +288,8 @@ def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
         "digest": sidecar.get("SettingsHash"),
         "versions": list(sidecar.get("Versions", {}).items()),
         "fingerprints": list(prints.items()) if isinstance(prints, Mapping) else [],
-        "settings": yaml.safe_dump(
-            sidecar.get("Settings", {}), sort_keys=False, allow_unicode=True, width=96
-        ),
+        "settings": settings,
+        "download": b64encode(settings.encode()).decode(),
     }
 
 

@@ -67,6 +67,12 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
+def shorten(name: object, longest: int = 26) -> str:
+    """Return a name as figures show it; the tables have all of it."""
+    text = str(name)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def png_and_svg(figure: Figure) -> tuple[bytes, str]:
     """Return a figure as the content of a PNG file and of an SVG file."""
     png, svg = io.BytesIO(), io.StringIO()

@@ -31,9 +31,11 @@ class SubjectCounts:
 class EdgeRow:
     """One pair: from cause to effect if a direction is decided, else as listed.
 
-    ``score`` is positive where it favours `first` as the cause.
+    ``score`` is positive where it favours `first` as the cause; ``index`` counts the rows of the
+    table as written.
     """
 
+    index: int
     first: str
     second: str
     decision: str
@@ -144,13 +146,14 @@ def edge_rows(method: MethodRecord) -> list[EdgeRow]:
     """Return one row per pair: decided edges first, the surest at the top."""
     judged = verdicts(method)
     rows = []
-    for edge in with_names(method.edges).to_dict("records"):
+    for index, edge in enumerate(with_names(method.edges).to_dict("records")):
         directed = edge["cause"] != ""
         turned = directed and edge["cause"] == edge["y"]
         first, second = (edge["y"], edge["x"]) if turned else (edge["x"], edge["y"])
         verdict, path = judged.get((first, second), ("", "")) if directed else ("", "")
         rows.append(
             EdgeRow(
+                index=index,
                 first=first,
                 second=second,
                 decision="directed" if directed else edge["decision"],

@@ -22,6 +22,7 @@ from tiny_study import (
 from causal_ivae import discovery
 from causal_ivae.batch import pages, participant
 from causal_ivae.batch.analysis import Outcome
+from causal_ivae.batch.overview import write_overview
 from causal_ivae.batch.participant import Loaded
 from causal_ivae.batch.runner import common_regions
 from causal_ivae.derivatives import read_table
@@ -385,13 +386,30 @@ def test_failed_method_leaves_the_other_and_a_page(tmp_path, monkeypatch):
 
 def test_pages_alone_are_written_again(finished, no_cluster):
     _, out = finished
-    for page in out.glob("*.html"):
+    for page in (*out.glob("*.html"), *out.rglob("figures/*")):
         page.unlink()
     written = pages.write_all(out)
     assert sorted(p.name for p in written) == [
         "group.html", "sub-01.html", "sub-02.html", "sub-03.html",
     ]  # fmt: skip
     assert all(page.is_file() for page in written)
+    for unit in ("sub-01", "group"):
+        for method in ("ivae", "tcl"):
+            figures = sorted((out / unit / "figures").glob(f"{unit}_*meas-{method}_graph.*"))
+            kinds = [path.suffix for path in figures]
+            assert kinds == [".dot", ".graphml", ".json", ".png", ".svg", ".tsv"]
+
+
+def test_an_overview_lists_every_subject_with_its_newest_state(finished, tmp_path):
+    _, out = finished
+    written = write_overview(out)
+    assert [path.name for path in written] == ["compare.html", "index.html"]
+    index = (out / "index.html").read_text()
+    for unit in ("sub-01", "sub-02", "sub-03"):
+        assert f'data-unit="{unit}" data-state="' in index
+    assert 'href="compare.html"' in index
+    assert "iVAE and TCL" in (out / "compare.html").read_text()
+    assert write_overview(tmp_path) == []
 
 
 def test_group_refuses_graphs_made_with_other_settings(finished):

@@ -1,3 +1,4 @@
+import base64
 import json
 import re
 from dataclasses import replace
@@ -5,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import yaml
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
 from page_parser import Page
 
@@ -42,7 +44,8 @@ def assert_self_contained(html):
                 continue
             allowed = ("#", "data:image/png;base64,")
             if tag == "a":
-                allowed = ("#", "sub-", "https://doi.org/", "https://arxiv.org/abs/")
+                own = ("#", "sub-", "data:application/yaml;base64,")
+                allowed = (*own, "https://doi.org/", "https://arxiv.org/abs/")
             assert value.startswith(allowed), (tag, key, value[:80])
     assert not {"link", "iframe", "object", "embed", "base", "form"} & {t for t, _ in page.tags}
     assert "@import" not in html
@@ -489,3 +492,11 @@ def test_cycles_are_among_the_findings(broken, said):
     assert sentence.startswith(said)
     assert "and 1 more" in sentence
     assert ("left undecided" in sentence) is broken
+
+
+def test_settings_can_be_saved_as_a_pipeline_that_loads_again(subject_page):
+    links = [attrs for tag, attrs in subject_page.tags if attrs.get("download") == "pipeline.yaml"]
+    assert len(links) == 2
+    content = base64.b64decode(links[0]["href"].partition("base64,")[2])
+    settings = subject_record().methods["ivae"].sidecar["Settings"]
+    assert Pipeline.model_validate(yaml.safe_load(content)) == Pipeline.model_validate(settings)

@@ -1,0 +1,82 @@
+"""Write the pages over an output folder, ``index.html`` and ``compare.html``, from its files."""
+
+from pathlib import Path
+
+from causal_ivae.batch.analysis import one_line
+from causal_ivae.batch.recording import find_paths
+from causal_ivae.config import METHODS
+from causal_ivae.derivatives import UnitPaths, UnitRecord, read_table, read_unit, write_text
+from causal_ivae.errors import CausalIvaeError
+from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
+
+GROUP = "group"
+
+
+def write_overview(output: Path) -> list[Path]:
+    """Write ``index.html``, and ``compare.html`` where two methods or more were run.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The pages written; none if no subject was ever run.
+
+    Raises
+    ------
+    CausalIvaeError
+        If a page cannot be made; results and other pages stay as they are.
+    """
+    try:
+        written = _render(output)
+    except Exception as error:
+        raise CausalIvaeError(
+            f"The results in '{output}' are written, but its index failed: {one_line(error)}"
+        ) from error
+    for name, page in written.items():
+        write_text(output / name, page)
+    return [output / name for name in written]
+
+
+def _render(output: Path) -> dict[str, str]:
+    states = _states(output)
+    units = sorted({p.name for p in output.glob("sub-*") if p.is_dir()} | set(states))
+    records = {unit: _read(output, unit) for unit in units if unit != GROUP}
+    if not records:
+        return {}
+    run = [method for method in METHODS if any(method in r.methods for r in records.values())]
+    rows = [index_row(record, *_state(record, states), run) for record in records.values()]
+    group = _read_group(output)
+    written: dict[str, str] = {}
+    complete = {unit: record for unit, record in records.items() if len(record.methods) > 1}
+    if len(group.methods) > 1:
+        written["compare.html"] = render_compare(group, complete)
+    elif complete:
+        written["compare.html"] = render_compare(next(iter(complete.values())), complete)
+    pages = [("group.html", "Group")] if (output / "group.html").is_file() else []
+    if written:
+        pages.append(("compare.html", "Methods compared"))
+    written["index.html"] = render_index(rows, run, pages)
+    return written
+
+
+def _read(output: Path, unit: str) -> UnitRecord:
+    paths = find_paths(output, unit)
+    return UnitRecord(unit, None, None, {}, {}) if paths is None else read_unit(paths, METHODS)
+
+
+def _read_group(output: Path) -> UnitRecord:
+    return read_unit(find_paths(output, GROUP) or UnitPaths(output, GROUP), METHODS)
+
+
+def _states(output: Path) -> dict[str, tuple[str, str]]:
+    """Return state and message of every unit in the newest run that reached it."""
+    states: dict[str, tuple[str, str]] = {}
+    for path in sorted((output / "logs").glob("*/status.tsv")):
+        for row in read_table(path).fillna("").to_dict("records"):
+            if row["state"] != "not run" or row["subject"] not in states:
+                states[str(row["subject"])] = (str(row["state"]), str(row["message"]))
+    return states
+
+
+def _state(record: UnitRecord, states: dict[str, tuple[str, str]]) -> tuple[str, str]:
+    unknown = ("done", "") if record.methods else ("skipped", "Has no results.")
+    return states.get(record.unit, unknown)

@@ -1,0 +1,171 @@
+"""The pages over a whole output folder: the index of subjects, and method beside method."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from urllib.parse import quote
+
+from causal_ivae.derivatives import UnitRecord
+from causal_ivae.reporting import html, summary, tables, wording
+from causal_ivae.reporting.verdict import WORDS, verdicts_of
+
+UNKNOWN = "not known"
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One subject of the index; `link` is the file name of its page, if it has one."""
+
+    unit: str
+    link: str | None
+    state: str
+    message: str
+    quality: str
+    sentence: str
+    kept: int | None
+    acquired: int | None
+    motion: float | None
+    directions: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """What every method made of one pair: words, and a key that is equal where they agree."""
+
+    x: str
+    y: str
+    decisions: tuple[str, ...]
+    outcome: str
+
+
+def index_row(record: UnitRecord, state: str, message: str, methods: Sequence[str]) -> IndexRow:
+    """Return a subject's row; the quality is the verdict on its first method.
+
+    Parameters
+    ----------
+    record : UnitRecord
+        Without methods for a subject that has no results.
+    state : str
+        Of the newest run that reached it.
+    message : str
+    methods : sequence of str
+        Columns of the index.
+    """
+    verdicts = verdicts_of(record)
+    volumes = record.outliers
+    motion = None
+    if volumes is not None and volumes["framewise_displacement"].notna().any():
+        motion = float(volumes["framewise_displacement"].mean())
+    return IndexRow(
+        unit=record.unit,
+        link=quote(f"{record.unit}.html") if record.methods else None,
+        state=state,
+        message=message,
+        quality=verdicts[0].word if verdicts else UNKNOWN,
+        sentence=verdicts[0].sentence if verdicts else "",
+        kept=None if volumes is None else int(volumes["kept"].sum()),
+        acquired=None if volumes is None else len(volumes),
+        motion=motion,
+        directions=tuple(_directions(record, method) for method in methods),
+    )
+
+
+def render_index(
+    rows: Sequence[IndexRow], methods: Sequence[str], pages: Sequence[tuple[str, str]]
+) -> str:
+    """Return the page that lists all subjects.
+
+    Parameters
+    ----------
+    rows : sequence of IndexRow
+    methods : sequence of str
+        As in `index_row`.
+    pages : sequence of (str, str)
+        File name and words of the other pages.
+    """
+    states = sorted({row.state for row in rows})
+    qualities = [word for word in (*WORDS, UNKNOWN) if any(row.quality == word for row in rows)]
+    counts = [f"{sum(row.quality == word for row in rows)} {word}" for word in qualities]
+    return html.render(
+        "index.html.jinja",
+        {
+            "unit": "all subjects",
+            "kind": "Cohort",
+            "title": "All subjects",
+            "simulated": False,
+            "rows": rows,
+            "states": states,
+            "qualities": qualities,
+            "pages": pages,
+            "methods": [wording.method_name(method) for method in methods],
+            "counted": f"{wording.count(len(rows), 'subject')}: {wording.listed(counts)}.",
+        },
+    )
+
+
+def render_compare(record: UnitRecord, subjects: Mapping[str, UnitRecord]) -> str:
+    """Return the page that shows the methods side by side.
+
+    Parameters
+    ----------
+    record : UnitRecord
+        Whose graphs are drawn: the group's, or one subject's.
+    subjects : mapping of str to UnitRecord
+        Whose agreement is counted, by unit.
+    """
+    page = html.shared_parts(record)
+    page["kind"], page["title"] = "Comparison of methods", "Method beside method"
+    page["of"] = "the group" if record.unit == "group" else record.unit
+    page["pairs"] = pair_rows(record)
+    page["agreement"] = summary.agreement_sentences(record)
+    labels = {name: wording.method_label(name, m.sidecar) for name, m in record.methods.items()}
+    page["couples"] = [(labels[a], labels[b]) for a, b in combinations(labels, 2)]
+    page["subject_rows"] = [
+        (unit, quote(f"{unit}.html"), _agreements(subject, tuple(labels)))
+        for unit, subject in subjects.items()
+    ]
+    return html.render("compare.html.jinja", page)
+
+
+def pair_rows(record: UnitRecord) -> list[PairRow]:
+    """Return one row per pair; where methods contradict each other first, then where they agree."""
+    decided: dict[tuple[str, str], list[str]] = {}
+    for method in record.methods.values():
+        edges = tables.with_names(method.edges)
+        for edge in edges.to_dict("records"):
+            decided.setdefault((edge["x"], edge["y"]), []).append(str(edge["decision"]))
+    rows = [
+        PairRow(x, y, tuple(_words(x, y, decision) for decision in found), _outcome(found))
+        for (x, y), found in decided.items()
+        if len(found) == len(record.methods)
+    ]
+    order = ("opposite directions", "same direction", "one direction", "no direction")
+    return sorted(rows, key=lambda row: order.index(row.outcome))
+
+
+def _outcome(decisions: Sequence[str]) -> str:
+    directed = [decision for decision in decisions if "->" in decision]
+    if len(set(directed)) > 1:
+        return "opposite directions"
+    if len(directed) > 1:
+        return "same direction"
+    return "one direction" if directed else "no direction"
+
+
+def _words(x: str, y: str, decision: str) -> str:
+    return {"x->y": f"{x} → {y}", "y->x": f"{y} → {x}"}.get(decision, decision)
+
+
+def _directions(record: UnitRecord, method: str) -> int | None:
+    if method not in record.methods:
+        return None
+    return int((tables.with_names(record.methods[method].edges)["cause"] != "").sum())
+
+
+def _agreements(record: UnitRecord, names: Sequence[str]) -> list[tuple[int, int] | None]:
+    return [
+        tables.same_direction(record.methods[a], record.methods[b])
+        if a in record.methods and b in record.methods
+        else None
+        for a, b in combinations(names, 2)
+    ]

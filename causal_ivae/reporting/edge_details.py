@@ -1,0 +1,51 @@
+"""Everything known about one pair, as the line that is shown where an arrow is pointed at."""
+
+from collections import Counter
+
+import numpy as np
+
+from causal_ivae.derivatives import MethodRecord
+from causal_ivae.reporting import tables, wording
+
+_FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
+
+
+def edge_details(method: MethodRecord) -> list[str]:
+    """Return one line per row of the edge table, in its order.
+
+    Each holds decision, score, p, q and confidence; where they were written the medians over
+    restarts of the four tests' p-values and the restarts' votes; and the path through the prior.
+    """
+    tests = {(pair.x, pair.y): pair for pair in tables.pair_tests(method)}
+    judged = tables.verdicts(method)
+    lines = []
+    for edge in tables.with_names(method.edges).to_dict("records"):
+        x, y, directed = edge["x"], edge["y"], edge["cause"] != ""
+        head = f"{edge['cause']} → {edge['effect']}" if directed else f"{x}, {y}"
+        turned = directed and edge["cause"] == y
+        first, second, score = (y, x, -edge["score"]) if turned else (x, y, edge["score"])
+        parts = [
+            f"{head}: {'directed' if directed else edge['decision']}",
+            f"score {wording.signed(score)} (positive favours {first} → {second})",
+            wording.p_phrase(edge["p_value"]),
+            wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
+            f"confidence {wording.percent(edge['confidence'])}",
+        ]
+        pair = tests.get((x, y))
+        if pair is not None and pair.restarts:
+            p_values = np.array([row.p_values for row in pair.restarts])
+            if np.isfinite(p_values).any(axis=0).all():
+                medians = np.nanmedian(p_values, axis=0)
+                four = (
+                    f"{name} {wording.p_text(p)}" for name, p in zip(_FOUR, medians, strict=True)
+                )
+                parts.append(f"four tests, median p: {', '.join(four)}")
+            votes = Counter(row.vote for row in pair.restarts if row.vote).most_common()
+            parts.append(f"votes: {', '.join(f'{n} {vote}' for vote, n in votes)}")
+        verdict, path = judged.get((edge["cause"], edge["effect"]), ("", ""))
+        if verdict:
+            parts.append(
+                f"prior: {verdict}" + (f" by {path.replace(' > ', ' → ')}" if path else "")
+            )
+        lines.append("; ".join(parts) + ".")
+    return lines

@@ -1,0 +1,102 @@
+"""A graph as files that other programs read: GraphML, DOT, node-link JSON, a table, a picture."""
+
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import networkx as nx
+import pandas as pd
+
+from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.reporting.graph_figure import draw_graph
+from causal_ivae.reporting.svg import figure_style, png_and_svg
+from causal_ivae.reporting.tables import region_names, verdicts, with_names
+
+_NUMBERS = ("score", "p_value", "q_value", "confidence")
+
+
+def unit_files(record: UnitRecord) -> dict[tuple[str, str], bytes]:
+    """Return the files of every method's graph, by (method, suffix such as ``graph.dot``)."""
+    names = region_names(record)
+    files: dict[tuple[str, str], bytes] = {}
+    for name, method in record.methods.items():
+        kinds = graph_files(graph_of(names, method))
+        judged = {edge: verdict for edge, (verdict, _) in verdicts(method).items()}
+        with figure_style(f"graph-{name}"):
+            figure, _ = draw_graph(names, with_names(method.edges), judged)
+            kinds["png"], svg = png_and_svg(figure)
+        kinds["svg"] = svg.encode()
+        files |= {(name, f"graph.{kind}"): content for kind, content in kinds.items()}
+    return files
+
+
+def graph_of(names: Sequence[str], method: MethodRecord) -> "nx.DiGraph[str]":
+    """Return the decided edges of one method, from cause to effect.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Regions, those without an edge too.
+    method : MethodRecord
+
+    Returns
+    -------
+    networkx.DiGraph
+        Edges with those of ``score`` (positive: favours this direction), ``p_value``, ``q_value``
+        and ``confidence`` that are known, and ``prior`` (verdict) and ``prior_path`` where the
+        prior speaks of the edge.
+    """
+    graph: nx.DiGraph[str] = nx.DiGraph(method=str(method.sidecar.get("Method", "")))
+    graph.add_nodes_from(names)
+    judged = verdicts(method)
+    edges = with_names(method.edges)
+    for edge in edges[edges["cause"] != ""].to_dict("records"):
+        about: dict[str, Any] = {
+            name: float(edge[name]) for name in _NUMBERS if pd.notna(edge[name])
+        }
+        if "score" in about and edge["cause"] == edge["y"]:
+            about["score"] = -about["score"]
+        verdict, path = judged.get((edge["cause"], edge["effect"]), ("", ""))
+        if verdict:
+            about |= {"prior": verdict, "prior_path": path}
+        graph.add_edge(edge["cause"], edge["effect"], **about)
+    return graph
+
+
+def graph_files(graph: "nx.DiGraph[str]") -> dict[str, bytes]:
+    """Return the content of one file per format, by suffix: graphml, dot, json, tsv.
+
+    Notes
+    -----
+    The JSON is networkx's node-link form with the key ``edges``; the table has one row per edge,
+    ``source`` and ``target`` first, so regions without an edge are not in it.
+    """
+    graphml = io.BytesIO()
+    nx.write_graphml(graph, graphml)
+    linked = nx.node_link_data(graph, edges="edges")
+    frame = nx.to_pandas_edgelist(graph)
+    if not len(frame):
+        frame = pd.DataFrame(columns=["source", "target", *_NUMBERS])
+    table = frame.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    return {
+        "graphml": graphml.getvalue(),
+        "dot": _dot(graph).encode(),
+        "json": (json.dumps(linked, indent=2, ensure_ascii=False) + "\n").encode(),
+        "tsv": table.encode(),
+    }
+
+
+def _dot(graph: "nx.DiGraph[str]") -> str:
+    # networkx leaves the quoting of names to the caller, and this is all there is to it.
+    lines = ["digraph {"]
+    lines += [f"  {_quoted(node)};" for node in graph]
+    for cause, effect, about in graph.edges(data=True):
+        listed = ", ".join(f"{key}={_quoted(value)}" for key, value in about.items())
+        lines.append(f"  {_quoted(cause)} -> {_quoted(effect)} [{listed}];")
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(value: Any) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

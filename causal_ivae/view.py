@@ -1,0 +1,76 @@
+"""Show the pages of an output folder in a browser: on this machine only, and read only."""
+
+import webbrowser
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from causal_ivae.errors import InputError, SettingsError
+
+LOOPBACK = "127.0.0.1"
+
+
+class _Pages(SimpleHTTPRequestHandler):
+    """Answers GET and HEAD, which is all that its base class knows, and lists no folder."""
+
+    def send_head(self) -> Any:
+        """Refuse what did not ask for this machine by its own name."""
+        # Else a page from elsewhere could have its own name resolved to this machine and read all.
+        host = self.headers.get("Host", "").rpartition(":")[0]
+        if host not in (LOOPBACK, "localhost"):
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return None
+        return super().send_head()
+
+    def list_directory(self, path: Any) -> None:  # noqa: ARG002 - the base class gives it
+        """Refuse a folder without an index."""
+        self.send_error(HTTPStatus.NOT_FOUND)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing about single requests."""
+
+
+def open_server(output: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Return a server of an output folder that listens on loopback only.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        Folder with an ``index.html``, as a run leaves it.
+    port : int, default 0
+        0 takes any that is free.
+
+    Raises
+    ------
+    InputError
+        If the folder has no index.
+    SettingsError
+        If the port cannot be had.
+    """
+    if not (output / "index.html").is_file():
+        raise InputError(
+            f"'{output}' has no index.html: run 'causal-ivae run INPUT {output} participant "
+            "--reports-only' to write it from the results there."
+        )
+    try:
+        return ThreadingHTTPServer((LOOPBACK, port), partial(_Pages, directory=str(output)))
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"Port {port} cannot be used ({error}); leave --port out to take a free one."
+        ) from error
+
+
+def view(output: Path, *, port: int = 0, browser: bool = True, say: Callable[[str], None]) -> None:
+    """Serve an output folder until interrupted, and open its index in a browser."""
+    with open_server(output, port) as server:
+        address = f"http://{LOOPBACK}:{server.server_port}/"
+        say(f"{output} is at {address} until you press Ctrl-C.")
+        if browser:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("Closed.")

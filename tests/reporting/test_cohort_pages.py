@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import pytest
+from fake_records import HOSTILE, SIX, diagnostics, group_record, subject_record
+from page_parser import Page
+
+from causal_ivae.derivatives import UnitRecord
+from causal_ivae.reporting.cohort_pages import index_row, pair_rows, render_compare, render_index
+from causal_ivae.reporting.html import render_subject
+from causal_ivae.reporting.verdict import verdicts_of
+
+METHODS = ("ivae", "tcl")
+
+
+def judged(*verdicts):
+    """Return a record of iVAE whose fits have these verdicts in turn."""
+    record = subject_record(methods=("ivae",), n_volumes=1800)
+    table = diagnostics(SIX)
+    table["verdict"] = [verdicts[i % len(verdicts)] for i in range(len(table))]
+    method = replace(record.methods["ivae"], diagnostics=table)
+    return replace(record, methods={"ivae": method})
+
+
+def the_verdict(record):
+    (verdict,) = verdicts_of(record)
+    return verdict
+
+
+def test_verdict_follows_the_fits():
+    good = the_verdict(judged("usable"))
+    assert (good.word, good.reasons) == ("usable", ())
+    assert good.sentence.startswith("iVAE: usable.")
+    shaky = the_verdict(judged("usable", "doubtful"))
+    assert shaky.word == "doubtful"
+    assert "7 of 15 pairs failed a check" in shaky.sentence
+    lost = the_verdict(judged("not identifiable"))
+    assert lost.word == "not usable"
+    assert "cannot tell the disturbances of 15 of 15 pairs apart" in lost.sentence
+
+
+def test_motion_censoring_coverage_and_divergence_make_a_subject_doubtful():
+    record = judged("usable")
+    moved = record.outliers.assign(framewise_displacement=0.7)
+    assert "0.70 mm" in the_verdict(replace(record, outliers=moved)).sentence
+    censored = record.outliers.assign(kept=[i % 2 for i in range(len(record.outliers))])
+    assert "50% of the volumes" in the_verdict(replace(record, outliers=censored)).sentence
+    cut = {**record.sidecar, "Coverage": {"CA1": 0.3, "SUB": 1.0}}
+    verdict = the_verdict(replace(record, sidecar=cut))
+    assert verdict.word == "doubtful"
+    assert "less than 80% of CA1" in verdict.sentence
+    method = record.methods["ivae"]
+    lost = replace(method, restarts=method.restarts.assign(diverged=1))
+    assert "diverged" in the_verdict(replace(record, methods={"ivae": lost})).sentence
+
+
+def test_restarts_that_disagree_and_dependence_left_are_noted_without_deciding():
+    record = judged("usable")
+    method = record.methods["ivae"]
+    table = method.diagnostics.assign(agreement=0.3, dependence_p=0.001)
+    verdict = the_verdict(replace(record, methods={"ivae": replace(method, diagnostics=table)}))
+    assert verdict.word == "usable"
+    assert "0.30" in verdict.sentence
+    assert "15 of 15 fits leave dependence" in verdict.sentence
+
+
+def test_a_subjects_page_begins_with_the_verdict():
+    html = render_subject(judged("not identifiable"))
+    assert html.index("iVAE: not usable because") < html.index("iVAE tested 15 pairs")
+
+
+def test_the_index_has_a_row_for_every_subject_and_escapes_names():
+    empty = UnitRecord(f"sub-{HOSTILE}", None, None, {}, {})
+    rows = [
+        index_row(subject_record(), "done", "", METHODS),
+        index_row(empty, "failed", "NaN in 'x'", METHODS),
+    ]
+    assert rows[1].link is None
+    assert rows[1].quality == "not known"
+    html = render_index(rows, METHODS, [("group.html", "Group")])
+    page = Page(html)
+    kept = [attrs for tag, attrs in page.tags if tag == "tr" and "data-unit" in attrs]
+    assert [row["data-state"] for row in kept] == ["done", "failed"]
+    assert kept[1]["data-unit"] == f"sub-{HOSTILE}"
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    assert {"sub-01.html", "group.html"} <= set(links)
+
+
+def test_compare_sets_methods_beside_each_other_pair_by_pair():
+    record = group_record(SIX, METHODS)
+    rows = pair_rows(record)
+    assert len(rows) == 15
+    outcomes = [row.outcome for row in rows]
+    order = ["opposite directions", "same direction", "one direction", "no direction"]
+    assert outcomes == sorted(outcomes, key=order.index)
+    for row in rows:
+        directed = [words for words in row.decisions if "→" in words]
+        if row.outcome == "opposite directions":
+            assert len(set(directed)) == 2
+        if row.outcome == "same direction":
+            assert len(directed) == 2
+            assert len(set(directed)) == 1
+    html = render_compare(record, {"sub-01": subject_record()})
+    page = Page(html)
+    figures = [attrs["id"] for tag, attrs in page.tags if tag == "svg"]
+    assert {"fig-graph-0", "fig-graph-1"} <= set(figures)
+    assert "Share by chance" in html
+    assert 'href="sub-01.html"' in html
+
+
+@pytest.mark.parametrize("name", ["ivae", "tcl"])
+def test_every_arrow_has_a_row_that_tells_all_about_it(name):
+    record = subject_record(methods=(name,))
+    html = render_subject(record)
+    page = Page(html)
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    rows = [attrs for tag, attrs in page.tags if tag == "tr" and "data-edge" in attrs]
+    edges = record.methods[name].edges
+    assert len(rows) == len(edges)
+    for row in rows:
+        edge = edges.iloc[int(row["data-edge"].rpartition("-")[2])]
+        assert edge["x"] in row["data-detail"]
+        assert (f"{row['data-edge']}-head" in ids) == (edge["cause"] != "")
+        assert "votes: " in row["data-detail"]
+        if edge["cause"]:
+            assert (
+                f"score +{abs(edge['score']):.2f} (positive favours {edge['cause']} →"
+                in (row["data-detail"])
+            )
+        assert "four tests, median p" in row["data-detail"]
+        assert float(row["data-confidence"]) == pytest.approx(edge["confidence"])

@@ -1,0 +1,62 @@
+import io
+import json
+
+import networkx as nx
+import pandas as pd
+import pydot
+import pytest
+from fake_records import SIX, method_record
+
+from causal_ivae.reporting.graph_files import graph_files, graph_of
+
+ODD = ("<b>&", 'say "A" now', "höhe:1", "17", "a, b", "x" * 200)
+
+
+def read_back(files, names):
+    dot = nx.nx_pydot.from_pydot(pydot.graph_from_dot_data(files["dot"].decode())[0])
+    plain = {node: (node[1:-1] if node[0] == '"' else node).replace('\\"', '"') for node in dot}
+    edges = pd.read_csv(io.BytesIO(files["tsv"]), sep="\t", dtype={"source": str, "target": str})
+    listed = nx.from_pandas_edgelist(edges, edge_attr=True, create_using=nx.DiGraph)
+    listed.add_nodes_from(names)
+    return {
+        "graphml": nx.read_graphml(io.BytesIO(files["graphml"])),
+        "dot": nx.DiGraph(nx.relabel_nodes(dot, plain)),
+        "json": nx.node_link_graph(json.loads(files["json"]), edges="edges"),
+        "tsv": listed,
+    }
+
+
+# pydot itself calls pyparsing by its old names.
+@pytest.mark.filterwarnings("ignore:.*deprecated - use")
+@pytest.mark.parametrize("names", [SIX, ODD])
+def test_every_file_is_the_same_graph_once_networkx_has_read_it(names):
+    method = method_record(names)
+    graph = graph_of(names, method)
+    decided = method.edges[method.edges["cause"] != ""]
+    assert set(graph.edges) == set(zip(decided["cause"], decided["effect"], strict=True))
+    assert graph.number_of_edges() > 2
+    for kind, read in read_back(graph_files(graph), names).items():
+        assert set(read) == set(names), kind
+        assert set(read.edges) == set(graph.edges), kind
+        for cause, effect, about in graph.edges(data=True):
+            confidence = str(read[cause][effect]["confidence"]).strip('"')
+            assert float(confidence) == pytest.approx(about["confidence"]), kind
+
+
+def test_a_score_is_positive_where_it_favours_its_edge_and_the_prior_is_with_it():
+    method = method_record(SIX)
+    graph = graph_of(SIX, method)
+    turned = method.edges[method.edges["decision"] == "y->x"].iloc[0]
+    assert turned["score"] < 0
+    assert graph[turned["y"]][turned["x"]]["score"] == pytest.approx(-turned["score"])
+    judged = method.prior_check.iloc[1]
+    about = graph[judged["cause"]][judged["effect"]]
+    assert (about["prior"], about["prior_path"]) == (judged["verdict"], judged["path"])
+
+
+def test_a_graph_without_edges_keeps_its_regions():
+    graph = graph_of(SIX, method_record(SIX, decided=False, prior=False))
+    graph.remove_edges_from(list(graph.edges))
+    files = graph_files(graph)
+    assert set(nx.read_graphml(io.BytesIO(files["graphml"]))) == set(SIX)
+    assert files["tsv"].startswith(b"source\ttarget\t")

@@ -1,0 +1,54 @@
+import networkx as nx
+import pandas as pd
+import pytest
+from fake_records import HOSTILE, method_record
+from page_parser import Page
+
+from causal_ivae.discovery.graph import CausalGraph
+
+NAMES = ("CA1", HOSTILE, "SUB", "ERC")
+
+
+@pytest.fixture
+def result():
+    record = method_record(NAMES, prior=False)
+    return CausalGraph(
+        "ivae", NAMES, record.edges, record.tests, record.restarts, record.training,
+        record.diagnostics, {}, 1.0,
+    )  # fmt: skip
+
+
+def test_plot_draws_an_arrow_for_every_decided_edge(result):
+    figure = result.plot()
+    heads = [p for p in figure.axes[0].patches if str(p.get_gid()).endswith("-head")]
+    assert len(heads) == (result.edges["cause"] != "").sum() > 0
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    assert {"CA1", "SUB", "ERC"} <= texts
+
+
+def test_frame_is_the_edges_by_pair_and_no_view_of_them(result):
+    frame = result.to_frame()
+    assert isinstance(frame, pd.DataFrame)
+    row = result.edges.iloc[0]
+    assert frame.loc[(row["x"], row["y"]), "score"] == row["score"]
+    frame["score"] = 0.0
+    assert (result.edges["score"] != 0).any()
+
+
+def test_networkx_graph_has_the_undecided_pairs_on_request(result):
+    decided = result.to_networkx()
+    assert isinstance(decided, nx.DiGraph)
+    assert set(decided.nodes) == set(NAMES)
+    assert set(decided.edges) == set(result.graph.edges)
+    both = result.to_networkx(undecided=True)
+    n_open = (result.edges["decision"] == "undecided").sum()
+    assert n_open > 0
+    assert both.number_of_edges() == decided.number_of_edges() + 2 * n_open
+
+
+def test_a_notebook_shows_drawing_and_table_and_escapes_names(result):
+    html = result._repr_html_()
+    page = Page(html)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert [tag for tag, _ in page.tags].count("tr") == 1 + len(result.edges)
+    assert "svg" in {tag for tag, _ in page.tags}

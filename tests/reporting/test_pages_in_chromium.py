@@ -1,0 +1,185 @@
+"""The pages in a real browser without a network.  `make test-browser` runs them."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
+
+from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
+from causal_ivae.reporting.html import render_group, render_subject
+
+pytestmark = pytest.mark.browser
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+METHODS = ("structural", "ivae", "tcl")
+ODD = (HOSTILE, "\"quoted\" & 'single'", "höhe 海馬", "x" * 200, "CA1", "SUB")
+
+
+def cohort(n=12):
+    record = subject_record()
+    rows = [
+        index_row(subject_record() if i % 3 else record, "done", "", METHODS) for i in range(n - 2)
+    ]
+    rows = [
+        replace(row, unit=f"sub-{i:02d}", link=f"sub-{i:02d}.html") for i, row in enumerate(rows)
+    ]
+    rows.append(replace(rows[0], unit=f"sub-{HOSTILE}", link=None, state="failed", message="NaN"))
+    rows.append(replace(rows[0], unit="sub-" + "y" * 200, quality="usable"))
+    return render_index(rows, METHODS, [("compare.html", "Methods compared")])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    names = names_of(20)
+    record = subject_record(names, METHODS)
+    pages = {
+        "sub-01": render_subject(record),
+        "odd": render_subject(subject_record(ODD, METHODS, simulated=True)),
+        "group": render_group(group_record(SIX), statuses()),
+        "compare": render_compare(group_record(SIX, METHODS), {"sub-01": record}),
+        "index": cohort(),
+    }
+    for name, page in pages.items():
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.fail("needs Debian's package 'chromium' (or another that installs 'chromium')")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, folder):
+    """Open a page by name; any message on the console or request but its own fails the test."""
+    problems = []
+    contexts = []
+
+    def open_page(name, width=1280, **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            offline=True,
+            reduced_motion="reduce",
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto((folder / f"{name}.html").as_uri())
+        return page
+
+    requests = []
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+    assert all(url.startswith(("file:", "data:")) for url in requests)
+    assert len([url for url in requests if url.startswith("file:")]) == len(contexts)
+
+
+PAGES = ("sub-01", "odd", "group", "compare", "index")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_and_no_wider_than_the_window(opened, name, width):
+    page = opened(name, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shots = os.environ.get("SCREENSHOTS")
+    if shots:
+        Path(shots).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(shots) / f"{name}-{width}.png"), full_page=True)
+
+
+def test_odd_names_are_text(opened):
+    page = opened("odd")
+    assert page.locator("script").count() == 1
+    body = page.inner_text("body")
+    assert HOSTILE in body
+    assert "x" * 200 in body
+    assert "höhe 海馬" in body
+    assert HOSTILE in opened("index").inner_text("body")
+
+
+def test_the_index_sorts_by_a_column_and_turns_round(opened):
+    page = opened("index")
+    units = "Array.from(document.querySelectorAll('#index tbody th'), (e) => e.textContent)"
+    before = page.evaluate(units)
+    page.locator("#index th button", has_text="Subject").press("Enter")
+    ascending = page.evaluate(units)
+    page.locator("#index th button", has_text="Subject").click()
+    assert page.evaluate(units) == ascending[::-1]
+    assert sorted(before) == sorted(ascending)
+
+
+def test_the_index_filters_by_state_quality_and_name(opened):
+    page = opened("index")
+    shown = page.locator("#index tbody tr:visible")
+    assert shown.count() == 12
+    page.get_by_label("State").select_option("failed")
+    assert shown.count() == 1
+    page.get_by_label("State").select_option("")
+    page.get_by_label("Quality").select_option("usable")
+    assert 0 < shown.count() < 12
+    page.get_by_label("Quality").select_option("")
+    page.get_by_label("Name contains").fill("SUB-03")
+    assert shown.count() == 1
+    assert page.locator("[data-filters] output").inner_text() == "1 of 12 shown"
+
+
+def test_the_slider_hides_unsure_edges_in_drawing_and_table(opened):
+    page = opened("odd")
+    rows = page.locator("tr[data-edge]")
+    sure = rows.evaluate_all("rows => rows.filter(r => Number(r.dataset.confidence) >= .9).length")
+    assert 0 < sure < rows.count()
+    page.locator(".slider input").fill("90")
+    assert page.locator("tr[data-edge]:visible").count() == sure
+    hidden = rows.evaluate_all(
+        "rows => rows.filter(r => r.hidden).map(r => document.getElementById(r.dataset.edge))"
+        ".filter(Boolean).every(part => part.style.display === 'none')"
+    )
+    assert hidden
+    page.locator(".slider input").fill("0")
+    assert page.locator("tr[data-edge]:visible").count() == rows.count()
+
+
+def test_an_edge_tells_all_to_the_keyboard_and_the_pointer(opened):
+    page = opened("odd")
+    panel = page.locator("#edge-detail")
+    assert panel.is_hidden()
+    page.locator("tr[data-edge] button").first.focus()
+    text = panel.inner_text()
+    for word in ("score", "p ", "q ", "confidence", "four tests", "votes", "prior"):
+        assert word in text
+    page.keyboard.press("Escape")
+    assert panel.is_hidden()
+    edge = page.locator("tr[data-edge]").first.get_attribute("data-edge")
+    page.locator(f"#{edge}-head").hover(force=True)
+    assert panel.inner_text() == text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_violation(opened, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = opened(name, color_scheme=scheme, bypass_csp=True)
+    found = axe.run(page).response["violations"]
+    serious = [
+        (v["id"], v["impact"], v["nodes"][0]["html"][:200])
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
