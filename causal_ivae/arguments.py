@@ -115,6 +115,19 @@ def _add_run(commands: Any) -> None:
     where = run.add_argument_group("where and when")
     where.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
     _add_nprocs(where)
+    where.add_argument(
+        "--mem",
+        type=_positive,
+        metavar="GIB",
+        help="memory of each worker process; a subject that takes more fails, and no more workers "
+        "are started than the machine's memory holds",
+    )
+    where.add_argument(
+        "--time-limit",
+        type=_positive,
+        metavar="MINUTES",
+        help="a subject fails whose loading or estimating takes longer",
+    )
     where.add_argument("--scheduler", metavar="ADDRESS", help="a running dask scheduler")
     where.add_argument(
         "--overwrite",
@@ -341,6 +354,16 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
     return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return number
 
 
 def _count(text: str) -> int:

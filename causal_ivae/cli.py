@@ -121,6 +121,8 @@ def _request(options: argparse.Namespace, command: str) -> "Request":
         device=options.device,
         overwrite=options.overwrite,
         nprocs=options.nprocs,
+        memory=None if options.mem is None else round(options.mem * 2**30),
+        time_limit=None if options.time_limit is None else 60 * options.time_limit,
         scheduler=options.scheduler,
         stop_on_first_crash=options.stop_on_first_crash,
         command=command,
@@ -175,6 +177,8 @@ def _segments(text: str) -> dict[str, Any]:
 
 
 def _print_plan(planned: "Plan") -> None:
+    from causal_ivae.batch.preview import preview
+
     request = planned.request
     pipeline = request.pipeline
     print(f"Output    {request.output}")
@@ -184,10 +188,13 @@ def _print_plan(planned: "Plan") -> None:
     if pipeline.regions is not None:
         n = len(pipeline.regions)
         print(f"Pairs     {n * (n - 1) // 2} of {n} regions")
-    print(f"Subjects  {len(planned.subjects)}")
+    said = preview(planned)
+    current = sum(what == "up to date" for what in said.values())
+    print(f"Subjects  {len(planned.subjects)}, of them {current} up to date")
     for subject in planned.subjects:
+        unit = f"sub-{subject.label}"
         runs = ", ".join(run.name for run in subject.runs)
-        print(f"  sub-{subject.label}: {runs}")
+        print(f"  {unit} ({runs}): {' '.join(said[unit].split())}")
 
 
 def _print_result(result: "BatchResult", planned: "Plan", *, loud: bool) -> None:

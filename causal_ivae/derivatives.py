@@ -21,11 +21,14 @@ so a file that exists under its final name is whole.
     sub-XX/figures/sub-XX_<entities>_meas-<method>_graph.graphml, .dot, .json, .tsv, .svg, .png
     sub-XX.html, group.html
     group/group_meas-<method>_edges.tsv, .json, _relmat.dense.tsv, ...
-    logs/<uuid>/status.tsv
+    group/group_subjects.tsv        which subjects are in it, and why the others are not
+    logs/<uuid>/status.tsv, run.json, run.log, pipeline.yaml
+    .causal-ivae.lock               empty; says to other programs who writes what
 """
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +38,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from causal_ivae.errors import InputError
+
+LOCK_NAME = ".causal-ivae.lock"
 
 RELMAT_DESCRIPTION = (
     "Signed direction score of every ordered pair of regions. Row = cause, column = effect: a "
@@ -50,6 +57,11 @@ _TEXT_COLUMNS = (
     "reasons", "run", "segment", "name", "unit", "mechanism",
 )  # fmt: skip
 
+_UNIT = re.compile(r"group|sub-[A-Za-z0-9]+")
+_ENTITY_KEY = re.compile(r"[A-Za-z]+")
+_ENTITY_LABEL = re.compile(r"[A-Za-z0-9+]+(-[A-Za-z0-9+]+)*")
+_PARTIAL = ".partial"
+
 
 @dataclass(frozen=True)
 class UnitPaths:
@@ -63,11 +75,30 @@ class UnitPaths:
         ``"sub-<label>"`` or ``"group"``.
     entities : tuple of (str, str)
         BIDS entities after the subject, such as ``(("task", "rest"), ("atlas", "aal2"))``.
+
+    Raises
+    ------
+    InputError
+        If a part is not made of letters and digits: labels come from files, and must not lead a
+        path elsewhere.
     """
 
     root: Path
     unit: str
     entities: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _UNIT.fullmatch(self.unit):
+            raise InputError(
+                f"'{self.unit}' cannot be the name of an output: 'sub-' and letters or digits are "
+                "needed."
+            )
+        for key, label in self.entities:
+            if not (_ENTITY_KEY.fullmatch(key) and _ENTITY_LABEL.fullmatch(label)):
+                raise InputError(
+                    f"'{key}-{label}' cannot be part of the name of an output of '{self.unit}': "
+                    "use letters and digits."
+                )
 
     @property
     def folder(self) -> Path:
@@ -95,6 +126,21 @@ class UnitPaths:
             parts.append(f"meas-{method}")
         return self.folder / ("_".join(parts) + f"_{suffix}")
 
+    def remove_partial_files(self) -> None:
+        """Remove what a program that was killed left half written, under temporary names."""
+        for folder, name in (
+            (self.folder, ""), (self.crash_folder, ""), (self.root, self.report.name),
+        ):  # fmt: skip
+            for leftover in folder.glob(f".{name}*{_PARTIAL}"):
+                leftover.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a log, in one piece; the only file that is not written anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(f"{line}\n")
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text so that the file is either whole or not there under its name."""
@@ -104,9 +150,7 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it is either whole or not there under its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".partial"
-    )
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)

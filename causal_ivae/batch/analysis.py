@@ -16,7 +16,7 @@ from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 from causal_ivae.provenance import digest_of, package_version, shown, versions
 
 Overwrite = Literal["never", "stale", "always"]
-State = Literal["done", "up to date", "failed", "not run"]
+State = Literal["done", "up to date", "failed", "running", "not run"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,10 @@ class Analysis:
         "auto", "cpu" or "cuda".
     overwrite : {"never", "stale", "always"}
     command : str
+    memory : int or None
+        Of one worker process, bytes; None for its share of the machine's.
+    sharing : int
+        Worker processes on one machine.
     """
 
     source: Path
@@ -49,6 +53,8 @@ class Analysis:
     device: str = "auto"
     overwrite: Overwrite = "stale"
     command: str = ""
+    memory: int | None = None
+    sharing: int = 1
 
     @property
     def load_hash(self) -> str:
@@ -96,7 +102,8 @@ class Outcome:
     ----------
     unit : str
         ``"sub-<label>"`` or ``"group"``.
-    state : {"done", "up to date", "failed", "not run"}
+    state : {"done", "up to date", "failed", "running", "not run"}
+        "running" only in the status of a run that goes on, or was killed.
     seconds : float
         Wall time, s.
     peak_mib : float

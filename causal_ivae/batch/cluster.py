@@ -6,15 +6,18 @@ result is fetched before its worker gets the next.
 """
 
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from causal_ivae.batch.machine import cores, processes_for
+from causal_ivae.batch.watch import Beat, Limits, watched
 from causal_ivae.errors import SettingsError
+
+__all__ = ["Lost", "OnStage", "Pool", "Stage", "cores", "open_pool"]
 
 Stage = Callable[[str, float], None]
 """Tells how far a piece of work is: the stage in words, and the share of it that is done."""
@@ -24,19 +27,36 @@ OnStage = Callable[[str, str, float], None]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_TOPIC = "causal-ivae-stage"
+_STAGES, _BEATS = "causal-ivae-stage", "causal-ivae-beat"
 # dask makes workers return every freed 64 KiB to the system at once; with the temporary arrays of
 # training that is millions of page faults, and most of the time goes to the kernel.
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**28)}
 _POLL_SECONDS = 1.0
 _STAGE_SECONDS = 0.5
+# A finished result that cannot be fetched within this has died with its worker, s.
+_FETCH_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A piece of work that gave no result: its worker died, or the work itself raised."""
+    """A piece of work that gave no result: its worker died, or the work itself raised.
+
+    Attributes
+    ----------
+    message : str
+        Why, and what to do, in one line.
+    seconds : float
+        From its start to its end.
+    peak_mib : float
+        Peak memory of its process, as last heard of, MiB; 0 where it had said nothing.
+    where : str
+        What it was doing: the stack of Python, where it is known.
+    """
 
     message: str
+    seconds: float = field(default=0.0, compare=False)
+    peak_mib: float = field(default=0.0, compare=False)
+    where: str = field(default="", compare=False)
 
 
 class Pool(Protocol):
@@ -49,13 +69,6 @@ class Pool(Protocol):
         ...
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
 def open_pool(
     n_pieces: int,
@@ -63,33 +76,42 @@ def open_pool(
     nprocs: int | None,
     scheduler: str | None,
     on_stage: OnStage,
+    on_start: Callable[[str], None] = lambda _: None,
     threads: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[Pool]:
     """Give a pool whose workers start with the first piece of work, and leave nothing behind.
 
     Parameters
     ----------
     n_pieces : int
-        Pieces of work expected.  A single one runs in this process: there is no other to protect.
+        Pieces of work expected.  A single one without limits runs in this process: there is no
+        other to protect.
     nprocs : int or None
-        Worker processes; None for one per piece up to the number of cores.
+        Worker processes; None for one per piece up to the number of cores, and to what the memory
+        of the machine holds where `limits` has one.
     scheduler : str or None
         Address of a running dask scheduler, such as ``"tcp://node1:8786"``.
     on_stage : callable
         Called in this process with name, stage and share done, at most twice a second per piece.
+    on_start : callable, optional
+        Called with the name of a piece when it is given to a worker.
     threads : int, optional
         Of each worker process on this machine; default an equal share of the cores.
+    limits : Limits, optional
+        Of each piece; one that goes beyond them is `Lost`, and says why.
 
     Raises
     ------
     SettingsError
         If the scheduler does not answer, or has no workers within a minute.
     """
-    if scheduler is None and n_pieces == 1:
-        yield _InProcess(on_stage)
+    if scheduler is None and n_pieces == 1 and limits.none:
+        yield _InProcess(on_stage, on_start)
         return
+    processes = 0 if scheduler else processes_for(n_pieces, nprocs, limits.memory)
     with ExitStack() as stack:
-        yield _Cluster(stack, n_pieces, nprocs, scheduler, on_stage, threads or 0)
+        yield _Cluster(stack, processes, scheduler, on_stage, on_start, threads or 0, limits)
 
 
 @contextmanager
@@ -138,23 +160,34 @@ def _remote_client(address: str) -> Iterator[Any]:
 @dataclass(frozen=True)
 class _InProcess:
     on_stage: OnStage
+    on_start: Callable[[str], None]
 
     def map(
         self, function: Callable[[T, Stage], R], pieces: Mapping[str, T]
     ) -> Iterator[tuple[str, R | Lost]]:
         for name, piece in pieces.items():
+            self.on_start(name)
             yield name, function(piece, _named(self.on_stage, name))
+
+
+@dataclass(frozen=True)
+class _Running:
+    future: Any
+    worker: str
+    began: float
 
 
 @dataclass
 class _Cluster:
     stack: ExitStack
-    n_pieces: int
-    nprocs: int | None
+    processes: int
     scheduler: str | None
     on_stage: OnStage
-    threads: int = 0
+    on_start: Callable[[str], None]
+    threads: int
+    limits: Limits
     client: Any = None
+    beats: dict[str, Beat] = field(default_factory=dict)
 
     def _start(self) -> None:
         # Only when there is work: a batch that is up to date answers at once.
@@ -167,8 +200,7 @@ class _Cluster:
         if self.scheduler is not None:
             self.client = self.stack.enter_context(_remote_client(self.scheduler))
         else:
-            processes = min(self.nprocs or cores(), self.n_pieces)
-            self.threads = self.threads or max(1, cores() // processes)
+            self.threads = self.threads or max(1, cores() // self.processes)
             # Workers would leave a folder in the working directory otherwise.
             folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="causal-ivae-"))
             variables = dict.fromkeys(
@@ -181,8 +213,13 @@ class _Cluster:
                 "temporary-directory": folder,
             }
             self.stack.enter_context(dask.config.set(settings))
-            self.client = self.stack.enter_context(_local_client(processes, folder))
-        self.client.subscribe_topic(_TOPIC, lambda event: self.on_stage(*event[1]["stage"]))
+            self.client = self.stack.enter_context(_local_client(self.processes, folder))
+        self.client.subscribe_topic(_STAGES, lambda event: self.on_stage(*event[1]["stage"]))
+        self.client.subscribe_topic(_BEATS, self._hear)
+
+    def _hear(self, event: Any) -> None:
+        name, beat = event[1]["beat"]
+        self.beats[name] = Beat(**beat)
 
     def map(
         self, function: Callable[[T, Stage], R], pieces: Mapping[str, T]
@@ -190,63 +227,77 @@ class _Cluster:
         if pieces and self.client is None:
             self._start()
         waiting = list(pieces.items())
-        running: dict[str, tuple[Any, str]] = {}
+        running: dict[str, _Running] = {}
         try:
             while waiting or running:
                 workers = self.client.nthreads()
-                busy = {worker for _, worker in running.values()}
+                busy = {piece.worker for piece in running.values()}
                 for worker in [w for w in workers if w not in busy][: len(waiting)]:
                     name, piece = waiting.pop(0)
+                    self.beats.pop(name, None)
+                    self.on_start(name)
                     future = self.client.submit(
                         _remotely,
                         function,
                         piece,
                         name,
                         self.threads,
+                        self.limits,
                         workers=[worker],
                         allow_other_workers=False,
                         pure=False,
                         retries=0,
                     )
-                    running[name] = (future, worker)
-                finished = self._wait(running)
-                for name, result in finished:
-                    running.pop(name)
-                    yield name, result
+                    running[name] = _Running(future, worker, time.monotonic())
+                for name, result in self._wait(running):
+                    began = running.pop(name).began
+                    yield name, self._explained(name, result, began)
         finally:
-            for future, _ in running.values():
-                future.cancel()
+            for left in running.values():
+                left.future.cancel()
 
-    def _wait(self, running: dict[str, tuple[Any, str]]) -> list[tuple[str, Any]]:
+    def _explained(self, name: str, result: Any, began: float) -> Any:
+        """Return a result; if it was lost, with what its process said last."""
+        if not isinstance(result, Lost):
+            return result
+        last = self.beats.get(name, Beat(0.0))
+        message = last.verdict or result.message
+        return Lost(message, time.monotonic() - began, last.peak_mib, last.where)
+
+    def _wait(self, running: dict[str, _Running]) -> list[tuple[str, Any]]:
         from distributed import wait
 
         if not running:
             # Every worker died at once; their nannies are starting new ones.
             time.sleep(_POLL_SECONDS)
             return []
-        futures = [future for future, _ in running.values()]
+        futures = [piece.future for piece in running.values()]
         with suppress(TimeoutError), self.client.as_current():
             wait(futures, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")  # type: ignore[no-untyped-call]
         workers = self.client.nthreads()
         finished: list[tuple[str, Any]] = []
-        for name, (future, worker) in running.items():
-            if future.done():
-                finished.append((name, _result(future)))
-            elif worker not in workers:
+        for name, piece in running.items():
+            if piece.future.done():
+                finished.append((name, _result(piece)))
+            elif piece.worker not in workers:
                 # A cluster of someone else may keep the task waiting for a worker that is gone.
-                future.cancel()
-                finished.append((name, Lost(_died(worker))))
+                piece.future.cancel()
+                finished.append((name, Lost(_died(piece.worker))))
         return finished
 
 
-def _result(future: Any) -> Any:
+def _result(piece: _Running) -> Any:
     from distributed import CancelledError, KilledWorker
 
     try:
-        return future.result()
+        return piece.future.result(timeout=_FETCH_SECONDS)
     except (KilledWorker, CancelledError):
-        return Lost(_died("the worker"))
+        return Lost(_died(piece.worker))
     except Exception as error:  # noqa: BLE001 - whatever one piece raises is that piece's failure
+        if piece.future.status != "error":
+            # It was finished, but its worker died before the result was fetched.
+            piece.future.cancel()
+            return Lost(_died(piece.worker))
         return Lost(f"{type(error).__name__}: {error}")
 
 
@@ -257,7 +308,9 @@ def _died(worker: str) -> str:
     )
 
 
-def _remotely(function: Callable[[T, Stage], R], piece: T, name: str, threads: int) -> R:
+def _remotely(
+    function: Callable[[T, Stage], R], piece: T, name: str, threads: int, limits: Limits
+) -> R:
     from distributed import get_worker
 
     if threads:
@@ -266,10 +319,21 @@ def _remotely(function: Callable[[T, Stage], R], piece: T, name: str, threads: i
         torch.set_num_threads(threads)
     worker = get_worker()
 
-    def send(name: str, stage: str, share: float) -> None:
-        worker.log_event(_TOPIC, {"stage": (name, stage, share)})
+    key = worker.get_current_task()
 
-    return function(piece, _named(send, name))
+    def send(name: str, stage: str, share: float) -> None:
+        worker.log_event(_STAGES, {"stage": (name, stage, share)})
+
+    def tell(beat: Beat) -> None:
+        worker.log_event(_BEATS, {"beat": (name, asdict(beat))})
+
+    def wanted() -> bool:
+        # A program that is killed, or interrupted, leaves its tasks cancelled.
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state != "cancelled"
+
+    with watched(limits, tell, wanted):
+        return function(piece, _named(send, name))
 
 
 def _named(send: OnStage, name: str) -> Stage:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.cluster import Stage
-from causal_ivae.batch.pages import GROUP, write_group_page
+from causal_ivae.batch.pages import GROUP, are_listed, subject_rows, write_group_page
 from causal_ivae.batch.participant import prior_entry
 from causal_ivae.batch.recording import find_paths, read_series, select_regions, write_series
 from causal_ivae.config import METHODS, Method
@@ -63,9 +63,10 @@ def combine(piece: Combining, stage: Stage) -> Outcome:
             worked = _combined(piece.analysis, paths, method, members[method]) or worked
         stage("report", 0.9)
         used = {m.unit: m.paths for group in members.values() for m in group}
-        if worked or not _page_is_current(paths, used):
-            methods = piece.analysis.pipeline.unmixing.methods
-            write_group_page(paths, methods, piece.units, used, piece.outcomes)
+        methods = piece.analysis.pipeline.unmixing.methods
+        rows = subject_rows(piece.units, used, piece.outcomes, methods)
+        if worked or not _page_is_current(paths, used) or not are_listed(paths, rows):
+            write_group_page(paths, methods, rows)
             worked = True
         return None, "done" if worked else "up to date", " ".join(dict.fromkeys(messages))
 
@@ -162,6 +163,8 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
     none = pd.DataFrame()
     graph = CausalGraph(method, names, edges, none, none, none, none, settings={}, seconds=0.0)
     check, prior = prior_entry(analysis, edges, GROUP, method)
+    # From here on the old sidecar vouches for nothing.
+    sidecar.unlink(missing_ok=True)
     # A pooled analysis may have been here before; its tables are not this one's.
     for suffix in ("timeseries.json", "timeseries.tsv", "outliers.tsv"):
         paths.file(suffix).unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from causal_ivae.batch.analysis import Analysis
-from causal_ivae.batch.cluster import cores
+from causal_ivae.batch.machine import cores, processes_for
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.recording import find_paths, read_series, select_regions
 
@@ -44,7 +44,7 @@ def forecast(
 
     from causal_ivae.discovery.workload import expected_workload, in_words
 
-    processes = min(nprocs or cores(), len(waiting))
+    processes = processes_for(len(waiting), nprocs, analysis.memory)
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, cores() // processes))
     try:

@@ -4,10 +4,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.batch.recording import find_paths
 from causal_ivae.config import METHODS, Method
-from causal_ivae.derivatives import UnitPaths, read_sidecar, read_unit, write_bytes, write_text
+from causal_ivae.derivatives import (
+    UnitPaths,
+    read_sidecar,
+    read_table,
+    read_unit,
+    write_bytes,
+    write_table,
+    write_text,
+)
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.reporting.graph_files import unit_files
 from causal_ivae.reporting.html import render_group, render_subject
@@ -31,33 +41,57 @@ def write_unit_page(paths: UnitPaths, methods: Sequence[Method]) -> None:
     _write(paths, page, graphs)
 
 
-def write_group_page(
-    paths: UnitPaths,
-    methods: Sequence[Method],
+def subject_rows(
     units: Sequence[str],
     subjects: Mapping[str, UnitPaths],
     outcomes: Mapping[str, Outcome],
-) -> None:
-    """Write the page of the group.
+    methods: Sequence[Method],
+) -> list[dict[str, Any]]:
+    """Return what the group's page says of every subject.
 
     Parameters
     ----------
-    paths : UnitPaths
-        Of the group.
-    methods : sequence of str
     units : sequence of str
         Subjects to list.
     subjects : mapping of str to UnitPaths
         Those whose graphs are in the group's.
     outcomes : mapping of str to Outcome
         Of this run.
+    methods : sequence of str
+    """
+    return [_row(unit, subjects.get(unit), outcomes.get(unit), methods) for unit in units]
+
+
+def are_listed(paths: UnitPaths, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the group's page was written with the same subjects, states and messages."""
+    try:
+        written = read_table(paths.file("subjects.tsv"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return bool(written.equals(_listing(rows)))
+
+
+def write_group_page(
+    paths: UnitPaths, methods: Sequence[Method], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write ``group_subjects.tsv`` and the page of the group.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+        Of the group.
+    methods : sequence of str
+    rows : sequence of mapping
+        From `subject_rows`.
 
     Raises
     ------
     CausalIvaeError
         If the page cannot be made; the results stay as they are.
     """
-    rows = [_row(unit, subjects.get(unit), outcomes.get(unit), methods) for unit in units]
+    # The page is older than its list for a moment, never newer.
+    paths.report.unlink(missing_ok=True)
+    write_table(paths.file("subjects.tsv"), _listing(rows))
     try:
         record = read_unit(paths, tuple(methods))
         page, graphs = render_group(record, rows), unit_files(record)
@@ -104,7 +138,7 @@ def write_all(output: Path, participants: Sequence[str] = ()) -> list[Path]:
             sidecars = (read_sidecar(group.file("edges.json", m)) for m in METHODS)
             members = {unit for about in sidecars for unit in about.get("Subjects", ())}
             subjects = {unit: found[unit] for unit in found if unit in members}
-            write_group_page(group, METHODS, units, subjects, {})
+            write_group_page(group, METHODS, subject_rows(units, subjects, {}, METHODS))
         pages.append(group.report)
     if not pages:
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")
@@ -116,6 +150,11 @@ def _write(paths: UnitPaths, page: str, graphs: Mapping[tuple[str, str], bytes])
         write_bytes(paths.figure(suffix, method), content)
     # Last, for its date tells whether all of them are current.
     write_text(paths.report, page)
+
+
+def _listing(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    columns = {"label": "subject", "state": "state", "message": "message"}
+    return pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
 
 
 def _row(

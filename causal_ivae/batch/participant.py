@@ -1,24 +1,17 @@
-"""One subject: load its series, estimate a graph by each method, set it against anatomy, report.
+"""One subject's series to its graphs: estimate by each method, set against anatomy, report.
 
 Loading and estimating are two stages, because a region that one subject lacks concerns all.
 Between them stand files, so each stage can be restarted by itself.
 """
 
-import glob
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
 from causal_ivae.batch.cluster import Stage
 from causal_ivae.batch.pages import write_unit_page
-from causal_ivae.batch.recording import (
-    find_paths,
-    read_series,
-    select_regions,
-    write_series,
-)
+from causal_ivae.batch.recording import find_paths, read_series, select_regions
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
     UnitPaths,
@@ -30,42 +23,8 @@ from causal_ivae.derivatives import (
     write_table,
 )
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
-from causal_ivae.imaging.atlas import load_atlas
-from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.series import RegionSeries
-from causal_ivae.imaging.signals import load_subject, missing_regions
-from causal_ivae.provenance import fingerprints, shown
 from causal_ivae.seeding import child_seed
-
-
-@dataclass(frozen=True)
-class Loading:
-    """The piece of work "load one subject"."""
-
-    analysis: Analysis
-    subject: SubjectFiles
-
-    @property
-    def unit(self) -> str:
-        """``sub-<label>``."""
-        return f"sub-{self.subject.label}"
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What the batch must know of a subject's series; nothing if loading failed.
-
-    Attributes
-    ----------
-    outcome : Outcome
-    regions : tuple of str
-    missing : tuple of str
-        Regions among them that could not be measured.
-    """
-
-    outcome: Outcome
-    regions: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,57 +34,6 @@ class Estimating:
     analysis: Analysis
     unit: str
     regions: tuple[str, ...]
-
-
-def up_to_date_series(piece: Loading) -> Loaded | None:
-    """Return what is known of series that need no loading, or None.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be read.
-    """
-    analysis = piece.analysis
-    paths = find_paths(analysis.output, piece.unit)
-    if paths is None or analysis.overwrite == "always":
-        return None
-    sidecar = paths.file("timeseries.json")
-    about = read_sidecar(sidecar)
-    if "MissingRegions" not in about:
-        return None
-    inputs = fingerprints(input_files(piece.subject), analysis.source)
-    same = analysis.is_fresh(sidecar, analysis.load_hash, inputs)
-    if not same and analysis.overwrite == "stale":
-        return None
-    message = "" if same else "Series made with other settings or data were kept."
-    outcome = Outcome(piece.unit, "up to date", message=message)
-    return Loaded(outcome, tuple(about["Regions"]), tuple(about["MissingRegions"]))
-
-
-def load(piece: Loading, stage: Stage) -> Loaded:
-    """Load one subject and write its time series."""
-    analysis = piece.analysis
-
-    def work() -> tuple[Loaded, State, str]:
-        stage("loading", 0.0)
-        atlas = analysis.pipeline.atlas
-        parcellation = load_atlas(atlas) if atlas is not None else None
-        series = load_subject(piece.subject, analysis.pipeline, parcellation)
-        stage("writing", 0.9)
-        inputs = fingerprints(input_files(piece.subject), analysis.source)
-        series = replace(
-            series, sources=tuple(shown(Path(s), analysis.source) for s in series.sources)
-        )
-        missing = missing_regions(series, analysis.pipeline.denoise.min_coverage)
-        provenance = {
-            "MissingRegions": list(missing),
-            **analysis.provenance(analysis.load_hash, inputs),
-        }
-        write_series(UnitPaths(analysis.output, piece.unit, series.entities), series, provenance)
-        return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", ""
-
-    loaded, outcome = guarded(analysis, piece.unit, work)
-    return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)
 
 
 def is_up_to_date(piece: Estimating) -> bool:
@@ -141,6 +49,13 @@ def is_up_to_date(piece: Estimating) -> bool:
         if sidecar.stat().st_mtime_ns > page:
             return False
     return True
+
+
+def stale_methods(piece: Estimating) -> tuple[Method, ...]:
+    """Return the methods whose graphs of a unit would be estimated."""
+    paths = _paths(piece)
+    methods = piece.analysis.pipeline.unmixing.methods
+    return tuple(method for method in methods if _stale(piece, paths, method))
 
 
 def estimate(piece: Estimating, stage: Stage) -> Outcome:
@@ -268,6 +183,8 @@ def _graph(
     )
     about = read_json(paths.file("timeseries.json"))
     check, prior = prior_entry(analysis, graph.edges, piece.unit, method)
+    # From here on the old sidecar vouches for nothing.
+    paths.file("edges.json", method).unlink(missing_ok=True)
     tables = {
         "edges": graph.edges,
         "tests": graph.tests,
@@ -309,6 +226,8 @@ def _compare_again(piece: Estimating, paths: UnitPaths, method: Method) -> None:
     about = {k: v for k, v in read_json(sidecar).items() if k not in ("Prior", "PriorHash")}
     edges = read_table(paths.file("edges.tsv", method))
     check, prior = prior_entry(piece.analysis, edges, piece.unit, method)
+    # The old comparison must not be vouched for if writing the new one stops half way.
+    write_json(sidecar, about)
     if check is None:
         paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
     else:
@@ -344,22 +263,3 @@ def _paths(piece: Estimating) -> UnitPaths:
     if paths is None:
         raise CausalIvaeError(f"'{piece.unit}' has no time series in '{piece.analysis.output}'.")
     return paths
-
-
-def input_files(subject: SubjectFiles) -> list[Path]:
-    """Return the files that a subject's series are made from, those beside the runs included."""
-    files: set[Path] = set()
-    for run in subject.runs:
-        stem, _ = split_name(run.path.name)
-        prefix = re.split(r"_(?:space|res|desc)-", stem)[0].removesuffix("_timeseries")
-        files.add(run.path)
-        files |= {
-            file
-            for file in run.path.parent.glob(f"{glob.escape(prefix)}[_.]*")
-            if file.suffix == ".json" or re.search("confounds|brain_mask|nodeindices", file.name)
-        }
-        inherited = (
-            find_sidecar(run.path, suffix, ".json", run.root) for suffix in ("bold", "timeseries")
-        )
-        files |= {file for file in (run.events, *inherited) if file is not None}
-    return sorted(file for file in files if file.is_file())

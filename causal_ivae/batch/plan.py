@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from causal_ivae.batch.analysis import Analysis, Overwrite
+from causal_ivae.batch.machine import processes_for
+from causal_ivae.batch.watch import Limits
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import read_sidecar
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
@@ -17,6 +19,7 @@ from causal_ivae.provenance import digest_of, fingerprint
 
 Level = Literal["participant", "group"]
 LEVELS: tuple[Level, ...] = ("participant", "group")
+_LEAST_MEMORY = 2**29
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Request:
     device : str
     overwrite : {"never", "stale", "always"}
     nprocs : int or None
+    memory : int or None
+        Of one worker process, bytes.
+    time_limit : float or None
+        For loading a subject, and for estimating its graphs, s.
     scheduler : str or None
     stop_on_first_crash : bool
     command : str
@@ -56,9 +63,16 @@ class Request:
     device: str = "auto"
     overwrite: Overwrite = "stale"
     nprocs: int | None = None
+    memory: int | None = None
+    time_limit: float | None = None
     scheduler: str | None = None
     stop_on_first_crash: bool = False
     command: str = ""
+
+    @property
+    def limits(self) -> Limits:
+        """What one piece of work may take."""
+        return Limits(self.memory, self.time_limit)
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,7 @@ def _plan(request: Request) -> Plan:
     source, output = request.source.expanduser(), request.output.expanduser()
     _check_output(source, output)
     _check_device(request)
+    _check_memory(request)
     pipeline = request.pipeline
     if pipeline.segments.by == "subjects" and "participant" in request.levels:
         raise SettingsError(
@@ -136,6 +151,12 @@ def _plan(request: Request) -> Plan:
         device=request.device,
         overwrite=request.overwrite,
         command=request.command,
+        memory=request.memory,
+        sharing=(
+            1
+            if request.scheduler is not None
+            else processes_for(len(subjects), request.nprocs, request.memory)
+        ),
     )
     return Plan(request, analysis, subjects)
 
@@ -170,6 +191,14 @@ def _check_device(request: Request) -> None:
         from causal_ivae.unmixing.ensemble import resolve_device
 
         resolve_device(request.device)
+
+
+def _check_memory(request: Request) -> None:
+    if request.memory is not None and request.memory < _LEAST_MEMORY:
+        raise SettingsError(
+            f"--mem {request.memory / 2**30:.3g} GiB is too little: a worker takes about "
+            f"{_LEAST_MEMORY / 2**30:.3g} GiB before it has read anything."
+        )
 
 
 def _atlas_digest(parcellation: Parcellation | None) -> str:

@@ -1,20 +1,24 @@
-"""What the user sees while subjects run: a bar on a terminal, plain lines elsewhere."""
+"""What the user sees while subjects run: a live table on a terminal, plain lines elsewhere."""
 
 import sys
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 
 class Display(Protocol):
@@ -28,7 +32,11 @@ class Display(Protocol):
         """Show that a piece is in a stage of which `share` is done."""
         ...
 
-    def finished(self, name: str, line: str) -> None:
+    def started(self, name: str) -> None:
+        """Show that a worker has begun with a piece."""
+        ...
+
+    def finished(self, name: str, line: str, *, failed: bool = False) -> None:
         """Show that a piece is finished, with one line about it."""
         ...
 
@@ -55,7 +63,10 @@ class Silent:
     def stage(self, name: str, stage: str, share: float) -> None:
         """Show nothing."""
 
-    def finished(self, name: str, line: str) -> None:
+    def started(self, name: str) -> None:
+        """Show nothing."""
+
+    def finished(self, name: str, line: str, *, failed: bool = False) -> None:
         """Show nothing."""
 
     def note(self, line: str) -> None:
@@ -96,7 +107,7 @@ class Lines(Silent):
             self._stages[name] = stage
             print(f"{name}: {stage}", file=self._stream, flush=True)
 
-    def finished(self, name: str, line: str) -> None:
+    def finished(self, name: str, line: str, *, failed: bool = False) -> None:  # noqa: ARG002
         """Print one line."""
         self._done += 1
         print(
@@ -110,8 +121,66 @@ class Lines(Silent):
         print(line, file=self._stream, flush=True)
 
 
+@dataclass
+class Tally:
+    """How many pieces of a phase are finished, and how long the others will take.
+
+    Attributes
+    ----------
+    total : int
+    done, failed : int
+    running : dict of str to float
+        The share of each that is done.
+    """
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    running: dict[str, float] = field(default_factory=dict)
+    _began: float | None = None
+    _worked: int = 0
+
+    def start(self, name: str, now: float) -> None:
+        """Count a piece that a worker has begun with, at a time in s."""
+        self._began = now if self._began is None else self._began
+        self.running.setdefault(name, 0.0)
+
+    def finish(self, name: str, *, failed: bool) -> None:
+        """Count a piece that is finished, whether it had to be begun or was there."""
+        self._worked += self.running.pop(name, None) is not None
+        self.failed += failed
+        self.done += not failed
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return how long the rest will take at the pace so far, s; None where nothing tells."""
+        worked = self._worked + sum(self.running.values())
+        if self._began is None or worked <= 0:
+            return None
+        # What was up to date took no time and tells nothing.
+        left = self.total - self.done - self.failed - sum(self.running.values())
+        return (now - self._began) * max(0.0, left) / worked
+
+    def __str__(self) -> str:
+        parts = [f"{self.done} done"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{len(self.running)} running"] if self.running else []
+        return ", ".join(parts)
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """The time left of a piece as rich estimates it, of a phase as its tally does."""
+
+    def render(self, task: Task) -> Text:
+        tally = task.fields.get("tally")
+        if tally is None:
+            return super().render(task)
+        seconds = tally.seconds_left(time.monotonic())
+        left = "-:--:--" if seconds is None else str(timedelta(seconds=round(seconds)))
+        return Text(f"{left} left", style="progress.remaining")
+
+
 class Bars(Silent):
-    """One bar over all pieces and one per running piece, on a terminal.
+    """A table that is drawn again and again: a row for the phase, and one per running piece.
 
     Parameters
     ----------
@@ -123,13 +192,14 @@ class Bars(Silent):
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _TimeLeft(),
             console=console,
             # The share done is in proportion to time, so the whole run tells best.
             speed_estimate_period=24 * 3600.0,
         )
+        self._title = ""
+        self._tally = Tally(0)
         self._overall: TaskID | None = None
         self._running: dict[str, TaskID] = {}
 
@@ -141,33 +211,51 @@ class Bars(Silent):
         self._progress.stop()
 
     def phase(self, title: str, total: int) -> None:
-        """Begin a phase with a bar of its own."""
-        self._clear()
-        self._overall = self._progress.add_task(f"[bold]{title}", total=total)
+        """Begin a phase with a row of its own."""
+        while self._running:
+            self._progress.remove_task(self._running.popitem()[1])
+        self._title, self._tally = title, Tally(total)
+        self._overall = self._progress.add_task("", total=total, tally=self._tally)
+        self._count()
+
+    def started(self, name: str) -> None:
+        """Add a row for one piece."""
+        self._tally.start(name, time.monotonic())
+        self._row(name)
+        self._count()
 
     def stage(self, name: str, stage: str, share: float) -> None:
         """Move the bar of one piece."""
-        if name not in self._running:
-            self._running[name] = self._progress.add_task(name, total=100)
+        if name in self._tally.running:
+            self._tally.running[name] = share
         self._progress.update(
-            self._running[name], description=f"  {name}  {stage}", completed=round(100 * share)
+            self._row(name), description=f"  {name}  {stage}", completed=round(100 * share)
         )
 
-    def finished(self, name: str, line: str) -> None:
-        """Replace the bar of one piece by a line, and move the bar over all."""
+    def finished(self, name: str, line: str, *, failed: bool = False) -> None:
+        """Replace the row of one piece by a line, and count it."""
         if name in self._running:
             self._progress.remove_task(self._running.pop(name))
         self._progress.console.print(f"{name} {line}", markup=False, highlight=False)
-        if self._overall is not None:
-            self._progress.advance(self._overall)
+        self._tally.finish(name, failed=failed)
+        self._count()
 
     def note(self, line: str) -> None:
-        """Print the line above the bars."""
+        """Print the line above the table."""
         self._progress.console.print(line, markup=False, highlight=False)
 
-    def _clear(self) -> None:
-        while self._running:
-            self._progress.remove_task(self._running.popitem()[1])
+    def _row(self, name: str) -> TaskID:
+        if name not in self._running:
+            self._running[name] = self._progress.add_task(f"  {name}", total=100)
+        return self._running[name]
+
+    def _count(self) -> None:
+        if self._overall is None:
+            return
+        tally = self._tally
+        finished = tally.done + tally.failed
+        text = f"[bold]{self._title} {finished}/{tally.total}[/bold]: {tally}"
+        self._progress.update(self._overall, description=text, completed=finished)
 
 
 def display(*, verbose: bool = False) -> Display:

@@ -3,17 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from causal_ivae.batch import cohort, participant
+from causal_ivae.batch import cohort, loading, participant
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, write_crash
+from causal_ivae.batch.claims import Claims
 from causal_ivae.batch.cluster import Lost, Pool, Stage, open_pool
 from causal_ivae.batch.forecast import forecast
+from causal_ivae.batch.loading import Loaded, Loading
 from causal_ivae.batch.pages import GROUP
-from causal_ivae.batch.participant import Estimating, Loaded, Loading
+from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan, Request, plan
 from causal_ivae.batch.progress import Display, Silent
-from causal_ivae.batch.status import BatchResult, Record, describe
+from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
+from causal_ivae.derivatives import LOCK_NAME, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
 
 __all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]
@@ -31,15 +35,32 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
     -------
     BatchResult
         What failed is in it; only what concerns the run as a whole is raised.
+
+    Raises
+    ------
+    SettingsError
+        If the output folder cannot be written to, or another program is writing one of the
+        subjects in it.
     """
     request, analysis = planned.request, planned.analysis
-    with display or Silent() as shown:
-        record = Record(analysis, shown)
+    units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
+    targets = (*units, GROUP) if "group" in request.levels else tuple(units)
+    with _claimed(analysis.output, targets) as claims, display or Silent() as shown:
+        record = Record(analysis, shown, targets)
         _begin(record, request)
-        units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
+        if not claims.supported:
+            record.note(
+                f"The file system of '{analysis.output}' has no locks: run no other program on "
+                "the same subjects meanwhile."
+            )
         try:
             with open_pool(
-                len(units), nprocs=request.nprocs, scheduler=request.scheduler, on_stage=shown.stage
+                len(units),
+                nprocs=request.nprocs,
+                scheduler=request.scheduler,
+                on_stage=shown.stage,
+                on_start=record.started,
+                limits=request.limits,
             ) as pool:
                 runner = _Runner(record, pool, request)
                 if "participant" in request.levels:
@@ -58,18 +79,43 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
                 record.add(cohort.combine(cohort.Combining(analysis, tuple(units), ended), stage))
         finally:
             # Also when interrupted: what was not reached is said.
-            record.close(units)
+            record.close()
     return record.result
+
+
+def _claimed(output: Path, units: tuple[str, ...]) -> Claims:
+    """Keep other programs from these units, and remove what one that was killed left of them."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        claims = Claims(output / LOCK_NAME)
+        held = claims.take(units)
+        if not held and claims.supported:
+            for unit in units:
+                UnitPaths(output, unit).remove_partial_files()
+    except OSError as error:
+        raise _not_writable(output, error) from error
+    if not held:
+        return claims
+    claims.close()
+    more = f" and {len(held) - 1} more" if len(held) > 1 else ""
+    who = last_run_with(output, held[0])
+    raise SettingsError(
+        f"Another program is writing '{held[0]}'{more} in '{output}'{f' ({who})' if who else ''}. "
+        "Wait until it has ended, or choose other subjects with --participant-label."
+    )
 
 
 def _begin(record: Record, request: Request) -> None:
     try:
         describe(record, request)
     except OSError as error:
-        raise SettingsError(
-            f"The output folder '{request.output}' cannot be written to: {error.strerror}. Give "
-            "another one."
-        ) from error
+        raise _not_writable(request.output, error) from error
+
+
+def _not_writable(output: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"The output folder '{output}' cannot be written to: {error.strerror}. Give another one."
+    )
 
 
 def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading]) -> None:
@@ -99,7 +145,7 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
     waiting = {}
     for unit, piece in units.items():
         try:
-            known = participant.up_to_date_series(piece)
+            known = loading.up_to_date_series(piece)
         except OSError:
             # Loading it says what cannot be read, and is one subject's failure.
             known = None
@@ -107,11 +153,11 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
             waiting[unit] = piece
         else:
             loaded[unit] = known
-            runner.record.display.finished(unit, "loaded before")
-    for unit, result in runner.each(participant.load, waiting):
+            runner.record.loaded(unit, "loaded before")
+    for unit, result in runner.each(loading.load, waiting):
         if isinstance(result, Loaded) and result.outcome.state != "failed":
             loaded[unit] = result
-            runner.record.display.finished(unit, f"loaded in {result.outcome.seconds:.1f} s")
+            runner.record.loaded(unit, f"loaded in {result.outcome.seconds:.1f} s")
         else:
             runner.finish(unit, result.outcome if isinstance(result, Loaded) else result, None)
     # Subjects finish in any order; what follows goes by the order of the plan.
@@ -220,16 +266,19 @@ class _Runner:
             # What is wrong with this subject, or with torch, estimating it will say.
             return
         for line in lines:
-            self.record.display.note(line)
+            self.record.note(line)
 
     def _has_stopped(self) -> bool:
         return self.stopped
 
     def finish(self, unit: str, result: Outcome | Lost, earlier: Outcome | None) -> None:
         if isinstance(result, Lost):
-            crash = write_crash(self.record.analysis, unit, result.message)
+            details = f"{result.message}\n\n{result.where}".strip()
+            crash = write_crash(self.record.analysis, unit, details)
             name = crash.relative_to(self.record.analysis.output).as_posix()
-            result = Outcome(unit, "failed", message=result.message, crash=name)
+            result = Outcome(
+                unit, "failed", result.seconds, result.peak_mib, result.message, crash=name
+            )
         self.record.add(result.after(earlier))
         self.stopped = self.stopped or (
             result.state == "failed" and self.request.stop_on_first_crash

@@ -1,6 +1,8 @@
-"""The status of a run, on disk after every subject."""
+"""The status of a run, on disk at every change, and its log."""
 
-from collections.abc import Iterable
+import os
+import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,14 @@ import yaml
 from causal_ivae.batch.analysis import Analysis, Outcome
 from causal_ivae.batch.plan import Request
 from causal_ivae.batch.progress import Display
-from causal_ivae.derivatives import read_sidecar, write_json, write_table, write_text
+from causal_ivae.derivatives import (
+    append_line,
+    read_sidecar,
+    read_table,
+    write_json,
+    write_table,
+    write_text,
+)
 from causal_ivae.provenance import generated_by, versions
 
 
@@ -46,36 +55,74 @@ class BatchResult:
 
 
 class Record:
-    """Keeps the outcomes of a run and shows them.
+    """Keeps the outcomes of a run, shows them and writes them down.
 
     Parameters
     ----------
     analysis : Analysis
     display : Display
+    units : sequence of str
+        What will be run, in order.
     """
 
-    def __init__(self, analysis: Analysis, display: Display) -> None:
+    def __init__(self, analysis: Analysis, display: Display, units: Sequence[str] = ()) -> None:
         self.analysis, self.display = analysis, display
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         self.folder = analysis.output / "logs" / f"{stamp}_{uuid4()}"
+        self._planned = tuple(units)
+        self._running: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
+
+    def start(self) -> None:
+        """Write down what will be run."""
+        self._write()
+
+    def started(self, unit: str) -> None:
+        """Say that a worker has begun with a unit."""
+        self._running.add(unit)
+        self._write()
+        self.display.started(unit)
+
+    def loaded(self, unit: str, line: str) -> None:
+        """Say that a unit's series are there, and that it waits for what follows."""
+        self._running.discard(unit)
+        self.display.finished(unit, line)
+        self.log(f"{unit} {line}")
 
     def add(self, outcome: Outcome, *, quiet: bool = False) -> None:
         """Add the outcome of a unit; `quiet` leaves it out of the display."""
         self._outcomes[outcome.unit] = outcome
+        self._running.discard(outcome.unit)
         self._write()
+        took = f" in {outcome.seconds:.1f} s" if outcome.state == "done" else ""
+        said = f"{outcome.state}{took}"
+        reason = f": {outcome.message}" if outcome.message else ""
         if not quiet:
-            took = f" in {outcome.seconds:.1f} s" if outcome.state == "done" else ""
+            failed = outcome.state == "failed"
             # Why something failed is said once, at the end, where it is not scrolled away.
-            remark = "" if outcome.state == "failed" else outcome.message
-            reason = f": {remark}" if remark else ""
-            self.display.finished(outcome.unit, f"{outcome.state}{took}{reason}")
+            shown = said if failed else f"{said}{reason}"
+            self.display.finished(outcome.unit, shown, failed=failed)
+        self.log(f"{outcome.unit} {said}{reason}")
 
-    def close(self, units: Iterable[str]) -> None:
-        """Add the units that were never reached."""
-        for unit in units:
+    def log(self, line: str) -> None:
+        """Write a line into the run's log."""
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        append_line(self.folder / "run.log", f"{stamp} {' '.join(line.split())}")
+
+    def note(self, line: str) -> None:
+        """Show a line about the run, and write it into the log."""
+        self.display.note(line)
+        self.log(line)
+
+    def close(self) -> None:
+        """Add the units that were not finished."""
+        for unit in self._planned:
             self._outcomes.setdefault(unit, Outcome(unit, "not run"))
+        self._running.clear()
         self._write()
+        states = [outcome.state for outcome in self._outcomes.values()]
+        counted = (f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        self.log(f"ended: {', '.join(counted)}")
 
     @property
     def result(self) -> BatchResult:
@@ -83,9 +130,15 @@ class Record:
         return BatchResult(tuple(self._outcomes.values()), self.folder)
 
     def _write(self) -> None:
+        reached = list(self._outcomes.values())
+        reached += [
+            Outcome(unit, "running" if unit in self._running else "not run")
+            for unit in self._planned
+            if unit not in self._outcomes
+        ]
         rows = [
             (o.unit, o.state, round(o.seconds, 1), round(o.peak_mib, 1), o.message, o.crash)
-            for o in self._outcomes.values()
+            for o in reached
         ]
         columns = ["subject", "state", "seconds", "peak_memory_mib", "message", "crash_file"]
         write_table(self.folder / "status.tsv", pd.DataFrame(rows, columns=columns))
@@ -107,8 +160,26 @@ def describe(record: Record, request: Request) -> None:
     about = {
         "Command": request.command,
         "Levels": list(request.levels),
+        "Host": platform.node(),
+        "Process": os.getpid(),
         "Seed": request.seed,
         "SettingsHash": request.pipeline.digest,
         "Versions": versions(),
     }
     write_json(record.folder / "run.json", about)
+    record.log(f"started: {request.command or 'from Python'}")
+    record.start()
+
+
+def last_run_with(output: Path, unit: str) -> str:
+    """Return in words which run began last that has a unit; empty if there is none."""
+    for folder in sorted((output / "logs").glob("*_*"), reverse=True):
+        try:
+            subjects = set(read_table(folder / "status.tsv")["subject"])
+        except (OSError, ValueError, KeyError):
+            continue
+        if unit in subjects:
+            about = read_sidecar(folder / "run.json")
+            who = f"process {about.get('Process', '?')} on {about.get('Host', '?')}"
+            return f"{who}, {folder.relative_to(output.parent)}"
+    return ""

@@ -20,10 +20,10 @@ from tiny_study import (
 )
 
 from causal_ivae import discovery
-from causal_ivae.batch import pages, participant
+from causal_ivae.batch import loading, pages, participant
 from causal_ivae.batch.analysis import Outcome
+from causal_ivae.batch.loading import Loaded
 from causal_ivae.batch.overview import write_overview
-from causal_ivae.batch.participant import Loaded
 from causal_ivae.batch.runner import common_regions
 from causal_ivae.derivatives import read_table
 from causal_ivae.discovery.cycles import find_cycles
@@ -317,14 +317,14 @@ def test_group_of_nobody_is_not_run(tmp_path):
 
 def test_input_that_became_unreadable_costs_one_subject(finished, monkeypatch):
     source, out = finished
-    real = participant.fingerprints
+    real = loading.fingerprints
 
     def refuse(paths, root):
         if any("sub-02" in path.name for path in paths):
             raise PermissionError(13, "Permission denied")
         return real(paths, root)
 
-    monkeypatch.setattr(participant, "fingerprints", refuse)
+    monkeypatch.setattr(loading, "fingerprints", refuse)
     result = run_study(source, out, participants=("02",))
     assert states(result) == {"sub-02": "failed"}
     assert "Permission denied" in result.failed[0].message

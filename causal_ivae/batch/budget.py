@@ -1,0 +1,100 @@
+"""Refuse files that would not fit into memory, by their headers, before they are read."""
+
+import zipfile
+from collections.abc import Iterable
+from math import prod
+from pathlib import Path
+
+import psutil
+
+from causal_ivae.batch.machine import machine_memory
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.atlas import load_image
+
+_GIB = 2**30
+# What reading takes at its peak, as measured: a text table against its file, an array of 64-bit
+# numbers and an image of 32-bit numbers against themselves (smoothing keeps a third copy).
+_TEXT, _ARRAY, _IMAGE, _SMOOTHED = 2.0, 2.0, 2.0, 3.0
+
+
+def check_fits(
+    paths: Iterable[Path], *, memory: int | None, sharing: int, smoothing: bool = False
+) -> None:
+    """Check that each file can be read within the memory of a worker process.
+
+    Parameters
+    ----------
+    paths : iterable of pathlib.Path
+        Images and tables. What is no such file, or damaged, is left to reading it.
+    memory : int or None
+        Of a worker process, bytes; None for its share of the machine's.
+    sharing : int
+        Worker processes on this machine.
+    smoothing : bool
+        Whether images are smoothed.
+
+    Raises
+    ------
+    InputError
+        If one does not fit; the message has its size.
+    """
+    budget = memory if memory is not None else machine_memory() // sharing
+    free = budget - psutil.Process().memory_info().rss
+    for path in paths:
+        try:
+            needed, what = _needed(path, smoothing=smoothing)
+        except Exception:  # noqa: BLE001, S112 - reading it says what is wrong with it
+            continue
+        if needed > free:
+            raise InputError(
+                f"'{path}' ({what}) takes about {needed / _GIB:.1f} GiB of memory to read, and a "
+                f"worker process has {budget / _GIB:.1f} GiB. {_remedy(memory, sharing)}"
+            )
+
+
+def _remedy(memory: int | None, sharing: int) -> str:
+    if memory is not None:
+        return "Give more with --mem, or make the file smaller."
+    if sharing > 1:
+        return "Use fewer processes (--nprocs), or make the file smaller."
+    return "Use a machine with more memory, or make the file smaller."
+
+
+def _needed(path: Path, *, smoothing: bool) -> tuple[float, str]:
+    """Return how many bytes reading a file takes, and its size in words."""
+    name = path.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        shape = load_image(path, "image").shape
+        factor = _SMOOTHED if smoothing else _IMAGE
+        return factor * 4 * prod(shape), f"{_times(shape)} voxels x volumes"
+    if name.endswith((".tsv", ".csv")):
+        size = path.stat().st_size
+        return _TEXT * size, f"{size / _GIB:.2f} GiB of text"
+    shape = _largest(path)
+    return _ARRAY * 8 * prod(shape), f"{_times(shape)} numbers"
+
+
+def _largest(path: Path) -> tuple[int, ...]:
+    """Return the shape of the largest array in a file, without reading any."""
+    import numpy as np
+
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        shape: tuple[int, ...] = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        return shape
+    if suffix == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            return (max(entry.file_size for entry in archive.infolist()) // 8,)
+    if suffix == ".mat":
+        from scipy.io import whosmat
+
+        try:
+            return max((tuple(shape) for _, shape, _ in whosmat(path)), key=prod)
+        except NotImplementedError:
+            pass
+    # Of a container that is not known here, the file as it lies there.
+    return (path.stat().st_size // 8,)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in shape)

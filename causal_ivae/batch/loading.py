@@ -1,0 +1,133 @@
+"""One subject's files to its region series, as files: the first stage of a subject."""
+
+import glob
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
+from causal_ivae.batch.budget import check_fits
+from causal_ivae.batch.cluster import Stage
+from causal_ivae.batch.recording import find_paths, write_series
+from causal_ivae.derivatives import UnitPaths, read_sidecar
+from causal_ivae.imaging.atlas import load_atlas
+from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
+from causal_ivae.imaging.signals import load_subject, missing_regions
+from causal_ivae.provenance import fingerprints, shown
+
+
+@dataclass(frozen=True)
+class Loading:
+    """The piece of work "load one subject"."""
+
+    analysis: Analysis
+    subject: SubjectFiles
+
+    @property
+    def unit(self) -> str:
+        """``sub-<label>``."""
+        return f"sub-{self.subject.label}"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the batch must know of a subject's series; nothing if loading failed.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    regions : tuple of str
+    missing : tuple of str
+        Regions among them that could not be measured.
+    """
+
+    outcome: Outcome
+    regions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def up_to_date_series(piece: Loading) -> Loaded | None:
+    """Return what is known of series that need no loading, or None.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
+    analysis = piece.analysis
+    paths = find_paths(analysis.output, piece.unit)
+    if paths is None or analysis.overwrite == "always":
+        return None
+    sidecar = paths.file("timeseries.json")
+    about = read_sidecar(sidecar)
+    if "MissingRegions" not in about:
+        return None
+    inputs = fingerprints(input_files(piece.subject), analysis.source)
+    same = analysis.is_fresh(sidecar, analysis.load_hash, inputs)
+    if not same and analysis.overwrite == "stale":
+        return None
+    message = "" if same else "Series made with other settings or data were kept."
+    outcome = Outcome(piece.unit, "up to date", message=message)
+    return Loaded(outcome, tuple(about["Regions"]), tuple(about["MissingRegions"]))
+
+
+def check_memory(piece: Loading) -> None:
+    """Check by their headers that a subject's files can be read within a worker's memory.
+
+    Raises
+    ------
+    InputError
+        If one is too large; the message has its size.
+    """
+    check_fits(
+        [run.path for run in piece.subject.runs],
+        memory=piece.analysis.memory,
+        sharing=piece.analysis.sharing,
+        smoothing=piece.analysis.pipeline.denoise.smoothing_fwhm > 0,
+    )
+
+
+def load(piece: Loading, stage: Stage) -> Loaded:
+    """Load one subject and write its time series."""
+    analysis = piece.analysis
+
+    def work() -> tuple[Loaded, State, str]:
+        stage("loading", 0.0)
+        check_memory(piece)
+        atlas = analysis.pipeline.atlas
+        parcellation = load_atlas(atlas) if atlas is not None else None
+        series = load_subject(piece.subject, analysis.pipeline, parcellation)
+        stage("writing", 0.9)
+        inputs = fingerprints(input_files(piece.subject), analysis.source)
+        series = replace(
+            series, sources=tuple(shown(Path(s), analysis.source) for s in series.sources)
+        )
+        missing = missing_regions(series, analysis.pipeline.denoise.min_coverage)
+        provenance = {
+            "MissingRegions": list(missing),
+            **analysis.provenance(analysis.load_hash, inputs),
+        }
+        write_series(UnitPaths(analysis.output, piece.unit, series.entities), series, provenance)
+        return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", ""
+
+    loaded, outcome = guarded(analysis, piece.unit, work)
+    return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)
+
+
+def input_files(subject: SubjectFiles) -> list[Path]:
+    """Return the files that a subject's series are made from, those beside the runs included."""
+    files: set[Path] = set()
+    for run in subject.runs:
+        stem, _ = split_name(run.path.name)
+        prefix = re.split(r"_(?:space|res|desc)-", stem)[0].removesuffix("_timeseries")
+        files.add(run.path)
+        files |= {
+            file
+            for file in run.path.parent.glob(f"{glob.escape(prefix)}[_.]*")
+            if file.suffix == ".json" or re.search("confounds|brain_mask|nodeindices", file.name)
+        }
+        inherited = (
+            find_sidecar(run.path, suffix, ".json", run.root) for suffix in ("bold", "timeseries")
+        )
+        files |= {file for file in (run.events, *inherited) if file is not None}
+    return sorted(file for file in files if file.is_file())

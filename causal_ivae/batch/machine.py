@@ -1,0 +1,36 @@
+"""What this machine has, and how many worker processes it runs."""
+
+import os
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def machine_memory() -> int:
+    """Return the memory that this machine, or the container or job on it, has, bytes."""
+    from distributed.system import MEMORY_LIMIT
+
+    return int(MEMORY_LIMIT)
+
+
+def processes_for(n_pieces: int, nprocs: int | None, memory: int | None) -> int:
+    """Return how many worker processes this machine runs.
+
+    Parameters
+    ----------
+    n_pieces : int
+        Pieces of work.
+    nprocs : int or None
+        As asked for; None for one per core, as far as the memory goes.
+    memory : int or None
+        Of one process, bytes.
+    """
+    if nprocs is None:
+        nprocs = cores()
+        if memory is not None:
+            nprocs = max(1, min(nprocs, machine_memory() // memory))
+    return max(1, min(nprocs, n_pieces))

@@ -1,0 +1,52 @@
+"""What a run would do, without doing any of it."""
+
+from causal_ivae.batch import loading, participant
+from causal_ivae.batch.loading import Loaded, Loading
+from causal_ivae.batch.participant import Estimating
+from causal_ivae.batch.plan import Plan
+from causal_ivae.batch.runner import common_regions
+from causal_ivae.errors import InputError
+
+
+def preview(planned: Plan) -> dict[str, str]:
+    """Say for every subject what would be done.
+
+    Parameters
+    ----------
+    planned : Plan
+
+    Returns
+    -------
+    dict of str to str
+        ``"sub-<label>"`` to "up to date", the stages that would run, or why it would fail.
+
+    Notes
+    -----
+    Which regions all subjects share is known for those that are loaded; another one may change it.
+    """
+    analysis = planned.analysis
+    said: dict[str, str] = {}
+    loaded: dict[str, Loaded] = {}
+    methods = ", ".join(analysis.pipeline.unmixing.methods)
+    for subject in planned.subjects:
+        piece = Loading(analysis, subject)
+        try:
+            known = loading.up_to_date_series(piece)
+            if known is None:
+                loading.check_memory(piece)
+        except (InputError, OSError) as error:
+            said[piece.unit] = f"would fail: {error}"
+            continue
+        if known is not None:
+            loaded[piece.unit] = known
+        said[piece.unit] = "load" if planned.pooled else f"load, {methods}"
+    regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
+    for unit in loaded:
+        estimating = Estimating(analysis, unit, regions.get(unit, ()))
+        if unit in lacking:
+            said[unit] = f"would fail: lacks {', '.join(lacking[unit])}"
+        elif planned.pooled or participant.is_up_to_date(estimating):
+            said[unit] = "up to date"
+        else:
+            said[unit] = ", ".join(participant.stale_methods(estimating)) or "prior or page only"
+    return said

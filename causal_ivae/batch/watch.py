@@ -1,0 +1,133 @@
+"""Limits of one piece of work in a worker process, and what becomes of it beyond them.
+
+Python cannot end a thread from outside, and a process that swaps drags its machine down. So a piece
+that goes beyond its limits ends its process; dask's nanny starts another one.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+_PERIOD = 0.1
+# Between two reports on memory, s.
+_BEAT = 1.0
+# In which the last words leave the process, s.
+_FAREWELL = 0.3
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one piece of work may take; None for as much as there is.
+
+    Attributes
+    ----------
+    memory : int or None
+        Resident memory of the process, bytes.
+    seconds : float or None
+    """
+
+    memory: int | None = None
+    seconds: float | None = None
+
+    @property
+    def none(self) -> bool:
+        """Whether anything may be taken."""
+        return self.memory is None and self.seconds is None
+
+    def verdict(self, memory: int, seconds: float) -> str:
+        """Return in one sentence which limit is passed and what to do; empty if none is."""
+        if self.memory is not None and memory > self.memory:
+            return (
+                f"Out of memory: it took {memory / _GIB:.2f} GiB, more than the "
+                f"{self.memory / _GIB:.2f} GiB of a worker (--mem). Give more, or lower "
+                "unmixing.memory_gib."
+            )
+        if self.seconds is not None and seconds > self.seconds:
+            return (
+                f"Out of time: it was not finished after {self.seconds / 60:.3g} minutes "
+                "(--time-limit). Give more, or fewer regions, restarts or steps."
+            )
+        return ""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a process says of a piece of work while it goes on.
+
+    Attributes
+    ----------
+    peak_mib : float
+        Peak of its resident memory since the piece began, MiB.
+    verdict : str
+        Why the process ends itself now; empty while it does not.
+    where : str
+        The Python stack of the work then.
+    """
+
+    peak_mib: float
+    verdict: str = ""
+    where: str = ""
+
+
+@contextmanager
+def watched(
+    limits: Limits, tell: Callable[[Beat], None], wanted: Callable[[], bool]
+) -> Iterator[None]:
+    """Watch what the calling thread does, from another thread.
+
+    Parameters
+    ----------
+    limits : Limits
+    tell : callable
+        Called at most once a second while memory grows, and before the process ends itself.
+    wanted : callable
+        Whether anyone still waits for the result. Work that nobody waits for ends without a word:
+        it must not write beside the program that does it again.
+    """
+    done = threading.Event()
+    worker = threading.get_ident()
+    watcher = threading.Thread(
+        target=_watch, args=(limits, tell, wanted, done, worker), name="watch", daemon=True
+    )
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _watch(
+    limits: Limits,
+    tell: Callable[[Beat], None],
+    wanted: Callable[[], bool],
+    done: threading.Event,
+    worker: int,
+) -> None:
+    process = psutil.Process()
+    began = time.monotonic()
+    peak, told_peak, told_at = 0, 0, -_BEAT
+    while not done.wait(_PERIOD):
+        if not wanted():
+            os.kill(os.getpid(), signal.SIGKILL)
+        memory, now = process.memory_info().rss, time.monotonic()
+        peak = max(peak, memory)
+        verdict = limits.verdict(memory, now - began)
+        if verdict:
+            frame = sys._current_frames().get(worker)
+            where = "".join(traceback.format_stack(frame)) if frame is not None else ""
+            tell(Beat(peak / 2**20, verdict, where))
+            time.sleep(_FAREWELL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if peak > told_peak and now - told_at >= _BEAT:
+            told_peak, told_at = peak, now
+            tell(Beat(peak / 2**20))
