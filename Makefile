@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUTPUT ?= demo
 
-.PHONY: demo test install lint types layers unit test-browser validate docs calibrate constraints format clean
+.PHONY: demo test install lint types layers unit test-browser soak validate docs calibrate constraints format clean
 
 demo: $(STAMP)
 	$(BIN)/causal-ivae demo $(OUTPUT)
@@ -39,6 +39,10 @@ test-browser: $(STAMP)
 	@command -v chromium >/dev/null || { echo "make test-browser needs chromium: apt-get install chromium"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,browser]'
 	$(BIN)/pytest -m browser tests/reporting $(PYTEST)
+
+# Cohorts of 200 and 20 subjects while workers and the program are killed, against a quiet run.
+soak: $(STAMP)
+	$(BIN)/python tests/soak/soak.py $(SOAK)
 
 # Accuracy and error rates on simulated truth: minutes to hours, printed as tables.
 validate: $(STAMP)

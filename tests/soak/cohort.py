@@ -71,6 +71,11 @@ def write_images(folder: Path, n_subjects: int) -> tuple[Path, Path, set[str]]:
     return tree.root, tree.atlas, bad
 
 
+def _runs(path: Path) -> list[Path]:
+    # A run that is too short is left out; a subject fails that has no other.
+    return sorted(path.parent.glob(path.name.replace("run-2", "run-*")))
+
+
 def _table(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     change(pd.read_csv(path, sep="\t")).to_csv(path, sep="\t", index=False)
 
@@ -89,7 +94,7 @@ _SPOILERS: dict[str, Callable[[Path], object]] = {
     "a gap": lambda path: _table(path, lambda t: t.assign(B=t["B"].where(t.index != 4))),
     "constant": lambda path: _table(path, lambda t: t.assign(B=1.0)),
     "text": lambda path: _table(path, lambda t: t.assign(B="high")),
-    "too short": lambda path: _table(path, lambda t: t.iloc[:10]),
+    "too short": lambda path: [_table(p, lambda t: t.iloc[:10]) for p in _runs(path)],
     "a region less": lambda path: _table(path, lambda t: t.drop(columns="B")),
     "empty": lambda path: path.write_bytes(b""),
     "cut off": lambda path: path.write_bytes(path.read_bytes()[:-20] + b"\t1\t2\t3\t4\n"),
