@@ -51,9 +51,12 @@ def broken(output: Path) -> list[str]:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """Return the names of files that differ between two output folders, times aside."""
+    """Return the names of files that differ between two output folders, times aside.
+
+    The folders' own paths, which the command in the sidecars names, are taken for equal.
+    """
     contents = [
-        {str(path.relative_to(folder)): _timeless(path) for path in final_files(folder)}
+        {str(path.relative_to(folder)): _timeless(path, folder) for path in final_files(folder)}
         for folder in (one, other)
     ]
     names = sorted(set(contents[0]) | set(contents[1]))
@@ -67,8 +70,8 @@ def status(output: Path) -> pd.DataFrame:
     return table.set_index("subject")
 
 
-def _timeless(path: Path) -> bytes:
-    content = path.read_bytes()
+def _timeless(path: Path, folder: Path) -> bytes:
+    content = path.read_bytes().replace(bytes(folder), b"OUTPUT")
     if path.suffix == ".json":
         return json.dumps(_without_times(json.loads(content))).encode()
     return _DURATION.sub(b"TIME", content) if path.suffix == ".html" else content

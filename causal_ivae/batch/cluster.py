@@ -344,6 +344,7 @@ def _named(send: OnStage, name: str) -> Stage:
         now = time.monotonic()
         if stage != last[0] or now - last[1] >= _STAGE_SECONDS:
             last = (stage, now)
-            send(name, stage, share)
+            # A share computed by numpy would not pass between processes.
+            send(name, stage, float(share))
 
     return report

@@ -4,6 +4,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from distributed import LocalCluster
 
@@ -21,6 +22,11 @@ def square_or_die(piece, stage):
 def fail_on_two(piece, stage):
     if piece == 2:
         raise ValueError("no twos")
+    return piece
+
+
+def tell_in_numpy(piece, stage):
+    stage("half", np.float64(0.5))
     return piece
 
 
@@ -57,6 +63,14 @@ def test_what_a_piece_raises_is_its_own_failure_and_workers_share_the_cores():
     assert pid != os.getpid()
     assert folder == Path.cwd()
     assert int(threads) >= 1
+
+
+def test_share_of_any_type_reaches_the_program():
+    seen = []
+    with open_pool(2, nprocs=1, scheduler=None, on_stage=lambda *a: seen.append(a)) as pool:
+        assert dict(pool.map(tell_in_numpy, {"a": 1, "b": 2})) == {"a": 1, "b": 2}
+        time.sleep(0.2)
+    assert ("a", "half", 0.5) in seen
 
 
 def test_single_piece_runs_in_this_process():
