@@ -9,7 +9,7 @@ import pandas as pd
 
 # Only times differ between two runs of the same analysis.
 _TIMES = ("Seconds",)
-_DURATION = re.compile(rb"\b\d+(\.\d+)? (ms|s|min|h)\b")
+_DURATION = re.compile(rb'(data-sort="[\d.e-]+">)?\b\d+(\.\d+)? (ms|s|min|h)\b')
 
 
 def final_files(output: Path) -> list[Path]:

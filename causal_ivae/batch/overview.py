@@ -73,7 +73,9 @@ def _states(output: Path) -> dict[str, tuple[str, str]]:
     for path in sorted((output / "logs").glob("*/status.tsv")):
         for row in read_table(path).fillna("").to_dict("records"):
             if row["state"] != "not run" or row["subject"] not in states:
-                states[str(row["subject"])] = (str(row["state"]), str(row["message"]))
+                # Whether it was done in that run or before makes no other page.
+                state = "done" if row["state"] == "up to date" else str(row["state"])
+                states[str(row["subject"])] = (state, str(row["message"]))
     return states
 
 

@@ -406,10 +406,19 @@ def test_an_overview_lists_every_subject_with_its_newest_state(finished, tmp_pat
     assert [path.name for path in written] == ["compare.html", "index.html"]
     index = (out / "index.html").read_text()
     for unit in ("sub-01", "sub-02", "sub-03"):
-        assert f'data-unit="{unit}" data-state="' in index
+        assert f'data-unit="{unit}" data-state="done"' in index
     assert 'href="compare.html"' in index
     assert "iVAE and TCL" in (out / "compare.html").read_text()
     assert write_overview(tmp_path) == []
+
+
+def test_an_overview_does_not_tell_in_how_many_runs_it_came_about(finished):
+    source, out = finished
+    write_overview(out)
+    index = (out / "index.html").read_bytes()
+    assert set(states(run_study(source, out)).values()) == {"up to date"}
+    write_overview(out)
+    assert (out / "index.html").read_bytes() == index
 
 
 def test_group_refuses_graphs_made_with_other_settings(finished):
