@@ -70,14 +70,19 @@ def graph_files(graph: "nx.DiGraph[str]") -> dict[str, bytes]:
     Notes
     -----
     The JSON is networkx's node-link form with the key ``edges``; the table has one row per edge,
-    ``source`` and ``target`` first, so regions without an edge are not in it.
+    ``source``, ``target`` and what is known of it, so regions without an edge are not in it.
     """
     graphml = io.BytesIO()
     nx.write_graphml(graph, graphml)
     linked = nx.node_link_data(graph, edges="edges")
-    frame = nx.to_pandas_edgelist(graph)
-    if not len(frame):
-        frame = pd.DataFrame(columns=["source", "target", *_NUMBERS])
+    # In this order: networkx's own table has them in that of a set, another one in every program.
+    attributes = (*_NUMBERS, "prior", "prior_path")
+    known = {name for *_, about in graph.edges(data=True) for name in about} | set(_NUMBERS)
+    columns = ["source", "target", *(name for name in attributes if name in known)]
+    frame = pd.DataFrame(
+        [{"source": x, "target": y, **about} for x, y, about in graph.edges(data=True)],
+        columns=columns,
+    )
     table = frame.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n")
     return {
         "graphml": graphml.getvalue(),

@@ -60,3 +60,10 @@ def test_a_graph_without_edges_keeps_its_regions():
     files = graph_files(graph)
     assert set(nx.read_graphml(io.BytesIO(files["graphml"]))) == set(SIX)
     assert files["tsv"].startswith(b"source\ttarget\t")
+
+
+def test_columns_of_the_table_have_one_order_whatever_the_program():
+    files = graph_files(graph_of(SIX, method_record(SIX)))
+    header = files["tsv"].decode().splitlines()[0].split("\t")
+    numbers = ["score", "p_value", "q_value", "confidence"]
+    assert header == ["source", "target", *numbers, "prior", "prior_path"]
