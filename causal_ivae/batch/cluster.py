@@ -210,6 +210,8 @@ class _Cluster:
                 "distributed.scheduler.allowed-failures": 0,
                 "distributed.nanny.pre-spawn-environ": {**variables, **_ALLOCATOR},
                 "distributed.worker.daemon": True,
+                # It keeps the stacks it has seen: half a MiB for every second of work.
+                "distributed.worker.profile.enabled": False,
                 "temporary-directory": folder,
             }
             self.stack.enter_context(dask.config.set(settings))
