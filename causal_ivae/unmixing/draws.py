@@ -32,28 +32,40 @@ def standard_normal(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor
     shape : tuple of int
         Shape per member.
     """
-    return standard_normals(keys, range(stream, stream + 1), shape)[0]
+    return standard_normals(keys, torch.tensor([stream], device=keys.device), shape)[0]
 
 
-def standard_normals(keys: Tensor, streams: range, shape: tuple[int, ...]) -> Tensor:
-    """Draw as `standard_normal` from many streams, shape (streams, members, *shape) float32."""
+def standard_normals(keys: Tensor, streams: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Draw as `standard_normal` from many streams.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (members, 2), int32
+    streams : Tensor, shape (streams,), int64
+        On the device of the keys.
+    shape : tuple of int
+
+    Returns
+    -------
+    Tensor, shape (streams, members, *shape), float32
+    """
     count = math.prod(shape)
     half = (count + 1) // 2
-    radius = torch.sqrt(-2.0 * torch.log(_uniform(keys, [2 * s for s in streams], half)))
-    angle = 2.0 * math.pi * _uniform(keys, [2 * s + 1 for s in streams], half)
+    radius = torch.sqrt(-2.0 * torch.log(_uniform(keys, 2 * streams, half)))
+    angle = 2.0 * math.pi * _uniform(keys, 2 * streams + 1, half)
     both = torch.cat((radius * torch.cos(angle), radius * torch.sin(angle)), dim=-1)
     return both[..., :count].reshape(len(streams), len(keys), *shape)
 
 
 def uniform(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor:
     """Draw uniform numbers in (0, 1), shape (members, *shape) float32."""
-    return _uniform(keys, [2 * stream], math.prod(shape)).reshape(len(keys), *shape)
+    streams = torch.tensor([2 * stream], device=keys.device)
+    return _uniform(keys, streams, math.prod(shape)).reshape(len(keys), *shape)
 
 
-def _uniform(keys: Tensor, streams: list[int], count: int) -> Tensor:
+def _uniform(keys: Tensor, streams: Tensor, count: int) -> Tensor:
     counter = torch.arange(count, dtype=torch.int32, device=keys.device)
-    words = [_signed((stream * 0x9E3779B9) & 0xFFFFFFFF) for stream in streams]
-    start = torch.tensor(words, dtype=torch.int32, device=keys.device)
+    start = streams.to(torch.int32) * _signed(0x9E3779B9)
     mixed = _mix(counter + start[:, None])
     mixed = _mix(mixed[:, None] ^ keys[:, :1])
     mixed = _mix(mixed ^ keys[:, 1:])

@@ -9,7 +9,7 @@ from causal_ivae.config import FlowSettings
 from causal_ivae.unmixing.draws import standard_normal
 from causal_ivae.unmixing.linear_ica import fast_ica, score_matching_ica
 from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
-from causal_ivae.unmixing.networks import Initialiser, StackedLinear, StackedMLP, softplus
+from causal_ivae.unmixing.networks import Initialiser, StackedLinear, StackedMLP, pick, softplus
 from causal_ivae.unmixing.priors import StackedPrior, segment_means
 
 _MIN_SHARE = 1e-2
@@ -109,9 +109,7 @@ def _pieces(table: Tensor, values: Tensor, edges: int) -> tuple[Tensor, ...]:
     """Return the six entries for the piece that every value lies in."""
     inner = table[:, edges, :, 1:].detach().contiguous()
     piece = torch.searchsorted(inner, values.detach().contiguous())
-    members, features, rows = values.shape
-    found = table.gather(-1, piece[:, None].expand(members, table.shape[1], features, rows))
-    return found.unbind(1)
+    return pick(table, piece).unbind(1)
 
 
 class StackedCoupling(nn.Module):

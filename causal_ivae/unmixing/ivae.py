@@ -107,7 +107,7 @@ class StackedIVAE(StackedModel):
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the ELBO and the loss: its weighted terms, the KL part annealed."""
-        anneal = min(1.0, batch.share / self.warmup) if self.warmup else 1.0
+        anneal = (batch.share / self.warmup).clamp_max(1.0) if self.warmup else 1.0
         assert batch.noise is not None
         mean, log_std = self.posterior(batch.x, batch.u)
         z = torch.addcmul(mean, log_std.exp(), batch.noise)

@@ -33,22 +33,19 @@ class Minibatch:
     ----------
     x : Tensor, shape (members, rows, n_features), float32
     u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
-    step : int
-        Number of the step, which names the draws of random numbers.
-    share : float
+    share : Tensor, shape ()
         Share of training done after this step, in (0, 1].
     n_times : int
         Rows of the whole training set.
     noise : Tensor or None, shape (members, *StackedModel.noise_shape(rows)), float32
-        Standard normal numbers of stream `step`.
+        Standard normal numbers, of the stream that the step's number names.
     weight : Tensor or None, shape (members, rows), float32
         What each row counts for each member; None where all count alike.
     """
 
     x: Tensor
     u: Tensor
-    step: int
-    share: float
+    share: Tensor
     n_times: int
     noise: Tensor | None = None
     weight: Tensor | None = None

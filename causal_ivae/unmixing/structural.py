@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from causal_ivae.config import StructuralSettings
 from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
-from causal_ivae.unmixing.networks import Initialiser, LeakyReLU, StackedLinear, StackedMLP
+from causal_ivae.unmixing.networks import Initialiser, LeakyReLU, StackedLinear, StackedMLP, pick
 from causal_ivae.unmixing.priors import StackedPrior
 
 _NEARLY = 0.05
@@ -61,8 +61,7 @@ class StackedMonotone(nn.Module):
         """Return the values and the log slopes of one function at x, each (members, rows)."""
         edges = table[:, 0, 1:].detach().contiguous()
         piece = torch.searchsorted(edges, x.detach().contiguous())
-        found = table.gather(-1, piece[:, None].expand(-1, 4, -1))
-        left, bottom, slope, change = found.unbind(1)
+        left, bottom, slope, change = pick(table, piece).unbind(1)
         step = x - left
         bend = change * step
         return torch.addcmul(bottom, step, slope + 0.5 * bend), torch.log(slope + bend)

@@ -13,7 +13,7 @@ from causal_ivae.errors import FitError, InputError
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.mixtures import simulate_binary
 from causal_ivae.simulate.sources import segment_sources
-from causal_ivae.unmixing import training
+from causal_ivae.unmixing import schedule
 from causal_ivae.unmixing.estimators import IVAE, TCL, VAE, FastICA, FlowIVAE
 from causal_ivae.unmixing.matching import mean_correlation
 
@@ -118,7 +118,7 @@ def test_grammar(case, tmp_path):
 
 @every_stacked
 def test_a_fit_that_gains_nothing_ends(case, monkeypatch):
-    monkeypatch.setattr(training, "_GAIN", 100.0)
+    monkeypatch.setattr(schedule, "_GAIN", 100.0)
     model = clone(case.model).set_params(steps=50, patience=0.1).fit(*case.data())
     assert 10 <= model.n_iter_ < 20
 

@@ -113,7 +113,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 def batch(model: StackedModel, x: Tensor, u: Tensor, share: float = 1.0) -> Minibatch:
     shape = model.noise_shape(x.shape[1])
     noise = None if shape is None else standard_normal(model.keys, 0, shape)
-    return Minibatch(x, u, step=0, share=share, n_times=ROWS, noise=noise)
+    return Minibatch(x, u, share=torch.tensor(share), n_times=ROWS, noise=noise)
 
 
 @every_kind

@@ -75,7 +75,9 @@ def test_the_density_integrates_to_one(linear):
 def test_weights_of_rows_count():
     values = torch.tensor([[1.0, 2.0, 9.0]])
     nothing = torch.zeros(1, 3, 2)
-    batch = Minibatch(nothing, torch.zeros(3), 0, 1.0, 3, weight=torch.tensor([[1.0, 1.0, 0.0]]))
+    batch = Minibatch(
+        nothing, torch.zeros(3), torch.tensor(1.0), 3, weight=torch.tensor([[1.0, 1.0, 0.0]])
+    )
     assert batch.mean(values).item() == 1.5
 
 

@@ -8,10 +8,11 @@ import torch
 
 from causal_ivae.config import FlowSettings, IVAESettings, TCLSettings
 from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing import training
+from causal_ivae.unmixing import schedule as schedules
+from causal_ivae.unmixing.adam import PackedAdam
 from causal_ivae.unmixing.ensemble import fit_stack, make_model
 from causal_ivae.unmixing.model import Auxiliary, StackedModel
-from causal_ivae.unmixing.training import PackedAdam, Schedule
+from causal_ivae.unmixing.schedule import Schedule
 
 CPU = torch.device("cpu")
 PATIENT = [
@@ -54,7 +55,7 @@ def counted(monkeypatch):
 
 @every_model
 def test_members_that_are_done_leave_the_stack(settings, data, counted, monkeypatch):
-    monkeypatch.setattr(training, "_GAIN", 0.1)
+    monkeypatch.setattr(schedules, "_GAIN", 0.1)
     _, fitted = fit(settings, data, list(range(8)), [0, 1] * 4)
     assert counted[0] == 8
     assert fitted.taken.sum() <= sum(counted) < 8 * settings.steps
@@ -101,8 +102,8 @@ def test_a_schedule_holds_falls_and_ends():
     assert schedule.done(29).tolist() == [False, False]
     assert schedule.done(30).tolist() == [False, True]
     assert schedule.taken_by().tolist() == [100.0, 30.0]
-    shares = torch.stack([schedule.rate(step)[1] for step in range(100)])
-    assert schedule.rate(0)[0] == 0.5
+    shares = torch.stack([schedule.share(step) for step in range(100)])
+    assert (schedule.rates == 0.5).all()
     assert (shares[:81, 0] == 1).all()  # falls in time for the last step
     assert (shares[:11, 1] == 1).all()
     assert (shares[30:, 1] == 0).all()
