@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUTPUT ?= demo
+WORKERS ?= 2
 
 .PHONY: demo test install lint types layers unit test-browser soak validate docs calibrate constraints format clean
 
@@ -31,8 +32,9 @@ types: $(STAMP)
 layers: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
+# WORKERS=0 runs them in one process, as a debugger asks.
 unit: $(STAMP)
-	$(BIN)/pytest -m "not slow and not browser" $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not browser" $(PYTEST)
 
 # The pages in Debian's chromium, without a network; SCREENSHOTS=FOLDER keeps pictures of them.
 test-browser: $(STAMP)

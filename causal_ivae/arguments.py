@@ -139,6 +139,12 @@ def _add_run(commands: Any) -> None:
     where.add_argument(
         "--reports-only", action="store_true", help="write the pages again from OUTPUT's files"
     )
+    where.add_argument(
+        "--templates",
+        type=Path,
+        metavar="FOLDER",
+        help="your own templates, style sheet or script for the pages, in place of the bundled",
+    )
     where.add_argument("--dry-run", action="store_true", help="say what would run; write nothing")
     _add_verbose(where)
 

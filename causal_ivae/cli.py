@@ -74,8 +74,12 @@ def _run(options: argparse.Namespace, command: str) -> int:
         from causal_ivae.batch.overview import write_overview
         from causal_ivae.batch.pages import write_all
 
-        pages = write_all(options.output, tuple(options.participant_label))
-        pages += write_overview(options.output)
+        if options.templates is not None:
+            from causal_ivae.reporting.templates import check_templates
+
+            check_templates(options.templates)
+        pages = write_all(options.output, tuple(options.participant_label), options.templates)
+        pages += write_overview(options.output, options.templates)
         for page in pages:
             print(page)
         return DONE
@@ -95,7 +99,7 @@ def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
     from causal_ivae.batch.runner import run
 
     result = run(planned, display(verbose=bool(verbose)))
-    write_overview(planned.analysis.output)
+    write_overview(planned.analysis.output, planned.analysis.templates)
     _print_result(result, planned, loud=verbose > 1)
     return result.exit_code
 
@@ -125,6 +129,7 @@ def _request(options: argparse.Namespace, command: str) -> "Request":
         time_limit=None if options.time_limit is None else 60 * options.time_limit,
         scheduler=options.scheduler,
         stop_on_first_crash=options.stop_on_first_crash,
+        templates=options.templates,
         command=command,
     )
 

@@ -61,6 +61,13 @@ def test_run_on_a_table_from_the_command_line(study, capsys):
         main(["run", str(study / "input"), str(study / "out"), "participant", "--reports-only"])
         == 0
     )
+    style = study / "own" / "style.css"
+    style.parent.mkdir()
+    style.write_text("body { color: rebeccapurple; }")
+    again = ["--reports-only", "--templates", str(style.parent)]
+    assert main(["run", str(study / "input"), str(study / "out"), "participant", *again]) == 0
+    for page in ("sub-01.html", "index.html"):
+        assert "rebeccapurple" in (study / "out" / page).read_text()
 
 
 def test_dry_run_writes_nothing(study, capsys):
@@ -92,6 +99,7 @@ def test_dry_run_writes_nothing(study, capsys):
         (["--segments", "subjects"], "run the level group alone"),
         (["--device", "gpu"], "Unknown device 'gpu'"),
         (["--device", "cuda:99"], "'cuda:99' is not there"),
+        (["--templates", "absent"], "Templates 'absent': there is no such folder"),
     ],
 )
 def test_wrong_options_give_one_line_and_code_2_and_write_nothing(study, capsys, options, message):

@@ -42,6 +42,8 @@ class Analysis:
         Of one worker process, bytes; None for its share of the machine's.
     sharing : int
         Worker processes on one machine.
+    templates : pathlib.Path or None
+        A user's own for the pages.
     """
 
     source: Path
@@ -55,6 +57,7 @@ class Analysis:
     command: str = ""
     memory: int | None = None
     sharing: int = 1
+    templates: Path | None = None
 
     @property
     def load_hash(self) -> str:

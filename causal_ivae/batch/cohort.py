@@ -66,7 +66,7 @@ def combine(piece: Combining, stage: Stage) -> Outcome:
         methods = piece.analysis.pipeline.unmixing.methods
         rows = subject_rows(piece.units, used, piece.outcomes, methods)
         if worked or not _page_is_current(paths, used) or not are_listed(paths, rows):
-            write_group_page(paths, methods, rows)
+            write_group_page(paths, methods, rows, piece.analysis.templates)
             worked = True
         return None, "done" if worked else "up to date", " ".join(dict.fromkeys(messages))
 

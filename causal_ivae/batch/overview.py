@@ -12,8 +12,14 @@ from causal_ivae.reporting.cohort_pages import index_row, render_compare, render
 GROUP = "group"
 
 
-def write_overview(output: Path) -> list[Path]:
+def write_overview(output: Path, templates: Path | None = None) -> list[Path]:
     """Write ``index.html``, and ``compare.html`` where two methods or more were run.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+    templates : pathlib.Path, optional
+        A user's own.
 
     Returns
     -------
@@ -26,7 +32,7 @@ def write_overview(output: Path) -> list[Path]:
         If a page cannot be made; results and other pages stay as they are.
     """
     try:
-        written = _render(output)
+        written = _render(output, templates)
     except Exception as error:
         raise CausalIvaeError(
             f"The results in '{output}' are written, but its index failed: {one_line(error)}"
@@ -36,7 +42,7 @@ def write_overview(output: Path) -> list[Path]:
     return [output / name for name in written]
 
 
-def _render(output: Path) -> dict[str, str]:
+def _render(output: Path, templates: Path | None) -> dict[str, str]:
     states = _states(output)
     units = sorted({p.name for p in output.glob("sub-*") if p.is_dir()} | set(states))
     records = {unit: _read(output, unit) for unit in units if unit != GROUP}
@@ -48,13 +54,14 @@ def _render(output: Path) -> dict[str, str]:
     written: dict[str, str] = {}
     complete = {unit: record for unit, record in records.items() if len(record.methods) > 1}
     if len(group.methods) > 1:
-        written["compare.html"] = render_compare(group, complete)
+        written["compare.html"] = render_compare(group, complete, templates)
     elif complete:
-        written["compare.html"] = render_compare(next(iter(complete.values())), complete)
+        one = next(iter(complete.values()))
+        written["compare.html"] = render_compare(one, complete, templates)
     pages = [("group.html", "Group")] if (output / "group.html").is_file() else []
     if written:
         pages.append(("compare.html", "Methods compared"))
-    written["index.html"] = render_index(rows, run, pages)
+    written["index.html"] = render_index(rows, run, pages, templates)
     return written
 
 

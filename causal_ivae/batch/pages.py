@@ -25,8 +25,17 @@ from causal_ivae.reporting.html import render_group, render_subject
 GROUP = "group"
 
 
-def write_unit_page(paths: UnitPaths, methods: Sequence[Method]) -> None:
+def write_unit_page(
+    paths: UnitPaths, methods: Sequence[Method], templates: Path | None = None
+) -> None:
     """Write the page of one subject, or of all subjects pooled.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+    methods : sequence of str
+    templates : pathlib.Path, optional
+        A user's own.
 
     Raises
     ------
@@ -35,7 +44,7 @@ def write_unit_page(paths: UnitPaths, methods: Sequence[Method]) -> None:
     """
     try:
         record = read_unit(paths, tuple(methods))
-        page, graphs = render_subject(record), unit_files(record)
+        page, graphs = render_subject(record, templates), unit_files(record)
     except Exception as error:
         raise _failed(paths.unit, error) from error
     _write(paths, page, graphs)
@@ -72,7 +81,10 @@ def are_listed(paths: UnitPaths, rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def write_group_page(
-    paths: UnitPaths, methods: Sequence[Method], rows: Sequence[Mapping[str, Any]]
+    paths: UnitPaths,
+    methods: Sequence[Method],
+    rows: Sequence[Mapping[str, Any]],
+    templates: Path | None = None,
 ) -> None:
     """Write ``group_subjects.tsv`` and the page of the group.
 
@@ -83,6 +95,8 @@ def write_group_page(
     methods : sequence of str
     rows : sequence of mapping
         From `subject_rows`.
+    templates : pathlib.Path, optional
+        A user's own.
 
     Raises
     ------
@@ -94,13 +108,15 @@ def write_group_page(
     write_table(paths.file("subjects.tsv"), _listing(rows))
     try:
         record = read_unit(paths, tuple(methods))
-        page, graphs = render_group(record, rows), unit_files(record)
+        page, graphs = render_group(record, rows, templates), unit_files(record)
     except Exception as error:
         raise _failed(GROUP, error) from error
     _write(paths, page, graphs)
 
 
-def write_all(output: Path, participants: Sequence[str] = ()) -> list[Path]:
+def write_all(
+    output: Path, participants: Sequence[str] = (), templates: Path | None = None
+) -> list[Path]:
     """Write every page of an output folder again.
 
     Parameters
@@ -108,6 +124,8 @@ def write_all(output: Path, participants: Sequence[str] = ()) -> list[Path]:
     output : pathlib.Path
     participants : sequence of str
         Labels, with or without ``sub-``; empty takes all, and the group.
+    templates : pathlib.Path, optional
+        A user's own.
 
     Returns
     -------
@@ -128,17 +146,18 @@ def write_all(output: Path, participants: Sequence[str] = ()) -> list[Path]:
     pages = []
     for unit, paths in found.items():
         if not wanted or unit in wanted:
-            write_unit_page(paths, METHODS)
+            write_unit_page(paths, METHODS, templates)
             pages.append(paths.report)
     group = UnitPaths(output, GROUP)
     if not wanted and group.folder.is_dir():
         if find_paths(output, GROUP) is not None:
-            write_unit_page(group, METHODS)
+            write_unit_page(group, METHODS, templates)
         else:
             sidecars = (read_sidecar(group.file("edges.json", m)) for m in METHODS)
             members = {unit for about in sidecars for unit in about.get("Subjects", ())}
             subjects = {unit: found[unit] for unit in found if unit in members}
-            write_group_page(group, METHODS, subject_rows(units, subjects, {}, METHODS))
+            rows = subject_rows(units, subjects, {}, METHODS)
+            write_group_page(group, METHODS, rows, templates)
         pages.append(group.report)
     if not pages:
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")

@@ -72,7 +72,8 @@ def estimate(piece: Estimating, stage: Stage) -> Outcome:
             failure = error
         stage("report", 0.95)
         try:
-            write_unit_page(paths, shown_methods(piece.analysis, paths))
+            methods = shown_methods(piece.analysis, paths)
+            write_unit_page(paths, methods, piece.analysis.templates)
         except CausalIvaeError as error:
             raise failure or error from error
         if failure is not None:

@@ -16,6 +16,7 @@ from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_subjects
 from causal_ivae.imaging.segments import check_number_of_subjects
 from causal_ivae.provenance import digest_of, fingerprint
+from causal_ivae.reporting.templates import check_templates
 
 Level = Literal["participant", "group"]
 LEVELS: tuple[Level, ...] = ("participant", "group")
@@ -47,6 +48,8 @@ class Request:
         For loading a subject, and for estimating its graphs, s.
     scheduler : str or None
     stop_on_first_crash : bool
+    templates : pathlib.Path or None
+        A user's own for the pages.
     command : str
     """
 
@@ -67,6 +70,7 @@ class Request:
     time_limit: float | None = None
     scheduler: str | None = None
     stop_on_first_crash: bool = False
+    templates: Path | None = None
     command: str = ""
 
     @property
@@ -115,6 +119,8 @@ def _plan(request: Request) -> Plan:
     _check_output(source, output)
     _check_device(request)
     _check_memory(request)
+    if request.templates is not None:
+        check_templates(request.templates)
     pipeline = request.pipeline
     if pipeline.segments.by == "subjects" and "participant" in request.levels:
         raise SettingsError(
@@ -157,6 +163,7 @@ def _plan(request: Request) -> Plan:
             if request.scheduler is not None
             else processes_for(len(subjects), request.nprocs, request.memory)
         ),
+        templates=None if request.templates is None else request.templates.resolve(),
     )
     return Plan(request, analysis, subjects)
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from urllib.parse import quote
 
 from causal_ivae.derivatives import UnitRecord
 from causal_ivae.reporting import html, summary, tables, wording
+from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import WORDS, verdicts_of
 
 UNKNOWN = "not known"
@@ -71,7 +73,10 @@ def index_row(record: UnitRecord, state: str, message: str, methods: Sequence[st
 
 
 def render_index(
-    rows: Sequence[IndexRow], methods: Sequence[str], pages: Sequence[tuple[str, str]]
+    rows: Sequence[IndexRow],
+    methods: Sequence[str],
+    pages: Sequence[tuple[str, str]],
+    templates: Path | None = None,
 ) -> str:
     """Return the page that lists all subjects.
 
@@ -82,11 +87,13 @@ def render_index(
         As in `index_row`.
     pages : sequence of (str, str)
         File name and words of the other pages.
+    templates : pathlib.Path, optional
+        As of `causal_ivae.reporting.html.render_subject`.
     """
     states = sorted({row.state for row in rows})
     qualities = [word for word in (*WORDS, UNKNOWN) if any(row.quality == word for row in rows)]
     counts = [f"{sum(row.quality == word for row in rows)} {word}" for word in qualities]
-    return html.render(
+    return render(
         "index.html.jinja",
         {
             "unit": "all subjects",
@@ -100,10 +107,13 @@ def render_index(
             "methods": [wording.method_name(method) for method in methods],
             "counted": f"{wording.count(len(rows), 'subject')}: {wording.listed(counts)}.",
         },
+        templates,
     )
 
 
-def render_compare(record: UnitRecord, subjects: Mapping[str, UnitRecord]) -> str:
+def render_compare(
+    record: UnitRecord, subjects: Mapping[str, UnitRecord], templates: Path | None = None
+) -> str:
     """Return the page that shows the methods side by side.
 
     Parameters
@@ -112,6 +122,8 @@ def render_compare(record: UnitRecord, subjects: Mapping[str, UnitRecord]) -> st
         Whose graphs are drawn: the group's, or one subject's.
     subjects : mapping of str to UnitRecord
         Whose agreement is counted, by unit.
+    templates : pathlib.Path, optional
+        As of `causal_ivae.reporting.html.render_subject`.
     """
     page = html.shared_parts(record)
     page["kind"], page["title"] = "Comparison of methods", "Method beside method"
@@ -124,7 +136,7 @@ def render_compare(record: UnitRecord, subjects: Mapping[str, UnitRecord]) -> st
         (unit, quote(f"{unit}.html"), _agreements(subject, tuple(labels)))
         for unit, subject in subjects.items()
     ]
-    return html.render("compare.html.jinja", page)
+    return render("compare.html.jinja", page, templates)
 
 
 def pair_rows(record: UnitRecord) -> list[PairRow]:

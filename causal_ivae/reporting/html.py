@@ -1,25 +1,23 @@
 """The pages: one self-contained file per subject and one for the group, made from files alone."""
 
-import hashlib
 import shlex
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 
-from causal_ivae import resources
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, wording
 from causal_ivae.reporting.edge_details import edge_details
 from causal_ivae.reporting.methods_text import Realised, methods_text
-from causal_ivae.reporting.references import resolve
+from causal_ivae.reporting.references import as_bibtex, resolve
+from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
 
 FIT_NAMES = ("x → y", "y → x")
@@ -28,13 +26,15 @@ _CROWDED = 30  # edges that a circle shows no longer
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
-def render_subject(record: UnitRecord) -> str:
+def render_subject(record: UnitRecord, templates: Path | None = None) -> str:
     """Return the page of one subject, or of all subjects pooled into one series.
 
     Parameters
     ----------
     record : UnitRecord
         Methods that failed are absent; tables that were not written are None.
+    templates : pathlib.Path, optional
+        A user's own, as of `causal_ivae.reporting.templates.render`.
 
     Returns
     -------
@@ -52,10 +52,12 @@ def render_subject(record: UnitRecord) -> str:
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
     page["verdicts"] = verdicts_of(record)
     page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
-    return render("subject.html.jinja", page)
+    return render("subject.html.jinja", page, templates)
 
 
-def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> str:
+def render_group(
+    record: UnitRecord, subjects: Sequence[Mapping[str, Any]], templates: Path | None = None
+) -> str:
     """Return the page of the group.
 
     Parameters
@@ -65,6 +67,8 @@ def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> s
     subjects : sequence of mappings
         ``label`` (with or without ``sub-``), ``state`` ("done", "up to date", "failed" or
         "skipped", which has no results), ``seconds`` and ``message``.
+    templates : pathlib.Path, optional
+        As of `render_subject`.
 
     Returns
     -------
@@ -82,44 +86,7 @@ def render_group(record: UnitRecord, subjects: Sequence[Mapping[str, Any]]) -> s
         if "share_low" in method.edges and len(method.edges)
     }
     page["share"] = figures.share_figure(shares, "fig-share") if shares else None
-    return render("group.html.jinja", page)
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(resources.folder("reports")),
-        # select_autoescape() would leave *.html.jinja unescaped.
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        p=wording.p_text,
-        percent=wording.percent,
-        signed=wording.signed,
-        number=wording.number,
-        duration=wording.duration,
-        sortable=_sort_key,
-    )
-    environment.globals.update(count=wording.count, missing=wording.is_missing)
-    return environment
-
-
-def render(template: str, page: Mapping[str, Any]) -> str:
-    """Return a page with style sheet, script and a policy that allows for nothing else."""
-    folder = resources.folder("reports")
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    script = (folder / "report.js").read_text(encoding="utf-8")
-    # The page's own policy lets this script run and nothing else, and forbids every request.
-    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        _environment()
-        .get_template(template)
-        .render(style=style, script=script, script_digest=digest, **page)
-    )
+    return render("group.html.jinja", page, templates)
 
 
 def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
@@ -146,6 +113,7 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
         "prior_remarks": summary.prior_remarks(record.methods),
         "methods_text": text,
         "cited": cited,
+        "bibtex": b64encode(as_bibtex(cited).encode()).decode(),
         "provenance": [
             _provenance(name, method.sidecar) for name, method in record.methods.items()
         ],
@@ -325,8 +293,3 @@ def _from_images(record: UnitRecord) -> bool | None:
         return None
     sources = (str(source) for source in record.sidecar.get("Sources", ()))
     return any(source.endswith(_IMAGE_SUFFIXES) for source in sources)
-
-
-def _sort_key(value: Any) -> str:
-    """Return a value for ``data-sort``; missing ones sort last."""
-    return "" if wording.is_missing(value) else f"{float(value):.9g}"

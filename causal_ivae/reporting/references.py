@@ -1,6 +1,7 @@
 """The works cited: read from ``reports/references.bib``, written as text."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,6 +27,8 @@ class Reference:
     year : str
     doi, arxiv : str
         Empty where there is none.
+    entry : str
+        As it stands in ``references.bib``.
     """
 
     key: str
@@ -35,6 +38,7 @@ class Reference:
     year: str
     doi: str
     arxiv: str
+    entry: str
 
     @property
     def cited_as(self) -> str:
@@ -67,7 +71,8 @@ def bibliography() -> dict[str, Reference]:
     """Return the bundled works by key."""
     text = (resources.folder("reports") / "references.bib").read_text(encoding="utf-8")
     found = {}
-    for _, key, body in _ENTRY.findall(text):
+    for match in _ENTRY.finditer(text):
+        _, key, body = match.groups()
         fields = {name: re.sub(r"[{}]", "", value) for name, value in _FIELD.findall(body)}
         fields = {name: value.replace("--", "\N{EN DASH}") for name, value in fields.items()}
         authors = tuple(
@@ -84,8 +89,14 @@ def bibliography() -> dict[str, Reference]:
             year=fields["year"],
             doi=fields.get("doi", ""),
             arxiv=fields.get("eprint", ""),
+            entry=match.group(),
         )
     return found
+
+
+def as_bibtex(works: Iterable[Reference]) -> str:
+    """Return the content of a ``.bib`` file with these works, in their order."""
+    return "\n\n".join(work.entry for work in works) + "\n"
 
 
 def resolve(text: str) -> tuple[str, list[Reference]]:

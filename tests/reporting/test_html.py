@@ -10,9 +10,11 @@ import yaml
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
 from page_parser import Page
 
+from causal_ivae import resources
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import UnitPaths, UnitRecord, read_unit, write_json, write_table
 from causal_ivae.reporting.html import render_group, render_subject
+from causal_ivae.reporting.references import bibliography
 from causal_ivae.reporting.summary import summary_sentences
 
 
@@ -44,7 +46,8 @@ def assert_self_contained(html):
                 continue
             allowed = ("#", "data:image/png;base64,")
             if tag == "a":
-                own = ("#", "sub-", "data:application/yaml;base64,")
+                saved = ("data:application/yaml;base64,", "data:application/x-bibtex;base64,")
+                own = ("#", "sub-", *saved)
                 allowed = (*own, "https://doi.org/", "https://arxiv.org/abs/")
             assert value.startswith(allowed), (tag, key, value[:80])
     assert not {"link", "iframe", "object", "embed", "base", "form"} & {t for t, _ in page.tags}
@@ -500,3 +503,17 @@ def test_settings_can_be_saved_as_a_pipeline_that_loads_again(subject_page):
     content = base64.b64decode(links[0]["href"].partition("base64,")[2])
     settings = subject_record().methods["ivae"].sidecar["Settings"]
     assert Pipeline.model_validate(yaml.safe_load(content)) == Pipeline.model_validate(settings)
+
+
+def test_the_works_cited_can_be_saved_as_bibtex(subject_html, subject_page):
+    (link,) = [a for _, a in subject_page.tags if a.get("download") == "references.bib"]
+    saved = base64.b64decode(link["href"].partition("base64,")[2]).decode()
+    works = bibliography()
+    listed = subject_html.partition('<ul class="references">')[2].partition("</ul>")[0]
+    assert saved.count("\n@") + 1 == listed.count("<li>")
+    assert works["khemakhem2020"].entry in saved
+    # Whole entries of the file that is cited from, and no others.
+    source = (resources.folder("reports") / "references.bib").read_text(encoding="utf-8")
+    assert all(f"@{entry}".strip() in source for entry in f"\n{saved}".split("\n@")[1:])
+    assert "rabiner1989" in works
+    assert "rabiner1989" not in saved

@@ -1,0 +1,104 @@
+"""The templates of the pages: the bundled ones, and a user's own in place of those."""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError
+
+from causal_ivae import resources
+from causal_ivae.errors import SettingsError
+from causal_ivae.reporting import wording
+
+_STYLE, _SCRIPT = "style.css", "report.js"
+_SUFFIX = ".jinja"
+
+
+def render(template: str, page: Mapping[str, Any], folder: Path | None = None) -> str:
+    """Return a page with style sheet, script and a policy that allows for nothing else.
+
+    Parameters
+    ----------
+    template : str
+        File name, such as ``"subject.html.jinja"``.
+    page : mapping
+        What the template is told.
+    folder : pathlib.Path, optional
+        A user's own templates, style sheet and script; each that it lacks is the bundled one.
+    """
+    environment = _environment(folder)
+    style, script = (_source(environment, name) for name in (_STYLE, _SCRIPT))
+    # The page's own policy lets this script run and nothing else, and forbids every request.
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        style=style, script=script, script_digest=digest, **page
+    )
+
+
+def check_templates(folder: Path) -> None:
+    """Check a user's folder of templates before anything is estimated.
+
+    Raises
+    ------
+    SettingsError
+        If it is no folder, holds none of the files that would be used, or a template in it cannot
+        be parsed.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"Templates '{folder}': there is no such folder.")
+    bundled = resources.folder("reports")
+    known = [*sorted(path.name for path in bundled.glob(f"*{_SUFFIX}")), _STYLE, _SCRIPT]
+    own = [name for name in known if (folder / name).is_file()]
+    if not own:
+        raise SettingsError(
+            f"Templates '{folder}': holds none of {', '.join(known)}. Copy one of them from "
+            f"'{bundled}' and edit it."
+        )
+    environment = _environment(folder)
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        try:
+            environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        except TemplateSyntaxError as error:
+            raise SettingsError(
+                f"Template '{path}', line {error.lineno}: {error.message}"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"Template '{path}' is not UTF-8 text; save it as such.") from error
+
+
+@cache
+def _environment(folder: Path | None) -> Environment:
+    bundled = resources.folder("reports")
+    environment = Environment(
+        loader=FileSystemLoader([bundled] if folder is None else [folder, bundled]),
+        # select_autoescape() would leave *.html.jinja unescaped.
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        p=wording.p_text,
+        percent=wording.percent,
+        signed=wording.signed,
+        number=wording.number,
+        duration=wording.duration,
+        sortable=_sort_key,
+    )
+    environment.globals.update(count=wording.count, missing=wording.is_missing)
+    return environment
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    text, _, _ = environment.loader.get_source(environment, name)
+    return text
+
+
+def _sort_key(value: Any) -> str:
+    """Return a value for ``data-sort``; missing ones sort last."""
+    return "" if wording.is_missing(value) else f"{float(value):.9g}"
