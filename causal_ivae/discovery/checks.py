@@ -1,6 +1,7 @@
 """What discover() is given, checked."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,9 +11,9 @@ from causal_ivae.independence.blocks import contiguous
 
 
 def checked(
-    values: ArrayLike,
-    segments: ArrayLike,
-    blocks: ArrayLike | None,
+    values: ArrayLike | Sequence[ArrayLike],
+    segments: ArrayLike | Sequence[ArrayLike] | int,
+    blocks: ArrayLike | Sequence[ArrayLike] | None,
     names: Sequence[str] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
     """Check what `discover` is given.
@@ -29,7 +30,7 @@ def checked(
     labels : ndarray, shape (n_times,), int64
         Segments, 0 to n_segments - 1.
     order : ndarray, shape (n_times,), int64
-        Blocks of volumes that follow one another in one segment.
+        Blocks of volumes that follow one another in one run and segment.
     names : tuple of str, length n_regions
 
     Raises
@@ -37,33 +38,22 @@ def checked(
     InputError
         As `discover` does.
     """
-    x = np.asarray(values, dtype=np.float64)
-    if x.ndim != 2 or x.shape[1] < 2:
+    several = isinstance(values, (list, tuple)) and {np.ndim(part) for part in values} == {2}
+    parts = cast("Sequence[Any]", values if several else [values])
+    regions = _names(parts, names)
+    runs = [
+        _standardised(part, regions, f" of run {number}" if several else "")
+        for number, part in enumerate(parts, start=1)
+    ]
+    lengths = [len(run) for run in runs]
+    run = np.repeat(np.arange(len(runs)), lengths)
+    if isinstance(segments, (int, np.integer)):
+        given = _windows(int(segments), lengths)
+    else:
+        given = _joined("segments", segments, lengths, several=several)
+    if not np.issubdtype(given.dtype, np.integer):
         raise InputError(
-            f"'values' has shape {x.shape}; expected (n_times, n_regions) with two or more regions."
-        )
-    regions = tuple(names) if names is not None else tuple(f"x{i + 1}" for i in range(x.shape[1]))
-    if len(regions) != x.shape[1]:
-        raise InputError(f"'names' has {len(regions)} names for {x.shape[1]} regions.")
-    twice = sorted({name for name in regions if regions.count(name) > 1})
-    if twice:
-        raise InputError(f"The region name '{twice[0]}' is used twice; names must be distinct.")
-    bad = np.argwhere(~np.isfinite(x))
-    if len(bad):
-        row, column = bad[0]
-        raise InputError(
-            f"Region '{regions[column]}' has the value {x[row, column]} in row {row}; every value "
-            "must be finite. Remove or interpolate those volumes."
-        )
-    spread = x.std(axis=0)
-    if (spread == 0).any():
-        name = regions[int(np.flatnonzero(spread == 0)[0])]
-        raise InputError(f"Region '{name}' is constant; leave it out.")
-    given = np.asarray(segments)
-    if given.shape != (len(x),) or not np.issubdtype(given.dtype, np.integer):
-        raise InputError(
-            f"'segments' has shape {given.shape} and type {given.dtype}; expected "
-            f"({len(x)},) integers, one per row of 'values'."
+            f"'segments' has type {given.dtype}; expected integers, one per row of 'values'."
         )
     distinct, labels = np.unique(given, return_inverse=True)
     if len(distinct) < 3:
@@ -71,13 +61,84 @@ def checked(
             f"Only {len(distinct)} distinct segments were given and at least three are needed; "
             "use shorter windows or another kind of segments."
         )
-    order = contiguous(given) if blocks is None else np.asarray(blocks)
-    if order.shape != (len(x),):
-        raise InputError(f"'blocks' has shape {order.shape}; expected ({len(x)},).")
-    standard = (x - x.mean(axis=0)) / spread
+    if blocks is None:
+        order = contiguous(np.unique(np.stack([run, labels]), axis=1, return_inverse=True)[1])
+    else:
+        order = _joined("blocks", blocks, lengths, several=several)
     # A block that spans segments would test independence across them, not given them.
-    order = np.unique(np.stack([order, labels]), axis=1, return_inverse=True)[1].ravel()
-    return standard.astype(np.float32), labels.astype(np.int64), order, regions
+    order = np.unique(np.stack([order, labels, run]), axis=1, return_inverse=True)[1].ravel()
+    return np.concatenate(runs), labels.astype(np.int64), order, regions
+
+
+def _names(parts: Sequence[Any], given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the regions' names, those of the columns unless others are given."""
+    shape = np.shape(parts[0])
+    if len(shape) != 2 or shape[1] < 2:
+        raise InputError(
+            f"'values' has shape {shape}; expected (n_times, n_regions) with two or more regions."
+        )
+    headed = [tuple(map(str, part.columns)) for part in parts if hasattr(part, "columns")]
+    if len(set(headed)) > 1:
+        raise InputError("The runs in 'values' have different columns; give all the same regions.")
+    if given is not None:
+        regions = tuple(given)
+    else:
+        regions = headed[0] if headed else tuple(f"x{i + 1}" for i in range(shape[1]))
+    for part in parts:
+        if np.shape(part)[1] != len(regions):
+            raise InputError(f"'names' has {len(regions)} names for {np.shape(part)[1]} regions.")
+    twice = sorted({name for name in regions if regions.count(name) > 1})
+    if twice:
+        raise InputError(f"The region name '{twice[0]}' is used twice; names must be distinct.")
+    return regions
+
+
+def _standardised(part: Any, regions: tuple[str, ...], where: str) -> NDArray[np.float32]:
+    x = np.asarray(part, dtype=np.float64)
+    bad = np.argwhere(~np.isfinite(x))
+    if len(bad):
+        row, column = bad[0]
+        raise InputError(
+            f"Region '{regions[column]}' has the value {x[row, column]} in row {row}{where}; every "
+            "value must be finite. Remove or interpolate those volumes."
+        )
+    spread = x.std(axis=0)
+    if (spread == 0).any():
+        name = regions[int(np.flatnonzero(spread == 0)[0])]
+        raise InputError(f"Region '{name}'{where} is constant; leave it out.")
+    standard: NDArray[np.float64] = (x - x.mean(axis=0)) / spread
+    return standard.astype(np.float32)
+
+
+def _windows(length: int, lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Cut runs into windows; a rest shorter than half a window joins the last one."""
+    if length < 1:
+        raise InputError(f"'segments' is {length}; the volumes of a window must be 1 or more.")
+    labels, first = [], 0
+    for n in lengths:
+        count = max(1, (2 * n + length) // (2 * length))
+        labels.append(first + np.minimum(np.arange(n) // length, count - 1))
+        first += count
+    return np.concatenate(labels)
+
+
+def _joined(
+    what: str, given: ArrayLike | Sequence[ArrayLike], lengths: Sequence[int], *, several: bool
+) -> NDArray[Any]:
+    """Return labels of volumes, of one run or of each, as one array."""
+    labels = [np.asarray(part) for part in given] if several else [np.asarray(given)]  # type: ignore[union-attr]
+    shapes, wanted = [part.shape for part in labels], [(n,) for n in lengths]
+    if shapes != wanted:
+        if several:
+            found = ", ".join(map(str, shapes))
+            raise InputError(
+                f"'{what}' has shapes {found}; expected a list with one array for each run in "
+                f"'values': {', '.join(map(str, wanted))}."
+            )
+        raise InputError(
+            f"'{what}' has shape {shapes[0]}; expected {wanted[0]}, one per row of 'values'."
+        )
+    return np.concatenate(labels)
 
 
 def all_pairs(regions: int) -> NDArray[np.int64]:

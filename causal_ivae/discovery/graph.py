@@ -12,6 +12,7 @@ from causal_ivae.discovery.cycles import Cycle
 from causal_ivae.unmixing import diagnostics
 
 if TYPE_CHECKING:
+    from causallearn.graph.GeneralGraph import GeneralGraph
     from matplotlib.figure import Figure
 
 Decision = Literal["x->y", "y->x", "none", "undecided"]
@@ -271,6 +272,31 @@ class CausalGraph:
             for x, y in zip(left["x"], left["y"], strict=True):
                 graph.add_edge(x, y, decision="undecided")
                 graph.add_edge(y, x, decision="undecided")
+        return graph
+
+    def to_causal_learn(self) -> "GeneralGraph":
+        """Return the graph as one of causal-learn's, for its measures and searches.
+
+        Returns
+        -------
+        causallearn.graph.GeneralGraph.GeneralGraph
+            A node per region; ``x --> y`` for a decided direction, ``x --- y`` for a pair that is
+            dependent but undecided, nothing for "none".
+        """
+        from causallearn.graph.Edge import Edge
+        from causallearn.graph.Endpoint import Endpoint
+        from causallearn.graph.GeneralGraph import GeneralGraph
+        from causallearn.graph.GraphNode import GraphNode
+
+        nodes = {name: GraphNode(name) for name in self.names}
+        graph = GeneralGraph(list(nodes.values()))
+        for edge in self.edges[self.edges["decision"] != "none"].to_dict("records"):
+            if edge["cause"]:
+                graph.add_directed_edge(nodes[edge["cause"]], nodes[edge["effect"]])
+            else:
+                graph.add_edge(
+                    Edge(nodes[edge["x"]], nodes[edge["y"]], Endpoint.TAIL, Endpoint.TAIL)
+                )
         return graph
 
     def plot(self) -> "Figure":

@@ -29,8 +29,8 @@ Progress = Callable[[str, float], None]
 
 
 def discover_all(
-    values: ArrayLike,
-    segments: ArrayLike,
+    values: ArrayLike | Sequence[ArrayLike],
+    segments: ArrayLike | Sequence[ArrayLike] | int,
     names: Sequence[str] | None = None,
     *,
     skeleton: Iterable[tuple[str, str]] | None = None,
@@ -38,7 +38,7 @@ def discover_all(
     restarts: int = 1,
     seed: int = 0,
     device: str = "auto",
-    blocks: ArrayLike | None = None,
+    blocks: ArrayLike | Sequence[ArrayLike] | None = None,
     equations: EquationSettings | None = None,
     independence: IndependenceSettings | None = None,
     decision: DecisionSettings | None = None,

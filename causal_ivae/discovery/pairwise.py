@@ -48,8 +48,8 @@ Progress = Callable[[str, float], None]
 
 
 def discover(
-    values: ArrayLike,
-    segments: ArrayLike,
+    values: ArrayLike | Sequence[ArrayLike],
+    segments: ArrayLike | Sequence[ArrayLike] | int,
     names: Sequence[str] | None = None,
     *,
     method: Literal["auto"] | Method = "auto",
@@ -58,7 +58,7 @@ def discover(
     acyclic: bool | None = None,
     seed: int = 0,
     device: str = "auto",
-    blocks: ArrayLike | None = None,
+    blocks: ArrayLike | Sequence[ArrayLike] | None = None,
     unmixing: UnmixingSettings | None = None,
     independence: IndependenceSettings | None = None,
     decision: DecisionSettings | None = None,
@@ -70,12 +70,15 @@ def discover(
 
     Parameters
     ----------
-    values : array_like, shape (n_times, n_regions)
-        Of any unit; z-scored here.
-    segments : array_like of int, shape (n_times,)
-        The auxiliary variable u.  At least three distinct values.
+    values : array_like or DataFrame, shape (n_times, n_regions), or a list of them
+        Of any unit; z-scored here.  What nilearn's maskers return can be given as it is: an
+        array, a table (after ``masker.set_output(transform="pandas")``), or a list with one of
+        them for each run, which are z-scored and cut by themselves and never glued.
+    segments : array_like of int, shape (n_times,), or a list of them, or int
+        The auxiliary variable u.  At least three distinct values; equal values in two runs are
+        the same segment.  An int cuts every run into windows of that many volumes.
     names : sequence of str, length n_regions, optional
-        Default ``"x1"``, ``"x2"``, ...
+        Default: the columns of a table, else ``"x1"``, ``"x2"``, ...
     method : {"auto", "structural", "ivae", "tcl"}
         "auto" is the best measured: "structural".
     skeleton : iterable of (str, str), optional
@@ -88,9 +91,10 @@ def discover(
     seed : int
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-    blocks : array_like of int, shape (n_times,), optional
-        Stretches of volumes without a gap, within which time shifts are made; split where
-        `segments` changes.  Default: maximal stretches of equal `segments`.
+    blocks : array_like of int, shape (n_times,), or a list of them, optional
+        Stretches of volumes without a gap, within which time shifts are made; split where the run
+        or `segments` changes.  Default: maximal stretches of equal `segments`.  Needed where
+        volumes were censored.
     unmixing, independence, decision : settings objects, optional
         See `causal_ivae.config`.
     screen : ScreenSettings, optional

@@ -46,6 +46,23 @@ def test_networkx_graph_has_the_undecided_pairs_on_request(result):
     assert both.number_of_edges() == decided.number_of_edges() + 2 * n_open
 
 
+def test_causal_learn_reads_directions_and_open_pairs(result):
+    graph = result.to_causal_learn()
+    assert tuple(graph.get_node_names()) == NAMES
+    found = {}
+    for edge in graph.get_graph_edges():
+        ends = edge.get_node1().get_name(), edge.get_node2().get_name()
+        found[ends] = edge.get_endpoint1().name, edge.get_endpoint2().name
+    expected = {}
+    for row in result.edges.to_dict("records"):
+        if row["cause"]:
+            expected[row["cause"], row["effect"]] = ("TAIL", "ARROW")
+        elif row["decision"] == "undecided":
+            expected[row["x"], row["y"]] = ("TAIL", "TAIL")
+    assert {"ARROW", "TAIL"} == {ends[1] for ends in expected.values()}
+    assert found == expected
+
+
 def test_a_notebook_shows_drawing_and_table_and_escapes_names(result):
     html = result._repr_html_()
     page = Page(html)

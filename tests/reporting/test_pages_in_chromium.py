@@ -171,15 +171,29 @@ def test_an_edge_tells_all_to_the_keyboard_and_the_pointer(opened):
     assert panel.inner_text() == text
 
 
+def serious_violations(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    return [
+        (v["id"], v["impact"], v["nodes"][0]["html"][:200])
+        for v in axe.run(page).response["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_no_serious_violation(opened, name, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = opened(name, color_scheme=scheme, bypass_csp=True)
-    found = axe.run(page).response["violations"]
-    serious = [
-        (v["id"], v["impact"], v["nodes"][0]["html"][:200])
-        for v in found
-        if v["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_violations(opened(name, color_scheme=scheme, bypass_csp=True)) == []
+
+
+def test_axe_finds_what_a_page_must_not_have(opened):
+    page = opened("index", bypass_csp=True)
+    page.evaluate(
+        """() => {
+          const faint = document.createElement("p");
+          faint.textContent = "too faint to be read";
+          faint.style.cssText = "color: #ddd; background: #fff";
+          document.querySelector("main").append(faint, document.createElement("select"));
+        }"""
+    )
+    assert {"color-contrast", "select-name"} <= {name for name, *_ in serious_violations(page)}

@@ -4,12 +4,12 @@ import hashlib
 from base64 import b64encode
 
 import pytest
+from fake_records import subject_record
 
 from causal_ivae import resources
 from causal_ivae.errors import SettingsError
 from causal_ivae.reporting.html import render_group, render_subject
 from causal_ivae.reporting.templates import check_templates
-from tests.reporting.fake_records import subject_record
 
 BUNDLED = resources.folder("reports")
 
