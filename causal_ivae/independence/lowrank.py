@@ -19,6 +19,10 @@ block
 That bound is for series whose left-out part lies where the other series has its largest
 eigenvalue.  The mean of T over all permutations, and so what T is compared with, is low by at most
 2 x `TOLERANCE` x length / (length - 1).
+
+Random Fourier features (Rahimi and Recht 2007) were measured and left out: with 1,000 columns T is
+off by 2 to 7 % at 1,000 and 5,000 rows, where these factors of 18 to 21 columns are off by 1e-5
+and take a sixtieth of the time or less.
 """
 
 import math
