@@ -13,6 +13,7 @@ so a file that exists under its final name is whole.
                               ..._meas-<method>_restarts.tsv
                               ..._meas-<method>_training.tsv
                               ..._meas-<method>_diagnostics.tsv, .json
+                              ..._meas-<method>_disturbances.npy, .json  recovered, of every pair
                               ..._meas-<method>_evidence.tsv, .json      of structural flows
                               ..._meas-<method>_screen.tsv, .json        where pairs were screened
                               ..._meas-<method>_priorcheck.tsv
@@ -26,6 +27,7 @@ so a file that exists under its final name is whole.
     .causal-ivae.lock               empty; says to other programs who writes what
 """
 
+import io
 import json
 import os
 import re
@@ -50,6 +52,12 @@ RELMAT_DESCRIPTION = (
     "File names follow the draft of BIDS extension proposal 17 (BEP017)."
 )
 
+DISTURBANCES_DESCRIPTION = (
+    "Recovered disturbances, z-scored, half precision, shape (pairs, 2, volumes): one row per "
+    "unmixed pair in the order of _diagnostics.tsv, of the fit that it judges; by structural flows "
+    "of x and y, else n1 and n2. Volumes are the rows of _timeseries.tsv that are in a segment. "
+    "Read it with numpy.load."
+)
 
 # Columns of text: a region called "1" or a run called "01" must come back as it was written.
 _TEXT_COLUMNS = (
@@ -174,6 +182,13 @@ def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> None
     write_text(path, text)
 
 
+def write_array(path: Path, values: NDArray[Any]) -> None:
+    """Write an array as NumPy's ``.npy``, which holds numbers and no program."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, keys in the order given."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -188,6 +203,7 @@ def write_graph(
     sidecar: Mapping[str, Any],
     *,
     columns: Mapping[str, Mapping[str, str]] | None = None,
+    disturbances: NDArray[np.floating] | None = None,
 ) -> None:
     """Write everything about one graph, the sidecar ``_edges.json`` last.
 
@@ -203,6 +219,8 @@ def write_graph(
     sidecar : mapping
     columns : mapping of str to mapping of str to str, optional
         For some of the tables, what each of their columns is; goes into a sidecar of its own.
+    disturbances : ndarray, shape (n_unmixed, 2, n_times), optional
+        Written in half precision.
     """
     vouches = paths.file("edges.json", method)
     # An old sidecar must not vouch for new tables if writing stops half way.
@@ -212,6 +230,11 @@ def write_graph(
     for suffix, described in (columns or {}).items():
         content = {name: {"Description": text} for name, text in described.items()}
         write_json(paths.file(f"{suffix}.json", method), content)
+    if disturbances is not None:
+        write_array(paths.file("disturbances.npy", method), disturbances.astype(np.float16))
+        write_json(
+            paths.file("disturbances.json", method), {"Description": DISTURBANCES_DESCRIPTION}
+        )
     nodes = pd.DataFrame({"index": range(len(names)), "name": list(names)})
     write_table(paths.file("nodeindices.tsv"), nodes)
     write_table(paths.file("relmat.dense.tsv", method), pd.DataFrame(matrix), header=False)
@@ -247,6 +270,14 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _array(path: Path) -> NDArray[Any] | None:
+    """Return an array whose numbers are read when they are used; None without the file."""
+    if not path.is_file():
+        return None
+    values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return values
+
+
 @dataclass(frozen=True)
 class MethodRecord:
     """What one method found in one unit, as read back from its files.
@@ -256,6 +287,8 @@ class MethodRecord:
 
     Attributes
     ----------
+    disturbances : ndarray or None, shape (n_unmixed, 2, n_times), float16
+        Read from the file when they are used.
     prior_check : pandas.DataFrame or None
         One row per decided edge: ``cause``, ``effect``, ``verdict`` ("direct", "indirect" or
         "not feasible"), ``path`` (region names joined with " > ", empty where there is none).
@@ -276,6 +309,7 @@ class MethodRecord:
     evidence: pd.DataFrame | None
     prior_check: pd.DataFrame | None
     sidecar: dict[str, Any]
+    disturbances: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -326,6 +360,7 @@ def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
             evidence=table("evidence.tsv", method),
             prior_check=table("priorcheck.tsv", method),
             sidecar=read_json(sidecar),
+            disturbances=_array(paths.file("disturbances.npy", method)),
         )
     described = paths.file("timeseries.json")
     return UnitRecord(

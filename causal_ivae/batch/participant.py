@@ -219,7 +219,16 @@ def _graph(
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
-    write_graph(paths, method, graph.names, graph.matrix, tables, sidecar, columns=about_columns)
+    write_graph(
+        paths,
+        method,
+        graph.names,
+        graph.matrix,
+        tables,
+        sidecar,
+        columns=about_columns,
+        disturbances=graph.disturbances,
+    )
 
 
 def _compare_again(piece: Estimating, paths: UnitPaths, method: Method) -> None:

@@ -92,6 +92,8 @@ class Estimate:
         Fits that did not diverge.
     orientation : Orientation
     diagnostics : list of Diagnostics, length pairs
+    disturbances : ndarray, shape (pairs, 2, n_times), float32
+        Of the fit that the diagnostics are about, z-scored.
     evidence : Evidence or None
         For either direction; None for a method that gives none.
     """
@@ -101,6 +103,7 @@ class Estimate:
     usable: NDArray[np.bool_]
     orientation: Orientation
     diagnostics: list[Diagnostics]
+    disturbances: NDArray[np.float32]
     evidence: Evidence | None = None
 
 
@@ -129,6 +132,7 @@ def estimate_by_restarts(
     fits: list[Fit] = []
     tests: list[IndependenceTable] = []
     judged: list[Diagnostics] = []
+    shown: list[NDArray[np.float32]] = []
     for some in chunks:
         fit = unmix_pairs(
             subject.values,
@@ -144,7 +148,9 @@ def estimate_by_restarts(
         )
         _check_converged(np.isfinite(fit.objective).reshape(len(some), -1), some, subject)
         clock.testing()
-        tests.append(subject.test(subject.series[some], _by_pair(fit.disturbances, len(some))))
+        recovered = _by_pair(fit.disturbances, len(some))
+        tests.append(subject.test(subject.series[some], recovered))
+        shown.append(_of_fit(recovered, best_restarts(fit, subject.unmixing.restarts)))
         judged += _diagnostics(subject, fit)
         fits.append(_without_disturbances(fit))
         clock.done(len(some))
@@ -152,7 +158,7 @@ def estimate_by_restarts(
     usable = np.isfinite(fit.objective).reshape(sum(map(len, chunks)), -1)
     seed = child_seed(subject.seed, subject.key, subject.method)
     orientation = orient(dependence, table, usable, subject.decision, seed)
-    return Estimate(fit, table, usable, orientation, judged)
+    return Estimate(fit, table, usable, orientation, judged, np.concatenate(shown))
 
 
 def estimate_directions(
@@ -177,6 +183,7 @@ def estimate_directions(
     tests: list[IndependenceTable] = []
     residuals: list[IndependenceTable] = []
     judged: list[Diagnostics] = []
+    shown: list[NDArray[np.float32]] = []
     both = subject.unmixing.structural.modulates == "mean_variance"
     for some in chunks:
         part = fit_hypotheses(
@@ -199,6 +206,7 @@ def estimate_directions(
         residual = _of_pairs(subject.test(each[:, :1], each[:, 1:]), len(some))
         judged += diagnose_better(part, residual, subject.segments, 2 if both else 1)
         residuals.append(residual)
+        shown.append(_of_fit(recovered, 2 * np.arange(len(some)) + part.better))
         parts.append(
             replace(part, disturbances=part.disturbances[:, :, :0], fit=_by_direction(part))
         )
@@ -215,7 +223,9 @@ def estimate_directions(
         hypotheses, tables_joined(residuals), dependence, len(subject.values)
     )
     orientation = orient_by_evidence(evidence, table, usable, subject.decision)
-    return Estimate(hypotheses.fit, table, usable, orientation, judged, evidence)
+    return Estimate(
+        hypotheses.fit, table, usable, orientation, judged, np.concatenate(shown), evidence
+    )
 
 
 def tables_joined(parts: Sequence[IndependenceTable]) -> IndependenceTable:
@@ -252,6 +262,12 @@ def _by_pair(disturbances: Tensor, pairs: int) -> Tensor:
     series = disturbances.nan_to_num(0.0).mT.reshape(pairs, -1, disturbances.shape[1], 1)
     spread = series.std(dim=2, keepdim=True).clamp_min(1e-12)
     return (series - series.mean(dim=2, keepdim=True)) / spread
+
+
+def _of_fit(recovered: Tensor, members: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the disturbances (pairs, 2, time) of one member of every pair, from `_by_pair`."""
+    by_member = recovered.view(-1, 2, recovered.shape[2])
+    return by_member[torch.as_tensor(members, device=recovered.device)].cpu().numpy()
 
 
 def _check_converged(usable: NDArray[np.bool_], pairs: NDArray[np.int64], subject: Subject) -> None:

@@ -197,6 +197,10 @@ class CausalGraph:
     evidence : pandas.DataFrame or None
         One row per unmixed pair: what its probabilities come from.  `EVIDENCE_COLUMNS` describes
         the columns; None for a method other than "structural".
+    disturbances : ndarray or None, shape (n_unmixed, 2, n_times), float32
+        One row per unmixed pair, in the order of `diagnostics`: what the fit that they are about
+        recovered, z-scored; by "structural" the disturbances of x and y under the direction that
+        fits better, else n1 and n2.  None where all regions were analysed at once.
     """
 
     method: str
@@ -212,6 +216,7 @@ class CausalGraph:
     cycles: tuple[Cycle, ...] = ()
     equations: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+    disturbances: NDArray[np.float32] | None = None
 
     @property
     def matrix(self) -> NDArray[np.float64]:

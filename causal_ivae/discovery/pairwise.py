@@ -208,6 +208,7 @@ def discover(
         screen=tables.screen_table(region_names, pairs, screened),
         cycles=cycles,
         evidence=tables.evidence_table(region_names, kept, found.evidence),
+        disturbances=found.disturbances,
         settings={
             "method": chosen,
             "seed": seed,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -281,6 +282,7 @@ def _width(confidence: float) -> float:
     return 0.8 + 2.4 * float(np.clip((confidence - 0.5) / 0.5, 0.0, 1.0))
 
 
+@cache
 def _text_width(text: str) -> float:
     if not text.strip():
         return 0.0

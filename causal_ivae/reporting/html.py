@@ -16,6 +16,7 @@ from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, wording
 from causal_ivae.reporting.edge_details import edge_details
 from causal_ivae.reporting.methods_text import Realised, methods_text
+from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
 from causal_ivae.reporting.references import as_bibtex, resolve
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
@@ -51,6 +52,8 @@ def render_subject(record: UnitRecord, templates: Path | None = None) -> str:
     page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
     page["verdicts"] = verdicts_of(record)
+    page["panels"], page["panels_left_out"] = pair_panels(record)
+    page["many_segments"] = has_many_segments(record)
     page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
     return render("subject.html.jinja", page, templates)
 

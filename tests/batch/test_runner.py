@@ -68,7 +68,8 @@ def test_everything_is_written_and_nothing_is_half_written(study):
         assert (out / f"sub-{label}.html").stat().st_size > 1000
         for method in ("ivae", "tcl"):
             for suffix in ("edges.tsv", "edges.json", "tests.tsv", "restarts.tsv", "training.tsv",
-                           "diagnostics.tsv", "diagnostics.json"):  # fmt: skip
+                           "diagnostics.tsv", "diagnostics.json",
+                           "disturbances.npy", "disturbances.json"):  # fmt: skip
                 assert file_of(out, f"sub-{label}", suffix, method).is_file()
     for method in ("ivae", "tcl"):
         group = read_table(file_of(out, "group", "edges.tsv", method))

@@ -19,7 +19,9 @@ from causal_ivae.discovery.graph import (
     TRAINING_COLUMNS,
 )
 from causal_ivae.errors import FitError, InputError, SettingsError
+from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.unmixing.diagnostics import residual_dependence
 
 QUICK = UnmixingSettings.model_validate(
     {
@@ -289,6 +291,20 @@ def test_a_block_does_not_span_segments(three_regions):
 def test_names_may_be_numpy_strings(three_regions):
     names = np.array(["a", "b", "c"])
     assert quick(*three_regions, names=names).edges.equals(quick(*three_regions).edges)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_disturbances_are_those_that_the_diagnostics_are_about(three_regions, method):
+    values, segments = three_regions
+    graph = quick(values, segments, method=method, key="01")
+    assert graph.disturbances.shape == (3, 2, 360)
+    assert graph.disturbances.dtype == np.float32
+    np.testing.assert_allclose(graph.disturbances.mean(axis=2), 0.0, atol=1e-4)
+    np.testing.assert_allclose(graph.disturbances.std(axis=2), 1.0, atol=2e-2)
+    p_values = residual_dependence(
+        torch.from_numpy(graph.disturbances).mT, segments, draws=99, seed=child_seed(0, "01")
+    )
+    np.testing.assert_allclose(p_values, graph.diagnostics["dependence_p"], atol=1e-9)
 
 
 def test_progress_reaches_the_end(three_regions):

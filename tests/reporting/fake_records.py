@@ -43,6 +43,7 @@ def method_record(
     decided: bool = True,
     simulated: bool = False,
     pipeline: Pipeline | None = None,
+    volumes: int = 0,
 ) -> MethodRecord:
     rng = np.random.default_rng([seed, len(names), len(method), ord(method[0])])
     pairs = list(combinations(names, 2))
@@ -132,6 +133,10 @@ def method_record(
     }
     if described is not None:
         sidecar["Prior"] = described
+    disturbances = None
+    if volumes:
+        change = 0.4 + np.sin(np.arange(volumes) / 90) ** 2
+        disturbances = (rng.laplace(size=(len(pairs), 2, volumes)) * change).astype(np.float16)
     return MethodRecord(
         edges=pd.DataFrame(edges, columns=list(EDGE_COLUMNS)),
         tests=pd.DataFrame(tests, columns=list(TEST_COLUMNS)),
@@ -141,6 +146,7 @@ def method_record(
         evidence=evidence(edges) if method == "structural" else None,
         prior_check=check,
         sidecar=sidecar,
+        disturbances=disturbances,
     )
 
 
@@ -231,7 +237,9 @@ def subject_record(
         outliers=outliers,
         sidecar=sidecar,
         methods={
-            method: method_record(names, method, simulated=simulated, **options)
+            method: method_record(
+                names, method, simulated=simulated, volumes=int(kept.sum()), **options
+            )
             for method in methods
         },
     )

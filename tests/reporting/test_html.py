@@ -12,7 +12,14 @@ from page_parser import Page
 
 from causal_ivae import resources
 from causal_ivae.config import Pipeline
-from causal_ivae.derivatives import UnitPaths, UnitRecord, read_unit, write_json, write_table
+from causal_ivae.derivatives import (
+    UnitPaths,
+    UnitRecord,
+    read_unit,
+    write_array,
+    write_json,
+    write_table,
+)
 from causal_ivae.reporting.html import render_group, render_subject
 from causal_ivae.reporting.references import bibliography
 from causal_ivae.reporting.summary import summary_sentences
@@ -95,7 +102,7 @@ def test_a_page_is_well_formed_and_accessible(which, request):
     assert all(attrs.get("scope") in ("col", "row", "rowgroup") for attrs in page.all("th"))
     for svg in page.all("svg"):
         assert svg["role"] == "img"
-        assert svg["aria-labelledby"] in ids
+        assert svg.get("aria-label") or svg["aria-labelledby"] in ids
     anchors = {attrs["href"][1:] for attrs in page.all("a") if attrs["href"].startswith("#")}
     assert anchors <= set(ids)
     assert page.all("a")[0]["class"] == "skip"
@@ -456,6 +463,7 @@ def test_a_page_from_files_is_the_page_from_memory(tmp_path):
         ):
             if table is not None:
                 write_table(paths.file(f"{suffix}.tsv", name), table)
+        write_array(paths.file("disturbances.npy", name), method.disturbances)
         write_json(paths.file("edges.json", name), method.sidecar)
     write_table(paths.file("timeseries.tsv"), record.timeseries)
     write_table(paths.file("outliers.tsv"), record.outliers)

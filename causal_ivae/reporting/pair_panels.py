@@ -1,0 +1,226 @@
+"""Small pictures of every pair: regions and recovered disturbances, coloured by segment.
+
+A page has hundreds of them, so they are rasterised at once, as images of few colours.
+"""
+
+import io
+from base64 import b64encode
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from markupsafe import Markup, escape
+from numpy.typing import NDArray
+from PIL import Image
+
+from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.reporting.svg import AMBER, BLUE, GRID
+from causal_ivae.reporting.tables import with_names
+from causal_ivae.reporting.wording import method_label
+
+MOST_PAIRS = 200
+"""Pairs that are shown; those with a direction come first."""
+
+_SIDE = 96  # pixels of one scatter
+_REACH = 3.5  # standard deviations to either side
+_MOST_POINTS = 400
+_SHADES = 8
+_FEW = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c8c00",
+)  # fmt: skip
+_WIDE, _HIGH = 150.0, 64.0
+
+
+@dataclass(frozen=True)
+class Unmixed:
+    """What one method recovered from a pair.
+
+    Attributes
+    ----------
+    method : str
+        As it is to be read.
+    scatter : str
+        PNG as base64: the two disturbances against each other.
+    spread : markupsafe.Markup
+        An SVG element: standard deviation of either disturbance in every segment.
+    """
+
+    method: str
+    scatter: str
+    spread: Markup
+
+
+@dataclass(frozen=True)
+class PairPanel:
+    """One pair as it is drawn.
+
+    Attributes
+    ----------
+    x, y : str
+    scatter : str
+        PNG as base64: the two regions against each other.
+    unmixed : tuple of Unmixed
+        By every method that left its disturbances.
+    """
+
+    x: str
+    y: str
+    scatter: str
+    unmixed: tuple[Unmixed, ...]
+
+
+def pair_panels(record: UnitRecord) -> tuple[list[PairPanel], int]:
+    """Draw the pairs that were unmixed, at most `MOST_PAIRS`.
+
+    Parameters
+    ----------
+    record : UnitRecord
+        With the time series and the segment of every volume.
+
+    Returns
+    -------
+    panels : list of PairPanel
+        Those of the first method, pairs with a direction first.  Empty where disturbances or
+        series were not written, or do not belong together.
+    left_out : int
+        Pairs that are not drawn.
+    """
+    if record.timeseries is None or record.outliers is None:
+        return [], 0
+    volumes = record.outliers[record.outliers["kept"] == 1]
+    used = (volumes["segment"].fillna("") != "").to_numpy()
+    if len(used) != len(record.timeseries):
+        return [], 0
+    segment = pd.factorize(volumes["segment"].to_numpy()[used])[0]
+    series = record.timeseries.rename(columns=str)[used]
+    members = {
+        method_label(name, method.sidecar): method
+        for name, method in record.methods.items()
+        if method.disturbances is not None
+        and method.diagnostics is not None
+        and method.disturbances.shape == (len(method.diagnostics), 2, used.sum())
+    }
+    if not members:
+        return [], 0
+    pairs, left_out = _surest(next(iter(members.values())))
+    regions = np.stack([series[[pair[i] for pair in pairs]].to_numpy().T for i in (0, 1)], axis=1)
+    scatters = _scatters(regions, segment)
+    unmixed: list[list[Unmixed]] = [[] for _ in pairs]
+    for label, method in members.items():
+        _add_unmixed(unmixed, pairs, label, method, segment)
+    panels = [
+        PairPanel(*pair, scatter, tuple(found))
+        for pair, scatter, found in zip(pairs, scatters, unmixed, strict=True)
+    ]
+    return panels, left_out
+
+
+def _add_unmixed(
+    unmixed: list[list[Unmixed]],
+    pairs: list[tuple[str, str]],
+    label: str,
+    method: MethodRecord,
+    segment: NDArray[np.int64],
+) -> None:
+    """Add one method's disturbances to the pairs that it has."""
+    assert method.disturbances is not None
+    place = {pair: row for row, pair in enumerate(_pairs(method))}
+    mine = [index for index, pair in enumerate(pairs) if pair in place]
+    rows = [place[pairs[index]] for index in mine]
+    found = np.asarray(method.disturbances[rows], dtype=np.float64)
+    spread = _spread(found, segment)
+    for index, scatter, sd in zip(mine, _scatters(found, segment), spread, strict=True):
+        unmixed[index].append(Unmixed(label, scatter, _spread_figure(sd, label)))
+
+
+def _pairs(method: MethodRecord) -> list[tuple[str, str]]:
+    assert method.diagnostics is not None
+    return list(zip(method.diagnostics["x"], method.diagnostics["y"], strict=True))
+
+
+def _surest(method: MethodRecord) -> tuple[list[tuple[str, str]], int]:
+    """Return the pairs, those with a direction first and the surest first, and how many more."""
+    pairs = _pairs(method)
+    edges = with_names(method.edges).set_index(["x", "y"]).loc[pairs]
+    sure = edges["confidence"].fillna(0.0).to_numpy()
+    order = np.lexsort((-sure, (edges["cause"] == "").to_numpy()))[:MOST_PAIRS]
+    return [pairs[row] for row in order], len(pairs) - len(order)
+
+
+def has_many_segments(record: UnitRecord) -> bool:
+    """Whether there are more segments than colours that are told apart at a glance."""
+    return len(record.sidecar.get("Segments", ())) > len(_FEW)
+
+
+def _scatters(values: NDArray[np.floating], segment: NDArray[np.int64]) -> list[str]:
+    """Return scatters of z-scored series, shape (pairs, 2, n_times), the second upwards."""
+    some = np.linspace(0, len(segment) - 1, min(len(segment), _MOST_POINTS)).astype(int)
+    images = np.zeros((len(values), _SIDE, _SIDE), dtype=np.uint8)
+    images[:, [0, -1]] = images[:, :, [0, -1]] = 1
+    share = (np.clip(values[:, :, some], -_REACH, _REACH) + _REACH) / (2 * _REACH)
+    place = 1 + np.rint(share * (_SIDE - 4)).astype(int)
+    shade = (2 + _shades(segment))[some]
+    pair = np.arange(len(values))[:, None]
+    for down in (0, 1):
+        for right in (0, 1):
+            images[pair, _SIDE - 3 - place[:, 1] + down, place[:, 0] + right] = shade
+    palette = _palette(segment)
+    return [_png(image, palette) for image in images]
+
+
+def _shades(segment: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a colour of `_palette` for every volume; of many segments neighbours share one."""
+    n_segments = int(segment.max()) + 1
+    return segment if n_segments <= len(_FEW) else segment * _SHADES // n_segments
+
+
+def _palette(segment: NDArray[np.int64]) -> list[int]:
+    n_segments = int(segment.max()) + 1
+    colors = _FEW[:n_segments]
+    if n_segments > len(_FEW):
+        # Without the yellow end, which is not seen on white.
+        ramp = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, _SHADES))
+        colors = tuple(matplotlib.colors.to_hex(color) for color in ramp)
+    return [int(color[i : i + 2], 16) for color in ("#ffffff", GRID, *colors) for i in (1, 3, 5)]
+
+
+def _png(image: NDArray[np.uint8], palette: list[int]) -> str:
+    picture = Image.fromarray(image, mode="P")
+    picture.putpalette(palette)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", bits=4)
+    return b64encode(buffer.getvalue()).decode()
+
+
+def _spread(disturbances: NDArray[np.float64], segment: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return standard deviations, shape (pairs, 2, n_segments)."""
+    counts = np.bincount(segment).astype(np.float64)
+    member = np.zeros((len(segment), len(counts)))
+    member[np.arange(len(segment)), segment] = 1.0
+    mean = disturbances @ member / counts
+    square = np.square(disturbances, dtype=np.float64) @ member / counts
+    return np.asarray(np.sqrt(np.maximum(square - np.square(mean), 0.0)))
+
+
+def _spread_figure(sd: NDArray[np.float64], method: str) -> Markup:
+    """Draw the lines of two disturbances over segments; solid and dashed, as colours may fail."""
+    top = max(float(sd.max()), 1e-9)
+    across = np.linspace(4.0, _WIDE - 4.0, sd.shape[1])
+    lines = []
+    styles = ((BLUE, ""), (AMBER, ' stroke-dasharray="4 2"'))
+    for values, (color, dashes) in zip(sd, styles, strict=True):
+        height = _HIGH - 4.0 - (_HIGH - 8.0) * values / top
+        points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(across, height, strict=True))
+        lines.append(f'<polyline points="{points}" stroke="{color}"{dashes}/>')
+    label = (
+        f"{method}: standard deviation of the first disturbance from {sd[0].min():.2f} to "
+        f"{sd[0].max():.2f} over {sd.shape[1]} segments, of the second from {sd[1].min():.2f} to "
+        f"{sd[1].max():.2f}."
+    )
+    return Markup(  # noqa: S704 - numbers and an escaped label
+        f'<svg viewBox="0 0 {_WIDE:.0f} {_HIGH:.0f}" width="{_WIDE:.0f}" height="{_HIGH:.0f}" '
+        f'role="img" aria-label="{escape(label)}" fill="none" stroke-width="1.4">'
+        f'<path d="M4 4V{_HIGH - 4:.0f}H{_WIDE - 4:.0f}" stroke="{GRID}" stroke-width="1"/>'
+        f"{''.join(lines)}</svg>"
+    )
