@@ -212,7 +212,7 @@ class StructuralSettings(TrainingSettings):
     )
     trial_steps: int = Field(300, ge=1, description="of the fits that choose the mechanism")
     steps: int = Field(1000, ge=1, description="of the fits by that mechanism, at least")
-    passes: float = Field(32.0, ge=0, description="over the volumes, where these are more steps")
+    passes: float = Field(64.0, ge=0, description="over the volumes, where these are more steps")
     batch_size: int = Field(256, ge=8)
     learning_rate: float = Field(1e-2, gt=0)
 
@@ -267,6 +267,12 @@ class IndependenceSettings(_Settings):
 
     null: Null = "circular_shift"
     draws: int = Field(999, ge=99, description="draws from the null; not used by 'gamma'")
+    surrogates: int = Field(
+        200,
+        ge=0,
+        description="independent pairs made from a subject's own series, on which the test of "
+        "dependence is checked; 0 for no check",
+    )
 
 
 class ScreenSettings(_Settings):

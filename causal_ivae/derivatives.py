@@ -295,6 +295,7 @@ class MethodRecord:
     sidecar : dict
         ``Method``, ``Settings`` (the whole pipeline), ``SettingsHash``, ``Seed``, ``Versions``,
         ``Command``, ``Seconds``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool),
+        ``NullCheck`` (``SurrogatePairs``, ``Rejected``, ``Alpha`` and Wilson ``Interval``),
         ``Cycles`` (each ``Regions``, its least confident edge ``Cause``, ``Effect``, and whether
         that was ``Broken``) and,
         where a prior was given, ``Prior``: ``Name``, ``Directed``, ``Edges``, and per verdict

@@ -125,6 +125,7 @@ def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, li
     analysis = piece.analysis
     methods = analysis.pipeline.unmixing.methods
     series: RegionSeries | None = None
+    checked: dict[str, Any] = {}
     worked, messages = False, []
     failures: list[tuple[Method, Exception]] = []
     for index, method in enumerate(methods):
@@ -141,8 +142,11 @@ def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, li
                 worked = True
             continue
         try:
-            series = series or select_regions(read_series(paths), piece.regions)
-            _graph(piece, paths, method, series, within)
+            if series is None:
+                series = select_regions(read_series(paths), piece.regions)
+                within("check of the null", 0.0)
+                checked = _null_check(piece, series)
+            _graph(piece, paths, method, series, checked, within)
         except Exception as error:  # noqa: BLE001 - raised again below, after the other methods
             failures.append((method, error))
         worked = True
@@ -155,8 +159,40 @@ def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, li
     return worked, messages
 
 
+def _null_check(piece: Estimating, series: RegionSeries) -> dict[str, Any]:
+    """Return the sidecars' entry on the test of dependence, the same for every method."""
+    from causal_ivae.discovery.null_check import check_null
+
+    settings = piece.analysis.pipeline
+    used = series.segments >= 0
+    found = check_null(
+        series.values[used],
+        series.stretches[used],
+        series.unbroken[used],
+        settings.independence,
+        alpha=settings.decision.alpha,
+        seed=piece.analysis.seed,
+        key=piece.unit.removeprefix("sub-"),
+        memory_gib=settings.unmixing.memory_gib,
+    )
+    if found is None:
+        return {}
+    about = {
+        "SurrogatePairs": found.pairs,
+        "Rejected": found.rejected,
+        "Alpha": found.alpha,
+        "Interval": [found.low, found.high],
+    }
+    return {"NullCheck": about}
+
+
 def _graph(
-    piece: Estimating, paths: UnitPaths, method: Method, series: RegionSeries, stage: Stage
+    piece: Estimating,
+    paths: UnitPaths,
+    method: Method,
+    series: RegionSeries,
+    checked: dict[str, Any],
+    stage: Stage,
 ) -> None:
     from causal_ivae.discovery import discover
     from causal_ivae.discovery.cycles import cycles_entry
@@ -216,6 +252,7 @@ def _graph(
         "Device": str(resolve_device(analysis.device)),
         "Simulated": series.simulated,
         "Cycles": cycles_entry(graph.cycles, broken=settings.decision.acyclic),
+        **checked,
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }

@@ -96,6 +96,8 @@ class RegionSeries:
     excluded: tuple[tuple[str, str], ...] = ()
     stretches: NDArray[np.int64] = field(init=False)
     """ndarray, shape (n_times,), int64: volumes of one run and segment without a gap."""
+    unbroken: NDArray[np.int64] = field(init=False)
+    """ndarray, shape (n_times,), int64: volumes of one run without a gap, in whatever segment."""
 
     def __post_init__(self) -> None:
         n_times, n_regions = self.values.shape
@@ -111,11 +113,11 @@ class RegionSeries:
                     f"Subject '{self.label}': {what} has length {length} but the values have "
                     f"shape {self.values.shape}."
                 )
-        breaks = np.ones(n_times, dtype=bool)
-        breaks[1:] = (
-            (np.diff(self.runs) != 0) | (np.diff(self.volumes) != 1) | (np.diff(self.segments) != 0)
-        )
-        object.__setattr__(self, "stretches", np.cumsum(breaks) - 1)
+        gaps, borders = np.ones((2, n_times), dtype=bool)
+        gaps[1:] = (np.diff(self.runs) != 0) | (np.diff(self.volumes) != 1)
+        borders[1:] = gaps[1:] | (np.diff(self.segments) != 0)
+        object.__setattr__(self, "unbroken", np.cumsum(gaps) - 1)
+        object.__setattr__(self, "stretches", np.cumsum(borders) - 1)
 
     def with_segments(
         self, segments: NDArray[np.int64], names: tuple[str, ...], kind: str

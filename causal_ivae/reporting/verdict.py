@@ -21,6 +21,8 @@ MOST_MOTION = 0.5
 """Mean framewise displacement that is still fine, mm."""
 LEAST_COVERAGE = 0.8
 """Share of a region's voxels that must be in the image."""
+MOST_REJECTED = 1.5
+"""Times its level that the test of dependence may reject, beyond sampling error."""
 _FEW_SEGMENTS = 10
 _SHORT_SEGMENT = 80  # volumes
 _NAMED = 3
@@ -88,7 +90,7 @@ def _verdict(label: str, method: MethodRecord, reasons: list[str], notes: list[s
         lost = int(method.restarts["diverged"].sum())
         if lost > MOST_DOUBTFUL * len(method.restarts):
             against.append(f"{lost} of {count(len(method.restarts), 'fit')} diverged")
-    against += reasons
+    against += [*_null_reasons(method), *reasons]
     more = list(notes)
     agreement = table["agreement"].dropna()
     if len(agreement) and float(agreement.median()) < MIN_AGREEMENT:
@@ -123,6 +125,18 @@ def _data_reasons(record: UnitRecord) -> list[str]:
         shown = [*low[:_NAMED], f"{len(low) - _NAMED} more"] if len(low) > _NAMED else low
         reasons.append(f"the images hold less than {percent(LEAST_COVERAGE)} of {listed(shown)}")
     return reasons
+
+
+def _null_reasons(method: MethodRecord) -> list[str]:
+    """Return whether the test of dependence rejects too many of the subject's own surrogates."""
+    about = method.sidecar.get("NullCheck")
+    if not about or about["Interval"][0] <= MOST_REJECTED * about["Alpha"]:
+        return []
+    share = percent(about["Rejected"] / about["SurrogatePairs"])
+    return [
+        f"the test of dependence rejects {share} of independent pairs made from these series, at "
+        f"a level of {percent(about['Alpha'])}"
+    ]
 
 
 def _segment_notes(record: UnitRecord) -> list[str]:

@@ -71,6 +71,12 @@ def test_everything_is_written_and_nothing_is_half_written(study):
                            "diagnostics.tsv", "diagnostics.json",
                            "disturbances.npy", "disturbances.json"):  # fmt: skip
                 assert file_of(out, f"sub-{label}", suffix, method).is_file()
+    checks = [
+        json.loads(file_of(out, "sub-01", "edges.json", method).read_text())["NullCheck"]
+        for method in ("ivae", "tcl")
+    ]
+    assert checks[0] == checks[1]
+    assert checks[0]["SurrogatePairs"] == 200
     for method in ("ivae", "tcl"):
         group = read_table(file_of(out, "group", "edges.tsv", method))
         assert (group["n_subjects"] == 3).all()

@@ -63,6 +63,24 @@ def test_restarts_that_disagree_and_dependence_left_are_noted_without_deciding()
     assert "15 of 15 fits leave dependence" in verdict.sentence
 
 
+def with_null_check(record, rejected, interval):
+    about = {"SurrogatePairs": 200, "Rejected": rejected, "Alpha": 0.05, "Interval": interval}
+    method = record.methods["ivae"]
+    method = replace(method, sidecar={**method.sidecar, "NullCheck": about})
+    return replace(record, methods={"ivae": method})
+
+
+def test_a_test_that_does_not_keep_its_level_makes_a_subject_doubtful():
+    good = with_null_check(judged("usable"), 14, [0.042, 0.114])
+    assert the_verdict(good).word == "usable"
+    bad = with_null_check(judged("usable"), 38, [0.142, 0.25])
+    assert the_verdict(bad).word == "doubtful"
+    assert "rejects 19% of independent pairs made from these series, at a level of 5%" in (
+        the_verdict(bad).sentence
+    )
+    assert "rejects 38, 19% (95% interval 14% to 25%) at a level of 5%" in render_subject(bad)
+
+
 def test_a_subjects_page_begins_with_the_verdict():
     html = render_subject(judged("not identifiable"))
     assert html.index("iVAE: not usable because") < html.index("iVAE tested 15 pairs")
