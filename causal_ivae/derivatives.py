@@ -13,6 +13,7 @@ so a file that exists under its final name is whole.
                               ..._meas-<method>_restarts.tsv
                               ..._meas-<method>_training.tsv
                               ..._meas-<method>_diagnostics.tsv, .json
+                              ..._meas-<method>_stability.tsv, .json     over resamples, restarts
                               ..._meas-<method>_disturbances.npy, .json  recovered, of every pair
                               ..._meas-<method>_evidence.tsv, .json      of structural flows
                               ..._meas-<method>_screen.tsv, .json        where pairs were screened
@@ -282,8 +283,9 @@ def _array(path: Path) -> NDArray[Any] | None:
 class MethodRecord:
     """What one method found in one unit, as read back from its files.
 
-    ``edges``, ``tests``, ``restarts``, ``training``, ``diagnostics`` and ``evidence`` are those of
-    `causal_ivae.discovery.graph.CausalGraph`; group records have only ``edges``.
+    ``edges``, ``tests``, ``restarts``, ``training``, ``diagnostics``, ``evidence`` and
+    ``stability`` are those of `causal_ivae.discovery.graph.CausalGraph`; group records have only
+    ``edges``.
 
     Attributes
     ----------
@@ -311,6 +313,7 @@ class MethodRecord:
     prior_check: pd.DataFrame | None
     sidecar: dict[str, Any]
     disturbances: NDArray[np.float16] | None = None
+    stability: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -361,6 +364,7 @@ def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
             evidence=table("evidence.tsv", method),
             prior_check=table("priorcheck.tsv", method),
             sidecar=read_json(sidecar),
+            stability=table("stability.tsv", method),
             disturbances=_array(paths.file("disturbances.npy", method)),
         )
     described = paths.file("timeseries.json")

@@ -196,7 +196,12 @@ def _graph(
 ) -> None:
     from causal_ivae.discovery import discover
     from causal_ivae.discovery.cycles import cycles_entry
-    from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, EVIDENCE_COLUMNS, SCREEN_COLUMNS
+    from causal_ivae.discovery.graph import (
+        DIAGNOSTIC_COLUMNS,
+        EVIDENCE_COLUMNS,
+        SCREEN_COLUMNS,
+        STABILITY_COLUMNS,
+    )
     from causal_ivae.unmixing.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -230,9 +235,14 @@ def _graph(
         "diagnostics": graph.diagnostics,
     }
     about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
-    described = {"screen": SCREEN_COLUMNS, "evidence": EVIDENCE_COLUMNS}
+    described = {
+        "screen": SCREEN_COLUMNS,
+        "evidence": EVIDENCE_COLUMNS,
+        "stability": STABILITY_COLUMNS,
+    }
     for name, table in (
         ("priorcheck", check), ("screen", graph.screen), ("evidence", graph.evidence),
+        ("stability", graph.stability),
     ):  # fmt: skip
         if table is None:
             paths.file(f"{name}.tsv", method).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from causal_ivae.config import DecisionSettings, IndependenceSettings, Method, UnmixingSettings
 from causal_ivae.discovery.orientation import Orientation, orient
 from causal_ivae.discovery.probability import Evidence
+from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.discovery.structural import (
     diagnose_better,
     gather_evidence,
@@ -62,6 +63,8 @@ class Subject:
     test : callable
         From first series (pairs, a, n_times, 1) and second series (pairs, b, n_times, 1) to the
         tests of every first against every second.
+    tested_blocks : ndarray, shape (n_tested,), int64
+        Label in `blocks` of every block of those tests.
     """
 
     values: NDArray[np.float32]
@@ -76,6 +79,7 @@ class Subject:
     seed: int
     key: str
     test: Callable[[Tensor, Tensor], IndependenceTable]
+    tested_blocks: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -219,10 +223,17 @@ def estimate_directions(
         fit=joined([part.fit for part in parts]),
     )
     table, usable = tables_joined(tests), hypotheses.usable
-    evidence = gather_evidence(
-        hypotheses, tables_joined(residuals), dependence, len(subject.values)
+    residual = tables_joined(residuals)
+    evidence = gather_evidence(hypotheses, residual, dependence, len(subject.values))
+    sums = BlockSums.of(
+        np.nan_to_num(hypotheses.log_likelihood[:, 0] - hypotheses.log_likelihood[:, 1]),
+        np.bincount(subject.blocks),
+        subject.tested_blocks,
+        residual,
+        dependence,
     )
-    orientation = orient_by_evidence(evidence, table, usable, subject.decision)
+    seed = child_seed(subject.seed, subject.key, subject.method)
+    orientation = orient_by_evidence(evidence, sums, table, usable, subject.decision, seed)
     return Estimate(
         hypotheses.fit, table, usable, orientation, judged, np.concatenate(shown), evidence
     )

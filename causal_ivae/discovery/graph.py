@@ -92,6 +92,25 @@ EVIDENCE_COLUMNS: dict[str, str] = {
     "dependence": "HSIC of the two regions themselves, as residual_forward.",
     "dependence_p": "p-value of the test that the regions are independent given the segment.",
 }
+STABILITY_COLUMNS: dict[str, str] = {
+    "x": "First region of the pair.",
+    "y": "Second region of the pair.",
+    "resamples_forward": (
+        "Share of resamples with the decision x -> y: of segments (and stretches within them) by "
+        "structural flows, of segments and restarts by other methods. Nothing is fitted again."
+    ),
+    "resamples_backward": "As resamples_forward, of y -> x.",
+    "resamples_none": "As resamples_forward, of 'none'.",
+    "resamples_undecided": (
+        "As resamples_forward, of 'undecided'; 0 where a resample that is dependent counts by the "
+        "sign of its score."
+    ),
+    "restarts_forward": (
+        "Share of restarts whose score favours x -> y; n/a by structural flows, which are fitted "
+        "once for each direction."
+    ),
+    "restarts_backward": "As restarts_forward, of y -> x.",
+}
 DIAGNOSTIC_COLUMNS: dict[str, str] = {
     "x": "First region of the pair.",
     "y": "Second region of the pair.",
@@ -197,6 +216,10 @@ class CausalGraph:
     evidence : pandas.DataFrame or None
         One row per unmixed pair: what its probabilities come from.  `EVIDENCE_COLUMNS` describes
         the columns; None for a method other than "structural".
+    stability : pandas.DataFrame or None
+        One row per unmixed pair: how often each decision is made over resamples of segments, and
+        over restarts.  `STABILITY_COLUMNS` describes the columns; None where all regions were
+        analysed at once.
     disturbances : ndarray or None, shape (n_unmixed, 2, n_times), float32
         One row per unmixed pair, in the order of `diagnostics`: what the fit that they are about
         recovered, z-scored; by "structural" the disturbances of x and y under the direction that
@@ -216,6 +239,7 @@ class CausalGraph:
     cycles: tuple[Cycle, ...] = ()
     equations: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+    stability: pd.DataFrame | None = None
     disturbances: NDArray[np.float32] | None = None
 
     @property

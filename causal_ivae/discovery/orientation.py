@@ -32,6 +32,10 @@ class Orientation:
     vote : ndarray, shape (pairs, restarts), int64
         Index into `VOTES`.
     p_value, confidence : ndarray, shape (pairs,), float64
+    shares : ndarray, shape (pairs, 4), float64
+        Share of resamples with each of `DECISIONS`: of blocks by structural flows; of blocks and
+        restarts by the score, where a resample has a direction or is independent; of restarts
+        under the rule "paper".
     probability : ndarray or None, shape (pairs, 4), float64
         Of `causal_ivae.discovery.probability.OUTCOMES`; None for a method that gives none.
     """
@@ -42,6 +46,7 @@ class Orientation:
     vote: NDArray[np.int64]
     p_value: NDArray[np.float64]
     confidence: NDArray[np.float64]
+    shares: NDArray[np.float64]
     probability: NDArray[np.float64] | None = None
 
 
@@ -151,34 +156,37 @@ def orient(
     p_value = np.maximum(p_direction, p_dependence)
     if settings.rule == "paper":
         share = (vote[..., None] == np.arange(4)).mean(axis=1)
+        shares = share.copy()
         share[:, 0] = 0.0
         winner = share.argmax(axis=1)
         decision = np.where(share.max(axis=1) > 0.5, winner, 0)
         confidence = np.where(decision > 0, share.max(axis=1), 1.0 - share.max(axis=1))
-        return Orientation(decision, score, restart_score, vote, p_value, confidence)
+        return Orientation(decision, score, restart_score, vote, p_value, confidence, shares)
     decision = np.where(score > 0, 1, 2)
     decision[p_value > settings.alpha] = 0
     decision[p_dependence > settings.alpha] = 3
-    confidence = _confidence(dependence, resampled, block_weight, decision, settings.alpha)
-    return Orientation(decision, score, restart_score, vote, p_value, confidence)
+    shares = _shares(dependence, resampled, block_weight, settings.alpha)
+    # An undecided pair has the confidence of its more frequent direction.
+    agreeing = np.column_stack([shares[:, 1:3].max(axis=1), shares[:, 1:]])
+    confidence = np.take_along_axis(agreeing, decision[:, None], axis=1)[:, 0]
+    return Orientation(decision, score, restart_score, vote, p_value, confidence, shares)
 
 
-def _confidence(
+def _shares(
     dependence: IndependenceTable,
     resampled: NDArray[np.float64],
     block_weight: NDArray[np.int64],
-    decision: NDArray[np.int64],
     alpha: float,
 ) -> NDArray[np.float64]:
-    """Share of resamples that agree: on dependence, and for a direction on its sign."""
+    """Share of resamples, shape (pairs, 4), that are dependent and favour a direction, or not."""
     excess = dependence.block_excess[:, 0, 0] @ block_weight.T
     variance = dependence.block_null_sd[:, 0, 0] ** 2 @ (block_weight**2).T
     # The resampled statistic's own null has no draws; its normal approximation serves here.
     dependent = excess > norm.isf(alpha) * np.sqrt(variance)
     forward = (dependent * _forward(resampled)).mean(axis=1)
     backward = (dependent * _forward(-resampled)).mean(axis=1)
-    shares = np.stack([np.maximum(forward, backward), forward, backward, (~dependent).mean(axis=1)])
-    return np.asarray(np.take_along_axis(shares, decision[None], axis=0)[0])
+    none = (~dependent).mean(axis=1)
+    return np.stack([np.zeros_like(none), forward, backward, none], axis=1)
 
 
 def _no_direction(

@@ -147,9 +147,10 @@ def discover(
     x, labels, order, region_names = checked(values, segments, blocks, names)
     pairs = pairs_of(region_names, skeleton)
     target = resolve_device(device)
+    blocks_of_tests = make_blocks(order, target)
     test = partial(
         hsic_table,
-        blocks=make_blocks(order, target),
+        blocks=blocks_of_tests,
         null=independence.null,
         draws=independence.draws,
         seed=child_seed(seed, key),
@@ -191,6 +192,7 @@ def discover(
         seed=seed,
         key=key,
         test=test,
+        tested_blocks=np.concatenate([order[rows[:, 0].cpu()] for rows in blocks_of_tests.rows]),
     )
     clock = _Clock(len(kept), progress)
     estimate = estimate_directions if chosen == "structural" else estimate_by_restarts
@@ -208,6 +210,7 @@ def discover(
         screen=tables.screen_table(region_names, pairs, screened),
         cycles=cycles,
         evidence=tables.evidence_table(region_names, kept, found.evidence),
+        stability=tables.stability_table(region_names, kept, found.orientation),
         disturbances=found.disturbances,
         settings={
             "method": chosen,

@@ -143,8 +143,15 @@ def vuong_statistic(gain: NDArray[np.float64]) -> NDArray[np.float64]:
     blocks = gain.shape[1]
     if blocks < 2:
         return np.zeros(len(gain))
-    error = gain.std(axis=1, ddof=1) / np.sqrt(blocks)
-    mean = gain.mean(axis=1)
+    return vuong_number(gain.mean(axis=1), gain.std(axis=1, ddof=1) / np.sqrt(blocks), blocks)
+
+
+def vuong_number(
+    mean: NDArray[np.float64], error: NDArray[np.float64], blocks: int
+) -> NDArray[np.float64]:
+    """Return the standard normal number of a mean gain over blocks and its standard error."""
+    if blocks < 2:
+        return np.zeros_like(mean)
     ratio = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
     tail = np.maximum(student_t.sf(np.abs(ratio), blocks - 1), _LEAST_P)
     return np.asarray(np.sign(ratio) * norm.isf(tail))

@@ -5,8 +5,9 @@ import torch
 from numpy.typing import NDArray
 
 from causal_ivae.config import DecisionSettings
-from causal_ivae.discovery.orientation import Orientation, four_test_rule
+from causal_ivae.discovery.orientation import DECISIONS, Orientation, four_test_rule
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
+from causal_ivae.discovery.resampling import RESAMPLES, BlockSums, resampled_evidence
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose
 from causal_ivae.unmixing.hypotheses import Hypotheses
@@ -48,15 +49,19 @@ def gather_evidence(
 
 def orient_by_evidence(
     evidence: Evidence,
+    sums: BlockSums,
     tests: IndependenceTable,
     usable: NDArray[np.bool_],
     settings: DecisionSettings,
+    seed: int,
 ) -> Orientation:
     """Decide the direction of every pair by its probability.
 
     Parameters
     ----------
     evidence : Evidence
+    sums : BlockSums
+        What it is the sum of, for the resamples.
     tests : IndependenceTable, shape (pairs, 2, 4)
         Regions against the disturbances of x and y, under x -> y and then under y -> x.
     usable : ndarray, shape (pairs, 2), bool
@@ -64,6 +69,8 @@ def orient_by_evidence(
     settings : DecisionSettings
         A direction needs `settings.confidence`; "none" is decided by the test of dependence at
         `settings.alpha`, as by the other methods.
+    seed : int
+        Of the resamples.
 
     Returns
     -------
@@ -72,12 +79,15 @@ def orient_by_evidence(
         of the test of dependence and of Vuong's test that both directions predict alike;
         ``vote`` that of the four-test rule on the disturbances of each hypothesis.
     """
-    probability = calibration().probabilities(evidence)
-    probability[~usable.all(axis=1), :] = np.eye(len(OUTCOMES))[_UNKNOWN]
+    both = np.asarray(usable.all(axis=1))
+    probability, decision = _decide(evidence, both, settings)
     directed = probability[:, 1:3]
-    decision = np.where(directed.max(axis=1) >= settings.confidence, 1 + directed.argmax(axis=1), 0)
-    decision[evidence.dependence_p > settings.alpha] = _NONE
     pairs = len(usable)
+    shares = np.zeros((pairs, len(DECISIONS)))
+    for some, resampled in resampled_evidence(sums, evidence, seed):
+        decided = _decide(resampled, np.repeat(both[some], RESAMPLES), settings)[1]
+        kinds = decided.reshape(-1, RESAMPLES, 1) == np.arange(len(DECISIONS))
+        shares[some] = kinds.mean(axis=1)
     vote = four_test_rule(tests.p_value.reshape(pairs, 2, 2, 2).swapaxes(1, 2), settings.alpha)
     vote[~usable] = 0
     confidence = np.where(
@@ -93,8 +103,21 @@ def orient_by_evidence(
         vote=vote,
         p_value=np.maximum(evidence.p_value, evidence.dependence_p),
         confidence=confidence,
+        shares=shares,
         probability=probability,
     )
+
+
+def _decide(
+    evidence: Evidence, usable: NDArray[np.bool_], settings: DecisionSettings
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the probabilities of every pair, and its decision as an index into `DECISIONS`."""
+    probability = calibration().probabilities(evidence)
+    probability[~usable, :] = np.eye(len(OUTCOMES))[_UNKNOWN]
+    directed = probability[:, 1:3]
+    decision = np.where(directed.max(axis=1) >= settings.confidence, 1 + directed.argmax(axis=1), 0)
+    decision[evidence.dependence_p > settings.alpha] = _NONE
+    return probability, decision
 
 
 def diagnose_better(

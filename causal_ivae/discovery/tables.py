@@ -7,7 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, EVIDENCE_COLUMNS, PROBABILITY_COLUMNS
+from causal_ivae.discovery.graph import (
+    DIAGNOSTIC_COLUMNS,
+    EVIDENCE_COLUMNS,
+    PROBABILITY_COLUMNS,
+    STABILITY_COLUMNS,
+)
 from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation
 from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.screen import Screen
@@ -134,6 +139,21 @@ def restarts_table(
             "diverged": np.isnan(fit.objective).astype(np.int64),
         }
     )
+
+
+def stability_table(
+    names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation
+) -> pd.DataFrame:
+    """Return `causal_ivae.discovery.graph.CausalGraph.stability`."""
+    region = np.array(names, dtype=object)[pairs]
+    undecided, forward, backward, none = orientation.shares.T
+    scores = orientation.restart_score
+    known = np.isfinite(scores).sum(axis=1)
+    # Structural flows are fitted once for each direction.
+    count = known if orientation.probability is None else np.full(len(known), np.nan)
+    agree = [(sign * scores > 0).sum(axis=1) / count for sign in (1, -1)]
+    columns = (*region.T, forward, backward, none, undecided, *agree)
+    return pd.DataFrame(dict(zip(STABILITY_COLUMNS, columns, strict=True)))
 
 
 def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:

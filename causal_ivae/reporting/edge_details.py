@@ -16,6 +16,7 @@ def edge_details(method: MethodRecord) -> list[str]:
     Each holds decision, score, p, q and confidence; where they were written the medians over
     restarts of the four tests' p-values and the restarts' votes; and the path through the prior.
     """
+    stability = {(row.x, row.y): row.same for row in tables.stability_rows(method)}
     tests = {(pair.x, pair.y): pair for pair in tables.pair_tests(method)}
     judged = tables.verdicts(method)
     lines = []
@@ -42,6 +43,9 @@ def edge_details(method: MethodRecord) -> list[str]:
                 parts.append(f"four tests, median p: {', '.join(four)}")
             votes = Counter(row.vote for row in pair.restarts if row.vote).most_common()
             parts.append(f"votes: {', '.join(f'{n} {vote}' for vote, n in votes)}")
+        same = stability.get((x, y))
+        if same is not None:
+            parts.append(f"the same in {wording.percent(same)} of resamples of segments")
         verdict, path = judged.get((edge["cause"], edge["effect"]), ("", ""))
         if verdict:
             parts.append(

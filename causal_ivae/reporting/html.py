@@ -145,6 +145,7 @@ def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...])
         "convergence": _convergence(method),
         "edges": tables.edge_rows(method),
         "details": edge_details(method),
+        "stability": tables.stability_rows(method),
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(method),

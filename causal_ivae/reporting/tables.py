@@ -88,6 +88,29 @@ class EvidenceRow:
 
 
 @dataclass(frozen=True)
+class StabilityRow:
+    """How often resamples lead to each decision of one pair.
+
+    Attributes
+    ----------
+    x, y, decision : str
+    same : float or None
+        Share with the decision of all segments; None where resamples cannot be undecided.
+    shares : tuple of float
+        With x -> y, y -> x, none, undecided.
+    restarts : tuple of float
+        Whose score favours x -> y, and y -> x.
+    """
+
+    x: str
+    y: str
+    decision: str
+    same: float | None
+    shares: tuple[float, ...]
+    restarts: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class SegmentRow:
     """One segment of one run; volumes count from 0 as acquired."""
 
@@ -246,6 +269,25 @@ def evidence_rows(method: MethodRecord) -> list[EvidenceRow]:
                 residual_backward=row["residual_backward"],
             )
         )
+    return rows
+
+
+def stability_rows(method: MethodRecord) -> list[StabilityRow]:
+    """Return how stable every pair's decision is; empty where that was not written."""
+    if method.stability is None:
+        return []
+    decisions = with_names(method.edges).set_index(["x", "y"])["decision"]
+    place = ("x->y", "y->x", "none", "undecided")
+    rows = []
+    for row in with_names(method.stability).to_dict("records"):
+        decision = str(decisions.loc[(row["x"], row["y"])])
+        kinds = ("forward", "backward", "none", "undecided")
+        shares = tuple(float(row[f"resamples_{kind}"]) for kind in kinds)
+        # By the score of other methods a resample has a direction or is independent.
+        unheard_of = decision == "undecided" and method.evidence is None
+        same = None if unheard_of else shares[place.index(decision)]
+        restarts = (float(row["restarts_forward"]), float(row["restarts_backward"]))
+        rows.append(StabilityRow(row["x"], row["y"], decision, same, shares, restarts))
     return rows
 
 

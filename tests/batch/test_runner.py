@@ -360,7 +360,7 @@ def test_killed_worker_costs_one_subject(finished, monkeypatch):
 def test_report_failure_keeps_the_data(tmp_path, monkeypatch):
     source = write_study(tmp_path / "input", ("01",))
 
-    def fail(record):
+    def fail(*_):
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(pages, "render_subject", fail)

@@ -6,6 +6,7 @@ from scipy.stats import kstest
 
 from causal_ivae.config import DecisionSettings
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
+from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.discovery.structural import orient_by_evidence
 from causal_ivae.independence.hsic import IndependenceTable
 
@@ -38,7 +39,22 @@ def oriented(given, usable=(True, True), **settings):
     tests = IndependenceTable(
         *(np.full((1, 2, 4), 0.5) for _ in range(3)), *[np.ones((1, 2, 4, 3))] * 2
     )
-    return orient_by_evidence(given, tests, np.array([usable]), DecisionSettings(**settings))
+    found = DecisionSettings(**settings)
+    return orient_by_evidence(given, sums_of(given), tests, np.array([usable]), found, seed=0)
+
+
+def sums_of(given, blocks=10, size=100):
+    """The evidence as sums over blocks that are all alike."""
+    each = np.ones(blocks)
+    return BlockSums(
+        gain=given.gain[:, None] * size * each,
+        sizes=np.full(blocks, size),
+        tested=np.arange(blocks),
+        residual=given.residual[..., None] * size * each,
+        residual_sd=given.residual_sd[..., None] * size * np.sqrt(blocks) * each,
+        dependence=given.dependence[:, None] * size * each,
+        dependence_sd=np.full((len(given.gain), blocks), 1e-2),
+    )
 
 
 def test_probabilities_turn_round_with_the_arrow():

@@ -14,6 +14,7 @@ from causal_ivae.discovery.graph import (
     EDGE_COLUMNS,
     EVIDENCE_COLUMNS,
     RESTART_COLUMNS,
+    STABILITY_COLUMNS,
     TEST_COLUMNS,
     TRAINING_COLUMNS,
 )
@@ -147,7 +148,19 @@ def method_record(
         prior_check=check,
         sidecar=sidecar,
         disturbances=disturbances,
+        stability=stability(edges, method),
     )
+
+
+def stability(edges: list[tuple[Any, ...]], method: str) -> pd.DataFrame:
+    """Return shares of resamples, .7 of them with the decision that is in the edges."""
+    rows = []
+    for x, y, decision, *_ in edges:
+        shares = dict.fromkeys(("x->y", "y->x", "none", "undecided"), 0.1)
+        shares[decision] = 0.7
+        restarts = (np.nan, np.nan) if method == "structural" else (0.75, 0.25)
+        rows.append((x, y, *shares.values(), *restarts))
+    return pd.DataFrame(rows, columns=list(STABILITY_COLUMNS))
 
 
 def probabilities(decision: str, score: float) -> tuple[float, list[float]]:

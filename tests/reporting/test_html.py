@@ -260,6 +260,21 @@ def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
     assert page.flat.count("what speaks for either direction") == 1
 
 
+def test_stability_over_segments_and_restarts_is_shown():
+    record = subject_record(SIX[:3], ("structural", "ivae"))
+    html = render_subject(record)
+    page = Page(html)
+    assert "stability of 3 pairs over segments and restarts" in html
+    assert "stability of 3 pairs over segments<" in html
+    decisions = [list(method.edges["decision"]) for method in record.methods.values()]
+    shown = sum(d != "undecided" for d in decisions[1]) + len(decisions[0])
+    meters = [attrs for tag, attrs in page.tags if tag == "meter"]
+    assert [float(meter["value"]) for meter in meters] == [0.7] * shown
+    assert "the same in 70% of resamples of segments" in html
+    other = {n: replace(m, stability=None) for n, m in record.methods.items()}
+    assert "<meter" not in render_subject(replace(record, methods=other))
+
+
 def test_no_evidence_is_shown_of_a_method_that_has_none():
     page = Page(render_subject(subject_record(names_of(3), ("ivae",))))
     assert "what speaks for either direction" not in page.flat
@@ -459,6 +474,7 @@ def test_a_page_from_files_is_the_page_from_memory(tmp_path):
             ("training", method.training),
             ("diagnostics", method.diagnostics),
             ("evidence", method.evidence),
+            ("stability", method.stability),
             ("priorcheck", method.prior_check),
         ):
             if table is not None:

@@ -1,0 +1,136 @@
+"""How stable the decisions of structural flows are over resamples of the blocks of volumes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from causal_ivae.discovery.probability import Evidence, vuong_number
+from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.seeding import generator
+
+RESAMPLES = 500
+_AT_ONCE = 200_000
+"""Pairs times resamples that are held at once."""
+
+
+@dataclass(frozen=True)
+class BlockSums:
+    """What the evidence of every pair is the sum of, block by block.
+
+    Attributes
+    ----------
+    gain : ndarray, shape (pairs, n_blocks), float64
+        Log-likelihood under x -> y less that under y -> x, nats.
+    sizes : ndarray, shape (n_blocks,), int64
+        Volumes.
+    tested : ndarray, shape (n_tested,), int64
+        The blocks, in the order of the tests, which leave out short ones.
+    residual, residual_sd : ndarray, shape (pairs, 2, n_tested), float64
+        HSIC of the two disturbances less its null mean, and its null standard deviation.
+    dependence, dependence_sd : ndarray, shape (pairs, n_tested), float64
+        The same of the two regions.
+    """
+
+    gain: NDArray[np.float64]
+    sizes: NDArray[np.int64]
+    tested: NDArray[np.int64]
+    residual: NDArray[np.float64]
+    residual_sd: NDArray[np.float64]
+    dependence: NDArray[np.float64]
+    dependence_sd: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        gain: NDArray[np.float64],
+        sizes: NDArray[np.int64],
+        tested: NDArray[np.int64],
+        residual: IndependenceTable,
+        dependence: IndependenceTable,
+    ) -> "BlockSums":
+        """Take them from tests, shapes (pairs, 2, 1) and (pairs, 1, 1)."""
+        return cls(
+            gain,
+            sizes,
+            tested,
+            residual.block_excess[:, :, 0],
+            residual.block_null_sd[:, :, 0],
+            dependence.block_excess[:, 0, 0],
+            dependence.block_null_sd[:, 0, 0],
+        )
+
+
+def resampled_evidence(
+    sums: BlockSums, evidence: Evidence, seed: int
+) -> list[tuple[slice, Evidence]]:
+    """Return the evidence of some pairs at a time, over resamples of blocks.
+
+    Parameters
+    ----------
+    sums : BlockSums
+    evidence : Evidence
+        Of the whole series.
+    seed : int
+        Of the resamples; they are the same for all pairs.
+
+    Returns
+    -------
+    list of (slice, Evidence)
+        Which pairs, and theirs, `RESAMPLES` rows a pair.
+
+    Notes
+    -----
+    Nothing is fitted again, and the mechanism stays: this is the variability of the evidence over
+    segments and stretches, not of the fits.  The p-value of dependence is that of the normal
+    approximation, for a resample has no draws from the null.
+    """
+    n_pairs, n_blocks = sums.gain.shape
+    rng = generator(seed, "resampled evidence")
+    weight = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), RESAMPLES)
+    volumes = (weight @ sums.sizes).astype(np.float64)
+    of_tests = weight[:, sums.tested].astype(np.float64)
+    step = max(1, _AT_ONCE // RESAMPLES)
+    parts = []
+    for start in range(0, n_pairs, step):
+        some = slice(start, min(start + step, n_pairs))
+        parts.append((some, _evidence(sums, evidence, some, weight, of_tests, volumes)))
+    return parts
+
+
+def _evidence(
+    sums: BlockSums,
+    evidence: Evidence,
+    some: slice,
+    weight: NDArray[np.int64],
+    of_tests: NDArray[np.float64],
+    volumes: NDArray[np.float64],
+) -> Evidence:
+    n_blocks = len(sums.sizes)
+    gain = sums.gain[some]
+    total = gain @ weight.T
+    mean = total / n_blocks
+    variance = (np.square(gain) @ weight.T - n_blocks * np.square(mean)) / max(n_blocks - 1, 1)
+    error = np.sqrt(np.maximum(variance, 0.0) / n_blocks)
+
+    def summed(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (some pairs, ..., resamples), per volume."""
+        return np.asarray(values[some] @ weights.T)
+
+    residual = summed(sums.residual, of_tests) / volumes
+    residual_sd = np.sqrt(summed(np.square(sums.residual_sd), np.square(of_tests))) / volumes
+    dependence = summed(sums.dependence, of_tests)
+    spread = np.sqrt(summed(np.square(sums.dependence_sd), np.square(of_tests)))
+    number = np.divide(dependence, spread, out=np.zeros_like(dependence), where=spread > 0)
+    rows = gain.shape[0] * len(weight)
+    return Evidence(
+        mechanism=np.repeat(evidence.mechanism[some], len(weight)),
+        shortfall=np.repeat(evidence.shortfall[some], len(weight)),
+        gain=(total / volumes).ravel(),
+        statistic=vuong_number(mean, error, n_blocks).ravel(),
+        residual=residual.swapaxes(1, 2).reshape(rows, 2),
+        residual_sd=residual_sd.swapaxes(1, 2).reshape(rows, 2),
+        dependence=(dependence / volumes).ravel(),
+        dependence_p=norm.sf(number).ravel(),
+    )
