@@ -297,6 +297,8 @@ class MethodRecord:
     sidecar : dict
         ``Method``, ``Settings`` (the whole pipeline), ``SettingsHash``, ``Seed``, ``Versions``,
         ``Command``, ``Seconds``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool),
+        ``Calibration`` (of the probabilities, see
+        `causal_ivae.discovery.probability.calibration_entry`),
         ``NullCheck`` (``SurrogatePairs``, ``Rejected``, ``Alpha`` and Wilson ``Interval``),
         ``Cycles`` (each ``Regions``, its least confident edge ``Cause``, ``Effect``, and whether
         that was ``Broken``) and,

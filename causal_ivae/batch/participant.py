@@ -202,6 +202,7 @@ def _graph(
         SCREEN_COLUMNS,
         STABILITY_COLUMNS,
     )
+    from causal_ivae.discovery.probability import calibration_entry
     from causal_ivae.unmixing.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -263,6 +264,7 @@ def _graph(
         "Simulated": series.simulated,
         "Cycles": cycles_entry(graph.cycles, broken=settings.decision.acyclic),
         **checked,
+        **({"Calibration": calibration_entry()} if method == "structural" else {}),
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }

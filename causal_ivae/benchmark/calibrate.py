@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from causal_ivae.discovery.probability import (
     Evidence,
     normal_number,
 )
+from causal_ivae.evaluation.calibration import expected_calibration_error, reliability
 from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.structural import simulate_noisy_pair, simulate_pair
@@ -169,6 +170,28 @@ def fit(table: pd.DataFrame) -> Calibration:
     return Calibration(weights[: odd.shape[1]], weights[odd.shape[1] :], of_dependence)
 
 
+def judged_elsewhere(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the probability of each pair's likelier direction, and whether it is the right one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of `collect`.  The pairs of each design are judged by a calibration that was fitted
+        to those of the other designs.
+    """
+    said, right = np.zeros(len(table)), np.zeros(len(table), dtype=bool)
+    for design in DESIGNS:
+        own = np.ones(len(table), dtype=bool)
+        for name, value in asdict(design).items():
+            own &= (table[name] == value).to_numpy()
+        of_others = fit(table[~own]).probabilities(Evidence.of_table(table[own]))
+        directed = of_others[:, [OUTCOMES.index("x->y"), OUTCOMES.index("y->x")]]
+        said[own] = directed.max(axis=1)
+        likelier = np.array(["x->y", "y->x"])[directed.argmax(axis=1)]
+        right[own] = likelier == table.loc[own, "kind"]
+    return said, right
+
+
 def main(arguments: Sequence[str]) -> None:
     """Write the calibration and the table that it was fitted to: TABLE JSON PAIRS."""
     where, target, pairs = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
@@ -181,23 +204,40 @@ def main(arguments: Sequence[str]) -> None:
         parts = [found_by[i].result() for i in range(len(DESIGNS))]
     table = pd.concat(parts, ignore_index=True)
     write_table(where, table)
+    write_json(target, described(table, pairs))
+
+
+def described(table: pd.DataFrame, pairs: int) -> dict[str, Any]:
+    """Return what ``calibration.json`` holds.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of `collect`.
+    pairs : int
+        Of every design.
+    """
     found = fit(table)
-    write_json(
-        target,
-        {
-            "Description": "Weights of causal_ivae.discovery.probability.Calibration",
-            "Weights": {
-                "odd": found.odd.tolist(),
-                "even": found.even.tolist(),
-                "dependent": found.dependent.tolist(),
-            },
-            "Seed": _SEED,
-            "PairsPerDesign": pairs,
-            "Designs": [asdict(design) for design in DESIGNS],
-            "Kinds": list(_KINDS),
-            "Software": versions(),
+    said, right = judged_elsewhere(table)
+    return {
+        "Description": "Weights of causal_ivae.discovery.probability.Calibration",
+        "Weights": {
+            "odd": found.odd.tolist(),
+            "even": found.even.tolist(),
+            "dependent": found.dependent.tolist(),
         },
-    )
+        "Reliability": {
+            "Description": "Probability of the likelier direction, and how often it is the right "
+            "one, of the pairs of each design by a calibration fitted to the other designs.",
+            "Bins": reliability(said, right).to_dict("records"),
+            "ExpectedCalibrationError": expected_calibration_error(said, right),
+        },
+        "Seed": _SEED,
+        "PairsPerDesign": pairs,
+        "Designs": [asdict(design) for design in DESIGNS],
+        "Kinds": list(_KINDS),
+        "Software": versions(),
+    }
 
 
 if __name__ == "__main__":

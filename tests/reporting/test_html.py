@@ -260,6 +260,14 @@ def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
     assert page.flat.count("what speaks for either direction") == 1
 
 
+def test_the_reliability_of_the_probabilities_is_shown_where_there_are_any():
+    html = render_subject(subject_record(SIX[:3], ("structural", "ivae")))
+    assert "97 percent: 98 percent right of 500 pairs" in html
+    assert "on 900 simulated pairs of 12 designs" in html
+    assert "expected calibration error is 0.02" in html
+    assert 'id="calibration"' not in render_subject(subject_record(SIX[:3], ("ivae",)))
+
+
 def test_stability_over_segments_and_restarts_is_shown():
     record = subject_record(SIX[:3], ("structural", "ivae"))
     html = render_subject(record)
