@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import LocalCluster
+from distributed import LocalCluster, get_worker
 
 from causal_ivae.batch.cluster import Lost, open_pool
 from causal_ivae.errors import SettingsError
@@ -63,6 +63,18 @@ def test_what_a_piece_raises_is_its_own_failure_and_workers_share_the_cores():
     assert pid != os.getpid()
     assert folder == Path.cwd()
     assert int(threads) >= 1
+
+
+def what_is_watched(piece, stage):
+    return sorted(get_worker().periodic_callbacks)
+
+
+def test_workers_keep_no_profile_of_the_work():
+    # Its stacks are kept as long as a worker lives: half a MiB for every second of work.
+    with open_pool(2, nprocs=1, scheduler=None, on_stage=lambda *_: None) as pool:
+        found = dict(pool.map(what_is_watched, {"a": 1, "b": 2}))
+    assert "heartbeat" in found["a"]
+    assert not any("profile" in name for name in found["a"])
 
 
 def test_share_of_any_type_reaches_the_program():
