@@ -192,7 +192,7 @@ def discover(
         seed=seed,
         key=key,
         test=test,
-        tested_blocks=np.concatenate([order[rows[:, 0].cpu()] for rows in blocks_of_tests.rows]),
+        tested_blocks=order[torch.cat([rows[:, 0] for rows in blocks_of_tests.rows]).numpy(force=True)],
     )
     clock = _Clock(len(kept), progress)
     estimate = estimate_directions if chosen == "structural" else estimate_by_restarts

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,12 +92,8 @@ class TestChangepoints:
         given = series(blocks((0, 1, 2, 0)))
         whole = found(given, by="changepoints").segments
         values = np.column_stack([given.values, np.full(len(given.values), np.nan)])
-        lacking = RegionSeries(
-            **{
-                **{k: v for k, v in vars(given).items() if k != "stretches"},
-                "values": values, "names": (*given.names, "lost"), "coverage": np.r_[np.ones(5), 0],
-            }
-        )  # fmt: skip
+        names, coverage = (*given.names, "lost"), np.r_[np.ones(5), 0]
+        lacking = replace(given, values=values, names=names, coverage=coverage)
         np.testing.assert_array_equal(found(lacking, by="changepoints").segments, whole)
 
 
