@@ -148,6 +148,7 @@ def discover(
     pairs = pairs_of(region_names, skeleton)
     target = resolve_device(device)
     blocks_of_tests = make_blocks(order, target)
+    tested_rows = torch.cat([rows[:, 0] for rows in blocks_of_tests.rows])
     test = partial(
         hsic_table,
         blocks=blocks_of_tests,
@@ -192,7 +193,7 @@ def discover(
         seed=seed,
         key=key,
         test=test,
-        tested_blocks=order[torch.cat([rows[:, 0] for rows in blocks_of_tests.rows]).numpy(force=True)],
+        tested_blocks=order[tested_rows.numpy(force=True)],
     )
     clock = _Clock(len(kept), progress)
     estimate = estimate_directions if chosen == "structural" else estimate_by_restarts
