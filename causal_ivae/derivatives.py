@@ -299,7 +299,8 @@ class MethodRecord:
         ``Command``, ``Seconds``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool),
         ``Calibration`` (of the probabilities, see
         `causal_ivae.discovery.probability.calibration_entry`),
-        ``NullCheck`` (``SurrogatePairs``, ``Rejected``, ``Alpha`` and Wilson ``Interval``),
+        ``Space`` and ``Coordinates`` (name to x, y, z in mm) where an atlas says where regions
+        are, ``NullCheck`` (``SurrogatePairs``, ``Rejected``, ``Alpha`` and Wilson ``Interval``),
         ``Cycles`` (each ``Regions``, its least confident edge ``Cause``, ``Effect``, and whether
         that was ``Broken``) and,
         where a prior was given, ``Prior``: ``Name``, ``Directed``, ``Edges``, and per verdict

@@ -53,8 +53,17 @@ for (const box of document.querySelectorAll("[data-filters]")) {
   box.addEventListener("input", () => filterRows(box));
   filterRows(box);
 }
+// Show one way to draw the graphs; without this script, and on a page of old, all are shown.
+for (const box of document.querySelectorAll(".views")) {
+  const section = box.closest("section");
+  const choose = () => { section.dataset.view = box.querySelector("input:checked").value; };
+  box.addEventListener("change", choose);
+  box.hidden = false;
+  choose();
+}
 // Hide edges, drawn and listed, that are less sure than the slider says.
-const drawnParts = (edge) => [edge, `${edge}-head`]
+const drawnParts = (edge) => ["graph", "circuit", "brain"]
+  .flatMap((view) => ["", "-head", "-side", "-side-head"].map((part) => `fig-${view}-${edge}${part}`))
   .map((id) => document.getElementById(id)).filter(Boolean);
 const listedEdges = Array.from(document.querySelectorAll("tr[data-edge]"));
 for (const box of document.querySelectorAll(".slider")) {

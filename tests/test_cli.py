@@ -218,6 +218,11 @@ def test_run_on_fmriprep_images(tmp_path, capsys, make_fmriprep_tree):
     )
     outliers = read_table(next(func.glob("*_outliers.tsv")))
     assert list(outliers.index[outliers["kept"] == 0]) == list(tree.bad)
+    drawn = json.loads(next(func.glob("*_meas-tcl_edges.json")).read_text())
+    assert drawn["Coordinates"] == about["Coordinates"]
+    assert set(about["Coordinates"]) == set(tree.names)
+    assert about["Space"] == "MNI152NLin2009cAsym"
+    assert 'value="brain"' in (tmp_path / "out" / "sub-01.html").read_text()
 
 
 def test_atlas_and_pipeline_commands(capsys):

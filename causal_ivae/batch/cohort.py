@@ -10,7 +10,13 @@ from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.cluster import Stage
 from causal_ivae.batch.pages import GROUP, are_listed, subject_rows, write_group_page
 from causal_ivae.batch.participant import prior_entry
-from causal_ivae.batch.recording import find_paths, read_series, select_regions, write_series
+from causal_ivae.batch.recording import (
+    find_paths,
+    places,
+    read_series,
+    select_regions,
+    write_series,
+)
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
     UnitPaths,
@@ -97,7 +103,11 @@ def pool(analysis: Analysis, units: Sequence[str], regions: tuple[str, ...]) -> 
         select_regions(read_series(paths), regions) for paths in found.values() if paths is not None
     ]
     pooled = replace(pool_subjects(series), entities=())
-    provenance = {"MissingRegions": [], **analysis.provenance(analysis.load_hash, inputs)}
+    provenance = {
+        **places(read_json(next(iter(sidecars.values())))),
+        "MissingRegions": [],
+        **analysis.provenance(analysis.load_hash, inputs),
+    }
     write_series(paths, pooled, provenance)
 
 
@@ -170,7 +180,8 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         paths.file(suffix).unlink(missing_ok=True)
     for suffix in (
         "tests.tsv", "restarts.tsv", "training.tsv", "diagnostics.tsv", "diagnostics.json",
-        "evidence.tsv", "evidence.json", "screen.tsv", "screen.json",
+        "evidence.tsv", "evidence.json", "screen.tsv", "screen.json", "stability.tsv",
+        "stability.json", "disturbances.npy", "disturbances.json",
     ):  # fmt: skip
         paths.file(suffix, method).unlink(missing_ok=True)
     written = {"edges": edges}
@@ -187,6 +198,7 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         "Device": ", ".join(sorted({record["Device"] for record in records.values()})),
         "Simulated": any(record["Simulated"] for record in records.values()),
         "Cycles": cycles_entry(cycles, broken=acyclic),
+        **places(next(iter(records.values()))),
         **analysis.provenance(settings_hash, inputs),
         **prior,
     }

@@ -2,16 +2,19 @@
 
 import glob
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.budget import check_fits
 from causal_ivae.batch.cluster import Stage
 from causal_ivae.batch.recording import find_paths, write_series
 from causal_ivae.derivatives import UnitPaths, read_sidecar
-from causal_ivae.imaging.atlas import load_atlas
+from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
+from causal_ivae.imaging.centres import region_centres
 from causal_ivae.imaging.signals import load_subject, missing_regions
 from causal_ivae.provenance import fingerprints, shown
 
@@ -104,6 +107,7 @@ def load(piece: Loading, stage: Stage) -> Loaded:
         )
         missing = missing_regions(series, analysis.pipeline.denoise.min_coverage)
         provenance = {
+            **_places(parcellation, series.names),
             "MissingRegions": list(missing),
             **analysis.provenance(analysis.load_hash, inputs),
         }
@@ -112,6 +116,18 @@ def load(piece: Loading, stage: Stage) -> Loaded:
 
     loaded, outcome = guarded(analysis, piece.unit, work)
     return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)
+
+
+def _places(parcellation: Parcellation | None, names: Sequence[str]) -> dict[str, Any]:
+    """Return the sidecar's entries on where the regions are, for drawings."""
+    if parcellation is None:
+        return {}
+    wanted = [name for name in names if name in parcellation.names]
+    centres = region_centres(parcellation)
+    return {
+        "Space": parcellation.space,
+        "Coordinates": {name: centres[name] for name in wanted if name in centres},
+    }
 
 
 def input_files(subject: SubjectFiles) -> list[Path]:

@@ -11,7 +11,12 @@ from typing import Any
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
 from causal_ivae.batch.cluster import Stage
 from causal_ivae.batch.pages import write_unit_page
-from causal_ivae.batch.recording import find_paths, read_series, select_regions
+from causal_ivae.batch.recording import (
+    find_paths,
+    places,
+    read_series,
+    select_regions,
+)
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
     UnitPaths,
@@ -263,6 +268,7 @@ def _graph(
         "Device": str(resolve_device(analysis.device)),
         "Simulated": series.simulated,
         "Cycles": cycles_entry(graph.cycles, broken=settings.decision.acyclic),
+        **places(about),
         **checked,
         **({"Calibration": calibration_entry()} if method == "structural" else {}),
         **analysis.provenance(settings_hash, about["InputFingerprints"]),

@@ -133,6 +133,11 @@ def read_series(paths: UnitPaths) -> RegionSeries:
     )
 
 
+def places(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a sidecar says of where its regions are, for another's."""
+    return {key: about[key] for key in ("Space", "Coordinates") if key in about}
+
+
 def select_regions(series: RegionSeries, names: tuple[str, ...]) -> RegionSeries:
     """Return the series of some regions, in the order given."""
     position = {name: i for i, name in enumerate(series.names)}

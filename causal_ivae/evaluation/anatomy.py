@@ -57,6 +57,8 @@ class Prior:
     references : tuple of (str, str)
         Key, and the work cited with its DOI.
     description : str
+    rows : tuple of tuple of str
+        Regions as a drawing puts them, from top to bottom; no count depends on them.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Prior:
     aliases: tuple[tuple[str, str], ...] = ()
     references: tuple[tuple[str, str], ...] = ()
     description: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
 
     @property
     def graph(self) -> "nx.DiGraph[str]":

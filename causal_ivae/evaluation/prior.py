@@ -1,6 +1,6 @@
 """Set a causal graph against anatomy: which edges it explains, and how many it would by chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,7 +38,9 @@ class PriorComparison:
         ``Direct`` and ``Feasible`` (direct or indirect), each with ``Count``, ``Share``,
         ``ChanceShare`` and ``PValue``; ``Orientation`` with ``Edges`` (found on pairs with a
         projection in one direction only), ``Count`` (found in that direction) and ``PValue``.
-        Null where nothing was found.
+        Null where nothing was found.  For drawings ``Projections``, the direct ones between
+        tested regions, each a list of cause and effect, and ``Rows``, the regions as the prior's
+        own drawing puts them from top to bottom.
     """
 
     check: pd.DataFrame
@@ -96,6 +98,7 @@ def compare_with_prior(
     rows: list[tuple[str, str, Verdict, str]] = []
     # Per pair that the prior speaks of: directions (0, 1 or 2) that are direct, and feasible.
     explained: dict[str, list[int]] = {"Direct": [], "Feasible": []}
+    projections: list[list[str]] = []
     agree = informative = 0
     found = edges["cause"] != ""
     for (x, y), cause, effect, decided in zip(
@@ -106,6 +109,8 @@ def compare_with_prior(
                 rows.append((cause, effect, "", ""))
             continue
         lengths = [len(path) for path in (_path(x, y, matches, paths), _path(y, x, matches, paths))]
+        both = ([x, y], [y, x])
+        projections += [ends for ends, length in zip(both, lengths, strict=True) if length == 2]
         explained["Direct"].append(sum(length == 2 for length in lengths))
         explained["Feasible"].append(sum(length > 0 for length in lengths))
         if decided:
@@ -141,6 +146,8 @@ def compare_with_prior(
                 if informative
                 else None,
             },
+            "Projections": sorted(projections),
+            "Rows": _rows(prior, matches),
         },
     )
 
@@ -164,6 +171,11 @@ def _speaks(first: Match | None, second: Match | None) -> bool:
     if first is None or second is None or first.region == second.region:
         return False
     return same_hemisphere(first, second)
+
+
+def _rows(prior: Prior, matches: Mapping[str, Match]) -> list[list[str]]:
+    placed = [[name for name, m in matches.items() if m.region in row] for row in prior.rows]
+    return [row for row in placed if row]
 
 
 def _shortest_paths(

@@ -335,7 +335,24 @@ def _from_table(
         aliases=_aliases(sidecar, names, path),
         references=_references(sidecar, path),
         description=str(sidecar.get("description", "")),
+        rows=_rows(sidecar, names, path),
     )
+
+
+def _rows(sidecar: dict[str, Any], names: Sequence[str], path: Path) -> tuple[tuple[str, ...], ...]:
+    rows = sidecar.get("rows", [])
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise InputError(
+            f"'rows' of '{path.with_suffix('.json')}' must be a list of lists of regions."
+        )
+    placed = [region for row in rows for region in row]
+    for index, region in enumerate(placed):
+        if region not in names or region in placed[:index]:
+            wrong = "is no region of the prior" if region not in names else "is placed twice"
+            raise InputError(
+                f"'rows' of '{path.with_suffix('.json')}' name '{region}', which {wrong}."
+            )
+    return tuple(tuple(row) for row in rows)
 
 
 def _projection(row: dict[str, str], where: str) -> Projection:

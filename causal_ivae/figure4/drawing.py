@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch
 from causal_ivae.evaluation import Prior
 from causal_ivae.figure4.experiment import ORDER, Circuit
 from causal_ivae.figure4.recordings import REGIONS
-from causal_ivae.reporting.graph_figure import STYLES, edge_kind
+from causal_ivae.reporting.arrows import STYLES, edge_kind
 from causal_ivae.reporting.svg import GRID, INK, figure_style, new_figure, png_and_svg
 
 # Cortex above, entorhinal cortex between, hippocampus below, as the circuit is drawn.

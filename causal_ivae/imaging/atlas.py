@@ -2,7 +2,8 @@
 
 An atlas is up to three files with one stem: a table of regions (.tsv or .csv), an image (.nii.gz
 or .nii) and a description (.json).  The table's columns say which kind it is: ``index`` and
-``name`` for a label image, ``name``, ``x``, ``y``, ``z`` in mm (and ``radius``) for spheres,
+``name`` for a label image (and ``centre_x``, ``centre_y``, ``centre_z`` in mm, for drawings, where
+the image may be absent), ``name``, ``x``, ``y``, ``z`` in mm (and ``radius``) for spheres,
 ``name`` alone for region names of tables.  An image of several volumes holds probabilistic maps,
 one for each row of the table, in order.
 """
@@ -29,6 +30,7 @@ from causal_ivae.imaging.names import find_sidecar, parse_entities, require_file
 
 AtlasKind = Literal["labels", "maps", "coordinates", "table"]
 _IMAGES = (".nii.gz", ".nii")
+_CENTRES = ("centre_x", "centre_y", "centre_z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,8 @@ class Parcellation:
         Centres in mm, for ``"coordinates"``.
     radius : ndarray, shape (n_regions,), or None
         mm, for ``"coordinates"``.
+    centres : ndarray, shape (n_regions, 3), or None
+        Of the other kinds in mm, where the table of regions has them.
     needs : str
         What to install for the label image; empty where nothing is missing.
     description, citation, doi, licence : str
@@ -68,6 +72,7 @@ class Parcellation:
     indices: tuple[int, ...] = field(default=(), repr=False)
     coordinates: NDArray[np.float64] | None = field(default=None, repr=False)
     radius: NDArray[np.float64] | None = field(default=None, repr=False)
+    centres: NDArray[np.float64] | None = field(default=None, repr=False)
     needs: str = ""
     description: str = field(default="", repr=False)
     citation: str = field(default="", repr=False)
@@ -89,6 +94,7 @@ class Parcellation:
             indices=tuple(self.indices[i] for i in rows) if self.indices else (),
             coordinates=None if self.coordinates is None else self.coordinates[rows],
             radius=None if self.radius is None else self.radius[rows],
+            centres=None if self.centres is None else self.centres[rows],
         )
 
     def volume(self) -> Path:
@@ -211,6 +217,10 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
         xyz = np.column_stack([_floats(table, c, table_path) for c in ("x", "y", "z")])
         radius = _radius(table, about, table_path)
         return replace(base, kind="coordinates", coordinates=xyz, radius=radius)
+    if set(_CENTRES) <= set(table.columns):
+        base = replace(
+            base, centres=np.column_stack([_floats(table, c, table_path) for c in _CENTRES])
+        )
     image = path if extension in _IMAGES else _beside(path, _IMAGES)
     needs = ""
     if image is None and "Volume" in about:
@@ -229,14 +239,15 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
     if (index != np.rint(index)).any() or len(set(index)) != len(index):
         raise InputError(f"Column 'index' of '{table_path}' must hold distinct whole numbers.")
     indices = tuple(int(i) for i in index)
-    names = tuple(n for n, i in zip(base.names, indices, strict=True) if i != 0)
+    kept = np.flatnonzero(index)
     return replace(
         base,
         kind="labels",
         image=image,
         needs=needs,
-        names=names,
-        indices=tuple(i for i in indices if i != 0),
+        names=tuple(base.names[i] for i in kept),
+        indices=tuple(indices[i] for i in kept),
+        centres=None if base.centres is None else base.centres[kept],
     )
 
 

@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from statsmodels.stats.proportion import proportion_confint
 
+from causal_ivae.reporting.arrows import FONT, text_width
 from causal_ivae.reporting.svg import (
     AMBER,
     BLUE,
@@ -98,10 +99,10 @@ def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Ma
         As it is to be read.
     """
     table = training[np.isfinite(pd.to_numeric(training["objective"]))]
-    curves = [
-        group[["step", "objective"]].to_numpy(dtype=float)
-        for _, group in table.sort_values("step").groupby(["x", "y", "restart"], sort=False)
-    ]
+    fit = table.groupby(["x", "y", "restart"], sort=False).ngroup().to_numpy()
+    order = np.lexsort((table["step"], fit))
+    points = table[["step", "objective"]].to_numpy(dtype=float)[order]
+    curves = np.split(points, np.flatnonzero(np.diff(fit[order])) + 1) if len(points) else []
     alpha = float(np.clip(25 / max(len(curves), 1), 0.05, 0.35))
     with figure_style(figure_name):
         figure = new_figure(4.7, 2.7)
@@ -152,26 +153,38 @@ def score_figure(
     shown = [shorten(name, 22) for name in names]
     limit = float(np.nanmax(np.abs(matrix), initial=0.0)) if np.isfinite(matrix).any() else 0.0
     limit = limit or 1.0
-    size = float(np.clip(0.34 * n, 1.5, 4.4 if n <= 24 else 8.0))
+    # In points; the layout is reckoned here, as Matplotlib's own takes a second to find it.
+    size = 72 * float(np.clip(0.34 * n, 1.5, 4.4 if n <= 24 else 8.0))
+    margin = max(map(text_width, shown), default=0.0) * 7.5 / FONT + 24.0
+    width, height = margin + size + 64.0, margin + size + 22.0
     with figure_style(figure_name):
-        figure = new_figure(size + 2.6, size + 1.7)
-        axes = figure.subplots()
-        mesh = axes.pcolormesh(
+        figure = new_figure(width / 72, height / 72)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((margin / width, margin / height, size / width, size / height))
+        mesh = axes.imshow(
             np.ma.masked_invalid(matrix), cmap="PuOr", vmin=-limit, vmax=limit,
-            edgecolors="white", linewidth=0.6,
+            interpolation="none", extent=(0, n, n, 0),
         )  # fmt: skip
+        inner = np.arange(1, n)
+        axes.hlines(inner, 0, n, color="white", lw=0.6)
+        axes.vlines(inner, 0, n, color="white", lw=0.6)
         rows, columns = np.nonzero(decided)
         axes.scatter(columns + 0.5, rows + 0.5, s=12, c="black", edgecolors="white", linewidths=0.7)
         ticks = np.arange(n) + 0.5
         axes.set_xticks(ticks, shown, rotation=90)
         axes.set_yticks(ticks, shown)
         axes.tick_params(length=0)
-        axes.set(xlabel="effect (column)", ylabel="cause (row)")
+        axes.set_xlabel("effect (column)")
+        axes.set_ylabel("cause (row)")
+        # Where the labels are put is known, too.
+        axes.xaxis.set_label_coords(0.5, (9.0 - margin) / size)
+        axes.yaxis.set_label_coords((9.0 - margin) / size, 0.5)
         axes.set_title(method, loc="left", fontweight="bold")
-        axes.invert_yaxis()
-        axes.set_aspect("equal")
         axes.spines[:].set_visible(False)
-        bar = figure.colorbar(mesh, ax=axes, shrink=0.8, aspect=18)
+        beside = (margin + size + 10.0) / width, (margin + 0.1 * size) / height
+        bar = figure.colorbar(
+            mesh, cax=figure.add_axes((*beside, 9.0 / width, 0.8 * size / height))
+        )
         bar.set_label("score")
         bar.outline.set_visible(False)
         label = (

@@ -13,11 +13,15 @@ from pydantic import ValidationError
 
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
-from causal_ivae.reporting import figures, fits, graph_figure, summary, tables, wording
+from causal_ivae.reporting import arrows, figures, fits, summary, tables, wording
+from causal_ivae.reporting.brain_figure import brain_figure, is_mni, outline_figure
+from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
+from causal_ivae.reporting.graph_figure import graph_figure
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
 from causal_ivae.reporting.references import as_bibtex, resolve
+from causal_ivae.reporting.svg import repeated
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
 
@@ -97,6 +101,9 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
     """Return what all pages about graphs show."""
     names = tables.region_names(record)
     text, cited = _methods_text(record, names, n_subjects)
+    centres = centres_of(record)
+    placed = [name for name in names if name in centres]
+    outline = outline_figure(placed, "fig-outline") if placed else None
     return {
         "unit": record.unit,
         "names": names,
@@ -105,10 +112,14 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
         "findings": summary.summary_sentences(record),
         "absent": [wording.method_name(name) for name in summary.missing_methods(record)],
         "methods": [
-            _method(index, name, method, names)
+            _method(index, name, method, names, centres)
             for index, (name, method) in enumerate(record.methods.items())
         ],
         "legend": _legend(record),
+        "outline": outline,
+        "outline_again": outline and repeated(outline, "fig-outline"),
+        "unplaced": [name for name in names if name not in centres] if placed else [],
+        "most_edges": MOST_EDGES,
         "crowded": any(
             (tables.with_names(method.edges)["cause"] != "").sum() > _CROWDED
             for method in record.methods.values()
@@ -124,11 +135,33 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
     }
 
 
-def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...]) -> dict[str, Any]:
+def centres_of(record: UnitRecord) -> Mapping[str, Sequence[float]]:
+    """Return where the regions are in the frame of MNI, by name; empty where that is not known."""
+    for method in record.methods.values():
+        if is_mni(method.sidecar.get("Space")):
+            return dict(method.sidecar.get("Coordinates", {}))
+    return {}
+
+
+def _method(
+    index: int,
+    name: str,
+    method: MethodRecord,
+    names: tuple[str, ...],
+    centres: Mapping[str, Sequence[float]],
+) -> dict[str, Any]:
     shown = wording.method_label(name, method.sidecar)
     judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
     edges = tables.with_names(method.edges)
-    graph = graph_figure.graph_figure(names, edges, judged, f"fig-graph-{index}", shown)
+    drawn = names, edges, judged
+    prior = method.sidecar.get("Prior") or {}
+    circuit = circuit_figure(
+        *drawn,
+        f"fig-circuit-{index}",
+        shown,
+        rows=prior.get("Rows", ()),
+        projections=prior.get("Projections", ()),
+    )
     scores, decided = tables.score_matrix(method, names)
     heat = figures.score_figure(names, scores, decided, f"fig-scores-{index}", shown)
     training = None
@@ -140,7 +173,11 @@ def _method(index: int, name: str, method: MethodRecord, names: tuple[str, ...])
     return {
         "index": index,
         "name": shown,
-        "graph": graph,
+        "graph": graph_figure(*drawn, f"fig-graph-{index}", shown),
+        "circuit": circuit,
+        "brain": brain_figure(*drawn, f"fig-brain-{index}", shown, centres),
+        "n_directed": int((edges["cause"] != "").sum()),
+        "has_bands": bool(prior.get("Projections")),
         "heat": heat,
         "training": training,
         "convergence": _convergence(method),
@@ -179,9 +216,9 @@ def _legend(record: UnitRecord) -> str | None:
     for method in record.methods.values():
         judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
         for edge in tables.with_names(method.edges).to_dict("records"):
-            present.add(graph_figure.edge_kind(edge, judged))
-    kinds = [kind for kind in graph_figure.STYLES if kind in present]
-    return graph_figure.graph_legend(kinds, "fig-legend") if kinds else None
+            present.add(arrows.edge_kind(edge, judged))
+    kinds = [kind for kind in arrows.STYLES if kind in present]
+    return arrows.graph_legend(kinds, "fig-legend") if kinds else None
 
 
 def _convergence(method: MethodRecord) -> dict[str, Any] | None:

@@ -42,7 +42,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 _TAG = re.compile(r"<[a-zA-Z/][^>]*>")
-_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 
 
 @contextmanager
@@ -122,10 +122,23 @@ def to_svg(figure: Figure, name: str, label: str) -> Markup:
     )
 
 
+def repeated(figure: Markup, name: str) -> Markup:
+    """Return a figure of `to_svg` once more, by reference to where it stands in the page."""
+    size = " ".join(re.findall(r'(?:viewBox|width|height)="[^"]*"', figure[: figure.index(">")]))
+    # Without a size of its own, what is referred to would keep that of its first place.
+    inner = f'<use href="#{name}" width="100%" height="100%"/>'
+    return Markup(f'<svg {size} aria-hidden="true">{inner}</svg>')  # noqa: S704 - from a figure
+
+
 def _tidy(tag: str, name: str) -> str:
     tag = re.sub(r'\bid="', f'id="{name}-', tag)
     tag = tag.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
     tag = re.sub("'DejaVu Sans'(, sans-serif)?", _FONTS, tag)
     if 'd="' in tag or tag.startswith(("<use", "<text", "<g")):
-        tag = _LONG_NUMBER.sub(lambda number: f"{float(number.group()):.2f}", tag)
+        tag = re.sub(r'(?<= )(d|x|y|transform)="[^"]*"', _rounded, tag)
     return tag
+
+
+def _rounded(attribute: "re.Match[str]") -> str:
+    """Return an attribute with its coordinates to a tenth of a point, which no eye can tell."""
+    return _LONG_NUMBER.sub(lambda number: f"{float(number.group()):.1f}", attribute.group())

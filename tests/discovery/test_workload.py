@@ -37,13 +37,15 @@ def expect(values, segments, unmixing, screen="none"):
 def test_what_is_expected_is_what_it_takes():
     values, segments = regions(8)
     unmixing = settings(150, restarts=8)
-    load = expect(values, segments, unmixing)
-    assert (load.pairs, load.unmixed, load.fits, load.members) == (28, 28, 224, 64)
-    began = time.perf_counter()
-    discover(values, segments, method="ivae", unmixing=unmixing, independence=DRAWS)
-    took = time.perf_counter() - began
-    # Machines that run tests are busy with other things too.
-    assert took / 3 < load.seconds < 3 * took
+    ratios = []
+    # Machines that run tests are busy with other things too, for a while.
+    while len(ratios) < 3 and not any(1 / 3 < ratio < 3 for ratio in ratios):
+        load = expect(values, segments, unmixing)
+        assert (load.pairs, load.unmixed, load.fits, load.members) == (28, 28, 224, 64)
+        began = time.perf_counter()
+        discover(values, segments, method="ivae", unmixing=unmixing, independence=DRAWS)
+        ratios.append(load.seconds / (time.perf_counter() - began))
+    assert 1 / 3 < ratios[-1] < 3, ratios
 
 
 def test_more_of_everything_takes_longer_and_memory_has_its_bound():

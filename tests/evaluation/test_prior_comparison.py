@@ -201,3 +201,14 @@ def test_bad_edge_tables_are_named():
     edges = table("AB", "A>B").assign(effect="C")
     with pytest.raises(InputError, match="'A' -> 'C' in the row of the pair 'A', 'B'"):
         compare_with_prior(edges, prior_of("A>B"))
+
+
+def test_what_a_drawing_needs_is_in_the_summary():
+    prior = load_prior(PriorSettings(name="hippocampal_circuit"))
+    names = ("CA1", "L_ERC", "Amygdala", "PRC")
+    summary = compare_with_prior(table(names), prior).summary
+    assert summary["Projections"] == [
+        ["CA1", "L_ERC"], ["L_ERC", "CA1"], ["L_ERC", "PRC"], ["PRC", "L_ERC"],
+    ]  # fmt: skip
+    # From top to bottom, without rows that are empty here.
+    assert summary["Rows"] == [["PRC"], ["L_ERC"], ["CA1"]]

@@ -262,6 +262,9 @@ def test_bad_tables_are_named(tmp_path, text, message):
         ('{"aliases": {"A": ["q"], "B": ["Q"]}}', "stands for both 'A' and 'B'"),
         ('{"aliases": {"A": "q"}}', "must be a list"),
         ('{"references": {"smith": "1900"}}', "'smith' needs a 'text'"),
+        ('{"rows": ["A"]}', "must be a list of lists"),
+        ('{"rows": [["A"], ["Q"]]}', "name 'Q', which is no region"),
+        ('{"rows": [["A"], ["B", "A"]]}', "name 'A', which is placed twice"),
     ],
 )
 def test_bad_sidecars_are_named(tmp_path, sidecar, message):

@@ -45,6 +45,7 @@ def method_record(
     simulated: bool = False,
     pipeline: Pipeline | None = None,
     volumes: int = 0,
+    placed: bool = False,
 ) -> MethodRecord:
     rng = np.random.default_rng([seed, len(names), len(method), ord(method[0])])
     pairs = list(combinations(names, 2))
@@ -118,6 +119,8 @@ def method_record(
                 "Count": feasible, "Share": feasible / n if n else None, "ChanceShare": 0.83,
                 "PValue": 0.0004 if n else None,
             },
+            "Projections": [[names[0], names[1]], [names[1], names[0]], [names[0], names[-1]]],
+            "Rows": [[names[0]], list(names[1:3])],
         }  # fmt: skip
     sidecar = {
         "Method": method,
@@ -141,6 +144,11 @@ def method_record(
         }
     if described is not None:
         sidecar["Prior"] = described
+    if placed:
+        places = rng.uniform([-60, -90, -30], [60, 60, 60], size=(len(names), 3)).round(1)
+        # One region that the atlas lacks.
+        sidecar["Coordinates"] = dict(zip(names[:-1], places.tolist(), strict=False))
+        sidecar["Space"] = "MNI152NLin2009cAsym"
     disturbances = None
     if volumes:
         change = 0.4 + np.sin(np.arange(volumes) / 90) ** 2

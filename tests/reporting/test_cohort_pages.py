@@ -128,7 +128,7 @@ def test_compare_sets_methods_beside_each_other_pair_by_pair():
 
 @pytest.mark.parametrize("name", ["ivae", "tcl"])
 def test_every_arrow_has_a_row_that_tells_all_about_it(name):
-    record = subject_record(methods=(name,))
+    record = subject_record(methods=(name,), placed=True)
     html = render_subject(record)
     page = Page(html)
     ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
@@ -138,7 +138,10 @@ def test_every_arrow_has_a_row_that_tells_all_about_it(name):
     for row in rows:
         edge = edges.iloc[int(row["data-edge"].rpartition("-")[2])]
         assert edge["x"] in row["data-detail"]
-        assert (f"{row['data-edge']}-head" in ids) == (edge["cause"] != "")
+        for view in ("graph", "circuit", "brain"):
+            head = f"fig-{view}-{row['data-edge']}-head"
+            known = view != "brain" or SIX[-1] not in (edge["cause"], edge["effect"])
+            assert (head in ids) == (edge["cause"] != "" and known)
         assert "votes: " in row["data-detail"]
         if edge["cause"]:
             assert (

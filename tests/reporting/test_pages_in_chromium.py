@@ -35,10 +35,10 @@ def cohort(n=12):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     names = names_of(20)
-    record = subject_record(names, METHODS)
+    record = subject_record(names, METHODS, placed=True)
     pages = {
         "sub-01": render_subject(record),
-        "odd": render_subject(subject_record(ODD, METHODS, simulated=True)),
+        "odd": render_subject(subject_record(ODD, METHODS, simulated=True, placed=True)),
         "group": render_group(group_record(SIX), statuses()),
         "compare": render_compare(group_record(SIX, METHODS), {"sub-01": record}),
         "index": cohort(),
@@ -148,10 +148,12 @@ def test_the_slider_hides_unsure_edges_in_drawing_and_table(opened):
     page.locator(".slider input").fill("90")
     assert page.locator("tr[data-edge]:visible").count() == sure
     hidden = rows.evaluate_all(
-        "rows => rows.filter(r => r.hidden).map(r => document.getElementById(r.dataset.edge))"
-        ".filter(Boolean).every(part => part.style.display === 'none')"
+        "rows => rows.filter(r => r.hidden).flatMap(r => ['graph', 'circuit', 'brain']"
+        ".map(view => document.getElementById(`fig-${view}-${r.dataset.edge}-head`)))"
+        ".filter(Boolean).map(part => part.style.display)"
     )
-    assert hidden
+    assert len(hidden) > 3
+    assert set(hidden) == {"none"}
     page.locator(".slider input").fill("0")
     assert page.locator("tr[data-edge]:visible").count() == rows.count()
 
@@ -167,8 +169,37 @@ def test_an_edge_tells_all_to_the_keyboard_and_the_pointer(opened):
     page.keyboard.press("Escape")
     assert panel.is_hidden()
     edge = page.locator("tr[data-edge]").first.get_attribute("data-edge")
-    page.locator(f"#{edge}-head").hover(force=True)
-    assert panel.inner_text() == text
+    for view, figure in (("circle", "graph"), ("circuit", "circuit"), ("brain", "brain")):
+        page.check(f"input[value={view}]")
+        page.mouse.move(0, 0)
+        assert panel.is_hidden()
+        page.locator(f"#fig-{figure}-{edge}-head").hover(force=True)
+        assert panel.inner_text() == text
+
+
+def test_one_way_to_draw_the_graphs_is_shown_and_the_keyboard_changes_it(opened):
+    page = opened("sub-01")
+
+    def shown():
+        views = page.locator(".pair.view:visible")
+        return [view.get_attribute("class").split()[-1] for view in views.all()]
+
+    assert shown() == ["circle"]
+    page.locator("input[value=circle]").focus()
+    page.keyboard.press("ArrowRight")
+    assert shown() == ["circuit"]
+    page.keyboard.press("ArrowRight")
+    assert shown() == ["brain"]
+    # The outline is in the page once, and drawn behind every graph.
+    boxes = [box.bounding_box() for box in page.locator(".overlay > svg").all()]
+    assert len(boxes) == 2 * len(METHODS)
+    assert boxes[::2] == boxes[1::2]
+
+
+def test_without_scripts_all_ways_to_draw_the_graphs_are_shown(opened):
+    page = opened("sub-01", java_script_enabled=False)
+    assert page.locator(".pair.view:visible").count() == 3
+    assert page.locator(".views").is_hidden()
 
 
 def serious_violations(page):

@@ -6,42 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_records import HOSTILE, group_record, names_of, subject_record
+from svg_reading import SVG, edge_table, heads, label_position, texts
 
-from causal_ivae.reporting import figures, graph_figure
-from causal_ivae.reporting.graph_figure import STYLES
-
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def edge_table(rows):
-    table = pd.DataFrame(rows, columns=["x", "y", "decision", "score", "confidence"])
-    directed = table["decision"].isin(["x->y", "y->x"])
-    forward = table["decision"] == "x->y"
-    table["cause"] = np.where(directed, np.where(forward, table["x"], table["y"]), "")
-    table["effect"] = np.where(directed, np.where(forward, table["y"], table["x"]), "")
-    return table
-
-
-def texts(svg):
-    return [node.text for node in ET.fromstring(svg).iter(f"{SVG}text")]
-
-
-def heads(svg, color):
-    """Return the arrow heads, as arrays of corners in drawing coordinates."""
-    found = []
-    for path in ET.fromstring(svg).iter(f"{SVG}path"):
-        style, shape = path.get("style") or "", path.get("d") or ""
-        if f"fill: {color}" in style and shape.count("L") >= 2:
-            numbers = [float(v) for v in re.findall(r"-?[\d.]+", shape)]
-            found.append(np.array(numbers).reshape(-1, 2))
-    return found
-
-
-def label_position(svg, name):
-    for node in ET.fromstring(svg).iter(f"{SVG}text"):
-        if node.text == name:
-            return np.array([float(node.get("x")), float(node.get("y"))])
-    raise AssertionError(name)
+from causal_ivae.reporting import arrows, figures, graph_figure
+from causal_ivae.reporting.arrows import STYLES
 
 
 def marks(svg, *styles):
@@ -147,9 +115,9 @@ def test_the_layout_does_not_depend_on_the_edges():
 
 
 def test_the_legend_names_what_is_drawn():
-    said = texts(graph_figure.graph_legend(["direct", "undecided"], "fig"))
+    said = texts(arrows.graph_legend(["direct", "undecided"], "fig"))
     assert said == [STYLES["direct"].words, STYLES["undecided"].words, "thicker: higher confidence"]
-    assert texts(graph_figure.graph_legend(["undecided"], "fig")) == [STYLES["undecided"].words]
+    assert texts(arrows.graph_legend(["undecided"], "fig")) == [STYLES["undecided"].words]
 
 
 def test_score_map_has_causes_in_rows():

@@ -1,0 +1,54 @@
+"""Where the regions of a parcellation lie, for drawings of the brain."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import center_of_mass
+
+from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
+
+
+def region_centres(parcellation: Parcellation) -> dict[str, list[float]]:
+    """Return the centre of every region in mm of the parcellation's space.
+
+    Parameters
+    ----------
+    parcellation : Parcellation
+
+    Returns
+    -------
+    dict of str to [x, y, z]
+        As the table of regions has them; else the centre of mass of every label or map, to a
+        tenth of a mm.  Regions without one are left out: those whose label the image lacks, and
+        all where there is neither an image nor a column.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read.
+    """
+    if parcellation.coordinates is not None:
+        centres = parcellation.coordinates
+    elif parcellation.centres is not None:
+        centres = parcellation.centres
+    elif parcellation.image is None:
+        return {}
+    elif parcellation.kind == "labels":
+        labels, affine = read_labels(parcellation)
+        wanted = sorted(set(parcellation.indices) & set(np.unique(labels).tolist()))
+        middles = np.array(center_of_mass(np.ones(labels.shape, np.uint8), labels, wanted))
+        found = dict(zip(wanted, _mm(affine, middles.reshape(-1, 3)), strict=True))
+        nowhere = np.full(3, np.nan)
+        centres = np.array([found.get(index, nowhere) for index in parcellation.indices])
+    else:
+        maps, affine = read_maps(parcellation)
+        middles = np.array([center_of_mass(maps[..., i]) for i in range(maps.shape[3])])
+        centres = _mm(affine, middles)
+    return {
+        name: [round(float(value), 1) for value in centre]
+        for name, centre in zip(parcellation.names, centres, strict=True)
+        if np.isfinite(centre).all()
+    }
+
+
+def _mm(affine: NDArray[np.float64], voxels: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(voxels @ affine[:3, :3].T + affine[:3, 3])

@@ -1,0 +1,261 @@
+"""How an edge is drawn, whatever the layout: styles, widths, arrows, and their legend."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch, Polygon
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+from numpy.typing import NDArray
+
+from causal_ivae.reporting.svg import BLUE, RED, figure_style, new_figure, to_svg
+
+FONT = 8.5
+_LEGEND_WIDTH = 790.0  # points
+_GREY = "#5f6b7a"
+_BAND = "#d9e0e8"
+
+
+@dataclass(frozen=True)
+class ArrowStyle:
+    """How one kind of edge is drawn: told apart by line style as well as by colour."""
+
+    words: str
+    color: str
+    dashes: tuple[float, ...] | None
+    arrow: bool = True
+
+
+STYLES = {
+    "direct": ArrowStyle("direct projection in the prior", BLUE, None),
+    "indirect": ArrowStyle("indirect: by a path through the prior", BLUE, (5.0, 2.5)),
+    "not feasible": ArrowStyle("not feasible under the prior", RED, (7.0, 2.0, 1.2, 2.0)),
+    "no prior": ArrowStyle("directed edge (no prior verdict)", _GREY, None),
+    "undecided": ArrowStyle("undecided pair", "#8592a0", (1.0, 2.6), arrow=False),
+}
+
+
+@dataclass(frozen=True)
+class DrawnEdge:
+    """One edge that is drawn.
+
+    Attributes
+    ----------
+    row : int
+        Of the edge table.
+    start, stop : str
+        Cause and effect; the two regions of a pair that is undecided.
+    style : ArrowStyle
+    width : float
+        Points.
+    """
+
+    row: int
+    start: str
+    stop: str
+    style: ArrowStyle
+    width: float
+
+
+def edge_kind(edge: Mapping[Any, Any], verdicts: Mapping[tuple[str, str], str]) -> str | None:
+    """Return the key of `STYLES` for one row of an edge table, None where nothing is drawn."""
+    if edge["cause"]:
+        return verdicts.get((str(edge["cause"]), str(edge["effect"])), "no prior")
+    return "undecided" if edge["decision"] == "undecided" else None
+
+
+def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) -> list[DrawnEdge]:
+    """Return what is drawn of an edge table, from the bottom up: undecided pairs, then weak edges.
+
+    Parameters
+    ----------
+    edges : pandas.DataFrame
+        With ``x``, ``y``, ``decision``, ``cause``, ``effect`` and ``confidence``.
+    verdicts : mapping from (cause, effect) to "direct", "indirect" or "not feasible"
+    """
+    found = []
+    order = edges.assign(directed=edges["cause"] != "").sort_values(
+        ["directed", "confidence"], kind="stable"
+    )
+    for row, edge in zip(order.index, order.to_dict("records"), strict=True):
+        kind = edge_kind(edge, verdicts)
+        if kind is None:
+            continue
+        style = STYLES[kind]
+        ends = ("cause", "effect") if style.arrow else ("x", "y")
+        width = _width(edge["confidence"]) if style.arrow else 1.0
+        start, stop = (str(edge[end]) for end in ends)
+        found.append(DrawnEdge(row, start, stop, style, width))
+    return found
+
+
+def shortened(
+    start: NDArray[np.float64], stop: NDArray[np.float64], before: float, after: float
+) -> NDArray[np.float64]:
+    """Return the line between two points without some of its length at either end, shape (2, 2)."""
+    along = (stop - start) / np.hypot(*(stop - start))
+    return np.array([start + along * before, stop - along * after])
+
+
+def draw_arrow(
+    axes: Axes,
+    route: NDArray[np.float64],
+    style: ArrowStyle,
+    width: float,
+    identifier: str | None = None,
+) -> None:
+    """Draw an arrow along a route, in axes whose unit is a point.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    route : ndarray, shape (2, 2) or (1 + 3 * n, 2)
+        Ends of a straight line, or the points of n cubic Bézier curves.
+    style : ArrowStyle
+    width : float
+        Points.
+    identifier : str, optional
+        Of the line; its head has ``<identifier>-head``.
+    """
+    # `add_artist` rather than `add_patch`, which measures each for limits that are set anyway.
+    tip, before = route[-1], route[-2]
+    along = (tip - before) / np.hypot(*(tip - before))
+    across = np.array([-along[1], along[0]])
+    head = 4.0 + 2.2 * width if style.arrow else 0.0
+    line = route.copy()
+    line[-1] = tip - along * head * 0.8
+    dashes = style.dashes or ()
+    axes.add_artist(
+        PathPatch(
+            curve(line), fill=False, edgecolor=style.color, lw=width, zorder=1, capstyle="butt",
+            # Dash lengths are in points here, whatever the width: thin edges show them too.
+            linestyle=(0, tuple(length / width for length in dashes)) if dashes else "-",
+            gid=identifier,
+        )
+    )  # fmt: skip
+    if style.arrow:
+        base = tip - along * head
+        corners = [tip, base + across * head * 0.42, base - across * head * 0.42]
+        head_gid = identifier and f"{identifier}-head"
+        axes.add_artist(
+            Polygon(corners, closed=True, color=style.color, lw=0, zorder=2, gid=head_gid)
+        )
+
+
+def draw_band(axes: Axes, route: NDArray[np.float64], *, both: bool = False) -> None:
+    """Draw a projection of the prior, beneath all edges: a pale band with a head at its end.
+
+    Parameters
+    ----------
+    axes, route
+        As in `draw_arrow`.
+    both : bool
+        Whether there is a head at either end.
+    """
+    axes.add_artist(PathPatch(curve(route), fill=False, edgecolor=_BAND, lw=4.5, zorder=0))
+    ends = [route, route[::-1]] if both else [route]
+    for points in ends:
+        along = (points[-1] - points[-2]) / np.hypot(*(points[-1] - points[-2]))
+        across = np.array([-along[1], along[0]])
+        base = points[-1] - along * 11.0
+        corners = [points[-1], base + across * 7.0, base - across * 7.0]
+        axes.add_artist(Polygon(corners, closed=True, color=_BAND, lw=0, zorder=0))
+
+
+def curve(route: NDArray[np.float64]) -> Path:
+    """Return a route of `draw_arrow` as a path."""
+    code = Path.LINETO if len(route) == 2 else Path.CURVE4
+    return Path(route, [Path.MOVETO, *[code] * (len(route) - 1)])
+
+
+def graph_legend(kinds: Sequence[str], figure_name: str) -> Markup:
+    """Draw the legend for the kinds of edges that occur.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Keys of `STYLES`.
+    figure_name : str
+        Unique in the page.
+    """
+    with figure_style(figure_name):
+        entries = [(kind, STYLES[kind].words) for kind in kinds]
+        # The font of the browser is narrower than the one that is measured here.
+        widths = [40.0 + 0.92 * text_width(words) + 16.0 for _, words in entries]
+        thickness = "thicker: higher confidence"
+        rows: list[list[int]] = [[]]
+        for index, width in enumerate(widths):
+            if sum(widths[i] for i in rows[-1]) + width > _LEGEND_WIDTH:
+                rows.append([])
+            rows[-1].append(index)
+        last = sum(widths[i] for i in rows[-1])
+        if last + 40.0 + 0.92 * text_width(thickness) > _LEGEND_WIDTH:
+            rows.append([])
+            last = 0.0
+        height = 16.0 * len(rows)
+        figure = new_figure(_LEGEND_WIDTH / 72, height / 72)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, _LEGEND_WIDTH), ylim=(-height, 0))
+        axes.set_axis_off()
+        for row, members in enumerate(rows):
+            left, level = 0.0, -16.0 * row - 8.0
+            for index in members:
+                kind, words = entries[index]
+                line = np.array([[left + 2.0, level], [left + 32.0, level]])
+                draw_arrow(axes, line, STYLES[kind], 2.0 if STYLES[kind].arrow else 1.0)
+                axes.text(left + 37.0, level, words, va="center_baseline", fontsize=FONT)
+                left += widths[index]
+        if any(STYLES[kind].arrow for kind in kinds):
+            level = 8.0 - height
+            for offset, width in enumerate((0.8, 2.0, 3.2)):
+                ends = last + 12 * offset + 1, last + 12 * offset + 10
+                axes.plot(ends, [level, level], lw=width, color=_GREY, solid_capstyle="butt")
+            axes.text(last + 41.0, level, thickness, va="center_baseline", fontsize=FONT)
+        label = "Legend of the graphs: " + "; ".join(words for _, words in entries)
+        return to_svg(figure, figure_name, label)
+
+
+def spread(places: NDArray[np.float64], gaps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the ascending places nearest to those given that keep their distances.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n,)
+        In the order to be kept.
+    gaps : ndarray, shape (n - 1,)
+        Least distance of each from the next.
+    """
+    # Isotonic regression of the places less their minimal offsets keeps the order and the gaps.
+    offsets = np.concatenate([[0.0], np.cumsum(gaps)])[: len(places)]
+    blocks: list[list[float]] = []
+    for value in places - offsets:
+        blocks.append([float(value), 1.0])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            mean, count = blocks.pop()
+            blocks[-1][0] = (blocks[-1][0] * blocks[-1][1] + mean * count) / (blocks[-1][1] + count)
+            blocks[-1][1] += count
+    if not blocks:
+        return np.zeros(0)
+    level = np.concatenate([np.full(int(count), mean) for mean, count in blocks])
+    return np.asarray(level + offsets)
+
+
+@cache
+def text_width(text: str) -> float:
+    """Return the width of a text in points."""
+    if not text.strip():
+        return 0.0
+    return float(TextPath((0, 0), text, size=FONT).get_extents().width)
+
+
+def _width(confidence: float) -> float:
+    if not np.isfinite(confidence):
+        return 0.8
+    return 0.8 + 2.4 * float(np.clip((confidence - 0.5) / 0.5, 0.0, 1.0))

@@ -1,0 +1,179 @@
+"""The estimated graph on the outline of a brain: arrows between the centres of regions."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from causal_ivae.reporting.arrows import (
+    FONT,
+    draw_arrow,
+    drawn_edges,
+    shortened,
+    spread,
+    text_width,
+)
+from causal_ivae.reporting.svg import FAINT, INK, figure_style, new_figure, shorten, to_svg
+
+_WIDTH = 400.0  # points
+_LINE = 11.5  # distance of two labels, points
+_NODE = 3.2
+# What of the frame of MNI is shown, mm: right, front, up; the templates end within it.
+_LOW, _HIGH = np.array([-76.0, -112.0, -74.0]), np.array([76.0, 80.0, 88.0])
+_SCALE = 1.22  # points per mm
+
+
+def is_mni(space: str | None) -> bool:
+    """Whether coordinates of a space are those of the frame that the outline is drawn in."""
+    return (space or "").upper().startswith("MNI")
+
+
+def brain_figure(
+    names: Sequence[str],
+    edges: pd.DataFrame,
+    verdicts: Mapping[tuple[str, str], str],
+    figure_name: str,
+    method: str,
+    centres: Mapping[str, Sequence[float]],
+) -> Markup | None:
+    """Draw one method's directed edges over the brain, without its outline.
+
+    Parameters
+    ----------
+    names, edges, verdicts, figure_name, method
+        As of `causal_ivae.reporting.graph_figure.graph_figure`.
+    centres : mapping of str to (x, y, z)
+        mm in the MNI frame; edges of regions that it lacks are not drawn.
+
+    Returns
+    -------
+    str or None
+        An SVG element of the size of `outline_figure`'s, to be laid over it; None where no region
+        has a centre.
+    """
+    placed = [name for name in names if name in centres]
+    if not placed:
+        return None
+    with figure_style(figure_name):
+        figure, n_drawn = draw_brain(names, edges, verdicts, centres)
+        missing = len(names) - len(placed)
+        label = (
+            f"Graph estimated by {method} over the brain, from the side and from above: "
+            f"{len(placed)} regions and {n_drawn} directed edges, each listed in the edge table"
+            f"{f'; {missing} regions have no coordinates' if missing else ''}."
+        )
+        return to_svg(figure, figure_name, label)
+
+
+def outline_figure(names: Sequence[str], figure_name: str) -> Markup:
+    """Draw the outline of a brain for a `brain_figure` of these regions, all with a centre."""
+    with figure_style(figure_name):
+        figure, side, top = _panels(names)
+        _outline(figure, side, top)
+        return to_svg(figure, figure_name, "Outline of a brain from the side and from above")
+
+
+def draw_brain(
+    names: Sequence[str],
+    edges: pd.DataFrame,
+    verdicts: Mapping[tuple[str, str], str],
+    centres: Mapping[str, Sequence[float]],
+    *,
+    outline: bool = False,
+) -> tuple[Figure, int]:
+    """Return the figure of `brain_figure`, within a `figure_style`, and its number of arrows.
+
+    The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head`` in the view
+    from above, and ``edge-i-side`` and ``edge-i-side-head`` in that from the side.
+    """
+    placed = [str(name) for name in names if name in centres]
+    xyz = np.array([centres[name] for name in placed], dtype=np.float64)
+    figure, side, top = _panels(placed)
+    if outline:
+        _outline(figure, side, top)
+    drawn = [
+        edge
+        for edge in drawn_edges(edges, verdicts)
+        if edge.style.arrow and {edge.start, edge.stop} <= set(placed)
+    ]
+    scale = min(1.0, 12.0 / max(len(placed), 1))
+    for axes, across, suffix in ((side, (1, 2), "-side"), (top, (0, 1), "")):
+        at = dict(zip(placed, xyz[:, across] * _SCALE, strict=True))
+        for edge in drawn:
+            start, stop = at[edge.start], at[edge.stop]
+            # Regions one behind the other have no arrow between them.
+            if np.hypot(*(stop - start)) > 2 * _NODE + 6.0:
+                ends = shortened(start, stop, _NODE + 1.0, _NODE + 1.5)
+                width = max(0.5, edge.width * scale)
+                draw_arrow(axes, ends, edge.style, width, f"edge-{edge.row}{suffix}")
+        right, up = xyz[:, across].T * _SCALE
+        area = (2 * _NODE) ** 2
+        axes.scatter(right, up, s=area, c="white", edgecolors=INK, lw=0.9, zorder=3)
+    _labels(top, placed, xyz[:, :2] * _SCALE)
+    return figure, len(drawn)
+
+
+def _panels(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
+    """Return a figure with axes in points, for the view from the side and the one from above."""
+    widest = max((text_width(shorten(name)) for name in names), default=0.0)
+    width = max(_WIDTH, 2 * (_HIGH[0] * _SCALE + widest + 8.0))
+    labelled = max(0.0, (len(names) / 2 + 1) * _LINE - (_HIGH - _LOW)[1] * _SCALE) / 2
+    low, high = _LOW * _SCALE, _HIGH * _SCALE
+    tall = high[2] - low[2], high[1] - low[1] + 2 * labelled
+    total = sum(tall)
+    figure = new_figure(width / 72, total / 72)
+    figure.set_layout_engine("none")
+    side = figure.add_axes((0, tall[1] / total, 1, tall[0] / total))
+    top = figure.add_axes((0, 0, 1, tall[1] / total))
+    middle = (low[1] + high[1]) / 2
+    side.set(xlim=(middle - width / 2, middle + width / 2), ylim=(low[2], high[2]))
+    top.set(xlim=(-width / 2, width / 2), ylim=(low[1] - labelled, high[1] + labelled))
+    for axes in (side, top):
+        axes.set_axis_off()
+        axes.set_facecolor("none")
+    figure.patch.set_alpha(0.0)
+    return figure, side, top
+
+
+def _outline(figure: Figure, side: Axes, top: Axes) -> None:
+    # Nilearn's plotting takes seconds to import, and no other page needs it.
+    from nilearn.plotting.glass_brain import plot_brain_schematics
+
+    for axes, view in ((side, "x"), (top, "z")):
+        # The outline is drawn in mm.
+        scaled = figure.add_axes(axes.get_position().bounds, zorder=-1)
+        scaled.set(xlim=np.divide(axes.get_xlim(), _SCALE), ylim=np.divide(axes.get_ylim(), _SCALE))
+        scaled.set_axis_off()
+        plot_brain_schematics(scaled, view, alpha=0.55, linewidth=0.5)
+    for x, text in ((_LOW[0] + 16.0, "L"), (_HIGH[0] - 16.0, "R")):
+        top.text(x * _SCALE, _LOW[1] * _SCALE + 8.0, text, ha="center", fontsize=FONT, color=INK)
+
+
+def _labels(axes: Axes, names: Sequence[str], nodes: NDArray[np.float64]) -> None:
+    """Name the regions left and right of the brain, with a line to each."""
+    right = nodes[:, 0] > 0
+    # As many on either side as can be, so that both have room.
+    order = np.argsort(nodes[:, 0], kind="stable")
+    if abs(int(right.sum()) - len(names) // 2) > len(names) // 4:
+        right = np.isin(np.arange(len(names)), order[len(names) // 2 :])
+    edge = _HIGH[0] * _SCALE
+    for members, sign in ((np.flatnonzero(right), 1.0), (np.flatnonzero(~right), -1.0)):
+        members = members[np.argsort(nodes[members, 1], kind="stable")]
+        if not len(members):
+            continue
+        heights = spread(nodes[members, 1], np.full(len(members) - 1, _LINE))
+        low, high = axes.get_ylim()
+        heights += max(0.0, low + _LINE - heights[0]) - max(0.0, heights[-1] - high + _LINE)
+        ends = np.column_stack([np.full(len(members), sign * edge), heights])
+        leads = np.stack([nodes[members], ends], axis=1)
+        axes.add_collection(LineCollection(list(leads), colors=FAINT, lw=0.5, zorder=0))
+        for member, height in zip(members, heights, strict=True):
+            axes.text(
+                sign * (edge + 3.0), height, shorten(names[int(member)]), fontsize=FONT, zorder=4,
+                ha="left" if sign > 0 else "right", va="center_baseline",
+            )  # fmt: skip

@@ -1,0 +1,317 @@
+"""The estimated graph as a circuit: rows of regions, causes above effects where cycles allow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from numpy.typing import NDArray
+
+from causal_ivae.reporting.arrows import (
+    FONT,
+    DrawnEdge,
+    draw_arrow,
+    draw_band,
+    drawn_edges,
+    spread,
+    text_width,
+)
+from causal_ivae.reporting.svg import INK, figure_style, new_figure, shorten, to_svg
+
+MOST_EDGES = 100
+"""Beyond so many, only the surest are drawn."""
+_MOST_BANDS = 60  # more projections than this would cover everything
+_WIDTH = 400.0  # points
+_BOX = 9.0  # half the height of a region's box
+_GAP = 12.0  # between boxes of a row
+_WAYPOINT = 5.0  # width that an edge takes where it passes a row
+_SWEEPS = 12
+_RIGHT, _UP = np.eye(2)
+
+_Item = str | tuple[str, str, int]
+"""A region, or where the edge between two of them passes a row."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where boxes are, and through which points of the rows between an edge passes.
+
+    Attributes
+    ----------
+    row : dict of str to int
+    place : dict of str to float
+        Horizontal, of regions and of waypoints.
+    between : dict of (str, str) to list
+        The waypoints from an upper to a lower region.
+    """
+
+    row: dict[str, int]
+    place: dict[_Item, float]
+    between: dict[tuple[str, str], list[_Item]] = field(default_factory=dict)
+
+
+def circuit_figure(
+    names: Sequence[str],
+    edges: pd.DataFrame,
+    verdicts: Mapping[tuple[str, str], str],
+    figure_name: str,
+    method: str,
+    *,
+    rows: Sequence[Sequence[str]] = (),
+    projections: Sequence[Sequence[str]] = (),
+) -> Markup | None:
+    """Draw one method's directed edges in rows, above the projections of the prior.
+
+    Parameters
+    ----------
+    names, edges, verdicts, figure_name, method
+        As of `causal_ivae.reporting.graph_figure.graph_figure`.
+    rows : sequence of sequence of str
+        Regions from top to bottom, such as the prior puts them; regions that it lacks come last.
+        Without any, rows follow from the edges.
+    projections : sequence of (cause, effect)
+        Direct projections of the prior.
+
+    Returns
+    -------
+    str or None
+        An SVG element; None where there is neither an edge nor a projection.
+
+    Notes
+    -----
+    Rows from edges: those that close cycles are turned round by the heuristic of Eades, Lin and
+    Smyth (1993, "A fast and effective heuristic for the feedback arc set problem"), confident
+    ones last; a region then stands below all of its causes.  Within rows, regions are put near
+    their neighbours' mean (Sugiyama, Tagawa and Toda 1981).
+    """
+    with figure_style(figure_name):
+        figure, n_drawn = draw_circuit(names, edges, verdicts, rows=rows, projections=projections)
+        if figure is None:
+            return None
+        label = (
+            f"Circuit estimated by {method}: {len(names)} regions in rows and {n_drawn} directed "
+            "edges, each listed in the edge table."
+        )
+        return to_svg(figure, figure_name, label)
+
+
+def draw_circuit(
+    names: Sequence[str],
+    edges: pd.DataFrame,
+    verdicts: Mapping[tuple[str, str], str],
+    *,
+    rows: Sequence[Sequence[str]] = (),
+    projections: Sequence[Sequence[str]] = (),
+) -> tuple[Figure | None, int]:
+    """Return the figure of `circuit_figure`, within a `figure_style`, and its number of arrows.
+
+    The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.
+    """
+    names = tuple(map(str, names))
+    drawn = [edge for edge in drawn_edges(edges, verdicts) if edge.style.arrow][-MOST_EDGES:]
+    bands = _bands(projections, names)
+    if not drawn and not bands:
+        return None, 0
+    placed = _rows(names, drawn, rows)
+    widths = {name: text_width(shorten(name)) + 14.0 for name in names}
+    pairs = [*((edge.start, edge.stop) for edge in drawn), *bands]
+    layout = _layout(placed, pairs, widths)
+    crossing = len(drawn) / max(len(placed) - 1, 1)
+    height = float(np.clip(44.0 + 3.0 * crossing, 52.0, 110.0))
+    centre = {name: np.array([layout.place[name], -height * layout.row[name]]) for name in names}
+    boxes = (abs(layout.place[name]) + widths[name] / 2 for name in names)
+    half = max(_WIDTH / 2, *map(abs, layout.place.values()), *boxes) + 6.0
+    arcs = any(layout.row[a] == layout.row[b] == 0 for a, b in pairs)
+    room = 32.0 if arcs else _BOX + 4.0
+    total = room + height * (len(placed) - 1) + _BOX + 6.0
+    figure = new_figure(2 * half / 72, total / 72)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(-half, half), ylim=(room - total, room))
+    axes.set_axis_off()
+    for (cause, effect), both in bands.items():
+        draw_band(axes, _route(cause, effect, layout, centre, widths, height), both=both)
+    for edge in drawn:
+        route = _route(edge.start, edge.stop, layout, centre, widths, height)
+        draw_arrow(axes, route, edge.style, edge.width, f"edge-{edge.row}")
+    for name in names:
+        x, y = centre[name]
+        corner = (x - widths[name] / 2 + 3.0, y - _BOX + 3.0)
+        size = (widths[name] - 6.0, 2 * _BOX - 6.0)
+        style = "round,pad=3,rounding_size=4"
+        axes.add_artist(
+            FancyBboxPatch(corner, *size, boxstyle=style, fc="white", ec=INK, lw=0.9, zorder=3)
+        )
+        axes.text(x, y, shorten(name), ha="center", va="center_baseline", fontsize=FONT, zorder=4)
+    return figure, len(drawn)
+
+
+def _bands(
+    projections: Sequence[Sequence[str]], names: Sequence[str]
+) -> dict[tuple[str, str], bool]:
+    """Return each pair with a projection once, and whether there is one in both directions."""
+    known = [(str(a), str(b)) for a, b in projections if a in names and b in names]
+    once = dict.fromkeys(pair for pair in known if pair[::-1] not in known or pair[0] < pair[1])
+    if len(once) > _MOST_BANDS:
+        return {}
+    return {pair: pair[::-1] in known for pair in once}
+
+
+def _rows(
+    names: Sequence[str], drawn: Sequence[DrawnEdge], given: Sequence[Sequence[str]]
+) -> list[list[str]]:
+    """Return the regions by row, in the order of `names`; what nothing places comes last."""
+    placed = [[name for name in names if name in row] for row in given]
+    if not any(placed):
+        placed = _rows_of_edges(names, drawn)
+    there = {name for row in placed for name in row}
+    rest = [name for name in names if name not in there]
+    # Regions without an edge are folded to the breadth of the others.
+    breadth = max(6, *(len(row) for row in placed), 0)
+    placed += [rest[start : start + breadth] for start in range(0, len(rest), breadth)]
+    return [row for row in placed if row]
+
+
+def _rows_of_edges(names: Sequence[str], drawn: Sequence[DrawnEdge]) -> list[list[str]]:
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    joined = {end for edge in drawn for end in (edge.start, edge.stop)}
+    graph.add_nodes_from(name for name in names if name in joined)
+    graph.add_weighted_edges_from((edge.start, edge.stop, edge.width) for edge in drawn)
+    order = {name: i for i, name in enumerate(_sequence(graph))}
+    downwards: nx.DiGraph[str] = nx.DiGraph()
+    downwards.add_nodes_from(graph)
+    downwards.add_edges_from((a, b) if order[a] < order[b] else (b, a) for a, b in graph.edges)
+    return [list(row) for row in nx.topological_generations(downwards)]
+
+
+def _sequence(graph: "nx.DiGraph[str]") -> list[str]:
+    """Return the nodes in an order that few edges run against."""
+    left = graph.copy()
+    first: list[str] = []
+    last: list[str] = []
+    while left:
+        ends = [node for node in left if not left.out_degree(node)]
+        starts = [node for node in left if not left.in_degree(node) and node not in ends]
+        if not ends and not starts:
+            surplus = {
+                node: left.out_degree(node, "weight") - left.in_degree(node, "weight")
+                for node in left
+            }
+            starts = [max(surplus, key=surplus.__getitem__)]
+        first += starts
+        last = ends + last
+        left.remove_nodes_from([*starts, *ends])
+    return first + last
+
+
+def _layout(
+    rows: Sequence[Sequence[str]],
+    pairs: Sequence[tuple[str, str]],
+    widths: Mapping[str, float],
+) -> _Layout:
+    """Place the regions of every row, and waypoints where an edge passes one, near what they join.
+
+    All is done on the coordinates of one row at a time: a sweep down, then one up.
+    """
+    row_of = {name: i for i, row in enumerate(rows) for name in row}
+    layers: list[list[_Item]] = [list(row) for row in rows]
+    between: dict[tuple[str, str], list[_Item]] = {}
+    neighbours: dict[_Item, list[_Item]] = {name: [] for name in row_of}
+    for pair in pairs:
+        upper, lower = sorted(pair, key=row_of.__getitem__)
+        if row_of[upper] == row_of[lower] or (upper, lower) in between:
+            continue
+        points: list[_Item] = [
+            (upper, lower, row) for row in range(row_of[upper] + 1, row_of[lower])
+        ]
+        between[upper, lower] = points
+        for row, point in enumerate(points, start=row_of[upper] + 1):
+            layers[row].append(point)
+        for one, other in pairwise([upper, *points, lower]):
+            neighbours.setdefault(one, []).append(other)
+            neighbours.setdefault(other, []).append(one)
+    width: dict[_Item, float] = dict.fromkeys(neighbours, _WAYPOINT)
+    width.update(widths)
+    level = {item: i for i, layer in enumerate(layers) for item in layer}
+    place: dict[_Item, float] = {}
+    for layer in layers:
+        ends = np.cumsum([width[item] + _GAP for item in layer])
+        place |= {
+            item: float(end - (width[item] + _GAP) / 2 - ends[-1] / 2)
+            for item, end in zip(layer, ends, strict=True)
+        }
+    for sweep in range(_SWEEPS):
+        down = sweep % 2 == 0
+        numbered = list(enumerate(layers))
+        for number, layer in numbered if down else numbered[::-1]:
+            wanted = {}
+            for item in layer:
+                # The last sweeps settle between both sides; the others find an order.
+                near = [
+                    place[n]
+                    for n in neighbours[item]
+                    if sweep >= _SWEEPS - 4 or (level[n] < number) == down
+                ]
+                wanted[item] = float(np.mean(near)) if near else place[item]
+            if sweep < _SWEEPS - 4:
+                layer.sort(key=wanted.__getitem__)
+            half = np.array([width[item] + _GAP for item in layer]) / 2
+            at = spread(np.array([wanted[item] for item in layer]), half[:-1] + half[1:])
+            place |= dict(zip(layer, map(float, at), strict=True))
+    # Rows of regions without an edge stand in the middle as they are.
+    joined = {item for layer in layers if any(neighbours[i] for i in layer) for item in layer}
+    sides = [place[item] + side * width[item] / 2 for item in joined for side in (-1, 1)]
+    middle = (min(sides, default=0.0) + max(sides, default=0.0)) / 2
+    return _Layout(
+        row_of, {item: x - middle * (item in joined) for item, x in place.items()}, between
+    )
+
+
+def _route(
+    cause: str,
+    effect: str,
+    layout: _Layout,
+    centre: Mapping[str, NDArray[np.float64]],
+    widths: Mapping[str, float],
+    height: float,
+) -> NDArray[np.float64]:
+    """Return the points of the curves from one box to another."""
+    if layout.row[cause] == layout.row[effect]:
+        start, stop = centre[cause], centre[effect]
+        apart = abs(stop[0] - start[0])
+        if apart - (widths[cause] + widths[effect]) / 2 < _GAP + 2 * _WAYPOINT:
+            side = np.sign(stop[0] - start[0])
+            begin = start + side * widths[cause] / 2 * _RIGHT
+            end = stop - side * (widths[effect] / 2 + 1.5) * _RIGHT
+            if abs(end[0] - begin[0]) > 8.0 and side * (end[0] - begin[0]) > 0:
+                return np.array([begin, end])
+        rise = min(0.62 * height - _BOX, 12.0 + 0.06 * apart)
+        begin, end = start + _BOX * _UP, stop + (_BOX + 1.5) * _UP
+        return np.array([begin, begin + rise * _UP, end + rise * _UP, end])
+    down = layout.row[cause] < layout.row[effect]
+    upper, lower = (cause, effect) if down else (effect, cause)
+    places = [centre[upper][0], *(layout.place[p] for p in layout.between[upper, lower])]
+    places.append(centre[lower][0])
+    # An edge leaves and enters a box on the side that it leads to or comes from.
+    ends = [
+        place + float(np.clip(0.2 * (to - place), 8.0 - widths[box] / 2, widths[box] / 2 - 8.0))
+        for box, place, to in (
+            (upper, places[0], places[1]), (lower, places[-1], places[-2]),
+        )
+    ]  # fmt: skip
+    levels = -height * np.arange(layout.row[upper], layout.row[lower] + 1.0)
+    levels[0] -= _BOX + (0.0 if down else 1.5)
+    levels[-1] += _BOX + (1.5 if down else 0.0)
+    points = np.column_stack([[ends[0], *places[1:-1], ends[1]], levels])
+    # Cubic Hermite curves: vertical at the boxes, else along the line between the neighbours.
+    slopes = np.gradient(points, axis=0)
+    slopes[[0, -1]] = [0.0, -1.35 * height]
+    route = [points[0]]
+    for i in range(len(points) - 1):
+        route += [points[i] + slopes[i] / 3, points[i + 1] - slopes[i + 1] / 3, points[i + 1]]
+    return np.array(route if down else route[::-1])
