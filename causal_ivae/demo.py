@@ -76,7 +76,7 @@ class DemoData:
         Structural connectivity, or the simulated graph's edges.
     prior_about : dict
         Its sidecar.
-    prior_settings : dict
+    settings : dict
         Dotted keys of the pipeline.
     source : str
     simulated : bool
@@ -86,7 +86,7 @@ class DemoData:
     series: Mapping[str, NDArray[np.float64]]
     prior: pd.DataFrame
     prior_about: Mapping[str, Any]
-    prior_settings: Mapping[str, Any]
+    settings: Mapping[str, Any]
     source: str
     simulated: bool
 
@@ -176,7 +176,7 @@ def write_input(output: Path, data: DemoData) -> None:
     prior = output / f"{kind}.tsv"
     write_table(prior, data.prior)
     write_json(prior.with_suffix(".json"), data.prior_about)
-    changes = {"name": "demo", "prior.name": str(prior), **data.prior_settings}
+    changes = {"name": "demo", "prior.name": str(prior), **data.settings}
     settings = demo_pipeline().changed(changes).model_dump(mode="json")
     write_text(output / "pipeline.yaml", yaml.safe_dump(settings, sort_keys=False))
     write_json(
@@ -258,7 +258,11 @@ def read_data(read: Read, labels: tuple[str, ...]) -> DemoData:
             "Description": "Streamlines of probabilistic tractography between regions, mean of "
             f"{len(SUBJECTS)} subjects. {SOURCE}",
         },
-        prior_settings={"prior.threshold": round(threshold), "prior.max_path": LONGEST_PATH},
+        settings={
+            "atlas": "aal2",
+            "prior.threshold": round(threshold),
+            "prior.max_path": LONGEST_PATH,
+        },
         source=SOURCE,
         simulated=False,
     )
@@ -279,7 +283,7 @@ def _simulated(labels: tuple[str, ...]) -> DemoData:
         series=series,
         prior=pd.DataFrame(pairs, columns=["cause", "effect"]),
         prior_about={"Description": SIMULATED_SOURCE, "names": list(names)},
-        prior_settings={"prior.max_path": LONGEST_PATH},
+        settings={"prior.max_path": LONGEST_PATH},
         source=SIMULATED_SOURCE,
         simulated=True,
     )

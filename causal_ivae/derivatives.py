@@ -20,7 +20,9 @@ so a file that exists under its final name is whole.
                               ..._meas-<method>_priorcheck.tsv
                               ..._meas-<method>_relmat.dense.tsv, _relmat.json
                               ..._nodeindices.tsv
-    sub-XX/figures/sub-XX_<entities>_meas-<method>_graph.graphml, .dot, .json, .tsv, .svg, .png
+    sub-XX/figures/sub-XX_<entities>_meas-<method>_graph.graphml, .dot, .json, .tsv
+                   ..._meas-<method>_graph.svg, .png; _circuit, _brain, _scores, _training alike
+                   ..._series.svg, .png; _reliability, _share alike
     sub-XX.html, group.html
     group/group_meas-<method>_edges.tsv, .json, _relmat.dense.tsv, ...
     group/group_subjects.tsv        which subjects are in it, and why the others are not
@@ -124,7 +126,7 @@ class UnitPaths:
         """Folder of the unit's crash files."""
         return self.root / self.unit / "log"
 
-    def figure(self, suffix: str, method: str) -> Path:
+    def figure(self, suffix: str, method: str | None = None) -> Path:
         """Return the path of a figure or a graph file, such as ``figure("graph.dot", "ivae")``."""
         return self.root / self.unit / "figures" / self.file(suffix, method).name
 

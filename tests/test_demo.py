@@ -149,5 +149,5 @@ def test_real_package_can_be_downloaded_and_read(tmp_path):
     precuneus = values[:, REGIONS.index("Precuneus_L")]
     assert np.corrcoef(precuneus[:-1], precuneus[1:])[0, 1] > 0.5
     assert np.corrcoef(precuneus, values[:, REGIONS.index("Cingulate_Post_L")])[0, 1] > 0.3
-    above = (data.prior.to_numpy() > data.prior_settings["prior.threshold"]).sum() / 30
+    above = (data.prior.to_numpy() > data.settings["prior.threshold"]).sum() / 30
     assert 0.2 < above < 0.8

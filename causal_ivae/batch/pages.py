@@ -19,8 +19,8 @@ from causal_ivae.derivatives import (
     write_text,
 )
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
-from causal_ivae.reporting.graph_files import unit_files
-from causal_ivae.reporting.html import render_group, render_subject
+from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files
+from causal_ivae.reporting.html import group_page, subject_page
 
 GROUP = "group"
 
@@ -44,10 +44,11 @@ def write_unit_page(
     """
     try:
         record = read_unit(paths, tuple(methods))
-        page, graphs = render_subject(record, templates), unit_files(record)
+        page, drawings = subject_page(record, templates)
+        files = {**unit_files(record), **drawing_files(drawings)}
     except Exception as error:
         raise _failed(paths.unit, error) from error
-    _write(paths, page, graphs)
+    _write(paths, page, files)
 
 
 def subject_rows(
@@ -108,10 +109,11 @@ def write_group_page(
     write_table(paths.file("subjects.tsv"), _listing(rows))
     try:
         record = read_unit(paths, tuple(methods))
-        page, graphs = render_group(record, rows, templates), unit_files(record)
+        page, drawings = group_page(record, rows, templates)
+        files = {**unit_files(record), **drawing_files(drawings)}
     except Exception as error:
         raise _failed(GROUP, error) from error
-    _write(paths, page, graphs)
+    _write(paths, page, files)
 
 
 def write_all(
@@ -164,8 +166,8 @@ def write_all(
     return pages
 
 
-def _write(paths: UnitPaths, page: str, graphs: Mapping[tuple[str, str], bytes]) -> None:
-    for (method, suffix), content in graphs.items():
+def _write(paths: UnitPaths, page: str, files: Files) -> None:
+    for (method, suffix), content in files.items():
         write_bytes(paths.figure(suffix, method), content)
     # Last, for its date tells whether all of them are current.
     write_text(paths.report, page)

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
-from causal_ivae.reporting.svg import BLUE, RED, figure_style, new_figure, to_svg
+from causal_ivae.reporting.svg import BLUE, RED, Drawing, figure_style, new_figure
 
 FONT = 8.5
 _LEGEND_WIDTH = 790.0  # points
@@ -174,7 +173,7 @@ def curve(route: NDArray[np.float64]) -> Path:
     return Path(route, [Path.MOVETO, *[code] * (len(route) - 1)])
 
 
-def graph_legend(kinds: Sequence[str], figure_name: str) -> Markup:
+def graph_legend(kinds: Sequence[str], figure_name: str) -> Drawing:
     """Draw the legend for the kinds of edges that occur.
 
     Parameters
@@ -219,7 +218,7 @@ def graph_legend(kinds: Sequence[str], figure_name: str) -> Markup:
                 axes.plot(ends, [level, level], lw=width, color=_GREY, solid_capstyle="butt")
             axes.text(last + 41.0, level, thickness, va="center_baseline", fontsize=FONT)
         label = "Legend of the graphs: " + "; ".join(words for _, words in entries)
-        return to_svg(figure, figure_name, label)
+        return Drawing(figure, figure_name, label)
 
 
 def spread(places: NDArray[np.float64], gaps: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,13 +1,16 @@
 """The estimated graph on the outline of a brain: arrows between the centres of regions."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from causal_ivae.reporting.arrows import (
@@ -18,7 +21,8 @@ from causal_ivae.reporting.arrows import (
     spread,
     text_width,
 )
-from causal_ivae.reporting.svg import FAINT, INK, figure_style, new_figure, shorten, to_svg
+from causal_ivae.reporting.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.reporting.wording import count
 
 _WIDTH = 400.0  # points
 _LINE = 11.5  # distance of two labels, points
@@ -40,8 +44,8 @@ def brain_figure(
     figure_name: str,
     method: str,
     centres: Mapping[str, Sequence[float]],
-) -> Markup | None:
-    """Draw one method's directed edges over the brain, without its outline.
+) -> Drawing | None:
+    """Draw one method's directed edges over the outline of a brain, from the side and from above.
 
     Parameters
     ----------
@@ -52,70 +56,44 @@ def brain_figure(
 
     Returns
     -------
-    str or None
-        An SVG element of the size of `outline_figure`'s, to be laid over it; None where no region
-        has a centre.
-    """
-    placed = [name for name in names if name in centres]
-    if not placed:
-        return None
-    with figure_style(figure_name):
-        figure, n_drawn = draw_brain(names, edges, verdicts, centres)
-        missing = len(names) - len(placed)
-        label = (
-            f"Graph estimated by {method} over the brain, from the side and from above: "
-            f"{len(placed)} regions and {n_drawn} directed edges, each listed in the edge table"
-            f"{f'; {missing} regions have no coordinates' if missing else ''}."
-        )
-        return to_svg(figure, figure_name, label)
-
-
-def outline_figure(names: Sequence[str], figure_name: str) -> Markup:
-    """Draw the outline of a brain for a `brain_figure` of these regions, all with a centre."""
-    with figure_style(figure_name):
-        figure, side, top = _panels(names)
-        _outline(figure, side, top)
-        return to_svg(figure, figure_name, "Outline of a brain from the side and from above")
-
-
-def draw_brain(
-    names: Sequence[str],
-    edges: pd.DataFrame,
-    verdicts: Mapping[tuple[str, str], str],
-    centres: Mapping[str, Sequence[float]],
-    *,
-    outline: bool = False,
-) -> tuple[Figure, int]:
-    """Return the figure of `brain_figure`, within a `figure_style`, and its number of arrows.
-
-    The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head`` in the view
-    from above, and ``edge-i-side`` and ``edge-i-side-head`` in that from the side.
+    Drawing or None
+        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head`` in the
+        view from above, and ``edge-i-side`` and ``edge-i-side-head`` in that from the side.  None
+        where no region has a centre.
     """
     placed = [str(name) for name in names if name in centres]
+    if not placed:
+        return None
     xyz = np.array([centres[name] for name in placed], dtype=np.float64)
-    figure, side, top = _panels(placed)
-    if outline:
-        _outline(figure, side, top)
-    drawn = [
-        edge
-        for edge in drawn_edges(edges, verdicts)
-        if edge.style.arrow and {edge.start, edge.stop} <= set(placed)
-    ]
-    scale = min(1.0, 12.0 / max(len(placed), 1))
-    for axes, across, suffix in ((side, (1, 2), "-side"), (top, (0, 1), "")):
-        at = dict(zip(placed, xyz[:, across] * _SCALE, strict=True))
-        for edge in drawn:
-            start, stop = at[edge.start], at[edge.stop]
-            # Regions one behind the other have no arrow between them.
-            if np.hypot(*(stop - start)) > 2 * _NODE + 6.0:
-                ends = shortened(start, stop, _NODE + 1.0, _NODE + 1.5)
-                width = max(0.5, edge.width * scale)
-                draw_arrow(axes, ends, edge.style, width, f"edge-{edge.row}{suffix}")
-        right, up = xyz[:, across].T * _SCALE
-        area = (2 * _NODE) ** 2
-        axes.scatter(right, up, s=area, c="white", edgecolors=INK, lw=0.9, zorder=3)
-    _labels(top, placed, xyz[:, :2] * _SCALE)
-    return figure, len(drawn)
+    with figure_style(figure_name):
+        figure, side, top = _panels(placed)
+        drawn = [
+            edge
+            for edge in drawn_edges(edges, verdicts)
+            if edge.style.arrow and {edge.start, edge.stop} <= set(placed)
+        ]
+        scale = min(1.0, 12.0 / len(placed))
+        for axes, across, suffix in ((side, (1, 2), "-side"), (top, (0, 1), "")):
+            at = dict(zip(placed, xyz[:, across] * _SCALE, strict=True))
+            for edge in drawn:
+                start, stop = at[edge.start], at[edge.stop]
+                # Regions one behind the other have no arrow between them.
+                if np.hypot(*(stop - start)) > 2 * _NODE + 6.0:
+                    ends = shortened(start, stop, _NODE + 1.0, _NODE + 1.5)
+                    width = max(0.5, edge.width * scale)
+                    draw_arrow(axes, ends, edge.style, width, f"edge-{edge.row}{suffix}")
+            right, up = xyz[:, across].T * _SCALE
+            area = (2 * _NODE) ** 2
+            axes.scatter(right, up, s=area, c="white", edgecolors=INK, lw=0.9, zorder=3)
+        _labels(top, placed, xyz[:, :2] * _SCALE)
+    missing = len(names) - len(placed)
+    without = f"; {count(missing, 'region')} without coordinates" if missing else ""
+    label = (
+        f"Graph estimated by {method} over the brain, from the side and from above: "
+        f"{count(len(placed), 'region')} and {count(len(drawn), 'directed edge')}, each listed in "
+        f"the edge table{without}."
+    )
+    return Drawing(figure, figure_name, label)
 
 
 def _panels(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
@@ -133,25 +111,36 @@ def _panels(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     middle = (low[1] + high[1]) / 2
     side.set(xlim=(middle - width / 2, middle + width / 2), ylim=(low[2], high[2]))
     top.set(xlim=(-width / 2, width / 2), ylim=(low[1] - labelled, high[1] + labelled))
-    for axes in (side, top):
+    for axes, view in ((side, "x"), (top, "z")):
         axes.set_axis_off()
-        axes.set_facecolor("none")
-    figure.patch.set_alpha(0.0)
+        _outline(axes, view)
+    for x, text in ((_LOW[0] + 16.0, "L"), (_HIGH[0] - 16.0, "R")):
+        top.text(x * _SCALE, _LOW[1] * _SCALE + 8.0, text, ha="center", fontsize=FONT, color=INK)
     return figure, side, top
 
 
-def _outline(figure: Figure, side: Axes, top: Axes) -> None:
+def _outline(axes: Axes, view: str) -> None:
+    """Draw Nilearn's outline of a brain, its hundreds of curves joined to a path for each shade."""
     # Nilearn's plotting takes seconds to import, and no other page needs it.
     from nilearn.plotting.glass_brain import plot_brain_schematics
 
-    for axes, view in ((side, "x"), (top, "z")):
-        # The outline is drawn in mm.
-        scaled = figure.add_axes(axes.get_position().bounds, zorder=-1)
-        scaled.set(xlim=np.divide(axes.get_xlim(), _SCALE), ylim=np.divide(axes.get_ylim(), _SCALE))
-        scaled.set_axis_off()
-        plot_brain_schematics(scaled, view, alpha=0.55, linewidth=0.5)
-    for x, text in ((_LOW[0] + 16.0, "L"), (_HIGH[0] - 16.0, "R")):
-        top.text(x * _SCALE, _LOW[1] * _SCALE + 8.0, text, ha="center", fontsize=FONT, color=INK)
+    scratch = Figure().add_axes((0, 0, 1, 1))
+    plot_brain_schematics(scratch, view, alpha=0.55, linewidth=0.5)
+    shades: dict[Any, list[NDArray[np.float64]]] = {}
+    for patch in scratch.patches:
+        to_mm = patch.get_transform() - scratch.transData
+        points = np.asarray(to_mm.transform(patch.get_path().vertices))
+        shades.setdefault(patch.get_edgecolor(), []).append(points * _SCALE)
+    for shade, curves in shades.items():
+        # Each is a cubic curve or a line; most begin where the one before ends.
+        joined, codes = [], []
+        for one, other in pairwise([np.full((1, 2), np.inf), *curves]):
+            goes_on = np.allclose(one[-1], other[0], atol=0.05)
+            joined.append(other[1:] if goes_on else other)
+            code = Path.CURVE4 if len(other) == 4 else Path.LINETO
+            codes += [*([] if goes_on else [Path.MOVETO]), *[code] * (len(other) - 1)]
+        outline = Path(np.concatenate(joined), codes)
+        axes.add_artist(PathPatch(outline, fill=False, edgecolor=shade, lw=0.5, zorder=-1))
 
 
 def _labels(axes: Axes, names: Sequence[str], nodes: NDArray[np.float64]) -> None:

@@ -7,8 +7,6 @@ from itertools import pairwise
 import networkx as nx
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import NDArray
 
@@ -21,7 +19,8 @@ from causal_ivae.reporting.arrows import (
     spread,
     text_width,
 )
-from causal_ivae.reporting.svg import INK, figure_style, new_figure, shorten, to_svg
+from causal_ivae.reporting.svg import INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.reporting.wording import count
 
 MOST_EDGES = 100
 """Beyond so many, only the surest are drawn."""
@@ -64,7 +63,7 @@ def circuit_figure(
     *,
     rows: Sequence[Sequence[str]] = (),
     projections: Sequence[Sequence[str]] = (),
-) -> Markup | None:
+) -> Drawing | None:
     """Draw one method's directed edges in rows, above the projections of the prior.
 
     Parameters
@@ -79,8 +78,9 @@ def circuit_figure(
 
     Returns
     -------
-    str or None
-        An SVG element; None where there is neither an edge nor a projection.
+    Drawing or None
+        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.  None
+        where there is neither an edge nor a projection.
 
     Notes
     -----
@@ -89,34 +89,11 @@ def circuit_figure(
     ones last; a region then stands below all of its causes.  Within rows, regions are put near
     their neighbours' mean (Sugiyama, Tagawa and Toda 1981).
     """
-    with figure_style(figure_name):
-        figure, n_drawn = draw_circuit(names, edges, verdicts, rows=rows, projections=projections)
-        if figure is None:
-            return None
-        label = (
-            f"Circuit estimated by {method}: {len(names)} regions in rows and {n_drawn} directed "
-            "edges, each listed in the edge table."
-        )
-        return to_svg(figure, figure_name, label)
-
-
-def draw_circuit(
-    names: Sequence[str],
-    edges: pd.DataFrame,
-    verdicts: Mapping[tuple[str, str], str],
-    *,
-    rows: Sequence[Sequence[str]] = (),
-    projections: Sequence[Sequence[str]] = (),
-) -> tuple[Figure | None, int]:
-    """Return the figure of `circuit_figure`, within a `figure_style`, and its number of arrows.
-
-    The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.
-    """
     names = tuple(map(str, names))
     drawn = [edge for edge in drawn_edges(edges, verdicts) if edge.style.arrow][-MOST_EDGES:]
     bands = _bands(projections, names)
     if not drawn and not bands:
-        return None, 0
+        return None
     placed = _rows(names, drawn, rows)
     widths = {name: text_width(shorten(name)) + 14.0 for name in names}
     pairs = [*((edge.start, edge.stop) for edge in drawn), *bands]
@@ -129,26 +106,33 @@ def draw_circuit(
     arcs = any(layout.row[a] == layout.row[b] == 0 for a, b in pairs)
     room = 32.0 if arcs else _BOX + 4.0
     total = room + height * (len(placed) - 1) + _BOX + 6.0
-    figure = new_figure(2 * half / 72, total / 72)
-    figure.set_layout_engine("none")
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-half, half), ylim=(room - total, room))
-    axes.set_axis_off()
-    for (cause, effect), both in bands.items():
-        draw_band(axes, _route(cause, effect, layout, centre, widths, height), both=both)
-    for edge in drawn:
-        route = _route(edge.start, edge.stop, layout, centre, widths, height)
-        draw_arrow(axes, route, edge.style, edge.width, f"edge-{edge.row}")
-    for name in names:
-        x, y = centre[name]
-        corner = (x - widths[name] / 2 + 3.0, y - _BOX + 3.0)
-        size = (widths[name] - 6.0, 2 * _BOX - 6.0)
-        style = "round,pad=3,rounding_size=4"
-        axes.add_artist(
-            FancyBboxPatch(corner, *size, boxstyle=style, fc="white", ec=INK, lw=0.9, zorder=3)
-        )
-        axes.text(x, y, shorten(name), ha="center", va="center_baseline", fontsize=FONT, zorder=4)
-    return figure, len(drawn)
+    with figure_style(figure_name):
+        figure = new_figure(2 * half / 72, total / 72)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(-half, half), ylim=(room - total, room))
+        axes.set_axis_off()
+        for (cause, effect), both in bands.items():
+            draw_band(axes, _route(cause, effect, layout, centre, widths, height), both=both)
+        for edge in drawn:
+            route = _route(edge.start, edge.stop, layout, centre, widths, height)
+            draw_arrow(axes, route, edge.style, edge.width, f"edge-{edge.row}")
+        for name in names:
+            x, y = centre[name]
+            corner = (x - widths[name] / 2 + 3.0, y - _BOX + 3.0)
+            size = (widths[name] - 6.0, 2 * _BOX - 6.0)
+            style = "round,pad=3,rounding_size=4"
+            axes.add_artist(
+                FancyBboxPatch(corner, *size, boxstyle=style, fc="white", ec=INK, lw=0.9, zorder=3)
+            )
+            axes.text(
+                x, y, shorten(name), ha="center", va="center_baseline", fontsize=FONT, zorder=4
+            )
+    label = (
+        f"Circuit estimated by {method}: {count(len(names), 'region')} in rows and "
+        f"{count(len(drawn), 'directed edge')}, each listed in the edge table."
+    )
+    return Drawing(figure, figure_name, label)
 
 
 def _bands(

@@ -88,7 +88,7 @@ def render_index(
     pages : sequence of (str, str)
         File name and words of the other pages.
     templates : pathlib.Path, optional
-        As of `causal_ivae.reporting.html.render_subject`.
+        As of `causal_ivae.reporting.html.subject_page`.
     """
     states = sorted({row.state for row in rows})
     qualities = [word for word in (*WORDS, UNKNOWN) if any(row.quality == word for row in rows)]
@@ -123,7 +123,7 @@ def render_compare(
     subjects : mapping of str to UnitRecord
         Whose agreement is counted, by unit.
     templates : pathlib.Path, optional
-        As of `causal_ivae.reporting.html.render_subject`.
+        As of `causal_ivae.reporting.html.subject_page`.
     """
     page = html.shared_parts(record)
     page["kind"], page["title"] = "Comparison of methods", "Method beside method"

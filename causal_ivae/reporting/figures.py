@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
@@ -18,10 +17,10 @@ from causal_ivae.reporting.svg import (
     GRID,
     INK,
     RED,
+    Drawing,
     figure_style,
     new_figure,
     shorten,
-    to_svg,
 )
 
 _MOST_LINES = 24  # regions drawn as lines; more are drawn as a carpet
@@ -36,7 +35,7 @@ def series_figure(
     tr: float | None,
     fd_threshold: float | None,
     figure_name: str,
-) -> Markup:
+) -> Drawing:
     """Draw region time series over their segments, censored volumes and head motion below.
 
     Parameters
@@ -83,10 +82,10 @@ def series_figure(
             f"Time series of {n_regions} regions, {int(kept.sum())} of {len(kept)} volumes kept, "
             "segments shaded."
         )
-        return to_svg(figure, figure_name, label)
+        return Drawing(figure, figure_name, label)
 
 
-def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Markup:
+def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Drawing:
     """Draw the objective of every pair and restart against the step, and their median.
 
     Parameters
@@ -125,7 +124,7 @@ def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Ma
             f"Training curves of {method}: {len(curves)} thin lines, one per pair and restart, "
             "and their median as a thick line."
         )
-        return to_svg(figure, figure_name, label)
+        return Drawing(figure, figure_name, label)
 
 
 def score_figure(
@@ -134,7 +133,7 @@ def score_figure(
     decided: NDArray[np.bool_],
     figure_name: str,
     method: str,
-) -> Markup:
+) -> Drawing:
     """Draw the signed direction scores as a heat map.
 
     Parameters
@@ -191,10 +190,10 @@ def score_figure(
             f"Heat map of the direction scores by {method}: {n} causes in rows, {n} effects in "
             f"columns, {len(rows)} decided edges marked with a dot."
         )
-        return to_svg(figure, figure_name, label)
+        return Drawing(figure, figure_name, label)
 
 
-def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Markup:
+def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing:
     """Draw, for every pair, which region most subjects put first, with Wilson intervals.
 
     Parameters
@@ -252,10 +251,10 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Markup:
             f"For {len(pairs)} pairs of regions, the share of subjects that favour either "
             "direction, with 95 percent Wilson intervals."
         )
-        return to_svg(figure, figure_name, label)
+        return Drawing(figure, figure_name, label)
 
 
-def reliability_figure(bins: Sequence[Mapping[str, float]], figure_name: str) -> Markup:
+def reliability_figure(bins: Sequence[Mapping[str, float]], figure_name: str) -> Drawing:
     """Draw how often a probability that was given was right, on simulated pairs.
 
     Parameters
@@ -287,7 +286,7 @@ def reliability_figure(bins: Sequence[Mapping[str, float]], figure_name: str) ->
             f"{100 * x:.0f} percent: {100 * y:.0f} percent right of {int(n)} pairs"
             for x, y, n in zip(said, right, count, strict=True)
         )
-        return to_svg(figure, figure_name, f"Reliability of the probabilities. {listed}.")
+        return Drawing(figure, figure_name, f"Reliability of the probabilities. {listed}.")
 
 
 def _acquired(outliers: pd.DataFrame | None, n_times: int) -> pd.DataFrame:

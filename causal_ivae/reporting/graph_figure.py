@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from causal_ivae.reporting.arrows import (
@@ -17,7 +15,8 @@ from causal_ivae.reporting.arrows import (
     spread,
     text_width,
 )
-from causal_ivae.reporting.svg import FAINT, INK, figure_style, new_figure, shorten, to_svg
+from causal_ivae.reporting.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.reporting.wording import count
 
 _WIDTH = 400.0  # points
 _NODE = 4.5
@@ -30,7 +29,7 @@ def graph_figure(
     verdicts: Mapping[tuple[str, str], str],
     figure_name: str,
     method: str,
-) -> Markup:
+) -> Drawing:
     """Draw one method's graph; the same names give the same layout for every method.
 
     Parameters
@@ -47,24 +46,9 @@ def graph_figure(
 
     Returns
     -------
-    str
-        An SVG element.  Pairs decided "none" are not drawn.
-    """
-    with figure_style(figure_name):
-        figure, n_drawn = draw_graph(names, edges, verdicts)
-        label = (
-            f"Graph estimated by {method}: {len(names)} regions on a circle and {n_drawn} "
-            "directed edges, each listed in the edge table."
-        )
-        return to_svg(figure, figure_name, label)
-
-
-def draw_graph(
-    names: Sequence[str], edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]
-) -> tuple[Figure, int]:
-    """Return the figure of `graph_figure`, within a `figure_style`, and its number of arrows.
-
-    The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.
+    Drawing
+        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``; pairs
+        decided "none" are not drawn.
     """
     shown = [shorten(name) for name in names]
     widest = max((text_width(name) for name in shown), default=0.0)
@@ -76,19 +60,25 @@ def draw_graph(
     heights = np.concatenate([nodes[:, 1], labels[:, 1]])
     top = float(np.abs(heights).max(initial=10.0)) + 12.0
     half = max(_WIDTH / 2, radius + widest + 20.0)
-    figure = new_figure(2 * half / 72, 2 * top / 72)
-    figure.set_layout_engine("none")
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-half, half), ylim=(-top, top))
-    axes.set_axis_off()
-    position = dict(zip(map(str, names), nodes, strict=True))
     drawn = drawn_edges(edges, verdicts)
-    scale = min(1.0, 9.0 / max(len(names), 1))
-    for edge in drawn:
-        ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
-        draw_arrow(axes, ends, edge.style, edge.width * scale, f"edge-{edge.row}")
-    _draw_nodes(axes, nodes, labels, shown)
-    return figure, sum(edge.style.arrow for edge in drawn)
+    with figure_style(figure_name):
+        figure = new_figure(2 * half / 72, 2 * top / 72)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(-half, half), ylim=(-top, top))
+        axes.set_axis_off()
+        position = dict(zip(map(str, names), nodes, strict=True))
+        scale = min(1.0, 9.0 / max(len(names), 1))
+        for edge in drawn:
+            ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
+            draw_arrow(axes, ends, edge.style, edge.width * scale, f"edge-{edge.row}")
+        _draw_nodes(axes, nodes, labels, shown)
+    n_drawn = sum(edge.style.arrow for edge in drawn)
+    label = (
+        f"Graph estimated by {method}: {count(len(names), 'region')} on a circle and "
+        f"{count(n_drawn, 'directed edge')}, each listed in the edge table."
+    )
+    return Drawing(figure, figure_name, label)
 
 
 def _draw_nodes(

@@ -1,34 +1,41 @@
-"""A graph as files that other programs read: GraphML, DOT, node-link JSON, a table, a picture."""
+"""A graph as files that other programs read: GraphML, DOT, node-link JSON, a table."""
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import networkx as nx
 import pandas as pd
 
 from causal_ivae.derivatives import MethodRecord, UnitRecord
-from causal_ivae.reporting.graph_figure import draw_graph
-from causal_ivae.reporting.svg import figure_style, png_and_svg
+from causal_ivae.reporting.svg import Drawing
 from causal_ivae.reporting.tables import region_names, verdicts, with_names
 
 _NUMBERS = ("score", "p_value", "q_value", "confidence")
 
 
-def unit_files(record: UnitRecord) -> dict[tuple[str, str], bytes]:
-    """Return the files of every method's graph, by (method, suffix such as ``graph.dot``)."""
+Files = dict[tuple[str | None, str], bytes]
+"""Content by method (None: of all) and suffix, such as ``graph.dot``."""
+
+
+def unit_files(record: UnitRecord) -> Files:
+    """Return the files of every method's graph."""
     names = region_names(record)
-    files: dict[tuple[str, str], bytes] = {}
-    for name, method in record.methods.items():
-        kinds = graph_files(graph_of(names, method))
-        judged = {edge: verdict for edge, (verdict, _) in verdicts(method).items()}
-        with figure_style(f"graph-{name}"):
-            figure, _ = draw_graph(names, with_names(method.edges), judged)
-            kinds["png"], svg = png_and_svg(figure)
-        kinds["svg"] = svg.encode()
-        files |= {(name, f"graph.{kind}"): content for kind, content in kinds.items()}
-    return files
+    return {
+        (name, f"graph.{kind}"): content
+        for name, method in record.methods.items()
+        for kind, content in graph_files(graph_of(names, method)).items()
+    }
+
+
+def drawing_files(drawings: Mapping[tuple[str | None, str], Drawing]) -> Files:
+    """Return every drawing of a page as the files ``<name>.svg`` and ``<name>.png``."""
+    return {
+        (method, f"{name}.{kind}"): content
+        for (method, name), drawing in drawings.items()
+        for kind, content in drawing.files().items()
+    }
 
 
 def graph_of(names: Sequence[str], method: MethodRecord) -> "nx.DiGraph[str]":

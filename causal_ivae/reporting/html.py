@@ -14,24 +14,26 @@ from pydantic import ValidationError
 from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting import arrows, figures, fits, summary, tables, wording
-from causal_ivae.reporting.brain_figure import brain_figure, is_mni, outline_figure
+from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
 from causal_ivae.reporting.graph_figure import graph_figure
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
 from causal_ivae.reporting.references import as_bibtex, resolve
-from causal_ivae.reporting.svg import repeated
+from causal_ivae.reporting.svg import Drawing
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
 
+Drawings = dict[tuple[str | None, str], Drawing]
+"""By method (None: of all of them) and name."""
 FIT_NAMES = ("x → y", "y → x")
 """What the fits of a pair are called where they are no restarts."""
 _CROWDED = 30  # edges that a circle shows no longer
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
-def render_subject(record: UnitRecord, templates: Path | None = None) -> str:
+def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str, Drawings]:
     """Return the page of one subject, or of all subjects pooled into one series.
 
     Parameters
@@ -43,8 +45,10 @@ def render_subject(record: UnitRecord, templates: Path | None = None) -> str:
 
     Returns
     -------
-    str
-        HTML that needs no other file and no network.
+    html : str
+        It needs no other file and no network.
+    drawings : dict
+        Every figure on it.
     """
     page = shared_parts(record)
     pooled = record.unit == "group"
@@ -60,12 +64,12 @@ def render_subject(record: UnitRecord, templates: Path | None = None) -> str:
     page["panels"], page["panels_left_out"] = pair_panels(record)
     page["many_segments"] = has_many_segments(record)
     page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
-    return render("subject.html.jinja", page, templates)
+    return render("subject.html.jinja", page, templates), _drawings(page)
 
 
-def render_group(
+def group_page(
     record: UnitRecord, subjects: Sequence[Mapping[str, Any]], templates: Path | None = None
-) -> str:
+) -> tuple[str, Drawings]:
     """Return the page of the group.
 
     Parameters
@@ -76,12 +80,14 @@ def render_group(
         ``label`` (with or without ``sub-``), ``state`` ("done", "up to date", "failed" or
         "skipped", which has no results), ``seconds`` and ``message``.
     templates : pathlib.Path, optional
-        As of `render_subject`.
+        As of `subject_page`.
 
     Returns
     -------
-    str
-        HTML that needs no other file and no network, but for links to the subjects' pages.
+    html : str
+        It needs no other file and no network, but for links to the subjects' pages.
+    drawings : dict
+        As of `subject_page`.
     """
     page = shared_parts(record, n_subjects=_most_subjects(record))
     page["title"] = "Group"
@@ -94,7 +100,19 @@ def render_group(
         if "share_low" in method.edges and len(method.edges)
     }
     page["share"] = figures.share_figure(shares, "fig-share") if shares else None
-    return render("group.html.jinja", page, templates)
+    return render("group.html.jinja", page, templates), _drawings(page)
+
+
+def _drawings(page: Mapping[str, Any]) -> Drawings:
+    found: dict[tuple[str | None, str], Drawing | None] = {
+        (None, "series"): (page.get("series") or {}).get("figure"),
+        (None, "reliability"): (page.get("calibration") or {}).get("figure"),
+        (None, "share"): page.get("share"),
+    }
+    for method in page["methods"]:
+        for name in ("graph", "circuit", "brain", "scores", "training"):
+            found[method["key"], name] = method[name]
+    return {key: drawing for key, drawing in found.items() if drawing is not None}
 
 
 def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
@@ -103,7 +121,6 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
     text, cited = _methods_text(record, names, n_subjects)
     centres = centres_of(record)
     placed = [name for name in names if name in centres]
-    outline = outline_figure(placed, "fig-outline") if placed else None
     return {
         "unit": record.unit,
         "names": names,
@@ -116,8 +133,7 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
             for index, (name, method) in enumerate(record.methods.items())
         ],
         "legend": _legend(record),
-        "outline": outline,
-        "outline_again": outline and repeated(outline, "fig-outline"),
+        "has_brain": bool(placed),
         "unplaced": [name for name in names if name not in centres] if placed else [],
         "most_edges": MOST_EDGES,
         "crowded": any(
@@ -163,7 +179,7 @@ def _method(
         projections=prior.get("Projections", ()),
     )
     scores, decided = tables.score_matrix(method, names)
-    heat = figures.score_figure(names, scores, decided, f"fig-scores-{index}", shown)
+    score_map = figures.score_figure(names, scores, decided, f"fig-scores-{index}", shown)
     training = None
     if method.training is not None and len(method.training):
         training = figures.training_figure(
@@ -172,13 +188,14 @@ def _method(
     alpha = method.sidecar.get("Settings", {}).get("decision", {}).get("alpha", 0.05)
     return {
         "index": index,
+        "key": name,
         "name": shown,
         "graph": graph_figure(*drawn, f"fig-graph-{index}", shown),
         "circuit": circuit,
         "brain": brain_figure(*drawn, f"fig-brain-{index}", shown, centres),
         "n_directed": int((edges["cause"] != "").sum()),
         "has_bands": bool(prior.get("Projections")),
-        "heat": heat,
+        "scores": score_map,
         "training": training,
         "convergence": _convergence(method),
         "edges": tables.edge_rows(method),
@@ -211,7 +228,7 @@ def _calibration(record: UnitRecord) -> dict[str, Any] | None:
     return None
 
 
-def _legend(record: UnitRecord) -> str | None:
+def _legend(record: UnitRecord) -> Drawing | None:
     present = set()
     for method in record.methods.values():
         judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}

@@ -5,8 +5,7 @@ from html import escape
 from matplotlib.figure import Figure
 
 from causal_ivae.discovery.graph import CausalGraph
-from causal_ivae.reporting.graph_figure import draw_graph, graph_figure
-from causal_ivae.reporting.svg import figure_style
+from causal_ivae.reporting.graph_figure import graph_figure
 from causal_ivae.reporting.wording import count, method_name, p_text, percent, signed
 
 _MOST_ROWS = 20
@@ -14,9 +13,8 @@ _MOST_ROWS = 20
 
 def plot(graph: CausalGraph) -> Figure:
     """Return the figure of `CausalGraph.plot`."""
-    with figure_style("plot"):
-        figure, _ = draw_graph(graph.names, graph.edges, {})
-    return figure
+    name = method_name(graph.method)
+    return graph_figure(graph.names, graph.edges, {}, "plot", name).figure
 
 
 def to_html(graph: CausalGraph) -> str:
@@ -36,7 +34,7 @@ def to_html(graph: CausalGraph) -> str:
     return (
         f"<div><p>{escape(name)}: {count(len(graph.names), 'region')}, "
         f"{count(len(edges), 'pair')}, {count(int((~edges['open']).sum()), 'direction')}</p>"
-        f'<div style="background:#fff;max-width:32em">{drawn}</div><table><thead><tr>'
+        f'<div style="background:#fff;max-width:32em">{drawn.svg}</div><table><thead><tr>'
         "<th>pair</th><th>score</th><th>p</th><th>q</th><th>confidence</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{more}</div>"
     )

@@ -5,6 +5,8 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -21,6 +23,7 @@ BLUE = "#0b57a4"
 RED = "#c4161c"
 AMBER = "#b35c00"
 
+_DPI = 150
 _FONTS = "'Helvetica Neue',Helvetica,Arial,'DejaVu Sans',sans-serif"
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -64,13 +67,51 @@ def figure_style(name: str) -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches, with constrained layout."""
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
 def shorten(name: object, longest: int = 26) -> str:
     """Return a name as figures show it; the tables have all of it."""
     text = str(name)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+@dataclass
+class Drawing:
+    """A figure for a page and for files.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+    name : str
+        Unique in the page; prefixes every identifier, since inlined figures share one name space.
+    label : str
+        What the figure shows, for readers who do not see it.
+    """
+
+    figure: Figure
+    name: str
+    label: str
+
+    @cached_property
+    def svg(self) -> Markup:
+        """One ``<svg>`` element to be placed in a page, see `to_svg`."""
+        with figure_style(self.name):
+            return to_svg(self.figure, self.name, self.label)
+
+    def __html__(self) -> str:
+        """Return the element, which templates place as it is."""
+        return self.svg
+
+    def files(self) -> dict[str, bytes]:
+        """Return the content of a file for each suffix, ``svg`` and ``png``."""
+        png = io.BytesIO()
+        with figure_style(self.name):
+            # The SVG backend leaves its own behind.
+            self.figure.dpi = _DPI
+            FigureCanvasAgg(self.figure).print_png(png)  # type: ignore[no-untyped-call]
+        svg = f'<?xml version="1.0" encoding="utf-8"?>\n{self.svg}\n'
+        return {"svg": svg.encode(), "png": png.getvalue()}
 
 
 def png_and_svg(figure: Figure) -> tuple[bytes, str]:
@@ -120,14 +161,6 @@ def to_svg(figure: Figure, name: str, label: str) -> Markup:
         f'style="stroke-linejoin:round;stroke-linecap:butt">'
         f'<title id="{title}">{escape(label)}</title>{body.rstrip()}'
     )
-
-
-def repeated(figure: Markup, name: str) -> Markup:
-    """Return a figure of `to_svg` once more, by reference to where it stands in the page."""
-    size = " ".join(re.findall(r'(?:viewBox|width|height)="[^"]*"', figure[: figure.index(">")]))
-    # Without a size of its own, what is referred to would keep that of its first place.
-    inner = f'<use href="#{name}" width="100%" height="100%"/>'
-    return Markup(f'<svg {size} aria-hidden="true">{inner}</svg>')  # noqa: S704 - from a figure
 
 
 def _tidy(tag: str, name: str) -> str:

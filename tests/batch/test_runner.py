@@ -4,6 +4,7 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -363,7 +364,7 @@ def test_report_failure_keeps_the_data(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(pages, "render_subject", fail)
+    monkeypatch.setattr(pages, "subject_page", fail)
     result = run_study(source, tmp_path / "out")
     assert result.exit_code == 1
     assert "report failed: RuntimeError: no ink" in result.failed[0].message
@@ -405,6 +406,15 @@ def test_pages_alone_are_written_again(finished, no_cluster):
             figures = sorted((out / unit / "figures").glob(f"{unit}_*meas-{method}_graph.*"))
             kinds = [path.suffix for path in figures]
             assert kinds == [".dot", ".graphml", ".json", ".png", ".svg", ".tsv"]
+            figures = sorted((out / unit / "figures").glob(f"{unit}_*meas-{method}_*.svg"))
+            drawn = {path.stem.rpartition("_")[2]: path for path in figures}
+            assert drawn["scores"].with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+            ElementTree.parse(drawn["graph"])
+            assert ("training" in drawn) == (unit != "group")
+            # Tables of time series say not where regions are.
+            assert "brain" not in drawn
+    assert list((out / "sub-01" / "figures").glob("sub-01_*_series.png"))
+    assert list((out / "group" / "figures").glob("group_share.svg"))
 
 
 def test_an_overview_lists_every_subject_with_its_newest_state(finished, tmp_path):

@@ -19,6 +19,12 @@ def edge_table(rows):
     return table
 
 
+def drawn(figure, *arguments, **options):
+    """Return the SVG element that a figure function draws; None where it draws nothing."""
+    drawing = figure(*arguments, **options)
+    return drawing and drawing.svg
+
+
 def texts(svg):
     return [node.text for node in ET.fromstring(svg).iter(f"{SVG}text")]
 

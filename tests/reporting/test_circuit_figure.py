@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from fake_records import HOSTILE, names_of
-from svg_reading import edge_table, label_position, part, size, texts
+from svg_reading import drawn, edge_table, label_position, part, size, texts
 
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 
@@ -19,7 +19,7 @@ def edges_of(*arrows, undecided=()):
 
 
 def circuit(edges, names=NAMES, **options):
-    return circuit_figure(names, edges, {}, "fig", "iVAE", **options)
+    return drawn(circuit_figure, names, edges, {}, "fig", "iVAE", **options)
 
 
 def rows_of(svg, names=NAMES):

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
 from page_parser import Page
+from rendering import render_group, render_subject
 
 from causal_ivae import resources
 from causal_ivae.config import Pipeline
@@ -20,7 +21,6 @@ from causal_ivae.derivatives import (
     write_json,
     write_table,
 )
-from causal_ivae.reporting.html import render_group, render_subject
 from causal_ivae.reporting.references import bibliography
 from causal_ivae.reporting.summary import summary_sentences
 

@@ -10,10 +10,10 @@ import pytest
 from fake_records import HOSTILE, SIX, names_of, subject_record
 from page_parser import Page
 from PIL import Image
+from rendering import render_subject
 
 from causal_ivae.derivatives import UnitRecord
 from causal_ivae.reporting import pair_panels as module
-from causal_ivae.reporting.html import render_subject
 from causal_ivae.reporting.pair_panels import MOST_PAIRS, pair_panels
 
 

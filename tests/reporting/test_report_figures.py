@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_records import HOSTILE, group_record, names_of, subject_record
-from svg_reading import SVG, edge_table, heads, label_position, texts
+from svg_reading import SVG, drawn, edge_table, heads, label_position, texts
 
-from causal_ivae.reporting import arrows, figures, graph_figure
-from causal_ivae.reporting.arrows import STYLES
+from causal_ivae.reporting import figures
+from causal_ivae.reporting.arrows import STYLES, graph_legend
+from causal_ivae.reporting.graph_figure import graph_figure
 
 
 def marks(svg, *styles):
@@ -43,7 +44,7 @@ def pair():
 @pytest.mark.parametrize("decision", ["x->y", "y->x"])
 def test_the_arrow_head_is_at_the_effect(pair, decision):
     edges = edge_table([(*pair, decision, 0.5, 0.9)])
-    svg = graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
+    svg = drawn(graph_figure, pair, edges, {}, "fig", "iVAE")
     (head,) = heads(svg, STYLES["no prior"].color)
     cause, effect = pair if decision == "x->y" else pair[::-1]
     middle = head.mean(axis=0)
@@ -67,7 +68,7 @@ def test_kinds_of_edges_differ_in_line_style_not_only_colour():
         (names[0], names[2]): "indirect",
         (names[0], names[3]): "not feasible",
     }
-    svg = graph_figure.graph_figure(names, edges, verdicts, "fig", "iVAE")
+    svg = drawn(graph_figure, names, edges, verdicts, "fig", "iVAE")
     assert len(heads(svg, STYLES["direct"].color)) == 2
     assert len(heads(svg, STYLES["not feasible"].color)) == 1
     styles = {kind: (style.dashes, style.arrow) for kind, style in STYLES.items()}
@@ -83,7 +84,7 @@ def test_width_grows_with_confidence(pair):
     widths = []
     for confidence in (0.55, 0.95):
         edges = edge_table([(*pair, "x->y", 0.5, confidence)])
-        svg = graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
+        svg = drawn(graph_figure, pair, edges, {}, "fig", "iVAE")
         color = STYLES["no prior"].color
         lines = re.findall(rf"stroke: {color}; stroke-width: ([\d.]+)", svg)
         widths.append(float(lines[0]))
@@ -94,7 +95,7 @@ def test_width_grows_with_confidence(pair):
 def test_names_do_not_overlap(n):
     names = names_of(n)
     edges = subject_record(names, ("ivae",)).methods["ivae"].edges
-    svg = graph_figure.graph_figure(names, edges, {}, "fig", "iVAE")
+    svg = drawn(graph_figure, names, edges, {}, "fig", "iVAE")
     assert sorted(texts(svg)) == sorted(names)
     width, height = (float(v) for v in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
     places = np.array([label_position(svg, name) for name in names])
@@ -109,21 +110,21 @@ def test_the_layout_does_not_depend_on_the_edges():
     names = names_of(6)
     one = edge_table([(names[0], names[1], "x->y", 0.5, 0.9)])
     two = edge_table([(names[2], names[5], "y->x", 0.5, 0.9)])
-    svgs = [graph_figure.graph_figure(names, edges, {}, "fig", "iVAE") for edges in (one, two)]
+    svgs = [drawn(graph_figure, names, edges, {}, "fig", "iVAE") for edges in (one, two)]
     for name in names:
         np.testing.assert_array_equal(*(label_position(svg, name) for svg in svgs))
 
 
 def test_the_legend_names_what_is_drawn():
-    said = texts(arrows.graph_legend(["direct", "undecided"], "fig"))
+    said = texts(drawn(graph_legend, ["direct", "undecided"], "fig"))
     assert said == [STYLES["direct"].words, STYLES["undecided"].words, "thicker: higher confidence"]
-    assert texts(arrows.graph_legend(["undecided"], "fig")) == [STYLES["undecided"].words]
+    assert texts(drawn(graph_legend, ["undecided"], "fig")) == [STYLES["undecided"].words]
 
 
 def test_score_map_has_causes_in_rows():
     matrix = np.array([[np.nan, 0.5], [-0.5, np.nan]])
     decided = np.array([[False, True], [False, False]])
-    svg = figures.score_figure(("A", "B"), matrix, decided, "fig", "iVAE")
+    svg = drawn(figures.score_figure, ("A", "B"), matrix, decided, "fig", "iVAE")
     assert {"cause (row)", "effect (column)", "A", "B"} <= set(texts(svg))
     # The edge A -> B is marked in the row of A, the upper one, and right of it, in B's column.
     (mark,) = marks(svg, "stroke: #ffffff")
@@ -141,7 +142,7 @@ def test_long_series_are_thinned_and_keep_their_peaks():
     assert len(y) <= 1600
     assert y.max() == 3.0
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 4)), columns=list("abcd"))
-    assert len(figures.series_figure(table, None, 2.0, None, "fig")) < 250_000
+    assert len(drawn(figures.series_figure, table, None, 2.0, None, "fig")) < 250_000
     gap = np.full(5000, np.nan)
     gap[:10] = 1.0
     assert np.nanmax(figures._envelope(np.arange(5000.0), gap)[1]) == 1.0
@@ -150,7 +151,7 @@ def test_long_series_are_thinned_and_keep_their_peaks():
 def test_series_with_unknown_motion_and_many_regions():
     record = subject_record(names_of(30), ("ivae",), n_volumes=200, restarts=1)
     outliers = record.outliers.assign(framewise_displacement=np.nan)
-    svg = figures.series_figure(record.timeseries, outliers, None, None, "fig")
+    svg = drawn(figures.series_figure, record.timeseries, outliers, None, None, "fig")
     assert "censored" in texts(svg)
     assert "volume as acquired" in texts(svg)
     assert "data:image/png" in svg
@@ -158,18 +159,19 @@ def test_series_with_unknown_motion_and_many_regions():
 
 def test_a_mismatched_outlier_table_is_not_trusted():
     record = subject_record(names_of(2), ("ivae",), n_volumes=200)
-    svg = figures.series_figure(record.timeseries, record.outliers.iloc[:-5], 0.72, 0.5, "fig")
+    outliers = record.outliers.iloc[:-5]
+    svg = drawn(figures.series_figure, record.timeseries, outliers, 0.72, 0.5, "fig")
     assert f"{len(record.timeseries)} of {len(record.timeseries)} volumes kept" in svg
 
 
 def test_dense_training_curves_are_drawn_as_pixels():
     few = subject_record(names_of(2), ("ivae",), restarts=2).methods["ivae"].training
     many = subject_record(names_of(9), ("ivae",), restarts=6).methods["ivae"].training
-    assert "data:image/png" not in figures.training_figure(few, "fig", "iVAE")
-    svg = figures.training_figure(many, "fig", "iVAE")
+    assert "data:image/png" not in drawn(figures.training_figure, few, "fig", "iVAE")
+    svg = drawn(figures.training_figure, many, "fig", "iVAE")
     assert "data:image/png" in svg
     assert len(svg) < 300_000
-    empty = figures.training_figure(few.iloc[:0], "fig", "iVAE")
+    empty = drawn(figures.training_figure, few.iloc[:0], "fig", "iVAE")
     assert "training step" in texts(empty)
 
 
@@ -180,7 +182,7 @@ def test_the_mark_lies_nearer_to_the_cause():
     )  # fmt: skip
     found = {}
     for sign in (1, -1):
-        svg = figures.share_figure({"iVAE": edges.assign(score=0.4 * sign)}, "fig")
+        svg = drawn(figures.share_figure, {"iVAE": edges.assign(score=0.4 * sign)}, "fig")
         # The last mark is the legend's.
         found[sign] = marks(svg, "fill: #0b57a4")[0][0]
         assert texts(svg).count("A") == texts(svg).count("B") == 1
@@ -193,13 +195,13 @@ def test_the_mark_lies_nearer_to_the_cause():
 def test_group_figure_has_a_row_per_pair():
     record = group_record(names_of(5))
     edges = {name: method.edges for name, method in record.methods.items()}
-    assert "For 10 pairs of regions" in figures.share_figure(edges, "fig")
+    assert "For 10 pairs of regions" in drawn(figures.share_figure, edges, "fig")
 
 
 def test_svg_is_clean_and_reproducible(pair):
     edges = edge_table([(*pair, "x->y", 0.5, 0.9)])
-    svg = graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
-    assert svg == graph_figure.graph_figure(pair, edges, {}, "fig", "iVAE")
+    svg = drawn(graph_figure, pair, edges, {}, "fig", "iVAE")
+    assert svg == drawn(graph_figure, pair, edges, {}, "fig", "iVAE")
     assert svg.startswith("<svg ")
     assert not re.search("<metadata|<style|<!DOCTYPE|<[?]xml|<!--", svg)
     root = ET.fromstring(svg)
@@ -211,7 +213,7 @@ def test_svg_is_clean_and_reproducible(pair):
 def test_text_is_escaped_and_never_read_as_mathematics():
     names = (HOSTILE, "a$b$ & <b>", "漢字")
     edges = edge_table([(names[0], names[1], "x->y", 0.5, 0.9)])
-    svg = graph_figure.graph_figure(names, edges, {}, "fig", HOSTILE)
+    svg = drawn(graph_figure, names, edges, {}, "fig", HOSTILE)
     assert "<script" not in svg
     assert sorted(texts(svg)) == sorted(names)
 
@@ -219,15 +221,15 @@ def test_text_is_escaped_and_never_read_as_mathematics():
 def test_matplotlib_settings_are_left_alone():
     before = dict(mpl.rcParams)
     record = subject_record(names_of(2), ("ivae",))
-    figures.series_figure(record.timeseries, record.outliers, 0.72, 0.5, "fig")
+    drawn(figures.series_figure, record.timeseries, record.outliers, 0.72, 0.5, "fig")
     assert dict(mpl.rcParams) == before
 
 
 def test_segments_that_return_have_a_colour_of_their_own():
     record = subject_record(names_of(4), n_volumes=240)
-    once = figures.series_figure(record.timeseries, record.outliers, 0.72, 0.5, "fig")
+    once = drawn(figures.series_figure, record.timeseries, record.outliers, 0.72, 0.5, "fig")
     states = np.array(["a", "b", "c", "a", "b", "c"], dtype=object).repeat(40)
     outliers = record.outliers.assign(segment=np.where(record.outliers["kept"] == 1, states, ""))
-    again = figures.series_figure(record.timeseries, outliers, 0.72, 0.5, "fig")
+    again = drawn(figures.series_figure, record.timeseries, outliers, 0.72, 0.5, "fig")
     shades = [[color in svg for color in figures._SHADES] for svg in (once, again)]
     assert shades == [[True, True] + 6 * [False], [True, True, True] + 5 * [False]]

@@ -5,10 +5,10 @@ from base64 import b64encode
 
 import pytest
 from fake_records import subject_record
+from rendering import render_group, render_subject
 
 from causal_ivae import resources
 from causal_ivae.errors import SettingsError
-from causal_ivae.reporting.html import render_group, render_subject
 from causal_ivae.reporting.templates import check_templates
 
 BUNDLED = resources.folder("reports")

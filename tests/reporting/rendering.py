@@ -1,0 +1,11 @@
+"""Pages without the drawings that come with them."""
+
+from causal_ivae.reporting.html import group_page, subject_page
+
+
+def render_subject(*arguments):
+    return subject_page(*arguments)[0]
+
+
+def render_group(*arguments):
+    return group_page(*arguments)[0]
