@@ -23,6 +23,7 @@ so a file that exists under its final name is whole.
     sub-XX/figures/sub-XX_<entities>_meas-<method>_graph.graphml, .dot, .json, .tsv
                    ..._meas-<method>_graph.svg, .png; _circuit, _brain, _scores, _training alike
                    ..._series.svg, .png; _reliability, _share alike
+    atlas-<name>_regions.png        the regions on the MNI template, where an atlas places them
     sub-XX.html, group.html
     group/group_meas-<method>_edges.tsv, .json, _relmat.dense.tsv, ...
     group/group_subjects.tsv        which subjects are in it, and why the others are not
@@ -339,6 +340,8 @@ class UnitRecord:
         share), ``Sources``, ``Notes`` (sentences), ``Simulated``.
     methods : dict
         Method name to `MethodRecord`, in the order run.
+    region_map : bytes or None
+        The regions on the template, content of a PNG file.
     """
 
     unit: str
@@ -346,6 +349,7 @@ class UnitRecord:
     outliers: pd.DataFrame | None
     sidecar: dict[str, Any]
     methods: dict[str, MethodRecord]
+    region_map: bytes | None = None
 
 
 def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
@@ -373,10 +377,13 @@ def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
             disturbances=_array(paths.file("disturbances.npy", method)),
         )
     described = paths.file("timeseries.json")
+    about = read_json(described) if described.is_file() else {}
+    drawn = paths.root / str(about.get("RegionMap", ""))
     return UnitRecord(
         unit=paths.unit,
         timeseries=table("timeseries.tsv"),
         outliers=table("outliers.tsv"),
-        sidecar=read_json(described) if described.is_file() else {},
+        sidecar=about,
         methods=records,
+        region_map=drawn.read_bytes() if drawn.is_file() else None,
     )

@@ -222,7 +222,10 @@ def test_run_on_fmriprep_images(tmp_path, capsys, make_fmriprep_tree):
     assert drawn["Coordinates"] == about["Coordinates"]
     assert set(about["Coordinates"]) == set(tree.names)
     assert about["Space"] == "MNI152NLin2009cAsym"
-    assert 'value="brain"' in (tmp_path / "out" / "sub-01.html").read_text()
+    page = (tmp_path / "out" / "sub-01.html").read_text()
+    assert 'value="brain"' in page
+    assert 'class="map"' in page
+    assert (tmp_path / "out" / about["RegionMap"]).is_file()
 
 
 def test_atlas_and_pipeline_commands(capsys):

@@ -17,6 +17,7 @@ from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.centres import region_centres
 from causal_ivae.imaging.signals import load_subject, missing_regions
 from causal_ivae.provenance import fingerprints, shown
+from causal_ivae.reporting.region_map import has_map, map_name
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def _places(parcellation: Parcellation | None, names: Sequence[str]) -> dict[str
     return {
         "Space": parcellation.space,
         "Coordinates": {name: centres[name] for name in wanted if name in centres},
+        **({"RegionMap": map_name(parcellation)} if has_map(parcellation) else {}),
     }
 
 

@@ -19,8 +19,10 @@ from causal_ivae.derivatives import (
     write_text,
 )
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
+from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files
 from causal_ivae.reporting.html import group_page, subject_page
+from causal_ivae.reporting.region_map import has_map, map_name, region_map
 
 GROUP = "group"
 
@@ -49,6 +51,30 @@ def write_unit_page(
     except Exception as error:
         raise _failed(paths.unit, error) from error
     _write(paths, page, files)
+
+
+def write_region_map(output: Path, atlas: str) -> None:
+    """Write the picture of an atlas's regions that pages show, unless it is there or cannot be.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+    atlas : str
+        Name or path.
+
+    Raises
+    ------
+    InputError, SettingsError
+        If the atlas cannot be read.
+    """
+    parcellation = load_atlas(atlas)
+    if not has_map(parcellation):
+        return
+    picture = output / map_name(parcellation)
+    files = (file for file in (parcellation.source, parcellation.image) if file is not None)
+    newest = max(file.stat().st_mtime_ns for file in files)
+    if not picture.is_file() or picture.stat().st_mtime_ns < newest:
+        write_bytes(picture, region_map(parcellation))
 
 
 def subject_rows(

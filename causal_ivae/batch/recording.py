@@ -135,7 +135,7 @@ def read_series(paths: UnitPaths) -> RegionSeries:
 
 def places(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a sidecar says of where its regions are, for another's."""
-    return {key: about[key] for key in ("Space", "Coordinates") if key in about}
+    return {key: about[key] for key in ("Space", "Coordinates", "RegionMap") if key in about}
 
 
 def select_regions(series: RegionSeries, names: tuple[str, ...]) -> RegionSeries:

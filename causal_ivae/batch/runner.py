@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from causal_ivae.batch import cohort, loading, participant
-from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, write_crash
+from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line, write_crash
 from causal_ivae.batch.claims import Claims
 from causal_ivae.batch.cluster import Lost, Pool, Stage, open_pool
 from causal_ivae.batch.forecast import forecast
 from causal_ivae.batch.loading import Loaded, Loading
-from causal_ivae.batch.pages import GROUP
+from causal_ivae.batch.pages import GROUP, write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan, Request, plan
 from causal_ivae.batch.progress import Display, Silent
@@ -119,6 +119,12 @@ def _not_writable(output: Path, error: OSError) -> SettingsError:
 
 
 def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading]) -> None:
+    atlas = analysis.pipeline.atlas
+    try:
+        if atlas is not None:
+            write_region_map(analysis.output, atlas)
+    except Exception as error:  # noqa: BLE001 - a picture is worth no analysis
+        runner.record.note(f"No map of the regions of '{atlas}': {one_line(error)}")
     loaded = _load(runner, units)
     regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
     for unit, names in lacking.items():

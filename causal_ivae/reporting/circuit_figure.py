@@ -1,5 +1,6 @@
 """The estimated graph as a circuit: rows of regions, causes above effects where cycles allow."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -155,8 +156,9 @@ def _rows(
         placed = _rows_of_edges(names, drawn)
     there = {name for row in placed for name in row}
     rest = [name for name in names if name not in there]
-    # Regions without an edge are folded to the breadth of the others.
-    breadth = max(6, *(len(row) for row in placed), 0)
+    # Regions without an edge are folded to the breadth of the others, or to a square.
+    breadth = max((len(row) for row in placed), default=0)
+    breadth = max(4, breadth) if breadth else math.ceil(len(rest) ** 0.5)
     placed += [rest[start : start + breadth] for start in range(0, len(rest), breadth)]
     return [row for row in placed if row]
 

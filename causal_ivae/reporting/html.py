@@ -56,6 +56,7 @@ def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str
     page["title"] = "All subjects pooled" if pooled else record.unit
     page["kind"] = "Group report" if pooled else "Subject report"
     page["series"] = _series(record)
+    page["region_map"] = record.region_map and b64encode(record.region_map).decode()
     page["segments"] = tables.segment_rows(record)
     page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))

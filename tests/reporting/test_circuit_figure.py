@@ -74,7 +74,9 @@ def test_projections_lie_beneath_once_for_each_pair():
     assert [svg.count(band) for svg in (plain, one, both)] == [0, 2, 3]
     assert one.index(band) < one.index("fig-edge-0")
     # The prior is drawn where there is no edge, and nothing where there is neither.
-    assert band in circuit(edges_of(undecided=("AB",)), projections=[["A", "B"]])
+    undecided = circuit(edges_of(undecided=("AB",)), projections=[["A", "B"]])
+    assert band in undecided
+    assert [len(row) for row in rows_of(undecided)] == [3, 3]
     assert circuit(edges_of(undecided=("AB",))) is None
     assert band not in circuit(edges, projections=[["A", "of another study"]])
 
