@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import combine_pvalues
+from scipy.stats import combine_pvalues, sem
+from scipy.stats import t as student_t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
@@ -54,7 +55,8 @@ def combine_subjects(
     pandas.DataFrame
         One row per pair, in the order of the first subject by label, with `GROUP_COLUMNS`:
 
-        - ``score``: mean over subjects; ``p_value``: of the null hypothesis that it is zero;
+        - ``score``: mean over subjects, ``score_low`` and ``score_high`` its 95 % t interval
+          (missing for one subject); ``p_value``: of the null hypothesis that it is zero;
           ``q_value``: Benjamini-Hochberg across pairs;
         - ``decision``: "none" where the combined dependence is not significant, else the
           direction of the score if ``q_value`` is at most alpha, else "undecided"; ``cause`` and
@@ -102,6 +104,8 @@ def combine_subjects(
     mean = scores.mean(axis=0)
     p_value = sign_flip_p(scores, draws=settings.draws, seed=seed)
     q_value = multipletests(p_value, method="fdr_bh")[1] if len(pairs) else p_value
+    error = sem(scores, axis=0) if len(labels) > 1 else np.full(len(pairs), np.nan)
+    half = student_t.isf(0.025, max(len(labels) - 1, 1)) * error
     leading = (np.sign(scores) == np.where(mean < 0, -1, 1)).sum(axis=0)
     low, high = proportion_confint(leading, len(labels), alpha=0.05, method="wilson")
     decision = np.where(
@@ -118,6 +122,8 @@ def combine_subjects(
             "cause": np.select([decision == "x->y", decision == "y->x"], [x, y], ""),
             "effect": np.select([decision == "x->y", decision == "y->x"], [y, x], ""),
             "score": mean,
+            "score_low": np.clip(mean - half, -1.0, 1.0),
+            "score_high": np.clip(mean + half, -1.0, 1.0),
             "p_value": p_value,
             "q_value": q_value,
             "confidence": leading / len(labels),

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import chi2
+from scipy.stats import t as student_t
 
 from causal_ivae.config import GroupSettings
 from causal_ivae.discovery.graph import EDGE_COLUMNS
@@ -191,6 +192,17 @@ def test_a_dependence_p_of_zero_stays_finite():
         tables, SETTINGS, dependence={label: dependence_of([0.0]) for label in tables}
     )
     assert combined["p_dependence"][0] < 1e-100
+
+
+def test_the_mean_score_has_a_t_interval_over_subjects():
+    combined = combine_subjects(cohort([[0.1, 0.9], [0.2, 0.9], [0.3, 0.9], [0.2, 0.9]]), SETTINGS)
+    mean, error = 0.2, np.std([0.1, 0.2, 0.3, 0.2], ddof=1) / 2
+    half = student_t.isf(0.025, 3) * error
+    assert combined["score_low"][0] == pytest.approx(mean - half)
+    assert combined["score_high"][0] == pytest.approx(mean + half)
+    assert combined["score_low"][1] == pytest.approx(0.9)
+    alone = combine_subjects(cohort([[0.1, 0.9]]), SETTINGS.model_copy(update={"min_subjects": 1}))
+    assert alone[["score_low", "score_high"]].isna().all(axis=None)
 
 
 def test_no_pairs_give_an_empty_table():

@@ -75,7 +75,8 @@ def orient_by_evidence(
     Returns
     -------
     Orientation
-        ``score`` is the probability of x -> y less that of y -> x; ``p_value`` the larger of those
+        ``score`` is the probability of x -> y less that of y -> x, its ``interval`` from the 2.5
+        to the 97.5 % quantile over resamples; ``p_value`` the larger of those
         of the test of dependence and of Vuong's test that both directions predict alike;
         ``vote`` that of the four-test rule on the disturbances of each hypothesis.
     """
@@ -84,8 +85,11 @@ def orient_by_evidence(
     directed = probability[:, 1:3]
     pairs = len(usable)
     shares = np.zeros((pairs, len(DECISIONS)))
+    interval = np.empty((pairs, 2))
     for some, resampled in resampled_evidence(sums, evidence, seed):
-        decided = _decide(resampled, np.repeat(both[some], RESAMPLES), settings)[1]
+        probable, decided = _decide(resampled, np.repeat(both[some], RESAMPLES), settings)
+        scores = (probable[:, 1] - probable[:, 2]).reshape(-1, RESAMPLES)
+        interval[some] = np.quantile(scores, [0.025, 0.975], axis=1).T
         kinds = decided.reshape(-1, RESAMPLES, 1) == np.arange(len(DECISIONS))
         shares[some] = kinds.mean(axis=1)
     vote = four_test_rule(tests.p_value.reshape(pairs, 2, 2, 2).swapaxes(1, 2), settings.alpha)
@@ -99,6 +103,7 @@ def orient_by_evidence(
     return Orientation(
         decision=decision,
         score=score,
+        interval=interval,
         restart_score=np.repeat(score[:, None], 2, axis=1),
         vote=vote,
         p_value=np.maximum(evidence.p_value, evidence.dependence_p),

@@ -1,13 +1,14 @@
 """The estimated graph on the outline of a brain: arrows between the centres of regions."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -113,24 +114,27 @@ def _panels(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     top.set(xlim=(-width / 2, width / 2), ylim=(low[1] - labelled, high[1] + labelled))
     for axes, view in ((side, "x"), (top, "z")):
         axes.set_axis_off()
-        _outline(axes, view)
+        for shade, path in _outline(view):
+            axes.add_artist(PathPatch(path, fill=False, edgecolor=shade, lw=0.5, zorder=-1))
     for x, text in ((_LOW[0] + 16.0, "L"), (_HIGH[0] - 16.0, "R")):
         top.text(x * _SCALE, _LOW[1] * _SCALE + 8.0, text, ha="center", fontsize=FONT, color=INK)
     return figure, side, top
 
 
-def _outline(axes: Axes, view: str) -> None:
-    """Draw Nilearn's outline of a brain, its hundreds of curves joined to a path for each shade."""
+@cache
+def _outline(view: str) -> list[tuple[tuple[float, ...], Path]]:
+    """Return Nilearn's outline of a brain, its hundreds of curves joined to one of each shade."""
     # Nilearn's plotting takes seconds to import, and no other page needs it.
     from nilearn.plotting.glass_brain import plot_brain_schematics
 
     scratch = Figure().add_axes((0, 0, 1, 1))
     plot_brain_schematics(scratch, view, alpha=0.55, linewidth=0.5)
-    shades: dict[Any, list[NDArray[np.float64]]] = {}
+    shades: dict[tuple[float, ...], list[NDArray[np.float64]]] = {}
     for patch in scratch.patches:
         to_mm = patch.get_transform() - scratch.transData
         points = np.asarray(to_mm.transform(patch.get_path().vertices))
-        shades.setdefault(patch.get_edgecolor(), []).append(points * _SCALE)
+        shades.setdefault(to_rgba(patch.get_edgecolor()), []).append(points * _SCALE)
+    outline = []
     for shade, curves in shades.items():
         # Each is a cubic curve or a line; most begin where the one before ends.
         joined, codes = [], []
@@ -139,8 +143,8 @@ def _outline(axes: Axes, view: str) -> None:
             joined.append(other[1:] if goes_on else other)
             code = Path.CURVE4 if len(other) == 4 else Path.LINETO
             codes += [*([] if goes_on else [Path.MOVETO]), *[code] * (len(other) - 1)]
-        outline = Path(np.concatenate(joined), codes)
-        axes.add_artist(PathPatch(outline, fill=False, edgecolor=shade, lw=0.5, zorder=-1))
+        outline.append((shade, Path(np.concatenate(joined), codes)))
+    return outline
 
 
 def _labels(axes: Axes, names: Sequence[str], nodes: NDArray[np.float64]) -> None:

@@ -1,6 +1,8 @@
 """Everything known about one pair, as the line that is shown where an arrow is pointed at."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +29,8 @@ def edge_details(method: MethodRecord) -> list[str]:
         first, second, score = (y, x, -edge["score"]) if turned else (x, y, edge["score"])
         parts = [
             f"{head}: {'directed' if directed else edge['decision']}",
-            f"score {wording.signed(score)} (positive favours {first} → {second})",
+            f"score {wording.signed(score)}{_interval(edge, turned=turned)} (positive favours "
+            f"{first} → {second})",
             wording.p_phrase(edge["p_value"]),
             wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
             f"confidence {wording.percent(edge['confidence'])}",
@@ -53,3 +56,12 @@ def edge_details(method: MethodRecord) -> list[str]:
             )
         lines.append("; ".join(parts) + ".")
     return lines
+
+
+def _interval(edge: Mapping[Any, Any], *, turned: bool) -> str:
+    """Return the 95 % interval of a score in words, empty where it is not known."""
+    low, high = edge.get("score_low", np.nan), edge.get("score_high", np.nan)
+    if not np.isfinite([low, high]).all():
+        return ""
+    low, high = (-high, -low) if turned else (low, high)
+    return f", 95% interval {wording.signed(low)} to {wording.signed(high)}"

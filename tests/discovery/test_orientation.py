@@ -75,6 +75,18 @@ def test_swapping_the_regions_swaps_the_decision_exactly():
     backward = decide(dependence, swapped)[1]
     assert backward.score[0] == -forward.score[0]
     assert backward.p_value[0] == pytest.approx(forward.p_value[0])
+    np.testing.assert_allclose(backward.interval, -forward.interval[:, ::-1])
+
+
+@pytest.mark.parametrize("spread", [0.3, 3.0])
+def test_the_interval_holds_zero_where_the_score_may_be_zero(spread):
+    for y_least in np.linspace(0.6, 1.4, 9):
+        dependence, tests = made(1.0, float(y_least), spread=spread)
+        result = decide(dependence, tests)[1]
+        low, high = result.interval[0]
+        assert -1 <= low <= result.score[0] <= high <= 1
+        # The dependence is sure here, so p is that of the direction.
+        assert (result.p_value[0] <= 0.05) == (low > 0 or high < 0)
 
 
 def test_no_dependence_is_no_edge():
@@ -87,6 +99,11 @@ def test_one_block_does_not_decide():
     dependence, tests = made(1.0, 1.0, spread=0.0)
     tests.block_excess[0, 1, ::2, 0] += 3.0
     assert decide(dependence, tests)[0] == "undecided"
+    alone = table(tests.block_excess[..., :1], tests.p_value)
+    own = table(np.full((1, 1, 1, 1), 4.0), np.zeros((1, 1, 1)))
+    found, result = decide(own, alone)
+    assert found == "undecided"
+    assert np.isnan(result.interval).all()
 
 
 def test_a_diverged_restart_does_not_count():

@@ -85,6 +85,14 @@ def test_evidence_turns_round_with_the_columns(straight, turned):
     assert one["dependence"] == pytest.approx(back["dependence"], rel=1e-3)
 
 
+def test_the_interval_of_the_score_turns_round_with_the_columns(straight, turned):
+    one = of_pair(straight.edges, "cause", "effect")
+    back = of_pair(turned.edges, "effect", "cause")
+    assert 0 < one["score_low"] < one["score_high"] <= 1
+    assert one["score_low"] == pytest.approx(-back["score_high"], abs=0.15)
+    assert one["score_high"] == pytest.approx(-back["score_low"], abs=0.15)
+
+
 def test_independent_regions_have_no_edge(straight, turned):
     for graph, pair in ((straight, ("one", "other")), (turned, ("other", "one"))):
         edge = of_pair(graph.edges, *pair)

@@ -70,7 +70,20 @@ def method_record(
             confidence, probable = probabilities(decision, score)
             score = probable[1] - probable[2]
         edges.append(
-            (x, y, decision, cause, effect, score, p, min(1.0, 2 * p), confidence, *probable)
+            (
+                x,
+                y,
+                decision,
+                cause,
+                effect,
+                score,
+                max(-1.0, score - 0.2),
+                min(1.0, score + 0.1),
+                p,
+                min(1.0, 2 * p),
+                confidence,
+                *probable,
+            )
         )
         tests.append((x, y, np.nan, x, y, 4.1, 1.2, float(rng.uniform(0, 0.2))))
         for restart in range(restarts):
@@ -290,6 +303,7 @@ def group_record(
         leading = np.maximum(forward, n_subjects - forward)
         low, high = proportion_confint(leading, n_subjects, method="wilson")
         edges["score"] = np.where(forward > n_subjects / 2, 1, -1) * edges["score"].abs()
+        edges["score_low"], edges["score_high"] = edges["score"] - 0.2, edges["score"] + 0.1
         edges["confidence"] = leading / n_subjects
         edges["n_subjects"] = n_subjects
         edges["n_x_to_y"] = forward // 2

@@ -8,6 +8,7 @@ from rendering import render_subject
 from causal_ivae.derivatives import UnitRecord
 from causal_ivae.reporting.cohort_pages import index_row, pair_rows, render_compare, render_index
 from causal_ivae.reporting.verdict import verdicts_of
+from causal_ivae.reporting.wording import signed
 
 METHODS = ("ivae", "tcl")
 
@@ -144,9 +145,11 @@ def test_every_arrow_has_a_row_that_tells_all_about_it(name):
             assert (head in ids) == (edge["cause"] != "" and known)
         assert "votes: " in row["data-detail"]
         if edge["cause"]:
+            low, high = edge["score_low"], edge["score_high"]
+            low, high = (low, high) if edge["cause"] == edge["x"] else (-high, -low)
             assert (
-                f"score +{abs(edge['score']):.2f} (positive favours {edge['cause']} →"
-                in (row["data-detail"])
+                f"score +{abs(edge['score']):.2f}, 95% interval {signed(low)} to {signed(high)} "
+                f"(positive favours {edge['cause']} →" in row["data-detail"]
             )
         assert "four tests, median p" in row["data-detail"]
         assert float(row["data-confidence"]) == pytest.approx(edge["confidence"])
