@@ -212,7 +212,7 @@ class StructuralSettings(TrainingSettings):
     )
     trial_steps: int = Field(300, ge=1, description="of the fits that choose the mechanism")
     steps: int = Field(1000, ge=1, description="of the fits by that mechanism, at least")
-    passes: float = Field(32.0, ge=0, description="over the volumes, where these are more steps")
+    passes: float = Field(64.0, ge=0, description="over the volumes, where these are more steps")
     batch_size: int = Field(256, ge=8)
     learning_rate: float = Field(1e-2, gt=0)
 
