@@ -109,6 +109,18 @@ def _add_run(commands: Any) -> None:
         "named), dependence or skeleton (PC algorithm); 'none' for all pairs",
     )
     how.add_argument(
+        "--model",
+        metavar="FORMULA",
+        help='what the scores of subjects go with, such as "score ~ group + age", columns of '
+        "participants.tsv; C(site) for numbers that are labels (level group)",
+    )
+    how.add_argument(
+        "--participants",
+        type=Path,
+        metavar="FILE",
+        help="participants.tsv, if it is neither in INPUT nor in the two folders above",
+    )
+    how.add_argument(
         "--tr", type=float, metavar="SECONDS", help="repetition time of tables that do not say"
     )
     how.add_argument("--seed", type=_seed, default=0, metavar="N")

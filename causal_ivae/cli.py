@@ -130,6 +130,7 @@ def _request(options: argparse.Namespace, command: str) -> "Request":
         scheduler=options.scheduler,
         stop_on_first_crash=options.stop_on_first_crash,
         templates=options.templates,
+        about_subjects=options.participants,
         command=command,
     )
 
@@ -151,6 +152,8 @@ def _pipeline(options: argparse.Namespace) -> "Pipeline":
         changes["tables.tr"] = options.tr
     if options.screen is not None:
         changes["screen.by"] = _screening(options.screen)
+    if options.model is not None:
+        changes["group.model"] = options.model
     if options.segments is not None:
         changes |= _segments(options.segments)
     return load_pipeline(options.pipeline).changed(changes)

@@ -26,6 +26,7 @@ so a file that exists under its final name is whole.
     atlas-<name>_regions.png        the regions on the MNI template, where an atlas places them
     sub-XX.html, group.html
     group/group_meas-<method>_edges.tsv, .json, _relmat.dense.tsv, ...
+    group/group_meas-<method>_model.tsv, .json      what scores go with, where a model is asked for
     group/group_subjects.tsv        which subjects are in it, and why the others are not
     logs/<uuid>/status.tsv, run.json, run.log, pipeline.yaml
     .causal-ivae.lock               empty; says to other programs who writes what
@@ -66,7 +67,7 @@ DISTURBANCES_DESCRIPTION = (
 # Columns of text: a region called "1" or a run called "01" must come back as it was written.
 _TEXT_COLUMNS = (
     "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
-    "reasons", "run", "segment", "name", "unit", "mechanism",
+    "reasons", "run", "segment", "name", "unit", "mechanism", "term",
 )  # fmt: skip
 
 _UNIT = re.compile(r"group|sub-[A-Za-z0-9]+")
@@ -288,7 +289,7 @@ class MethodRecord:
 
     ``edges``, ``tests``, ``restarts``, ``training``, ``diagnostics``, ``evidence`` and
     ``stability`` are those of `causal_ivae.discovery.graph.CausalGraph`; group records have only
-    ``edges``.
+    ``edges``, and ``model`` where one was asked for.
 
     Attributes
     ----------
@@ -305,7 +306,8 @@ class MethodRecord:
         ``Space`` and ``Coordinates`` (name to x, y, z in mm) where an atlas says where regions
         are, ``NullCheck`` (``SurrogatePairs``, ``Rejected``, ``Alpha`` and Wilson ``Interval``),
         ``Cycles`` (each ``Regions``, its least confident edge ``Cause``, ``Effect``, and whether
-        that was ``Broken``) and,
+        that was ``Broken``), of groups ``SplitHalf`` (``Splits``, ``SameDirection``,
+        ``Correlation``) and ``Model`` (``Formula``, ``Subjects``, ``LeftOut``: unit to reason) and,
         where a prior was given, ``Prior``: ``Name``, ``Directed``, ``Edges``, and per verdict
         ("Direct", "Feasible") ``Count``, ``Share``, ``ChanceShare``, ``PValue``.
     """
@@ -320,6 +322,7 @@ class MethodRecord:
     sidecar: dict[str, Any]
     disturbances: NDArray[np.float16] | None = None
     stability: pd.DataFrame | None = None
+    model: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -375,6 +378,7 @@ def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
             sidecar=read_json(sidecar),
             stability=table("stability.tsv", method),
             disturbances=_array(paths.file("disturbances.npy", method)),
+            model=table("model.tsv", method),
         )
     described = paths.file("timeseries.json")
     about = read_json(described) if described.is_file() else {}

@@ -143,6 +143,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "tables.mat_key": "tc",
         "prior.threshold": 1.0,
         "prior.max_path": 4,
+        "group.model": "score ~ age",
         "unmixing.ivae.noise": 0.25,
         "unmixing.tcl.ica": "score_matching",
     }

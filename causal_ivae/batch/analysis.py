@@ -44,6 +44,8 @@ class Analysis:
         Worker processes on one machine.
     templates : pathlib.Path or None
         A user's own for the pages.
+    participants : pathlib.Path or None
+        What is known of the subjects; None if no model asks for it.
     """
 
     source: Path
@@ -58,6 +60,7 @@ class Analysis:
     memory: int | None = None
     sharing: int = 1
     templates: Path | None = None
+    participants: Path | None = None
 
     @property
     def load_hash(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -27,6 +28,9 @@ from causal_ivae.derivatives import (
 from causal_ivae.errors import InputError
 from causal_ivae.provenance import digest_of, fingerprints
 from causal_ivae.seeding import child_seed
+
+if TYPE_CHECKING:
+    from causal_ivae.group import Subjects
 
 
 @dataclass(frozen=True)
@@ -145,10 +149,11 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
     """Combine one method's graphs; False if what is there is up to date."""
     from causal_ivae.discovery.cycles import cycles_entry, find_cycles, without_cycles
     from causal_ivae.discovery.graph import CausalGraph
-    from causal_ivae.group import combine_subjects
+    from causal_ivae.group import MODEL_COLUMNS, align, combine_subjects, split_half_entry
 
     tables = {m.unit: m.paths.file("edges.tsv", method) for m in members}
-    inputs = fingerprints(tables.values(), analysis.output)
+    read = [*tables.values(), *([analysis.participants] if analysis.participants else [])]
+    inputs = fingerprints(read, analysis.output)
     settings_hash = digest_of(
         analysis.pipeline.group_digest, analysis.prior_hash, *sorted({m.hash for m in members})
     )
@@ -158,12 +163,14 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
     if analysis.overwrite == "stale" and analysis.is_fresh(sidecar, settings_hash, inputs):
         return False
     records = {m.unit: read_json(m.paths.file("edges.json", method)) for m in members}
-    edges = combine_subjects(
+    subjects = align(
         {unit: read_table(path) for unit, path in tables.items()},
-        analysis.pipeline.group,
-        dependence={m.unit: read_table(m.paths.file("tests.tsv", method)) for m in members},
-        seed=child_seed(analysis.seed, GROUP, method),
+        {m.unit: read_table(m.paths.file("tests.tsv", method)) for m in members},
+        least=analysis.pipeline.group.min_subjects,
     )
+    seed = child_seed(analysis.seed, GROUP, method)
+    edges = combine_subjects(subjects, analysis.pipeline.group, seed=seed)
+    model, modelled = _modelled(analysis, subjects)
     cycles, acyclic = find_cycles(edges), analysis.pipeline.decision.acyclic
     if acyclic:
         edges = without_cycles(edges, cycles)
@@ -181,7 +188,7 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
     for suffix in (
         "tests.tsv", "restarts.tsv", "training.tsv", "diagnostics.tsv", "diagnostics.json",
         "evidence.tsv", "evidence.json", "screen.tsv", "screen.json", "stability.tsv",
-        "stability.json", "disturbances.npy", "disturbances.json",
+        "stability.json", "disturbances.npy", "disturbances.json", "model.tsv", "model.json",
     ):  # fmt: skip
         paths.file(suffix, method).unlink(missing_ok=True)
     written = {"edges": edges}
@@ -189,6 +196,8 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
     else:
         written["priorcheck"] = check
+    if model is not None:
+        written["model"] = model
     about = {
         "Method": method,
         "Settings": analysis.pipeline.model_dump(mode="json"),
@@ -198,12 +207,31 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         "Device": ", ".join(sorted({record["Device"] for record in records.values()})),
         "Simulated": any(record["Simulated"] for record in records.values()),
         "Cycles": cycles_entry(cycles, broken=acyclic),
+        **split_half_entry(subjects, seed),
+        **modelled,
         **places(next(iter(records.values()))),
         **analysis.provenance(settings_hash, inputs),
         **prior,
     }
-    write_graph(paths, method, names, graph.matrix, written, about)
+    described = {"model": MODEL_COLUMNS} if model is not None else {}
+    write_graph(paths, method, names, graph.matrix, written, about, columns=described)
     return True
+
+
+def _modelled(
+    analysis: Analysis, subjects: "Subjects"
+) -> tuple[pd.DataFrame | None, dict[str, Any]]:
+    """Return the table of the model over subjects and its entry in the sidecar; none if unasked."""
+    formula = analysis.pipeline.group.model
+    if formula is None or analysis.participants is None:
+        return None, {}
+    from causal_ivae.group import fit_model, read_participants
+
+    model = fit_model(subjects, formula, read_participants(analysis.participants))
+    entry = {
+        "Formula": model.formula, "Subjects": list(model.subjects), "LeftOut": model.left_out,
+    }  # fmt: skip
+    return model.table, {"Model": entry}
 
 
 def _page_is_current(paths: UnitPaths, subjects: Mapping[str, UnitPaths]) -> bool:

@@ -50,6 +50,8 @@ class Request:
     stop_on_first_crash : bool
     templates : pathlib.Path or None
         A user's own for the pages.
+    about_subjects : pathlib.Path or None
+        ``participants.tsv``; None looks for it in the input and above.
     command : str
     """
 
@@ -71,6 +73,7 @@ class Request:
     scheduler: str | None = None
     stop_on_first_crash: bool = False
     templates: Path | None = None
+    about_subjects: Path | None = None
     command: str = ""
 
     @property
@@ -127,6 +130,7 @@ def _plan(request: Request) -> Plan:
             "Segments 'subjects' pool all subjects into one fit, so there is no level "
             "participant: run the level group alone."
         )
+    about_subjects = _about_subjects(request, source)
     parcellation = load_atlas(pipeline.atlas) if pipeline.atlas is not None else None
     prior = load_prior(pipeline.prior)
     subjects = find_subjects(
@@ -164,6 +168,7 @@ def _plan(request: Request) -> Plan:
             else processes_for(len(subjects), request.nprocs, request.memory)
         ),
         templates=None if request.templates is None else request.templates.resolve(),
+        participants=about_subjects,
     )
     return Plan(request, analysis, subjects)
 
@@ -190,6 +195,29 @@ def _check_output(source: Path, output: Path) -> None:
             f"The output folder '{output}' is not empty and was not made by causal-ivae; give a "
             "new or empty folder."
         )
+
+
+def _about_subjects(request: Request, source: Path) -> Path | None:
+    """Return the file that the model over subjects needs; None if there is no model."""
+    formula = request.pipeline.group.model
+    if formula is None or "group" not in request.levels:
+        return None
+    if request.pipeline.segments.by == "subjects":
+        raise SettingsError(
+            "Segments 'subjects' make one graph of all subjects, so there are no scores of each "
+            f"for the model '{formula}': leave out one of them."
+        )
+    from causal_ivae.group import check_model, covariates_of, find_participants, read_participants
+
+    covariates_of(formula)
+    path = request.about_subjects or find_participants(source if source.is_dir() else source.parent)
+    if path is None:
+        raise InputError(
+            f"The model '{formula}' needs a participants.tsv, which is neither in '{source}' nor "
+            "in the two folders above it: give it with --participants."
+        )
+    check_model(formula, read_participants(path))
+    return path.resolve()
 
 
 def _check_device(request: Request) -> None:

@@ -21,8 +21,8 @@ PROBABILITY_COLUMNS = (
     "probability_unknown", "probability_forward", "probability_backward", "probability_none",
 )  # fmt: skip
 EDGE_COLUMNS = (
-    "x", "y", "decision", "cause", "effect", "score", "score_low", "score_high", "p_value",
-    "q_value", "confidence", *PROBABILITY_COLUMNS,
+    "x", "y", "decision", "cause", "effect", "score", "score_low", "score_high",
+    "score_error", "p_value", "q_value", "confidence", *PROBABILITY_COLUMNS,
 )  # fmt: skip
 TEST_COLUMNS = ("x", "y", "restart", "first", "second", "statistic", "null_mean", "p_value")
 RESTART_COLUMNS = (
@@ -175,13 +175,13 @@ class CausalGraph:
         One row per pair, in the order given: ``x``, ``y`` (region names), ``decision``
         ("x->y", "y->x", "none" or "undecided"), ``cause`` and ``effect`` (names, empty unless
         decided), ``score`` (positive favours x -> y), ``score_low`` and ``score_high`` (its 95 %
-        interval over segments; missing where they are too few), ``p_value`` (the larger of the
-        tests that the pair is independent and that it has no direction), ``q_value``
-        (Benjamini-Hochberg across pairs), ``confidence`` (share of resamples of segments and
-        restarts with the same decision; for "undecided" that of the more frequent direction;
-        under the rule "paper" the share of restarts; by "structural" the probability), and the
-        probabilities of x -> y, y -> x, no edge, and none of these, missing for a method that
-        gives none.
+        interval over segments) and ``score_error`` (its standard error; both are missing where
+        segments are too few), ``p_value`` (the larger of the tests that the pair is independent
+        and that it has no direction), ``q_value`` (Benjamini-Hochberg across pairs),
+        ``confidence`` (share of resamples of segments and restarts with the same decision; for
+        "undecided" that of the more frequent direction; under the rule "paper" the share of
+        restarts; by "structural" the probability), and the probabilities of x -> y, y -> x, no
+        edge, and none of these, missing for a method that gives none.
     tests : pandas.DataFrame
         One row per HSIC test: ``x``, ``y``, ``restart`` (missing for the test of the two regions
         themselves; by "structural" 0 for the fit of x -> y and 1 for that of y -> x), ``first``

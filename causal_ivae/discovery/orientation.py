@@ -30,6 +30,8 @@ class Orientation:
         In [-1, 1]; positive favours x -> y.
     interval : ndarray, shape (pairs, 2), float64
         Of the score, 95 %, within [-1, 1]; NaN for a single block.
+    error : ndarray, shape (pairs,), float64
+        Standard error of the score; NaN for a single block.
     restart_score : ndarray, shape (pairs, restarts), float64
     vote : ndarray, shape (pairs, restarts), int64
         Index into `VOTES`.
@@ -45,6 +47,7 @@ class Orientation:
     decision: NDArray[np.int64]
     score: NDArray[np.float64]
     interval: NDArray[np.float64]
+    error: NDArray[np.float64]
     restart_score: NDArray[np.float64]
     vote: NDArray[np.int64]
     p_value: NDArray[np.float64]
@@ -154,7 +157,7 @@ def orient(
             for start in range(0, pairs, step)
         ]
     )
-    p_direction, interval = _student(score, resampled.std(axis=1), blocks)
+    p_direction, interval, error = _student(score, resampled.std(axis=1), blocks)
     p_dependence = dependence.p_value[:, 0, 0]
     p_value = np.maximum(p_direction, p_dependence)
     if settings.rule == "paper":
@@ -165,7 +168,7 @@ def orient(
         decision = np.where(share.max(axis=1) > 0.5, winner, 0)
         confidence = np.where(decision > 0, share.max(axis=1), 1.0 - share.max(axis=1))
         return Orientation(
-            decision, score, interval, restart_score, vote, p_value, confidence, shares
+            decision, score, interval, error, restart_score, vote, p_value, confidence, shares
         )
     decision = np.where(score > 0, 1, 2)
     decision[p_value > settings.alpha] = 0
@@ -174,7 +177,9 @@ def orient(
     # An undecided pair has the confidence of its more frequent direction.
     agreeing = np.column_stack([shares[:, 1:3].max(axis=1), shares[:, 1:]])
     confidence = np.take_along_axis(agreeing, decision[:, None], axis=1)[:, 0]
-    return Orientation(decision, score, interval, restart_score, vote, p_value, confidence, shares)
+    return Orientation(
+        decision, score, interval, error, restart_score, vote, p_value, confidence, shares
+    )
 
 
 def _shares(
@@ -196,16 +201,17 @@ def _shares(
 
 def _student(
     score: NDArray[np.float64], spread: NDArray[np.float64], blocks: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return p-values (two-sided) and 95 % intervals of scores, given the spread of resamples."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return p-values (two-sided), 95 % intervals and errors, by the spread of resamples."""
     if blocks < 2:
-        return np.ones_like(score), np.full((len(score), 2), np.nan)
+        unknown = np.full(len(score), np.nan)
+        return np.ones_like(score), np.stack([unknown, unknown], axis=1), unknown
     spread = spread * np.sqrt(blocks / (blocks - 1.0))
     certain = (spread == 0) & (score != 0)
     statistic = np.divide(np.abs(score), spread, out=np.zeros_like(score), where=spread > 0)
     p_value = np.where(certain, 0.0, 2.0 * student_t.sf(statistic, blocks - 1))
     half = student_t.isf(0.025, blocks - 1) * spread
-    return p_value, np.clip(np.stack([score - half, score + half], axis=1), -1.0, 1.0)
+    return p_value, np.clip(np.stack([score - half, score + half], axis=1), -1.0, 1.0), spread
 
 
 def _resampled(

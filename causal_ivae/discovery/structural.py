@@ -85,10 +85,11 @@ def orient_by_evidence(
     directed = probability[:, 1:3]
     pairs = len(usable)
     shares = np.zeros((pairs, len(DECISIONS)))
-    interval = np.empty((pairs, 2))
+    interval, error = np.empty((pairs, 2)), np.empty(pairs)
     for some, resampled in resampled_evidence(sums, evidence, seed):
         probable, decided = _decide(resampled, np.repeat(both[some], RESAMPLES), settings)
         scores = (probable[:, 1] - probable[:, 2]).reshape(-1, RESAMPLES)
+        error[some] = scores.std(axis=1)
         interval[some] = np.quantile(scores, [0.025, 0.975], axis=1).T
         kinds = decided.reshape(-1, RESAMPLES, 1) == np.arange(len(DECISIONS))
         shares[some] = kinds.mean(axis=1)
@@ -104,6 +105,7 @@ def orient_by_evidence(
         decision=decision,
         score=score,
         interval=interval,
+        error=error,
         restart_score=np.repeat(score[:, None], 2, axis=1),
         vote=vote,
         p_value=np.maximum(evidence.p_value, evidence.dependence_p),

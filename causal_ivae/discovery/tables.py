@@ -43,10 +43,10 @@ def edges_table(
     kept = screen.kept
     decision = np.full(len(pairs), DECISIONS.index("none"))
     score, p_value = np.zeros(len(pairs)), screen.p_value.copy()
-    interval = np.full((len(pairs), 2), np.nan)
+    interval, error = np.full((len(pairs), 2), np.nan), np.full(len(pairs), np.nan)
     confidence = np.full(len(pairs), np.nan)
     decision[kept], score[kept] = orientation.decision, orientation.score
-    interval[kept] = orientation.interval
+    interval[kept], error[kept] = orientation.interval, orientation.error
     p_value[kept], confidence[kept] = orientation.p_value, orientation.confidence
     probability = np.full((len(pairs), len(PROBABILITY_COLUMNS)), np.nan)
     if orientation.probability is not None:
@@ -63,6 +63,7 @@ def edges_table(
             "score": score,
             "score_low": interval[:, 0],
             "score_high": interval[:, 1],
+            "score_error": error,
             "p_value": p_value,
             "q_value": multipletests(p_value, method="fdr_bh")[1],
             "confidence": confidence,

@@ -35,6 +35,7 @@ def edge_details(method: MethodRecord) -> list[str]:
             wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
             f"confidence {wording.percent(edge['confidence'])}",
         ]
+        parts += _over_subjects(edge)
         pair = tests.get((x, y))
         if pair is not None and pair.restarts:
             p_values = np.array([row.p_values for row in pair.restarts])
@@ -56,6 +57,21 @@ def edge_details(method: MethodRecord) -> list[str]:
             )
         lines.append("; ".join(parts) + ".")
     return lines
+
+
+def _over_subjects(edge: Mapping[Any, Any]) -> list[str]:
+    """Return how alike the subjects are; nothing of one subject's edges."""
+    parts = []
+    if np.isfinite(edge.get("i_squared", np.nan)):
+        parts.append(
+            f"I² {wording.percent(edge['i_squared'])} "
+            f"({wording.p_phrase(edge['p_heterogeneity'])} of no heterogeneity)"
+        )
+    if np.isfinite(edge.get("leave_one_out", np.nan)):
+        parts.append(f"the same without one subject: {wording.percent(edge['leave_one_out'])}")
+    if np.isfinite(edge.get("split_half", np.nan)):
+        parts.append(f"halves of the subjects alike: {wording.percent(edge['split_half'])}")
+    return parts
 
 
 def _interval(edge: Mapping[Any, Any], *, turned: bool) -> str:

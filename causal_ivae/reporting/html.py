@@ -30,6 +30,7 @@ Drawings = dict[tuple[str | None, str], Drawing]
 FIT_NAMES = ("x → y", "y → x")
 """What the fits of a pair are called where they are no restarts."""
 _CROWDED = 30  # edges that a circle shows no longer
+_MODEL_ROWS = 200
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
@@ -94,6 +95,10 @@ def group_page(
     page["title"] = "Group"
     page["kind"] = "Group report"
     page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
+    page["findings"] += summary.reproducibility_sentences(record) + summary.model_sentences(record)
+    page["models"] = [
+        _model(name, method) for name, method in record.methods.items() if method.model is not None
+    ]
     page["subjects"] = [_subject(subject) for subject in subjects]
     shares = {
         wording.method_label(name, method.sidecar): tables.with_names(method.edges)
@@ -102,6 +107,23 @@ def group_page(
     }
     page["share"] = figures.share_figure(shares, "fig-share") if shares else None
     return render("group.html.jinja", page, templates), _drawings(page)
+
+
+def _model(name: str, method: MethodRecord) -> dict[str, Any]:
+    about = method.sidecar.get("Model", {})
+    assert method.model is not None
+    reasons: dict[str, list[str]] = {}
+    for unit, reason in about.get("LeftOut", {}).items():
+        reasons.setdefault(reason, []).append(unit)
+    return {
+        "key": name,
+        "name": wording.method_label(name, method.sidecar),
+        "formula": about.get("Formula", ""),
+        "n_subjects": len(about.get("Subjects", ())),
+        "left_out": reasons,
+        "rows": tables.model_rows(method, _MODEL_ROWS),
+        "n_rows": int((method.model["term"] != "Intercept").sum()),
+    }
 
 
 def _drawings(page: Mapping[str, Any]) -> Drawings:

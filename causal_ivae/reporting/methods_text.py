@@ -403,7 +403,20 @@ def _group(settings: Pipeline, realised: Realised) -> list[str]:
         f"Over {count(n, 'subject')}, the mean score of each pair was compared with zero by a "
         "two-sided sign-flip permutation test, with q-values across pairs [@benjamini1995] at "
         f"level {settings.group.alpha:g}; the share of subjects whose score has the sign of the "
-        "mean is given with its 95% Wilson interval [@wilson1927]."
+        "mean is given with its 95% Wilson interval [@wilson1927], and heterogeneity over subjects "
+        "as I² [@higgins2002].",
+        *_model(settings),
+    ]
+
+
+def _model(settings: Pipeline) -> list[str]:
+    formula = settings.group.model
+    if formula is None:
+        return []
+    return [
+        f"What the scores go with was estimated by least squares ({formula}; numbers centred) with "
+        "errors robust to unequal variances (HC3) [@mackinnon1985], and q-values across pairs for "
+        "each term."
     ]
 
 

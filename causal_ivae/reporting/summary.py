@@ -8,7 +8,7 @@ from typing import Any
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.tables import same_direction, with_names
-from causal_ivae.reporting.wording import count, listed, method_label, p_phrase, percent
+from causal_ivae.reporting.wording import count, listed, method_label, p_phrase, percent, signed
 
 _FEW_SUBJECTS = 10
 _CYCLES_NAMED = 3
@@ -170,6 +170,60 @@ def power_sentence(record: UnitRecord) -> list[str]:
         if n <= _FEW_SUBJECTS:
             text += f"; no p-value over so few can be below {2 / 2**n:.2g}"
         sentences.append(text + ".")
+    return sentences
+
+
+def reproducibility_sentences(record: UnitRecord) -> list[str]:
+    """Return how much of the group's graphs hangs on who is in the group."""
+    sentences = []
+    for name, method in record.methods.items():
+        edges = method.edges
+        if "leave_one_out" not in edges or edges["leave_one_out"].isna().all():
+            continue
+        label = method_label(name, method.sidecar)
+        held = int((edges["leave_one_out"] == 1).sum())
+        sentences.append(
+            f"{label}: {held} of {count(len(edges), 'decision')} would be the same without any one "
+            "of the subjects."
+        )
+        halves = method.sidecar.get("SplitHalf")
+        if halves:
+            text = (
+                f"{label}: of two random halves of the subjects both favour the same direction for "
+                f"{percent(halves['SameDirection'])} of the pairs (50% by chance"
+            )
+            correlation = halves.get("Correlation")
+            if correlation:
+                text += (
+                    f"), and their scores correlate by {signed(correlation['Median'])} (95% of "
+                    f"{halves['Splits']} splits: {signed(correlation['Low'])} to "
+                    f"{signed(correlation['High'])}"
+                )
+            sentences.append(text + ").")
+    return sentences
+
+
+def model_sentences(record: UnitRecord) -> list[str]:
+    """Return, for every term of the model over subjects, with how many scores it goes."""
+    sentences = []
+    for name, method in record.methods.items():
+        about, table = method.sidecar.get("Model"), method.model
+        if not about or table is None:
+            continue
+        alpha = method.sidecar.get("Settings", {}).get("group", {}).get("alpha", 0.05)
+        table = table[table["term"] != "Intercept"]
+        found = [
+            f"{term} in {int((rows['q_value'] <= alpha).sum())}"
+            for term, rows in table.groupby("term", sort=False)
+        ]
+        n_pairs = len(method.edges)
+        sentences.append(
+            f"{method_label(name, method.sidecar)}, {about['Formula']} over "
+            f"{count(len(about['Subjects']), 'subject')}: of {count(n_pairs, 'pair')}, the score "
+            f"goes with {listed(found)} (q ≤ {alpha:g})."
+            if found
+            else f"{method_label(name, method.sidecar)}, {about['Formula']}: no term to test."
+        )
     return sentences
 
 

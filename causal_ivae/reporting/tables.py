@@ -25,6 +25,10 @@ class SubjectCounts:
     low: float
     high: float
     p_dependence: float
+    i_squared: float
+    p_heterogeneity: float
+    leave_one_out: float
+    split_half: float
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,20 @@ class StabilityRow:
 
 
 @dataclass(frozen=True)
+class ModelRow:
+    """What one term of the model over subjects does to the score of one pair."""
+
+    x: str
+    y: str
+    term: str
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+    q_value: float
+
+
+@dataclass(frozen=True)
 class SegmentRow:
     """One segment of one run; volumes count from 0 as acquired."""
 
@@ -128,7 +146,10 @@ def text_column(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def with_names(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose columns of names are text (a region may be called ``17``)."""
-    names = ("x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path")
+    names = (
+        "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
+        "term",
+    )  # fmt: skip
     present = [name for name in names if name in table]
     return table.assign(**{name: text_column(table[name]) for name in present})
 
@@ -291,6 +312,21 @@ def stability_rows(method: MethodRecord) -> list[StabilityRow]:
     return rows
 
 
+def model_rows(method: MethodRecord, most: int) -> list[ModelRow]:
+    """Return the estimates with the smallest p-values, intercepts aside, at most so many."""
+    if method.model is None:
+        return []
+    table = with_names(method.model)
+    table = table[table["term"] != "Intercept"].sort_values("p_value", kind="stable")
+    return [
+        ModelRow(
+            row["x"], row["y"], row["term"], row["estimate"], row["low"], row["high"],
+            row["p_value"], row["q_value"],
+        )
+        for row in table.head(most).to_dict("records")
+    ]  # fmt: skip
+
+
 def segment_rows(record: UnitRecord) -> list[SegmentRow]:
     """Return one row per segment and run, in the order acquired."""
     if record.outliers is None:
@@ -335,7 +371,8 @@ def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:
         forward, backward = backward, forward
     return SubjectCounts(
         n, forward, backward, none, undecided,
-        edge["share_low"], edge["share_high"], edge["p_dependence"],
+        edge["share_low"], edge["share_high"], edge["p_dependence"], edge["i_squared"],
+        edge["p_heterogeneity"], edge["leave_one_out"], edge["split_half"],
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from causal_ivae.batch.overview import write_overview
 from causal_ivae.batch.runner import common_regions
 from causal_ivae.derivatives import read_table
 from causal_ivae.discovery.cycles import find_cycles
-from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 
 
 @pytest.fixture(scope="module")
@@ -444,6 +444,47 @@ def test_group_refuses_graphs_made_with_other_settings(finished):
     result = run_study(source, out, levels=("group",), pipeline=pipeline)
     assert result.exit_code == 2
     assert "made with other settings" in result.failed[0].message
+
+
+def test_a_model_over_subjects_is_fitted_and_redone_when_what_is_known_of_them_changes(finished):
+    source, out = finished
+    known = source / "participants.tsv"
+    known.write_text("participant_id\tage\nsub-01\t31\nsub-02\t55\nsub-03\t48\n")
+    pipeline = tiny_pipeline(group__model="score ~ age")
+    result = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert states(result)["group"] == "done"
+    table = read_table(file_of(out, "group", "model.tsv", "ivae"))
+    assert list(table["term"]) == ["Intercept", "age"] * 3
+    columns = json.loads(file_of(out, "group", "model.json", "ivae").read_text())
+    assert set(columns) == set(table.columns)
+    about = json.loads(file_of(out, "group", "edges.json", "ivae").read_text())
+    assert about["Model"]["Subjects"] == ["sub-01", "sub-02", "sub-03"]
+    assert "score ~ age" in (out / "group.html").read_text()
+    again = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert states(again)["group"] == "up to date"
+    known.write_text(known.read_text().replace("31", "35"))
+    changed = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert states(changed)["group"] == "done"
+    assert not read_table(file_of(out, "group", "model.tsv", "ivae")).equals(table)
+    # Without the model its table is not left lying.
+    assert states(run_study(source, out, levels=("group",)))["group"] == "done"
+    assert not list((out / "group").glob("*_model.*"))
+
+
+def test_models_that_cannot_be_are_refused_before_anything_is_written(tmp_path):
+    source = write_study(tmp_path / "deep" / "er" / "input", ("01", "02", "03"))
+
+    def refused(message, **changes):
+        pipeline = tiny_pipeline(**{"group__model": "score ~ age", **changes})
+        with pytest.raises(CausalIvaeError, match=message):
+            run_study(source, tmp_path / "out", levels=("group",), pipeline=pipeline)
+        assert not (tmp_path / "out").exists()
+
+    refused("needs a participants.tsv, which is neither in")
+    (source / "participants.tsv").write_text("participant_id\tyears\nsub-01\t31\n")
+    refused("names 'age', which is no column of participants.tsv. Allowed: 'years'")
+    refused("is not of the form", group__model="score ~ exit()")
+    refused("make one graph of all subjects", segments__by="subjects")
 
 
 def test_subjects_pooled_are_one_fit_of_the_group(tmp_path):

@@ -79,6 +79,7 @@ def method_record(
                 score,
                 max(-1.0, score - 0.2),
                 min(1.0, score + 0.1),
+                0.07,
                 p,
                 min(1.0, 2 * p),
                 confidence,
@@ -290,6 +291,8 @@ def group_record(
     names: tuple[str, ...] = SIX,
     methods: tuple[str, ...] = ("ivae", "tcl"),
     n_subjects: int = 7,
+    *,
+    formula: str | None = None,
     **options: Any,
 ) -> UnitRecord:
     from statsmodels.stats.proportion import proportion_confint
@@ -312,10 +315,41 @@ def group_record(
         edges["n_undecided"] = n_subjects - 1 - edges["n_x_to_y"] - edges["n_y_to_x"]
         edges["share_low"], edges["share_high"] = low, high
         edges["p_dependence"] = 0.01
+        edges["i_squared"] = rng.uniform(0, 0.9, len(edges))
+        edges["p_heterogeneity"] = rng.uniform(size=len(edges))
+        edges["leave_one_out"] = rng.integers(0, n_subjects + 1, len(edges)) / n_subjects
+        edges["split_half"] = rng.uniform(0.4, 1, len(edges))
+        about = record.sidecar | {
+            "SplitHalf": {
+                "Splits": 500,
+                "SameDirection": 0.62,
+                "Correlation": {"Median": 0.41, "Low": -0.1, "High": 0.72},
+            }
+        }
+        model = None
+        if formula is not None:
+            model = model_table(edges)
+            units = [f"sub-{i + 1:02d}" for i in range(n_subjects)]
+            left_out = {units[-1]: "has no age"}
+            about["Model"] = {"Formula": formula, "Subjects": units[:-1], "LeftOut": left_out}
         records[method] = MethodRecord(
-            edges, None, None, None, None, None, record.prior_check, record.sidecar
+            edges, None, None, None, None, None, record.prior_check, about, model=model
         )
     return UnitRecord("group", None, None, {"Simulated": False, "Notes": []}, records)
+
+
+def model_table(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return estimates of a group and an age for every pair."""
+    rng = np.random.default_rng(len(edges))
+    terms = ("Intercept", "group[T.patient]", "age")
+    table = edges.loc[edges.index.repeat(len(terms)), ["x", "y"]].reset_index(drop=True)
+    table["term"] = list(terms) * len(edges)
+    table["estimate"] = rng.normal(0, 0.2, len(table))
+    table["error"] = 0.1
+    table["low"], table["high"] = table["estimate"] - 0.2, table["estimate"] + 0.2
+    table["p_value"] = rng.uniform(size=len(table)) ** 3
+    table["q_value"] = np.minimum(1.0, 2 * table["p_value"])
+    return table
 
 
 def statuses(n_subjects: int = 7) -> list[dict[str, Any]]:

@@ -437,6 +437,48 @@ def test_group_page(group_page):
     assert "sign-flip permutation test" in text
 
 
+def test_what_the_group_hangs_on_is_said(group_html, group_page):
+    text = group_page.flat
+    edges = group_record().methods["ivae"].edges
+    held = int((edges["leave_one_out"] == 1).sum())
+    assert f"iVAE: {held} of 15 decisions would be the same without any one" in text
+    assert "favour the same direction for 62% of the pairs (50% by chance)" in text
+    assert (
+        "their scores correlate by +0.41 (95% of 500 splits: \N{MINUS SIGN}0.10 to +0.72)" in text
+    )
+    heads = next(r for r in group_page.rows if r and r[0] == "Pair")
+    row = next(r for r in group_page.rows if r and r[0].startswith(edges["x"][3]) and len(r) > 9)
+    assert row[heads.index("I²")].endswith("%")
+    assert "same without one subject" in group_html
+    assert "What the scores go with" not in text
+
+
+def test_a_model_over_subjects_is_shown_with_whom_it_leaves_out():
+    record = group_record(SIX, ("ivae",), formula="score ~ group + age")
+    table = record.methods["ivae"].model
+    page = Page(render_group(record, statuses()))
+    assert "What the scores go with" in page.flat
+    assert "iVAE: score ~ group + age" in page.flat
+    assert "6 subjects. Left out, as it has no age: sub-07." in page.flat
+    shown = [r for r in page.rows if len(r) == 6 and r[1] in ("group[T.patient]", "age")]
+    assert len(shown) == 30
+    least = table[table["term"] != "Intercept"].sort_values("p_value").iloc[0]
+    assert shown[0][:2] == [f"{least['x']} \N{EN DASH} {least['y']}", least["term"]]
+    in_groups = table[(table["term"] == "age") & (table["q_value"] <= 0.05)]
+    assert f"and age in {len(in_groups)} (q ≤ 0.05)" in page.flat
+    many = Page(render_group(group_record(names_of(16), ("ivae",), formula="x"), statuses()))
+    assert "The 200 smallest of 240 p-values are shown." in many.flat
+
+
+def test_terms_of_a_model_are_text():
+    record = group_record(names_of(2), ("ivae",), formula="score ~ group")
+    model = record.methods["ivae"].model
+    model["term"] = model["term"].replace("age", HOSTILE)
+    html = render_group(record, statuses())
+    assert HOSTILE not in html
+    assert html.count("&lt;script&gt;") >= 2
+
+
 def test_group_counts_turn_with_the_edge(group_page):
     edges = group_record().methods["ivae"].edges
     turned = edges[edges["decision"] == "y->x"].iloc[0]

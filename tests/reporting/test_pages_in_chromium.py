@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     pages = {
         "sub-01": render_subject(record),
         "odd": render_subject(subject_record(ODD, METHODS, simulated=True, placed=True)),
-        "group": render_group(group_record(SIX), statuses()),
+        "group": render_group(group_record(SIX, formula="score ~ group + age"), statuses()),
         "compare": render_compare(group_record(SIX, METHODS), {"sub-01": record}),
         "index": cohort(),
     }

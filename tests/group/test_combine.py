@@ -9,7 +9,9 @@ from scipy.stats import t as student_t
 from causal_ivae.config import GroupSettings
 from causal_ivae.discovery.graph import EDGE_COLUMNS
 from causal_ivae.errors import InputError
-from causal_ivae.group import GROUP_COLUMNS, combine_subjects, sign_flip_p, smallest_p
+from causal_ivae.group import GROUP_COLUMNS, align, combine_subjects, split_half_entry
+from causal_ivae.group.combine import split_half
+from causal_ivae.group.sign_flips import sign_flip_p, smallest_p
 
 SETTINGS = GroupSettings()
 
@@ -37,6 +39,11 @@ def dependence_of(p_values):
 def cohort(scores):
     """Return the edge tables of subjects with scores of shape (n_subjects, n_pairs)."""
     return {f"{i:02d}": subject(row) for i, row in enumerate(scores)}
+
+
+def combined_of(tables, settings=SETTINGS, *, dependence=None, seed=0):
+    subjects = align(tables, dependence, least=settings.min_subjects)
+    return combine_subjects(subjects, settings, seed=seed)
 
 
 class TestSignFlip:
@@ -87,13 +94,13 @@ class TestSignFlip:
     def test_random_flips_agree_with_all_of_them(self, monkeypatch):
         scores = np.random.default_rng(0).normal(0.3, 1, size=(10, 20))
         exact = sign_flip_p(scores, draws=99, seed=0)
-        monkeypatch.setattr("causal_ivae.group._EXACT_SUBJECTS", 5)
+        monkeypatch.setattr("causal_ivae.group.sign_flips._EXACT_SUBJECTS", 5)
         assert sign_flip_p(scores, draws=19999, seed=0) == pytest.approx(exact, abs=0.015)
 
 
 def test_columns_and_a_clear_direction():
     scores = np.column_stack([np.linspace(1, 2, 8), np.linspace(-2, -1, 8)])
-    result = combine_subjects(cohort(scores), SETTINGS)
+    result = combined_of(cohort(scores))
     assert tuple(result.columns) == GROUP_COLUMNS
     assert tuple(result.columns[: len(EDGE_COLUMNS)]) == EDGE_COLUMNS
     assert list(result["decision"]) == ["x->y", "y->x"]
@@ -108,8 +115,7 @@ def test_columns_and_a_clear_direction():
 def test_null_cohorts_are_left_undecided():
     rng = np.random.default_rng(1)
     decided = [
-        (combine_subjects(cohort(rng.normal(size=(9, 10))), SETTINGS)["cause"] != "").any()
-        for _ in range(60)
+        (combined_of(cohort(rng.normal(size=(9, 10))))["cause"] != "").any() for _ in range(60)
     ]
     # Benjamini-Hochberg keeps the share of cohorts with any false edge near alpha.
     assert np.mean(decided) <= 0.15
@@ -123,17 +129,15 @@ def test_pairs_written_the_other_way_round_are_aligned():
     turned[["x", "y"]] = turned[["y", "x"]].to_numpy()
     turned["score"] *= -1
     turned["decision"] = ["undecided", "y->x"]
-    expected = combine_subjects(tables, SETTINGS)
-    pd.testing.assert_frame_equal(combine_subjects(tables | {"02": turned}, SETTINGS), expected)
+    expected = combined_of(tables)
+    pd.testing.assert_frame_equal(combined_of(tables | {"02": turned}), expected)
     assert list(expected["n_x_to_y"]) == [5, 0]
 
 
 def test_order_of_subjects_does_not_matter():
     tables = cohort(np.random.default_rng(0).normal(size=(15, 4)))
     backwards = dict(reversed(list(tables.items())))
-    pd.testing.assert_frame_equal(
-        combine_subjects(tables, SETTINGS), combine_subjects(backwards, SETTINGS)
-    )
+    pd.testing.assert_frame_equal(combined_of(tables), combined_of(backwards))
 
 
 def test_subject_decisions_are_counted_and_the_share_has_its_interval():
@@ -143,7 +147,7 @@ def test_subject_decisions_are_counted_and_the_share_has_its_interval():
         str(i): subject([value], [vote])
         for i, (value, vote) in enumerate(zip(values, votes, strict=True))
     }
-    row = combine_subjects(tables, SETTINGS).iloc[0]
+    row = combined_of(tables).iloc[0]
     counts = [row.n_x_to_y, row.n_y_to_x, row.n_none, row.n_undecided]
     assert counts == [3, 1, 2, 1]
     assert row.confidence == pytest.approx(5 / 7)
@@ -158,7 +162,7 @@ def test_subject_decisions_are_counted_and_the_share_has_its_interval():
 def test_q_values_correct_for_the_number_of_pairs():
     scores = np.random.default_rng(0).normal(size=(8, 28))
     scores[:, 0] = np.linspace(1, 2, 8)
-    result = combine_subjects(cohort(scores), SETTINGS)
+    result = combined_of(cohort(scores))
     assert result["p_value"][0] == pytest.approx(2 / 256)
     assert result["q_value"][0] == pytest.approx(28 * 2 / 256)
     assert result["decision"][0] == "undecided"
@@ -169,44 +173,42 @@ def test_dependence_gates_the_decision():
     scores = np.column_stack([np.linspace(1, 2, 8)] * 2)
     tables = cohort(scores)
     dependence = {label: dependence_of([0.02, 0.6]) for label in tables}
-    result = combine_subjects(tables, SETTINGS, dependence=dependence)
+    result = combined_of(tables, dependence=dependence)
     assert list(result["decision"]) == ["x->y", "none"]
     assert list(result["cause"]) == ["A", ""]
     # Fisher 1925: -2 times the sum of log p is chi-squared with 2 n degrees of freedom.
     fisher = [chi2.sf(-2 * 8 * np.log(p), 16) for p in (0.02, 0.6)]
     assert list(result["p_dependence"]) == pytest.approx(fisher)
-    assert combine_subjects(tables, SETTINGS)["p_dependence"].isna().all()
+    assert combined_of(tables)["p_dependence"].isna().all()
 
 
 def test_a_dependence_test_may_name_its_pair_the_other_way_round():
     tables = cohort([[1.0]] * 4)
     dependence = {label: dependence_of([0.3]) for label in tables}
     turned = dependence["01"].rename(columns={"x": "y", "y": "x"})
-    combined = combine_subjects(tables, SETTINGS, dependence=dependence | {"01": turned})
+    combined = combined_of(tables, dependence=dependence | {"01": turned})
     assert combined["p_dependence"][0] == pytest.approx(chi2.sf(-8 * np.log(0.3), 8))
 
 
 def test_a_dependence_p_of_zero_stays_finite():
     tables = cohort([[1.0]] * 4)
-    combined = combine_subjects(
-        tables, SETTINGS, dependence={label: dependence_of([0.0]) for label in tables}
-    )
+    combined = combined_of(tables, dependence={label: dependence_of([0.0]) for label in tables})
     assert combined["p_dependence"][0] < 1e-100
 
 
 def test_the_mean_score_has_a_t_interval_over_subjects():
-    combined = combine_subjects(cohort([[0.1, 0.9], [0.2, 0.9], [0.3, 0.9], [0.2, 0.9]]), SETTINGS)
+    combined = combined_of(cohort([[0.1, 0.9], [0.2, 0.9], [0.3, 0.9], [0.2, 0.9]]))
     mean, error = 0.2, np.std([0.1, 0.2, 0.3, 0.2], ddof=1) / 2
     half = student_t.isf(0.025, 3) * error
     assert combined["score_low"][0] == pytest.approx(mean - half)
     assert combined["score_high"][0] == pytest.approx(mean + half)
     assert combined["score_low"][1] == pytest.approx(0.9)
-    alone = combine_subjects(cohort([[0.1, 0.9]]), SETTINGS.model_copy(update={"min_subjects": 1}))
+    alone = combined_of(cohort([[0.1, 0.9]]), SETTINGS.model_copy(update={"min_subjects": 1}))
     assert alone[["score_low", "score_high"]].isna().all(axis=None)
 
 
 def test_no_pairs_give_an_empty_table():
-    result = combine_subjects(cohort(np.empty((3, 0))), SETTINGS)
+    result = combined_of(cohort(np.empty((3, 0))))
     assert result.empty
     assert tuple(result.columns) == GROUP_COLUMNS
 
@@ -236,13 +238,87 @@ def test_bad_cohorts_are_named(change, message):
     tables = cohort([[1.0, 1.0]] * 3)
     change(tables)
     with pytest.raises(InputError, match=message):
-        combine_subjects(tables, SETTINGS)
+        combined_of(tables)
 
 
 def test_bad_dependence_tables_are_named():
     tables = cohort([[1.0, 1.0]] * 3)
     dependence = {label: dependence_of([0.1, 0.1]) for label in tables}
     with pytest.raises(InputError, match="Subject '02' has edges but no dependence tests"):
-        combine_subjects(tables, SETTINGS, dependence={k: dependence[k] for k in ("00", "01")})
+        combined_of(tables, dependence={k: dependence[k] for k in ("00", "01")})
     with pytest.raises(InputError, match="Subject '01' has no valid dependence test of the pair"):
-        combine_subjects(tables, SETTINGS, dependence=dependence | {"01": dependence_of([0.1])})
+        combined_of(tables, dependence=dependence | {"01": dependence_of([0.1])})
+
+
+def subjects_of(scores, errors):
+    tables = cohort(scores)
+    for table, values in zip(tables.values(), errors, strict=True):
+        table["score_error"] = values
+    return align(tables)
+
+
+def test_heterogeneity_is_that_of_meta_analysis():
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    rng = np.random.default_rng(3)
+    scores, errors = rng.normal(0, 0.4, size=(9, 6)), rng.uniform(0.1, 0.6, size=(9, 6))
+    combined = combine_subjects(subjects_of(scores, errors), SETTINGS)
+    for column, row in combined.iterrows():
+        known = combine_effects(scores[:, column], errors[:, column] ** 2)
+        assert row["i_squared"] == pytest.approx(max(0.0, known.i2))
+        assert row["p_heterogeneity"] == pytest.approx(known.test_homogeneity().pvalue)
+    assert combined["i_squared"].between(0, 1, inclusive="left").all()
+
+
+def test_heterogeneity_needs_errors_and_bounds_the_weight_of_a_score_without_any():
+    unknown = combine_subjects(subjects_of([[0.1]] * 4, [[np.nan]] * 4), SETTINGS)
+    assert unknown[["i_squared", "p_heterogeneity"]].isna().all(axis=None)
+    # Two errors of zero would otherwise outweigh all other subjects, and each other.
+    certain = combine_subjects(subjects_of([[0.99], [1.0], [0.2]], [[0], [0], [0.5]]), SETTINGS)
+    assert certain["i_squared"][0] < 0.5
+    unlike = combine_subjects(subjects_of([[0.9], [-0.9], [0.8]], [[0.02]] * 3), SETTINGS)
+    assert unlike["i_squared"][0] > 0.99
+    assert unlike["p_heterogeneity"][0] < 1e-9
+
+
+def test_leave_one_out_counts_the_decisions_that_stay():
+    # Of seven subjects p is 2 / 128 at best, of six 2 / 64: the direction hangs on each of them.
+    settings = SETTINGS.model_copy(update={"alpha": 0.02})
+    combined = combined_of(cohort([[0.5]] * 7), settings)
+    assert combined["decision"][0] == "x->y"
+    assert combined["leave_one_out"][0] == 0
+    assert combined_of(cohort([[0.5]] * 9), settings)["leave_one_out"][0] == 1
+    # Without the one that disagrees, and without it only, there is a direction.
+    mixed = combined_of(cohort([[0.5]] * 8 + [[-4.0]]), settings)
+    assert mixed["decision"][0] == "undecided"
+    assert mixed["leave_one_out"][0] == pytest.approx(8 / 9)
+
+
+def test_halves_of_the_subjects():
+    rng = np.random.default_rng(5)
+    scores = np.column_stack(
+        [rng.normal(1, 0.1, 20), rng.normal(-0.6, 0.1, 20), np.tile([0.5, -0.5], 10)]
+    )
+    subjects = align(cohort(scores))
+    alike, correlation = split_half(subjects, 0)
+    # Whatever one half has too much of, the other lacks.
+    assert list(alike) == [1, 1, 0]
+    assert correlation.shape == (500,)
+    assert correlation.min() > 0.9
+    entry = split_half_entry(subjects, 0)["SplitHalf"]
+    assert entry["SameDirection"] == pytest.approx(2 / 3)
+    assert entry["Correlation"]["Low"] <= entry["Correlation"]["Median"] <= 1
+    assert combine_subjects(subjects, SETTINGS)["split_half"].tolist() == [1, 1, 0]
+    noise = align(cohort(rng.normal(size=(20, 28))))
+    assert np.mean(split_half(noise, 0)[0]) == pytest.approx(0.5, abs=0.15)
+    assert abs(split_half_entry(noise, 0)["SplitHalf"]["Correlation"]["Median"]) < 0.3
+
+
+def test_halves_of_three_subjects_or_two_pairs():
+    few = align(cohort([[1.0, 2.0]] * 3))
+    assert split_half_entry(few, 0) == {}
+    assert combine_subjects(few, SETTINGS)["split_half"].isna().all()
+    entry = split_half_entry(align(cohort([[1.0, 2.0]] * 4)), 0)["SplitHalf"]
+    assert entry["SameDirection"] == 1
+    assert "Correlation" not in entry
+    assert split_half_entry(align(cohort(np.empty((5, 0)))), 0) == {}

@@ -1,0 +1,21 @@
+"""Statistics over subjects: which edges hold in the group, how sure that is, what they go with."""
+
+from causal_ivae.group.combine import GROUP_COLUMNS, combine_subjects, split_half_entry
+from causal_ivae.group.model import MODEL_COLUMNS, GroupModel, check_model, covariates_of, fit_model
+from causal_ivae.group.participants import find_participants, read_participants
+from causal_ivae.group.subjects import Subjects, align
+
+__all__ = [
+    "GROUP_COLUMNS",
+    "MODEL_COLUMNS",
+    "GroupModel",
+    "Subjects",
+    "align",
+    "check_model",
+    "combine_subjects",
+    "covariates_of",
+    "find_participants",
+    "fit_model",
+    "read_participants",
+    "split_half_entry",
+]

@@ -1,0 +1,232 @@
+"""The edges of the group from those of its subjects."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2, combine_pvalues, sem
+from scipy.stats import t as student_t
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from causal_ivae.config import GroupSettings
+from causal_ivae.discovery.graph import EDGE_COLUMNS
+from causal_ivae.group.sign_flips import sign_flip_p
+from causal_ivae.group.subjects import Subjects
+from causal_ivae.seeding import generator
+
+GROUP_COLUMNS = (
+    *EDGE_COLUMNS,
+    "n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided",
+    "share_low", "share_high", "p_dependence", "i_squared", "p_heterogeneity", "leave_one_out",
+    "split_half",
+)  # fmt: skip
+
+_HALVES = 500
+# More tell little more.
+_MOST_LEFT_OUT = 100
+# A score at the end of its range may have no error at all, and must not outweigh all others.
+_LEAST_ERROR = 0.02
+
+
+def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int = 0) -> pd.DataFrame:
+    """Combine the edges of several subjects into those of the group.
+
+    Parameters
+    ----------
+    subjects : Subjects
+    settings : GroupSettings
+    seed : int
+        For the sign flips, where there are too many to try all of them, and for the halves.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per pair, in the order of the first subject by label, with `GROUP_COLUMNS`:
+
+        - ``score``: mean over subjects, ``score_low`` and ``score_high`` its 95 % t interval,
+          ``score_error`` its standard error (missing for one subject); ``p_value``: of the null
+          hypothesis that it is zero; ``q_value``: Benjamini-Hochberg across pairs;
+        - ``decision``: "none" where the combined dependence is not significant, else the
+          direction of the score if ``q_value`` is at most alpha, else "undecided"; ``cause`` and
+          ``effect`` are empty unless a direction is decided;
+        - ``confidence``: share of subjects whose score has the sign of the mean, with its 95 %
+          Wilson interval ``share_low``, ``share_high``; the sign is taken from the same
+          subjects, so about half is what no effect at all gives, and slightly more;
+        - ``n_x_to_y``, ``n_y_to_x``, ``n_none``, ``n_undecided``: subjects by their own decision;
+        - ``p_dependence``: the subjects' dependence tests combined; missing if none are given;
+        - ``i_squared``, ``p_heterogeneity``: see `heterogeneity`;
+        - ``leave_one_out``: share of the groups without one subject that decide alike; 100 subjects
+          are left out at most;
+        - ``split_half``: see `split_half`.
+
+        The probabilities are missing: there are none of the group.
+
+    Notes
+    -----
+    The sign-flip permutation test takes a subject's score as symmetric around zero if there is no
+    direction, and subjects as independent: two-sided, on the mean score, over all 2**n flips for
+    up to 13 subjects and over ``settings.draws`` random ones beyond.  With n subjects no p-value
+    is below `causal_ivae.group.sign_flips.smallest_p`, 2/2**n, so seven subjects reach .0156 at
+    best and three .25.  Dependence p-values are combined by Fisher's method.
+    """
+    n_subjects, n_pairs = subjects.scores.shape
+    scores, decisions = subjects.scores, subjects.decisions
+    everybody = np.ones(n_subjects, dtype=bool)
+    decision, p_value, q_value, p_dependence = _decide(subjects, everybody, settings, seed)
+    mean = scores.mean(axis=0)
+    error = sem(scores, axis=0) if n_subjects > 1 else np.full(n_pairs, np.nan)
+    half = student_t.isf(0.025, max(n_subjects - 1, 1)) * error
+    leading = (np.sign(scores) == np.where(mean < 0, -1, 1)).sum(axis=0)
+    low, high = proportion_confint(leading, n_subjects, alpha=0.05, method="wilson")
+    i_squared, p_heterogeneity = heterogeneity(scores, subjects.errors)
+    x, y = [pair[0] for pair in subjects.pairs], [pair[1] for pair in subjects.pairs]
+    return pd.DataFrame(
+        {
+            "x": x,
+            "y": y,
+            "decision": decision,
+            "cause": np.select([decision == "x->y", decision == "y->x"], [x, y], ""),
+            "effect": np.select([decision == "x->y", decision == "y->x"], [y, x], ""),
+            "score": mean,
+            "score_low": np.clip(mean - half, -1.0, 1.0),
+            "score_high": np.clip(mean + half, -1.0, 1.0),
+            "score_error": error,
+            "p_value": p_value,
+            "q_value": q_value,
+            "confidence": leading / n_subjects,
+            "n_subjects": n_subjects,
+            "n_x_to_y": (decisions == "x->y").sum(axis=0),
+            "n_y_to_x": (decisions == "y->x").sum(axis=0),
+            "n_none": (decisions == "none").sum(axis=0),
+            "n_undecided": (decisions == "undecided").sum(axis=0),
+            "share_low": low,
+            "share_high": high,
+            "p_dependence": p_dependence,
+            "i_squared": i_squared,
+            "p_heterogeneity": p_heterogeneity,
+            "leave_one_out": _leave_one_out(subjects, decision, settings, seed),
+            "split_half": split_half(subjects, seed)[0],
+        },
+        columns=list(GROUP_COLUMNS),
+    )
+
+
+def heterogeneity(
+    scores: NDArray[np.float64], errors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ask whether subjects differ by more than the errors of their scores.
+
+    Parameters
+    ----------
+    scores, errors : ndarray, shape (n_subjects, n_pairs)
+
+    Returns
+    -------
+    i_squared : ndarray, shape (n_pairs,)
+        Share of the variance over subjects that is theirs and not error's: I^2 of Higgins and
+        Thompson 2002.  NaN where an error is missing, or of one subject.
+    p_value : ndarray, shape (n_pairs,)
+        Of Cochran's Q.
+
+    Notes
+    -----
+    Errors below .02 count as .02.
+    """
+    freedom = len(scores) - 1
+    weight = 1.0 / np.square(np.maximum(errors, _LEAST_ERROR))
+    mean = (weight * scores).sum(axis=0) / weight.sum(axis=0)
+    statistic = (weight * np.square(scores - mean)).sum(axis=0)
+    if freedom < 1:
+        return np.full_like(statistic, np.nan), np.full_like(statistic, np.nan)
+    excess = np.divide(
+        statistic - freedom, statistic, out=np.zeros_like(statistic), where=statistic > freedom
+    )
+    excess[np.isnan(statistic)] = np.nan
+    return excess, np.asarray(chi2.sf(statistic, freedom))
+
+
+def split_half(
+    subjects: Subjects, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Compare the mean scores of random halves of the subjects.
+
+    Parameters
+    ----------
+    subjects : Subjects
+    seed : int
+
+    Returns
+    -------
+    alike : ndarray, shape (n_pairs,)
+        Share of 500 splits in which both halves favour the same direction; half of them do where
+        there is none.  NaN for fewer than four subjects.
+    correlation : ndarray, shape (500,), or None
+        Of the two halves' scores over pairs; None for fewer than three pairs or four subjects.
+    """
+    n_subjects, n_pairs = subjects.scores.shape
+    if n_subjects < 4:
+        return np.full(n_pairs, np.nan), None
+    rng = generator(seed, "group", "halves")
+    chosen = rng.permuted(np.tile(np.arange(n_subjects), (_HALVES, 1)), axis=1) < n_subjects // 2
+    one = chosen @ subjects.scores / chosen.sum(axis=1, keepdims=True)
+    other = ~chosen @ subjects.scores / (~chosen).sum(axis=1, keepdims=True)
+    alike = (one * other > 0).mean(axis=0)
+    if n_pairs < 3:
+        return alike, None
+    first, second = (half - half.mean(axis=1, keepdims=True) for half in (one, other))
+    size = np.sqrt(np.square(first).sum(axis=1) * np.square(second).sum(axis=1))
+    product = (first * second).sum(axis=1)
+    return alike, np.divide(product, size, out=np.zeros_like(product), where=size > 0)
+
+
+def split_half_entry(subjects: Subjects, seed: int) -> dict[str, Any]:
+    """Return what a sidecar says of random halves of the subjects; empty for fewer than four.
+
+    ``SameDirection`` is the mean over pairs, and ``Correlation`` the median over splits with the
+    2.5 % and 97.5 % quantiles; see `split_half`.
+    """
+    alike, correlation = split_half(subjects, seed)
+    if not len(alike) or np.isnan(alike).any():
+        return {}
+    entry: dict[str, Any] = {"Splits": _HALVES, "SameDirection": float(alike.mean())}
+    if correlation is not None:
+        median, low, high = np.quantile(correlation, [0.5, 0.025, 0.975])
+        entry["Correlation"] = {"Median": median, "Low": low, "High": high}
+    return {"SplitHalf": entry}
+
+
+def _decide(
+    subjects: Subjects, members: NDArray[np.bool_], settings: GroupSettings, seed: int
+) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return decision, p, q and combined dependence of some of the subjects."""
+    scores = subjects.scores[members]
+    p_value = sign_flip_p(scores, draws=settings.draws, seed=seed)
+    q_value = multipletests(p_value, method="fdr_bh")[1] if len(p_value) else p_value
+    p_dependence = np.full(len(p_value), np.nan)
+    if subjects.dependence is not None:
+        combined = combine_pvalues(subjects.dependence[members], method="fisher", axis=0)
+        p_dependence = np.asarray(combined.pvalue)
+    mean = scores.mean(axis=0)
+    decision = np.where(
+        (q_value <= settings.alpha) & (mean != 0), np.where(mean > 0, "x->y", "y->x"), "undecided"
+    )
+    # Without dependence tests p_dependence is missing, and no comparison with it holds.
+    decision = np.where(p_dependence > settings.alpha, "none", decision)
+    return decision, p_value, q_value, p_dependence
+
+
+def _leave_one_out(
+    subjects: Subjects, decision: NDArray[np.str_], settings: GroupSettings, seed: int
+) -> NDArray[np.float64]:
+    n_subjects = len(subjects.labels)
+    if n_subjects < 2:
+        return np.full(len(decision), np.nan)
+    spread = np.linspace(0, n_subjects - 1, min(n_subjects, _MOST_LEFT_OUT))
+    left_out = spread.astype(np.int64)
+    alike = np.zeros(len(decision))
+    for member in left_out:
+        others = np.arange(n_subjects) != member
+        alike += _decide(subjects, others, settings, seed)[0] == decision
+    return alike / len(left_out)

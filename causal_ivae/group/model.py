@@ -1,0 +1,227 @@
+"""What the scores of subjects go with: a linear model of columns of ``participants.tsv``."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import t as student_t
+from statsmodels.stats.multitest import multipletests
+
+from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.group.subjects import Subjects
+
+MODEL_COLUMNS = {
+    "x": "First region of the pair.",
+    "y": "Second region of the pair.",
+    "term": "Column of the design; a level of a factor is compared with the factor's first.",
+    "estimate": "Change of the score (positive favours x -> y) with the term.",
+    "error": "Standard error, robust to unequal variances (HC3).",
+    "low": "Lower end of the 95 % interval.",
+    "high": "Upper end of the 95 % interval.",
+    "p_value": "Of the null hypothesis that the term has no effect, by a t test.",
+    "q_value": "Benjamini-Hochberg across the pairs, for each term.",
+}
+_TOKEN = re.compile(r"C\([A-Za-z_]\w*\)|[A-Za-z_]\w*|[01]|[+*:-]")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class GroupModel:
+    """Estimates of a linear model of every pair's scores.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per pair and term, with `MODEL_COLUMNS`.
+    formula : str
+    subjects : tuple of str
+        Labels of those that it rests on.
+    left_out : dict of str to str
+        Label of each other subject, and why.
+    """
+
+    table: pd.DataFrame
+    formula: str
+    subjects: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+def covariates_of(formula: str) -> tuple[str, ...]:
+    """Return the columns that a formula names, in order.
+
+    Parameters
+    ----------
+    formula : str
+        Such as ``"score ~ group + age"``: names, ``C(name)`` for numbers that are labels, and
+        ``+``, ``:``, ``*``, ``-``, ``0``, ``1`` between them.
+
+    Raises
+    ------
+    SettingsError
+        If it is another; nothing of it is ever run as code.
+    """
+    left, tilde, right = formula.partition("~")
+    rest = _TOKEN.sub("", right).strip()
+    if left.strip() != "score" or not tilde or rest or not right.strip():
+        raise SettingsError(
+            f"The model '{formula}' is not of the form 'score ~ group + age': names of columns of "
+            "participants.tsv, C(name) for labels that are numbers, and + : * - 0 1 between them."
+        )
+    tokens = (token.removeprefix("C(").rstrip(")") for token in _TOKEN.findall(right))
+    return tuple(dict.fromkeys(token for token in tokens if _NAME.fullmatch(token)))
+
+
+def check_model(formula: str, participants: pd.DataFrame) -> None:
+    """Check that participants have what a model names.
+
+    Raises
+    ------
+    SettingsError
+        If the formula is not one, or names a column that is not there.
+    """
+    for name in covariates_of(formula):
+        if name not in participants:
+            others = [str(c) for c in participants.columns if c != "participant_id"]
+            raise SettingsError(
+                f"The model '{formula}' names '{name}', which is no column of participants.tsv. "
+                f"{nearest(name, others)}"
+            )
+
+
+def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> GroupModel:
+    """Regress the scores of every pair on what is known of the subjects.
+
+    Parameters
+    ----------
+    subjects : Subjects
+    formula : str
+        As of `covariates_of`.
+    participants : pandas.DataFrame
+        ``participant_id`` (with or without ``sub-``) and the columns that the formula names; one
+        row for each subject.  Columns of numbers are centred, so that the intercept is the mean
+        score at their means.
+
+    Returns
+    -------
+    GroupModel
+        Subjects without a row, or without one of the values, are left out.
+
+    Raises
+    ------
+    SettingsError
+        If the formula is not one, or names a column that is not there.
+    InputError
+        If subjects are listed twice, are too few, or do not tell the terms apart.
+
+    Notes
+    -----
+    Ordinary least squares with the covariance HC3 of MacKinnon and White 1985, which allows for
+    scores that vary more in one group than in the other.
+    """
+    names = covariates_of(formula)
+    table, left_out = _rows(subjects.labels, formula, participants)
+    kept = [i for i, label in enumerate(subjects.labels) if label not in left_out]
+    design, terms = _design(formula, table)
+    if len(design) <= len(terms):
+        raise InputError(
+            f"The model '{formula}' has {len(terms)} terms, for which {len(design)} subjects with "
+            f"all of {', '.join(names) or 'them'} are too few."
+        )
+    if np.linalg.matrix_rank(design) < len(terms):
+        raise InputError(
+            f"The subjects do not tell the terms of the model '{formula}' apart "
+            f"({', '.join(terms)}): leave one out of the formula."
+        )
+    estimate, error = _least_squares(design, subjects.scores[kept])
+    freedom = len(design) - len(terms)
+    # A covariate that explains all leaves an error of 0.
+    ratio = np.divide(estimate, error, out=np.full_like(estimate, np.inf), where=error > 0)
+    ratio[(error == 0) & (estimate == 0)] = 0.0
+    p_value = 2.0 * student_t.sf(np.abs(ratio), freedom)
+    half = student_t.isf(0.025, freedom) * error
+    q_value = np.array(
+        [multipletests(row, method="fdr_bh")[1] if len(row) else row for row in p_value]
+    )
+    n_terms, n_pairs = estimate.shape
+    return GroupModel(
+        table=pd.DataFrame(
+            {
+                "x": np.repeat([pair[0] for pair in subjects.pairs], n_terms),
+                "y": np.repeat([pair[1] for pair in subjects.pairs], n_terms),
+                "term": list(terms) * n_pairs,
+                "estimate": estimate.T.ravel(),
+                "error": error.T.ravel(),
+                "low": (estimate - half).T.ravel(),
+                "high": (estimate + half).T.ravel(),
+                "p_value": p_value.T.ravel(),
+                "q_value": q_value.T.ravel(),
+            },
+            columns=list(MODEL_COLUMNS),
+        ),
+        formula=formula,
+        subjects=tuple(subjects.labels[i] for i in kept),
+        left_out=left_out,
+    )
+
+
+def _rows(
+    labels: Sequence[str], formula: str, participants: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the rows of the subjects that have all values, and why others have none."""
+    check_model(formula, participants)
+    names = covariates_of(formula)
+    known = participants.assign(
+        label=participants["participant_id"].astype(str).str.removeprefix("sub-")
+    )
+    wanted = [label.removeprefix("sub-") for label in labels]
+    known = known[known["label"].isin(wanted)]
+    twice = known["label"][known["label"].duplicated()]
+    if len(twice):
+        raise InputError(f"participants.tsv has 'sub-{twice.iloc[0]}' twice.")
+    known = known.set_index("label")
+    left_out = {}
+    for label, short in zip(labels, wanted, strict=True):
+        if short not in known.index:
+            left_out[label] = "is not in participants.tsv"
+        elif missing := [name for name in names if known[name].isna()[short]]:
+            left_out[label] = f"has no {' and no '.join(missing)}"
+    kept = [short for label, short in zip(labels, wanted, strict=True) if label not in left_out]
+    return known.loc[kept, list(names)], left_out
+
+
+def _design(formula: str, table: pd.DataFrame) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    from statsmodels.formula.api import ols
+
+    labels = set(re.findall(r"C\((\w+)\)", formula))
+    data = table.assign(direction_score=0.0)
+    if data.empty:
+        return np.zeros((0, 1)), ("Intercept",)
+    for name in table:
+        if name not in labels and pd.api.types.is_numeric_dtype(table[name]):
+            data[name] = table[name] - table[name].mean()
+    try:
+        # A column may be called "score" as well.
+        model = ols(f"direction_score ~ {formula.partition('~')[2]}", data)
+    except Exception as error:
+        # A name such as "class" is no name in a formula, and each of its parsers says so otherwise.
+        raise SettingsError(
+            f"The model '{formula}' cannot be used ({error}): write it otherwise, or rename a "
+            "column of participants.tsv."
+        ) from error
+    return np.asarray(model.exog, dtype=np.float64), tuple(map(str, model.exog_names))
+
+
+def _least_squares(
+    design: NDArray[np.float64], scores: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return estimates and HC3 errors, shape (n_terms, n_pairs)."""
+    solver = np.linalg.pinv(design)
+    estimate = solver @ scores
+    leverage = np.einsum("st,ts->s", design, solver)
+    # A subject that alone has a level of a factor is fitted exactly and says nothing of errors.
+    weight = np.divide(1.0, 1.0 - leverage, out=np.zeros_like(leverage), where=leverage < 1 - 1e-9)
+    residual = (scores - design @ estimate) * weight[:, None]
+    return estimate, np.sqrt(np.square(solver) @ np.square(residual))

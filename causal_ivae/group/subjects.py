@@ -1,0 +1,164 @@
+"""The graphs of several subjects, pair beside pair."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.errors import InputError
+
+_TURNED = {"x->y": "y->x", "y->x": "x->y", "none": "none", "undecided": "undecided"}
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What the statistics over subjects need.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Sorted.
+    pairs : tuple of (str, str)
+        In the order of the first subject.
+    scores : ndarray, shape (n_subjects, n_pairs), float64
+        Positive favours x -> y.
+    errors : ndarray, shape (n_subjects, n_pairs), float64
+        Standard errors of the scores; NaN where they are not known.
+    decisions : ndarray of str, shape (n_subjects, n_pairs)
+    dependence : ndarray, shape (n_subjects, n_pairs), float64, or None
+        P-values of the tests that the two regions are independent.
+    """
+
+    labels: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    scores: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    decisions: NDArray[np.str_]
+    dependence: NDArray[np.float64] | None = None
+
+
+def align(
+    edges: Mapping[str, pd.DataFrame],
+    dependence: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    least: int = 1,
+) -> Subjects:
+    """Put the edges of several subjects side by side.
+
+    Parameters
+    ----------
+    edges : mapping of subject label to pandas.DataFrame
+        Edge tables with ``x``, ``y``, ``decision`` and ``score``, and ``score_error`` if it is
+        known (`causal_ivae.discovery.graph.EDGE_COLUMNS`), the same pairs in all; a pair may be
+        written (a, b) in one and (b, a) in another.
+    dependence : mapping of subject label to pandas.DataFrame, optional
+        Test tables (`causal_ivae.discovery.graph.TEST_COLUMNS`); the rows without a ``restart``
+        test whether the two regions are dependent at all.
+    least : int
+        Subjects that are needed.
+
+    Raises
+    ------
+    InputError
+        If there are fewer subjects, the subjects' pairs differ, or a score, a decision or a
+        dependence p-value is missing.
+    """
+    if len(edges) < least:
+        raise InputError(
+            f"The group needs at least {least} subjects, but {len(edges)} "
+            f"{'is' if len(edges) == 1 else 'are'} there: {', '.join(sorted(edges)) or 'none'}."
+        )
+    labels = sorted(edges)
+    tables = [_checked(label, edges[label]) for label in labels]
+    pairs = list(zip(tables[0]["x"], tables[0]["y"], strict=True))
+    found = [
+        _aligned(label, table, pairs, labels[0])
+        for label, table in zip(labels, tables, strict=True)
+    ]
+    shape = (len(labels), len(pairs))
+    scores, errors, decisions = zip(*found, strict=True)
+    return Subjects(
+        tuple(labels),
+        tuple(pairs),
+        np.array(scores, dtype=np.float64).reshape(shape),
+        np.array(errors, dtype=np.float64).reshape(shape),
+        np.array(decisions, dtype=np.str_).reshape(shape),
+        None if dependence is None else _dependence(labels, dependence, pairs),
+    )
+
+
+def _checked(label: str, table: pd.DataFrame) -> pd.DataFrame:
+    for column in ("x", "y", "decision", "score"):
+        if column not in table:
+            raise InputError(f"Subject '{label}': the edge table lacks the column '{column}'.")
+    for x, y, decision, score in table[["x", "y", "decision", "score"]].itertuples(index=False):
+        if decision not in _TURNED:
+            raise InputError(
+                f"Subject '{label}', pair '{x}', '{y}': unknown decision {decision!r}."
+            )
+        if not np.isfinite(score):
+            raise InputError(
+                f"Subject '{label}', pair '{x}', '{y}': the score is {score}; run the subject "
+                "again or leave it out."
+            )
+    return table
+
+
+def _aligned(
+    label: str, table: pd.DataFrame, pairs: list[tuple[str, str]], reference: str
+) -> tuple[list[float], list[float], list[str]]:
+    """Return scores, their errors and decisions in the order and the direction of `pairs`."""
+    values: dict[tuple[str, str], tuple[float, float, str]] = {}
+    known = table.reindex(columns=["x", "y", "decision", "score", "score_error"])
+    for x, y, decision, score, error in known.itertuples(index=False):
+        if (x, y) in values:
+            raise InputError(f"Subject '{label}' has the pair '{x}', '{y}' twice.")
+        values[x, y] = (float(score), float(error), decision)
+        values[y, x] = (-float(score), float(error), _TURNED[decision])
+    missing = [pair for pair in pairs if pair not in values]
+    if missing:
+        raise InputError(
+            f"Subject '{label}' lacks the pair '{missing[0][0]}', '{missing[0][1]}'"
+            f"{_and_more(len(missing))} that subject '{reference}' has: run all subjects with the "
+            "same regions."
+        )
+    extra = set(values) - set(pairs) - {(y, x) for x, y in pairs}
+    if extra:
+        x, y = min(extra)
+        raise InputError(
+            f"Subject '{label}' has the pair '{x}', '{y}'{_and_more(len(extra) // 2)} that subject "
+            f"'{reference}' lacks: run all subjects with the same regions."
+        )
+    found = [values[pair] for pair in pairs]
+    return [s for s, _, _ in found], [e for _, e, _ in found], [d for _, _, d in found]
+
+
+def _and_more(count: int) -> str:
+    return f" (and {count - 1} more)" if count > 1 else ""
+
+
+def _dependence(
+    labels: list[str], dependence: Mapping[str, pd.DataFrame], pairs: list[tuple[str, str]]
+) -> NDArray[np.float64]:
+    p_values = np.empty((len(labels), len(pairs)))
+    for row, label in enumerate(labels):
+        if label not in dependence:
+            raise InputError(f"Subject '{label}' has edges but no dependence tests.")
+        tests = dependence[label]
+        tests = tests[tests["restart"].isna()]
+        found = {
+            frozenset((x, y)): float(p)
+            for x, y, p in zip(tests["x"], tests["y"], tests["p_value"], strict=True)
+        }
+        for column, (x, y) in enumerate(pairs):
+            p = found.get(frozenset((x, y)), np.nan)
+            if not 0 <= p <= 1:
+                raise InputError(
+                    f"Subject '{label}' has no valid dependence test of the pair '{x}', '{y}' "
+                    f"(p = {p}); run the subject again."
+                )
+            p_values[row, column] = p
+    # A p-value from an approximate null may underflow to 0, whose logarithm is infinite.
+    return np.maximum(p_values, np.finfo(np.float64).tiny)

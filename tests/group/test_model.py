@@ -1,0 +1,160 @@
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.group import MODEL_COLUMNS, Subjects, covariates_of, fit_model
+
+LABELS = tuple(f"sub-{i:02d}" for i in range(1, 25))
+
+
+def subjects_of(scores):
+    scores = np.asarray(scores, dtype=float)
+    pairs = tuple((f"A{i}", f"B{i}") for i in range(scores.shape[1]))
+    votes = np.full(scores.shape, "undecided")
+    return Subjects(LABELS[: len(scores)], pairs, scores, np.full(scores.shape, 0.1), votes)
+
+
+@pytest.fixture
+def participants():
+    rng = np.random.default_rng(0)
+    n = len(LABELS)
+    return pd.DataFrame(
+        {
+            "participant_id": LABELS,
+            "group": ["control", "patient"] * (n // 2),
+            "age": rng.integers(20, 70, n),
+            "site": [1, 2, 3] * (n // 3),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["score ~ group + age", "score ~ group * age", "score ~ C(site) + age - 1", "score ~ 1"],
+)
+def test_estimates_are_those_of_statsmodels(participants, formula):
+    scores = np.random.default_rng(1).normal(size=(len(LABELS), 3))
+    scores[::2] *= 3
+    model = fit_model(subjects_of(scores), formula, participants)
+    assert tuple(model.table.columns) == tuple(MODEL_COLUMNS)
+    assert model.subjects == LABELS
+    assert model.left_out == {}
+    data = participants.assign(age=participants["age"] - participants["age"].mean())
+    for column in range(3):
+        known = smf.ols(formula, data.assign(score=scores[:, column])).fit(
+            cov_type="HC3", use_t=True
+        )
+        rows = model.table[model.table["x"] == f"A{column}"]
+        assert list(rows["term"]) == list(known.params.index)
+        assert list(rows["estimate"]) == pytest.approx(list(known.params), abs=1e-9)
+        assert list(rows["error"]) == pytest.approx(list(known.bse))
+        assert list(rows["p_value"]) == pytest.approx(list(known.pvalues))
+        interval = known.conf_int()
+        assert list(rows["low"]) == pytest.approx(list(interval[0]))
+        assert list(rows["high"]) == pytest.approx(list(interval[1]))
+
+
+def test_a_difference_of_two_groups_is_found_and_no_other(participants):
+    scores = np.random.default_rng(2).normal(0, 0.3, size=(len(LABELS), 40))
+    scores[1::2, 7] += 1.0
+    table = fit_model(subjects_of(scores), "score ~ group + age", participants).table
+    found = table[(table["q_value"] <= 0.05) & (table["term"] != "Intercept")]
+    assert list(found["x"]) == ["A7"]
+    assert list(found["term"]) == ["group[T.patient]"]
+    assert found["estimate"].iloc[0] == pytest.approx(1.0, abs=0.4)
+    for term, rows in table.groupby("term"):
+        assert (rows["q_value"] >= rows["p_value"]).all(), term
+
+
+def test_p_values_are_right_where_variances_and_sizes_differ():
+    rng = np.random.default_rng(3)
+    n, few = 24, 6
+    table = pd.DataFrame({"participant_id": LABELS, "group": ["a"] * few + ["b"] * (n - few)})
+    scores = rng.normal(size=(n, 4000))
+    scores[:few] *= 3
+    p = fit_model(subjects_of(scores), "score ~ group", table).table.query("term != 'Intercept'")
+    # Equal variances, which are not so, would reject .25 of them.
+    assert 0.02 < np.mean(p["p_value"] <= 0.05) < 0.09
+
+
+def test_subjects_that_lack_a_value_or_a_row_are_left_out_and_named(participants):
+    participants["age"] = participants["age"].astype(float)
+    participants.loc[3, "age"] = np.nan
+    # BIDS allows labels without "sub-" nowhere, and people write them.
+    participants["participant_id"] = participants["participant_id"].str.removeprefix("sub-")
+    scores = np.random.default_rng(4).normal(size=(len(LABELS), 2))
+    model = fit_model(subjects_of(scores), "score ~ age", participants.drop(index=5))
+    assert model.left_out == {
+        "sub-04": "has no age", "sub-06": "is not in participants.tsv",
+    }  # fmt: skip
+    assert len(model.subjects) == len(LABELS) - 2
+
+
+@pytest.mark.parametrize(
+    ("formula", "names"),
+    [
+        ("score ~ group + age", ("group", "age")),
+        ("score~C(site):age+group", ("site", "age", "group")),
+        ("score ~ 1", ()),
+        ("score ~ 0 + group * group", ("group",)),
+    ],
+)
+def test_covariates_of_a_formula(formula, names):
+    assert covariates_of(formula) == names
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "score ~ __import__('os').system('x')",
+        "score ~ np.log(age)",
+        "score ~ I(age ** 2)",
+        "score ~ age[0]",
+        "score ~ Q('age')",
+        "group ~ age",
+        "score ~ ",
+        "age",
+        "",
+        "score ~ age; age",
+    ],
+)
+def test_other_formulas_are_refused_and_never_run(formula):
+    with pytest.raises(SettingsError, match="is not of the form 'score ~ group"):
+        covariates_of(formula)
+
+
+@pytest.mark.parametrize(
+    ("formula", "change", "message"),
+    [
+        ("score ~ ages", lambda t: t, r"names 'ages', which is no column .* mean 'age'\?"),
+        ("score ~ age age", lambda t: t, "cannot be used"),
+        ("score ~ class", lambda t: t.rename(columns={"age": "class"}), "cannot be used"),
+        ("score ~ age", lambda t: pd.concat([t, t]), "participants.tsv has 'sub-01' twice"),
+        (
+            "score ~ age",
+            lambda t: t.head(2),
+            "has 2 terms, for which 2 subjects with all of age are too few",
+        ),
+        ("score ~ age", lambda t: t.head(0), "for which 0 subjects with all of age are too few"),
+        ("score ~ age", lambda t: t.assign(age=30), "do not tell the terms .*apart"),
+        (
+            "score ~ age + years",
+            lambda t: t.assign(years=t["age"]),
+            r"apart \(Intercept, age, years\): leave one out",
+        ),
+    ],
+)
+def test_models_that_cannot_be_fitted_are_named(participants, formula, change, message):
+    scores = np.random.default_rng(5).normal(size=(len(LABELS), 2))
+    with pytest.raises((SettingsError, InputError), match=message):
+        fit_model(subjects_of(scores), formula, change(participants))
+
+
+def test_a_covariate_may_be_called_score(participants):
+    scores = np.random.default_rng(6).normal(size=(len(LABELS), 1))
+    renamed = participants.rename(columns={"age": "score"})
+    one = fit_model(subjects_of(scores), "score ~ score", renamed).table
+    other = fit_model(subjects_of(scores), "score ~ age", participants).table
+    assert list(one["p_value"]) == pytest.approx(list(other["p_value"]))

@@ -1,0 +1,47 @@
+import pytest
+
+from causal_ivae.errors import InputError
+from causal_ivae.group import find_participants, read_participants
+
+
+def test_the_nearest_file_is_found(tmp_path):
+    derivatives = tmp_path / "study" / "derivatives" / "fmriprep"
+    derivatives.mkdir(parents=True)
+    assert find_participants(derivatives) is None
+    (tmp_path / "participants.tsv").touch()
+    # Three folders up is another study's.
+    assert find_participants(derivatives) is None
+    (tmp_path / "study" / "participants.tsv").touch()
+    assert find_participants(derivatives) == tmp_path / "study" / "participants.tsv"
+    (derivatives / "participants.tsv").touch()
+    assert find_participants(derivatives) == derivatives / "participants.tsv"
+
+
+def test_labels_are_texts_and_missing_values_missing(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_text('\ufeffparticipant_id\tage\tgroup\n01\t31\tNA\n02\tn/a\t"b\n')
+    table = read_participants(path)
+    assert list(table["participant_id"]) == ["01", "02"]
+    assert table["age"].isna().tolist() == [False, True]
+    assert table["group"][1] == '"b'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as a table of subjects"),
+        (b"\xff\xfe\x00", "cannot be read as a table of subjects"),
+        (b"name\tage\n01\t3\n", "lacks the column 'participant_id'; it has 'name', 'age'"),
+        (b"participant_id\tage\n01\t3\t4\t5\n01\n", "cannot be read as a table of subjects"),
+    ],
+)
+def test_unusable_files_are_named(tmp_path, content, message):
+    path = tmp_path / "participants.tsv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_participants(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.tsv' cannot be read"):
+        read_participants(tmp_path / "nowhere.tsv")
