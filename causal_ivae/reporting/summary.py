@@ -183,8 +183,8 @@ def reproducibility_sentences(record: UnitRecord) -> list[str]:
         label = method_label(name, method.sidecar)
         held = int((edges["leave_one_out"] == 1).sum())
         sentences.append(
-            f"{label}: {held} of {count(len(edges), 'decision')} would be the same without any one "
-            "of the subjects."
+            f"{label}: {held} of {count(len(edges), 'decision')} would be the same "
+            "whichever one subject were left out."
         )
         halves = method.sidecar.get("SplitHalf")
         if halves:

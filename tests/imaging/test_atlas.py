@@ -9,6 +9,7 @@ from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging import atlas as atlas_module
 from causal_ivae.imaging.atlas import list_atlases, load_atlas, overlapping, read_maps
 from causal_ivae.imaging.atlas_check import AtlasCheck, check_atlas
+from causal_ivae.imaging.homologues import homologues
 
 
 def write_labels(
@@ -27,7 +28,8 @@ def write_labels(
 def test_bundled_atlases_load_without_network():
     rows = {row.name: row for row in list_atlases()}
     assert {name: row.regions for name, row in rows.items()} == {
-        "aal2": 94, "dosenbach160": 160, "power264": 264, "seitzman300": 300,
+        "aal2": 94, "aicha": 384, "desikankilliany": 82, "destrieux": 162, "dosenbach160": 160,
+        "power264": 264, "seitzman300": 300,
     }  # fmt: skip
     assert all(row.citation and row.space == "MNI" for row in rows.values())
 
@@ -38,6 +40,15 @@ def test_aal2_has_its_regions_in_order():
     assert (aal2.names[40], aal2.indices[40]) == ("Hippocampus_L", 4101)
     assert (aal2.names[93], aal2.indices[93]) == ("Temporal_Inf_R", 8302)
     assert list(aal2.indices) == sorted(aal2.indices)
+
+
+@pytest.mark.parametrize("name", ["aal2", "aicha", "desikankilliany", "destrieux"])
+def test_regions_of_either_side_have_a_counterpart(name):
+    atlas = load_atlas(name)
+    assert atlas.kind == "labels"
+    assert len(homologues(atlas.names)) == len(atlas.names) / 2
+    assert atlas.doi
+    assert "not copied" in atlas.licence
 
 
 def test_a_volume_of_another_package_is_asked_for(monkeypatch, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.centres import region_centres
+from causal_ivae.imaging.homologues import homologues
 
 AFFINE = np.array([[-2.0, 0, 0, 10], [0, 2, 0, -4], [0, 0, 2, 0], [0, 0, 0, 1]])
 
@@ -45,6 +46,17 @@ def test_spheres_and_tables_say_it_themselves(tmp_path):
     (tmp_path / "mine.tsv").write_text(table.replace("3.5", "high"))
     with pytest.raises(InputError, match="'centre_z', row 2: 'high' is no number"):
         load_atlas(tmp_path / "mine.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["aal2", "aicha", "desikankilliany", "destrieux"])
+def test_the_left_is_left_and_the_right_is_right_of_it(name):
+    atlas = load_atlas(name)
+    centres = region_centres(atlas)
+    assert set(centres) == set(atlas.names)
+    for _, left, right in homologues(atlas.names):
+        assert centres[left][0] < 0 < centres[right][0]
+        mirrored = np.array(centres[left]) * [-1, 1, 1]
+        assert np.abs(mirrored - centres[right]).max() < 20
 
 
 def test_the_centres_of_aal2_are_where_its_names_say():

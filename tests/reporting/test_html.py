@@ -441,14 +441,22 @@ def test_what_the_group_hangs_on_is_said(group_html, group_page):
     text = group_page.flat
     edges = group_record().methods["ivae"].edges
     held = int((edges["leave_one_out"] == 1).sum())
-    assert f"iVAE: {held} of 15 decisions would be the same without any one" in text
+    assert f"iVAE: {held} of 15 decisions would be the same whichever one" in text
     assert "favour the same direction for 62% of the pairs (50% by chance)" in text
     assert (
         "their scores correlate by +0.41 (95% of 500 splits: \N{MINUS SIGN}0.10 to +0.72)" in text
     )
-    heads = next(r for r in group_page.rows if r and r[0] == "Pair")
-    row = next(r for r in group_page.rows if r and r[0].startswith(edges["x"][3]) and len(r) > 9)
-    assert row[heads.index("I²")].endswith("%")
+    heads = next(r for r in group_page.rows if "I²" in r)
+    pair = edges.iloc[7]
+    row = next(
+        r
+        for r in group_page.rows
+        if len(r) == len(heads) and {pair["x"], pair["y"]} <= {*r[0].split()}
+    )
+    shown = [row[heads.index(name)] for name in ("I²", "Less one", "Halves")]
+    assert shown == [
+        f"{100 * pair[name]:.0f}%" for name in ("i_squared", "leave_one_out", "split_half")
+    ]
     assert "same without one subject" in group_html
     assert "What the scores go with" not in text
 
@@ -482,10 +490,11 @@ def test_terms_of_a_model_are_text():
 def test_group_counts_turn_with_the_edge(group_page):
     edges = group_record().methods["ivae"].edges
     turned = edges[edges["decision"] == "y->x"].iloc[0]
-    row = next(r for r in group_page.rows if r and r[0] == f"{turned['y']} → {turned['x']}")
-    assert row[6:8] == [str(turned["n_y_to_x"]), str(turned["n_x_to_y"])]
+    rows = [r for r in group_page.rows if r and r[0] == f"{turned['y']} → {turned['x']}"]
+    agreement, edge = rows[:2]
+    assert agreement[1:3] == [str(turned["n_y_to_x"]), str(turned["n_x_to_y"])]
     share = f"{100 * turned['confidence']:.0f}%"
-    assert row[5].startswith(share + " (")
+    assert edge[5].startswith(share + " (")
 
 
 def test_links_to_subjects_are_quoted():
