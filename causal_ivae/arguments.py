@@ -109,6 +109,12 @@ def _add_run(commands: Any) -> None:
         "named), dependence or skeleton (PC algorithm); 'none' for all pairs",
     )
     how.add_argument(
+        "--pooled",
+        action="store_true",
+        help="one fit of all subjects too, each a segment, beside the statistics over them (level "
+        "group)",
+    )
+    how.add_argument(
         "--model",
         metavar="FORMULA",
         help='what the scores of subjects go with, such as "score ~ group + age", columns of '

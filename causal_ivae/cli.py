@@ -152,6 +152,8 @@ def _pipeline(options: argparse.Namespace) -> "Pipeline":
         changes["tables.tr"] = options.tr
     if options.screen is not None:
         changes["screen.by"] = _screening(options.screen)
+    if options.pooled:
+        changes["group.pooled"] = True
     if options.model is not None:
         changes["group.model"] = options.model
     if options.segments is not None:

@@ -28,6 +28,7 @@ so a file that exists under its final name is whole.
     group/group_meas-<method>_edges.tsv, .json, _relmat.dense.tsv, ...
     group/group_meas-<method>_model.tsv, .json      what scores go with, where a model is asked for
     group/group_subjects.tsv        which subjects are in it, and why the others are not
+    pooled.html, pooled/pooled_meas-<method>_edges.tsv, ...    one fit of all, where asked for
     logs/<uuid>/status.tsv, run.json, run.log, pipeline.yaml
     .causal-ivae.lock               empty; says to other programs who writes what
 """
@@ -70,7 +71,9 @@ _TEXT_COLUMNS = (
     "reasons", "run", "segment", "name", "unit", "mechanism", "term",
 )  # fmt: skip
 
-_UNIT = re.compile(r"group|sub-[A-Za-z0-9]+")
+POOLED = "pooled"
+"""The unit of one fit of all subjects that stands beside the group."""
+_UNIT = re.compile(rf"group|{POOLED}|sub-[A-Za-z0-9]+")
 _ENTITY_KEY = re.compile(r"[A-Za-z]+")
 _ENTITY_LABEL = re.compile(r"[A-Za-z0-9+]+(-[A-Za-z0-9+]+)*")
 _PARTIAL = ".partial"
@@ -85,7 +88,7 @@ class UnitPaths:
     root : pathlib.Path
         Output folder.
     unit : str
-        ``"sub-<label>"`` or ``"group"``.
+        ``"sub-<label>"``, ``"group"``, or ``"pooled"`` for one fit of all subjects beside it.
     entities : tuple of (str, str)
         BIDS entities after the subject, such as ``(("task", "rest"), ("atlas", "aal2"))``.
 
@@ -116,7 +119,8 @@ class UnitPaths:
     @property
     def folder(self) -> Path:
         """Folder of the unit's files."""
-        return self.root / self.unit if self.unit == "group" else self.root / self.unit / "func"
+        folder = self.root / self.unit
+        return folder / "func" if self.unit.startswith("sub-") else folder
 
     @property
     def report(self) -> Path:
@@ -332,7 +336,7 @@ class UnitRecord:
     Attributes
     ----------
     unit : str
-        ``"sub-<label>"`` or ``"group"``.
+        ``"sub-<label>"``, ``"group"`` or ``"pooled"``.
     timeseries : pandas.DataFrame or None
         (n_times, n_regions), z-scored; None for a group made of subjects' graphs.
     outliers : pandas.DataFrame or None

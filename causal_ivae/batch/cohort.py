@@ -20,6 +20,7 @@ from causal_ivae.batch.recording import (
 )
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
+    POOLED,
     UnitPaths,
     read_json,
     read_table,
@@ -75,7 +76,10 @@ def combine(piece: Combining, stage: Stage) -> Outcome:
         used = {m.unit: m.paths for group in members.values() for m in group}
         methods = piece.analysis.pipeline.unmixing.methods
         rows = subject_rows(piece.units, used, piece.outcomes, methods)
-        if worked or not _page_is_current(paths, used) or not are_listed(paths, rows):
+        shown = dict(used)
+        if piece.analysis.pipeline.group.pooled:
+            shown[POOLED] = UnitPaths(piece.analysis.output, POOLED)
+        if worked or not _page_is_current(paths, shown) or not are_listed(paths, rows):
             write_group_page(paths, methods, rows, piece.analysis.templates)
             worked = True
         return None, "done" if worked else "up to date", " ".join(dict.fromkeys(messages))
@@ -83,8 +87,24 @@ def combine(piece: Combining, stage: Stage) -> Outcome:
     return guarded(piece.analysis, GROUP, work)[1]
 
 
-def pool(analysis: Analysis, units: Sequence[str], regions: tuple[str, ...]) -> None:
-    """Write the series of all subjects, one below the other, as the group's.
+def poolable(piece: Combining) -> tuple[list[str], tuple[str, ...]]:
+    """Return the subjects whose series can be pooled, and the regions that all of them have."""
+    sidecars = {}
+    for unit in piece.units:
+        outcome, paths = piece.outcomes.get(unit), find_paths(piece.analysis.output, unit)
+        if paths is not None and (outcome is None or outcome.state != "failed"):
+            sidecars[unit] = read_json(paths.file("timeseries.json"))
+    regions: dict[str, None] | None = None
+    for about in sidecars.values():
+        there = set(about["Regions"]) - set(about.get("MissingRegions", ()))
+        regions = {name: None for name in regions or about["Regions"] if name in there}
+    return list(sidecars), tuple(regions or ())
+
+
+def pool(
+    analysis: Analysis, units: Sequence[str], regions: tuple[str, ...], unit: str = GROUP
+) -> None:
+    """Write the series of all subjects, one below the other, as another unit's.
 
     Raises
     ------
@@ -98,7 +118,7 @@ def pool(analysis: Analysis, units: Sequence[str], regions: tuple[str, ...]) -> 
         unit: paths.file("timeseries.json") for unit, paths in found.items() if paths is not None
     }
     inputs = fingerprints(sidecars.values(), analysis.output)
-    paths = UnitPaths(analysis.output, GROUP)
+    paths = UnitPaths(analysis.output, unit)
     if analysis.overwrite != "always" and analysis.is_fresh(
         paths.file("timeseries.json"), analysis.load_hash, inputs
     ):

@@ -5,7 +5,7 @@ from pathlib import Path
 from causal_ivae.batch.analysis import one_line
 from causal_ivae.batch.recording import find_paths
 from causal_ivae.config import METHODS
-from causal_ivae.derivatives import UnitPaths, UnitRecord, read_table, read_unit, write_text
+from causal_ivae.derivatives import POOLED, UnitPaths, UnitRecord, read_table, read_unit, write_text
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
 
@@ -45,7 +45,7 @@ def write_overview(output: Path, templates: Path | None = None) -> list[Path]:
 def _render(output: Path, templates: Path | None) -> dict[str, str]:
     states = _states(output)
     units = sorted({p.name for p in output.glob("sub-*") if p.is_dir()} | set(states))
-    records = {unit: _read(output, unit) for unit in units if unit != GROUP}
+    records = {unit: _read(output, unit) for unit in units if unit not in (GROUP, POOLED)}
     if not records:
         return {}
     run = [method for method in METHODS if any(method in r.methods for r in records.values())]
@@ -59,6 +59,8 @@ def _render(output: Path, templates: Path | None) -> dict[str, str]:
         one = next(iter(complete.values()))
         written["compare.html"] = render_compare(one, complete, templates)
     pages = [("group.html", "Group")] if (output / "group.html").is_file() else []
+    if (output / f"{POOLED}.html").is_file():
+        pages.append((f"{POOLED}.html", "All subjects pooled"))
     if written:
         pages.append(("compare.html", "Methods compared"))
     written["index.html"] = render_index(rows, run, pages, templates)

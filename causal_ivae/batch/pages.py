@@ -10,7 +10,9 @@ from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.batch.recording import find_paths
 from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
+    POOLED,
     UnitPaths,
+    UnitRecord,
     read_sidecar,
     read_table,
     read_unit,
@@ -135,7 +137,7 @@ def write_group_page(
     write_table(paths.file("subjects.tsv"), _listing(rows))
     try:
         record = read_unit(paths, tuple(methods))
-        page, drawings = group_page(record, rows, templates)
+        page, drawings = group_page(record, rows, templates, pooled=_beside(paths.root, record))
         files = {**unit_files(record), **drawing_files(drawings)}
     except Exception as error:
         raise _failed(GROUP, error) from error
@@ -176,6 +178,10 @@ def write_all(
         if not wanted or unit in wanted:
             write_unit_page(paths, METHODS, templates)
             pages.append(paths.report)
+    pooled = UnitPaths(output, POOLED)
+    if not wanted and find_paths(output, POOLED) is not None:
+        write_unit_page(pooled, METHODS, templates)
+        pages.append(pooled.report)
     group = UnitPaths(output, GROUP)
     if not wanted and group.folder.is_dir():
         if find_paths(output, GROUP) is not None:
@@ -190,6 +196,14 @@ def write_all(
     if not pages:
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")
     return pages
+
+
+def _beside(root: Path, group: UnitRecord) -> UnitRecord | None:
+    """Return the fit of all subjects, if one was asked for."""
+    settings = (method.sidecar.get("Settings", {}) for method in group.methods.values())
+    if not any(asked.get("group", {}).get("pooled") for asked in settings):
+        return None
+    return read_unit(UnitPaths(root, POOLED), METHODS)
 
 
 def _write(paths: UnitPaths, page: str, files: Files) -> None:

@@ -17,7 +17,7 @@ from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan, Request, plan
 from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
-from causal_ivae.derivatives import LOCK_NAME, UnitPaths
+from causal_ivae.derivatives import LOCK_NAME, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
 
 __all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]
@@ -44,7 +44,7 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
     """
     request, analysis = planned.request, planned.analysis
     units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
-    targets = (*units, GROUP) if "group" in request.levels else tuple(units)
+    targets = (*units, *_of_all(planned))
     with _claimed(analysis.output, targets) as claims, display or Silent() as shown:
         record = Record(analysis, shown, targets)
         _begin(record, request)
@@ -74,13 +74,27 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
                 left_out = "No subject could be analysed."
                 record.add(Outcome(GROUP, "not run", message=left_out), quiet=True)
             elif grouped:
+                piece = cohort.Combining(analysis, tuple(units), ended)
+                if POOLED in targets:
+                    shown.phase(POOLED, 1)
+                    kept, names = cohort.poolable(piece)
+                    record.add(
+                        _estimate_pooled(analysis, POOLED, kept, names, _stage_of(shown, POOLED))
+                    )
                 shown.phase(GROUP, 1)
-                stage = _stage_of(shown)
-                record.add(cohort.combine(cohort.Combining(analysis, tuple(units), ended), stage))
+                record.add(cohort.combine(piece, _stage_of(shown, GROUP)))
         finally:
             # Also when interrupted: what was not reached is said.
             record.close()
     return record.result
+
+
+def _of_all(planned: Plan) -> tuple[str, ...]:
+    """Return the units that are made of all subjects."""
+    if "group" not in planned.request.levels:
+        return ()
+    beside = planned.request.pipeline.group.pooled and not planned.pooled
+    return (POOLED, GROUP) if beside else (GROUP,)
 
 
 def _claimed(output: Path, units: tuple[str, ...]) -> Claims:
@@ -183,22 +197,21 @@ def _pooled(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading])
     runner.record.display.phase(GROUP, 1)
     if not kept:
         return
-    stage = _stage_of(runner.record.display)
-    runner.record.add(_estimate_pooled(analysis, kept, regions, stage))
+    shared = set.intersection(*(set(regions[unit]) for unit in kept))
+    names = tuple(name for name in regions[kept[0]] if name in shared)
+    stage = _stage_of(runner.record.display, GROUP)
+    runner.record.add(_estimate_pooled(analysis, GROUP, kept, names, stage))
 
 
 def _estimate_pooled(
-    analysis: Analysis, units: list[str], regions: Mapping[str, tuple[str, ...]], stage: Stage
+    analysis: Analysis, unit: str, subjects: list[str], names: tuple[str, ...], stage: Stage
 ) -> Outcome:
-    shared = set.intersection(*(set(regions[unit]) for unit in units))
-    names = tuple(name for name in regions[units[0]] if name in shared)
-
     def pool() -> tuple[None, State, str]:
-        cohort.pool(analysis, units, names)
+        cohort.pool(analysis, subjects, names, unit)
         return None, "up to date", ""
 
-    _, outcome = guarded(analysis, GROUP, pool)
-    piece = Estimating(analysis, GROUP, names)
+    _, outcome = guarded(analysis, unit, pool)
+    piece = Estimating(analysis, unit, names)
     if outcome.state == "failed" or participant.is_up_to_date(piece):
         return outcome
     return participant.estimate(piece, stage).after(outcome)
@@ -306,8 +319,8 @@ def _lacks(names: tuple[str, ...]) -> str:
     )
 
 
-def _stage_of(display: Display) -> Stage:
+def _stage_of(display: Display, unit: str) -> Stage:
     def stage(what: str, share: float) -> None:
-        display.stage(GROUP, what, share)
+        display.stage(unit, what, share)
 
     return stage

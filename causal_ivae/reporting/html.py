@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from causal_ivae.config import Pipeline
-from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.derivatives import POOLED, MethodRecord, UnitRecord
 from causal_ivae.reporting import arrows, figures, fits, summary, tables, wording
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
@@ -52,7 +52,7 @@ def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str
         Every figure on it.
     """
     page = shared_parts(record)
-    pooled = record.unit == "group"
+    pooled = not record.unit.startswith("sub-")
     page["pooled"] = pooled
     page["title"] = "All subjects pooled" if pooled else record.unit
     page["kind"] = "Group report" if pooled else "Subject report"
@@ -70,7 +70,11 @@ def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str
 
 
 def group_page(
-    record: UnitRecord, subjects: Sequence[Mapping[str, Any]], templates: Path | None = None
+    record: UnitRecord,
+    subjects: Sequence[Mapping[str, Any]],
+    templates: Path | None = None,
+    *,
+    pooled: UnitRecord | None = None,
 ) -> tuple[str, Drawings]:
     """Return the page of the group.
 
@@ -83,6 +87,8 @@ def group_page(
         "skipped", which has no results), ``seconds`` and ``message``.
     templates : pathlib.Path, optional
         As of `subject_page`.
+    pooled : UnitRecord, optional
+        One fit of all subjects, to stand beside.
 
     Returns
     -------
@@ -96,6 +102,17 @@ def group_page(
     page["kind"] = "Group report"
     page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
     page["findings"] += summary.reproducibility_sentences(record) + summary.model_sentences(record)
+    page["beside"] = None
+    if pooled is not None:
+        page["findings"] += summary.beside_sentences(record, pooled)
+        page["beside"] = {
+            "link": f"{POOLED}.html",
+            "methods": [
+                (wording.method_label(name, method.sidecar), tables.beside_rows(method, other))
+                for name, method in record.methods.items()
+                if (other := pooled.methods.get(name)) is not None
+            ],
+        }
     page["models"] = [
         _model(name, method) for name, method in record.methods.items() if method.model is not None
     ]

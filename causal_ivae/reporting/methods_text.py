@@ -406,6 +406,11 @@ def _group(settings: Pipeline, realised: Realised) -> list[str]:
         "mean is given with its 95% Wilson interval [@wilson1927], and heterogeneity over subjects "
         "as I² [@higgins2002].",
         *_model(settings),
+        *(
+            ["All subjects were pooled into one further fit, each a segment of its own."]
+            if settings.group.pooled
+            else []
+        ),
     ]
 
 

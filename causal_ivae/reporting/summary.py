@@ -203,6 +203,28 @@ def reproducibility_sentences(record: UnitRecord) -> list[str]:
     return sentences
 
 
+def beside_sentences(record: UnitRecord, pooled: UnitRecord) -> list[str]:
+    """Return, for every method, how one fit of all subjects compares with the group."""
+    sentences = []
+    for name, method in record.methods.items():
+        if name not in pooled.methods:
+            continue
+        n_both, n_same = same_direction(method, pooled.methods[name])
+        label = method_label(name, method.sidecar)
+        if n_both == 0:
+            sentences.append(
+                f"{label}: there is no pair to which the group and the fit of all subjects pooled "
+                "both give a direction."
+            )
+        else:
+            sentences.append(
+                f"{label}: the group and the fit of all subjects pooled both give a direction to "
+                f"{count(n_both, 'pair')} and agree on {n_same}; random directions would agree on "
+                f"{n_both / 2:g}."
+            )
+    return sentences
+
+
 def model_sentences(record: UnitRecord) -> list[str]:
     """Return, for every term of the model over subjects, with how many scores it goes."""
     sentences = []

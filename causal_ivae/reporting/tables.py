@@ -115,6 +115,22 @@ class StabilityRow:
 
 
 @dataclass(frozen=True)
+class BesideRow:
+    """What one fit of all subjects says of a pair, beside the group.
+
+    ``score`` is positive where it favours `first` as the cause; ``pooled`` is the decision in
+    words.
+    """
+
+    first: str
+    second: str
+    decision: str
+    pooled: str
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class ModelRow:
     """What one term of the model over subjects does to the score of one pair."""
 
@@ -309,6 +325,24 @@ def stability_rows(method: MethodRecord) -> list[StabilityRow]:
         same = None if unheard_of else shares[place.index(decision)]
         restarts = (float(row["restarts_forward"]), float(row["restarts_backward"]))
         rows.append(StabilityRow(row["x"], row["y"], decision, same, shares, restarts))
+    return rows
+
+
+def beside_rows(group: MethodRecord, pooled: MethodRecord) -> list[BesideRow]:
+    """Return one row per pair of the group, in the order of its edges, that both have."""
+    known = {}
+    for edge in edge_rows(pooled):
+        known[edge.first, edge.second] = (edge, edge.score)
+        known[edge.second, edge.first] = (edge, -edge.score)
+    rows = []
+    for row in edge_rows(group):
+        if (row.first, row.second) not in known:
+            continue
+        edge, score = known[row.first, row.second]
+        said = edge.decision
+        if said == "directed":
+            said = f"{edge.first} → {edge.second}"
+        rows.append(BesideRow(row.first, row.second, row.decision, said, score, edge.confidence))
     return rows
 
 

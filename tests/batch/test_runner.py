@@ -471,6 +471,45 @@ def test_a_model_over_subjects_is_fitted_and_redone_when_what_is_known_of_them_c
     assert not list((out / "group").glob("*_model.*"))
 
 
+def test_one_fit_of_all_subjects_stands_beside_the_group(finished):
+    source, out = finished
+    before = read_table(file_of(out, "group", "edges.tsv", "tcl"))
+    pipeline = tiny_pipeline(group__pooled=True)
+    result = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert states(result)["pooled"] == "done"
+    assert states(result)["group"] == "done"
+    about = json.loads(file_of(out, "pooled", "timeseries.json").read_text())
+    assert about["Segments"] == ["sub-01", "sub-02", "sub-03"]
+    for method in ("ivae", "tcl"):
+        assert len(read_table(file_of(out, "pooled", "edges.tsv", method))) == 3
+    # The statistics over subjects are what they were.
+    assert read_table(file_of(out, "group", "edges.tsv", "tcl")).equals(before)
+    page = (out / "group.html").read_text()
+    assert "Beside one fit of all subjects" in page
+    assert 'href="pooled.html"' in page
+    assert "All subjects pooled" in (out / "pooled.html").read_text()
+    write_overview(out)
+    assert "pooled.html" in (out / "index.html").read_text()
+    again = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert [states(again)[unit] for unit in ("pooled", "group")] == ["up to date"] * 2
+    assert out / "pooled.html" in pages.write_all(out)
+    # Without it, the page speaks of it no longer.
+    run_study(source, out, levels=("group",))
+    assert "Beside one fit" not in (out / "group.html").read_text()
+
+
+def test_a_pooled_fit_that_cannot_be_leaves_the_group(finished, tmp_path):
+    source, out = finished
+    pipeline = tiny_pipeline(group__pooled=True)
+    for path in out.glob("sub-03/func/*"):
+        path.unlink()
+    result = run_study(source, out, levels=("group",), pipeline=pipeline)
+    assert states(result)["pooled"] == "failed"
+    assert states(result)["group"] == "done"
+    assert "at least 3 are needed" in result.failed[0].message
+    assert "The pooled fit left no result" in (out / "group.html").read_text()
+
+
 def test_models_that_cannot_be_are_refused_before_anything_is_written(tmp_path):
     source = write_study(tmp_path / "deep" / "er" / "input", ("01", "02", "03"))
 

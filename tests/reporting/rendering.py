@@ -7,5 +7,5 @@ def render_subject(*arguments):
     return subject_page(*arguments)[0]
 
 
-def render_group(*arguments):
-    return group_page(*arguments)[0]
+def render_group(*arguments, **options):
+    return group_page(*arguments, **options)[0]

@@ -478,6 +478,31 @@ def test_a_model_over_subjects_is_shown_with_whom_it_leaves_out():
     assert "The 200 smallest of 240 p-values are shown." in many.flat
 
 
+def test_the_pooled_fit_stands_beside_the_group():
+    record = group_record(SIX, ("ivae",))
+    edges = record.methods["ivae"].edges
+    pooled = edges.copy()
+    # One pair is written the other way round, and one left undecided.
+    turned = pooled.index[pooled["decision"] == "x->y"][0]
+    pooled.loc[turned, ["x", "y"]] = pooled.loc[turned, ["y", "x"]].to_list()
+    pooled.loc[turned, ["decision", "score"]] = ["y->x", -0.4]
+    opened = pooled.index[pooled["decision"] == "y->x"][-1]
+    pooled.loc[opened, ["decision", "cause", "effect"]] = ["undecided", "", ""]
+    other = replace(record, methods={"ivae": replace(record.methods["ivae"], edges=pooled)})
+    page = Page(render_group(record, statuses(), pooled=other))
+    n = int((edges["cause"] != "").sum()) - 1
+    assert f"both give a direction to {n} pairs and agree on {n}; random" in page.flat
+    first = edges.loc[turned]
+    arrow = f"{first['x']} → {first['y']}"
+    assert [arrow, "directed", arrow, "+0.40"] in [r[:4] for r in page.rows]
+    second = edges.loc[opened]
+    lines = [r for r in page.rows if r and r[0] == f"{second['cause']} → {second['effect']}"]
+    assert ["directed", "undecided"] in [r[1:3] for r in lines]
+    assert "pooled.html" in {a["href"] for a in page.all("a")}
+    missing = Page(render_group(record, statuses(), pooled=replace(record, methods={})))
+    assert "The pooled fit left no result" in missing.flat
+
+
 def test_terms_of_a_model_are_text():
     record = group_record(names_of(2), ("ivae",), formula="score ~ group")
     model = record.methods["ivae"].model

@@ -30,6 +30,13 @@ def write_settings(path: Path) -> Path:
     return path
 
 
+def write_default_settings(path: Path) -> Path:
+    """Write the default settings with few steps: memory is not a matter of them."""
+    settings = {"unmixing": {"structural": {"trial_steps": 10, "steps": 20, "passes": 1.0}}}
+    path.write_text(yaml.safe_dump({"name": "few_steps", **settings}), encoding="utf-8")
+    return path
+
+
 def write_tables(folder: Path, n_subjects: int) -> set[str]:
     """Write two tables per subject, and return the units that cannot be analysed."""
     folder.mkdir(parents=True)

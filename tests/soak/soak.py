@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from cohort import REGIONS, write_images, write_settings, write_table_run, write_tables
+from cohort import (
+    REGIONS,
+    write_default_settings,
+    write_images,
+    write_settings,
+    write_table_run,
+    write_tables,
+)
 from output_checks import broken, differences, status
 
 _PROCESSES = 2
@@ -214,7 +221,8 @@ def main() -> int:
         settings = write_settings(folder / "settings.yaml")
         fine = True
         if options.regions:
-            fine &= large_subject(folder / "large", settings, options.regions)
+            default = write_default_settings(folder / "default.yaml")
+            fine &= large_subject(folder / "large", default, options.regions)
         if options.images:
             root, atlas, bad = write_images(folder / "images", options.images)
             given = ("--pipeline", str(settings), "--atlas", str(atlas))
