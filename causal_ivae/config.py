@@ -308,6 +308,11 @@ class DecisionSettings(_Settings):
         lt=1,
         description="probability that a direction of the method 'structural' must have",
     )
+    assume_arrow: bool = Field(
+        False,
+        description="of the method 'structural': one region of every pair is known to drive the "
+        "other, and only which is asked",
+    )
     resamples: int = Field(2000, ge=99, description="resamples of segments and restarts")
     acyclic: bool = Field(
         False, description="leave undecided the edge of least confidence of every cycle"

@@ -68,6 +68,7 @@ def judge(
     seed: int,
     unmixing: UnmixingSettings,
     blocks: NDArray[np.int64] | None = None,
+    decision: DecisionSettings | None = None,
 ) -> pd.DataFrame:
     """Orient pairs that have their segments in common, each a data set of its own.
 
@@ -85,6 +86,8 @@ def judge(
         Of our methods.
     blocks : ndarray, shape (n_times,), int64, optional
         Stretches without a gap, for our methods; see `causal_ivae.discover`.
+    decision : DecisionSettings, optional
+        Of our methods.
 
     Returns
     -------
@@ -103,6 +106,7 @@ def judge(
             seed=seed,
             blocks=blocks,
             unmixing=unmixing,
+            decision=decision,
         ).assign(rows=series.shape[1])
         return found[list(COLUMNS)]
     rival = RIVALS[method]
@@ -113,7 +117,9 @@ def judge(
     return found.reindex(columns=list(COLUMNS))
 
 
-def settings_of(method: str, unmixing: UnmixingSettings) -> dict[str, Any]:
+def settings_of(
+    method: str, unmixing: UnmixingSettings, decision: DecisionSettings | None = None
+) -> dict[str, Any]:
     """Return every setting that the decisions of a method depend on.
 
     Parameters
@@ -121,6 +127,7 @@ def settings_of(method: str, unmixing: UnmixingSettings) -> dict[str, Any]:
     method : str
         One of `ALL_METHODS`.
     unmixing : UnmixingSettings
+    decision : DecisionSettings, optional
     """
     if method in RIVALS:
         return {"most_rows": RIVALS[method].most_rows, "alpha": ALPHA}
@@ -128,7 +135,7 @@ def settings_of(method: str, unmixing: UnmixingSettings) -> dict[str, Any]:
         method: getattr(unmixing, method).model_dump(mode="json"),
         "restarts": unmixing.restarts,
         "independence": IndependenceSettings().model_dump(mode="json"),
-        "decision": DecisionSettings().model_dump(mode="json"),
+        "decision": (decision or DecisionSettings()).model_dump(mode="json"),
     }
 
 

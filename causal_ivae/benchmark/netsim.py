@@ -16,7 +16,7 @@ from causal_ivae.benchmark.methods import choose, citations, judge, remarks, set
 from causal_ivae.benchmark.netsim_summary import as_blocks, draw_netsim, summarise
 from causal_ivae.benchmark.ours import quick_settings
 from causal_ivae.benchmark.report import Session, write_report
-from causal_ivae.config import METHODS, UnmixingSettings
+from causal_ivae.config import METHODS, DecisionSettings, UnmixingSettings
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.provenance import fingerprint
 from causal_ivae.seeding import generator
@@ -26,6 +26,7 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 DEFAULT_METHODS = (*METHODS, "hs-tanh", "hs-skew", "direct-lingam", "patel-tau")
 WINDOW = 50
 """Volumes of a window."""
+DECISION = DecisionSettings(assume_arrow=True)
 
 METHOD = {
     "Data": "Smith et al. 2011, 'Network modelling methods for FMRI': simulated BOLD with known "
@@ -37,7 +38,8 @@ METHOD = {
     f"{WINDOW} volumes; 'pooled subjects': the same with u = subject; 'subject': every subject by "
     "itself, u is the window, and intervals are over subjects (t).",
     "Right": "The edge is given, so the sign of the score counts; 'decided' is the share for which "
-    "the method claims a direction, 'right_of_decided' the share of these that is right.",
+    "the method claims a direction, 'right_of_decided' the share of these that is right. "
+    "'structural' is told that there is an arrow (decision.assume_arrow).",
 }
 
 
@@ -158,7 +160,7 @@ def benchmark_netsim(
     files = _files(data, sims)[: effort.sims]
     limit = subjects or effort.subjects
     settings = {"seed": seed, "window": WINDOW, "subjects": limit}
-    own = {name: settings_of(name, effort.unmixing) for name in chosen}
+    own = {name: settings_of(name, effort.unmixing, DECISION) for name in chosen}
     cases = []
     for path in files:
         network = read_network(path, limit)
@@ -285,6 +287,7 @@ def _judge(
         keys=[f"{case.sim}, subject {s}, {i} and {j}" for s, i, j in edges.tolist()],
         seed=seed,
         unmixing=unmixing,
+        decision=DECISION,
     )
     place = found["pair"].to_numpy(dtype=np.int64)
     sign = np.select([found["score"] > 0, found["score"] < 0], ["x->y", "y->x"], "")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.config import METHODS, Method, UnmixingSettings
+from causal_ivae.config import METHODS, DecisionSettings, Method, UnmixingSettings
 from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
 from causal_ivae.discovery.pairwise import discover
 
@@ -34,6 +34,7 @@ def judge_pairs(
     seed: int,
     blocks: NDArray[np.int64] | None = None,
     unmixing: UnmixingSettings | None = None,
+    decision: DecisionSettings | None = None,
 ) -> pd.DataFrame:
     """Orient pairs that have their segments in common, all in one stack.
 
@@ -51,6 +52,7 @@ def judge_pairs(
     blocks : ndarray, shape (n_times,), int64, optional
         Stretches without a gap; see `causal_ivae.discover`.
     unmixing : UnmixingSettings, optional
+    decision : DecisionSettings, optional
 
     Returns
     -------
@@ -75,6 +77,7 @@ def judge_pairs(
         seed=seed,
         blocks=blocks,
         unmixing=unmixing,
+        decision=decision,
     )
     columns = ["decision", "score", "confidence", "p_value", *PROBABILITY_COLUMNS]
     found = result.edges[columns].assign(method=method, pair=range(pairs))

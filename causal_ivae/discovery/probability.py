@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
@@ -175,12 +176,16 @@ class Calibration:
     even: NDArray[np.float64]
     dependent: NDArray[np.float64]
 
-    def probabilities(self, evidence: Evidence) -> NDArray[np.float64]:
+    def probabilities(
+        self, evidence: Evidence, *, assume_arrow: bool = False
+    ) -> NDArray[np.float64]:
         """Return the probability of every outcome.
 
         Parameters
         ----------
         evidence : Evidence
+        assume_arrow : bool
+            Given that it is one of x -> y and y -> x.
 
         Returns
         -------
@@ -190,11 +195,15 @@ class Calibration:
         odd, even = evidence.features()
         # Not as products of matrices: those round by how many pairs there are.
         straight, common = (odd * self.odd).sum(axis=1), (even * self.even).sum(axis=1)
+        if assume_arrow:
+            forward = expit(2.0 * straight)
+            nothing = np.zeros_like(forward)
+            return np.column_stack([nothing, forward, expit(-2.0 * straight), nothing])
         logits = np.stack([np.zeros_like(common), common + straight, common - straight], axis=1)
         share = np.exp(logits - logits.max(axis=1, keepdims=True))
         share /= share.sum(axis=1, keepdims=True)
         score = self.dependent[0] + self.dependent[1] * normal_number(evidence.dependence_p)
-        dependent = 1.0 / (1.0 + np.exp(-score))
+        dependent = expit(score)
         return np.column_stack([share * dependent[:, None], 1.0 - dependent])
 
 

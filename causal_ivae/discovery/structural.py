@@ -68,7 +68,8 @@ def orient_by_evidence(
         Directions whose training did not diverge; with one alone nothing is decided.
     settings : DecisionSettings
         A direction needs `settings.confidence`; "none" is decided by the test of dependence at
-        `settings.alpha`, as by the other methods.
+        `settings.alpha`, as by the other methods.  With `settings.assume_arrow` all probabilities
+        are given that one of the two directions is true, and "none" is not decided.
     seed : int
         Of the resamples.
 
@@ -77,7 +78,8 @@ def orient_by_evidence(
     Orientation
         ``score`` is the probability of x -> y less that of y -> x, its ``interval`` from the 2.5
         to the 97.5 % quantile over resamples; ``p_value`` the larger of those
-        of the test of dependence and of Vuong's test that both directions predict alike;
+        of the test of dependence (unless an arrow is assumed) and of Vuong's test that both
+        directions predict alike;
         ``vote`` that of the four-test rule on the disturbances of each hypothesis.
     """
     both = np.asarray(usable.all(axis=1))
@@ -108,7 +110,11 @@ def orient_by_evidence(
         error=error,
         restart_score=np.repeat(score[:, None], 2, axis=1),
         vote=vote,
-        p_value=np.maximum(evidence.p_value, evidence.dependence_p),
+        p_value=(
+            evidence.p_value
+            if settings.assume_arrow
+            else np.maximum(evidence.p_value, evidence.dependence_p)
+        ),
         confidence=confidence,
         shares=shares,
         probability=probability,
@@ -119,11 +125,12 @@ def _decide(
     evidence: Evidence, usable: NDArray[np.bool_], settings: DecisionSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the probabilities of every pair, and its decision as an index into `DECISIONS`."""
-    probability = calibration().probabilities(evidence)
+    probability = calibration().probabilities(evidence, assume_arrow=settings.assume_arrow)
     probability[~usable, :] = np.eye(len(OUTCOMES))[_UNKNOWN]
     directed = probability[:, 1:3]
     decision = np.where(directed.max(axis=1) >= settings.confidence, 1 + directed.argmax(axis=1), 0)
-    decision[evidence.dependence_p > settings.alpha] = _NONE
+    if not settings.assume_arrow:
+        decision[evidence.dependence_p > settings.alpha] = _NONE
     return probability, decision
 
 

@@ -333,14 +333,19 @@ def _tests(settings: Pipeline) -> list[str]:
 
 def _probability(settings: Pipeline) -> list[str]:
     decision = settings.decision
+    outcomes, needed = (
+        "both directions, of no edge and of none of these",
+        f"{decision.confidence:g}, and dependence of the two regions at level {decision.alpha:g}",
+    )
+    if decision.assume_arrow:
+        outcomes = "both directions, taking for granted that one of them is true,"
+        needed = f"{decision.confidence:g}"
     return [
-        "The structural fits gave each pair the probabilities of both directions, of no edge and "
-        "of none of these, by a logistic model of the gain in likelihood of one direction over "
-        "the other, its statistic over stretches of volumes [@vuong1989], and the dependence "
-        "that either leaves between the disturbances; the model was calibrated on simulated "
-        f"pairs. A direction needed a probability of {decision.confidence:g}, and dependence of "
-        f"the two regions at level {decision.alpha:g}; confidence is the probability of what was "
-        "decided."
+        f"The structural fits gave each pair the probabilities of {outcomes} by a logistic model "
+        "of the gain in likelihood of one direction over the other, its statistic over stretches "
+        "of volumes [@vuong1989], and the dependence that either leaves between the disturbances; "
+        f"the model was calibrated on simulated pairs. A direction needed a probability of "
+        f"{needed}; confidence is the probability of what was decided."
     ]
 
 

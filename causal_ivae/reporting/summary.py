@@ -31,6 +31,12 @@ def summary_sentences(record: UnitRecord) -> list[str]:
     """Return the findings of every method, whether to trust them, and the prior's verdict."""
     sentences = [_findings(name, method) for name, method in record.methods.items()]
     sentences += [
+        f"{method_label(name, method.sidecar)} took for granted that one region of every pair "
+        "drives the other, and told only which."
+        for name, method in record.methods.items()
+        if name == "structural" and _decision(method).get("assume_arrow")
+    ]
+    sentences += [
         f"Fits of {method_label(name, method.sidecar)}: {fits}."
         for name, method in record.methods.items()
         if (fits := fits_sentence(method))
@@ -251,10 +257,9 @@ def model_sentences(record: UnitRecord) -> list[str]:
 
 def _findings(name: str, method: MethodRecord) -> str:
     edges = with_names(method.edges)
-    settings = method.sidecar.get("Settings", {})
     # Over subjects the decision itself is made by q.
     of_group = "n_subjects" in edges
-    alpha = None if of_group else settings.get("decision", {}).get("alpha", 0.05)
+    alpha = None if of_group else _decision(method).get("alpha", 0.05)
     n_none = int((edges["decision"] == "none").sum())
     n_open = int((edges["decision"] == "undecided").sum())
     n_directed = len(edges) - n_none - n_open
@@ -270,6 +275,12 @@ def _findings(name: str, method: MethodRecord) -> str:
         parts.append(f"{n_open} {'is' if n_open == 1 else 'are'} undecided")
     label = method_label(name, method.sidecar)
     return f"{label} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
+
+
+def _decision(method: MethodRecord) -> Mapping[str, Any]:
+    """Return the settings of the decision; none where they were not written."""
+    found: Mapping[str, Any] = method.sidecar.get("Settings", {}).get("decision", {})
+    return found
 
 
 def _cycle_sentences(label: str, method: MethodRecord) -> list[str]:

@@ -76,7 +76,19 @@ class PairTests:
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """Probabilities of one pair, and what they come from."""
+    """Probabilities of one pair, and what they come from.
+
+    Attributes
+    ----------
+    x, y : str
+    forward, backward, none, unknown : float
+    likelier : str
+        "x->y" or "y->x".
+    given_arrow : float
+        Its probability if one of the two directions is true.
+    mechanism : str
+    gain, statistic, residual_forward, residual_backward : float
+    """
 
     x: str
     y: str
@@ -84,6 +96,8 @@ class EvidenceRow:
     backward: float
     none: float
     unknown: float
+    likelier: str
+    given_arrow: float
     mechanism: str
     gain: float
     statistic: float
@@ -291,12 +305,16 @@ def evidence_rows(method: MethodRecord) -> list[EvidenceRow]:
     rows = []
     for row in with_names(method.evidence).to_dict("records"):
         edge = edges.loc[(row["x"], row["y"])]
+        forward, backward = edge["probability_forward"], edge["probability_backward"]
+        either = forward + backward
         rows.append(
             EvidenceRow(
                 x=row["x"],
                 y=row["y"],
-                forward=edge["probability_forward"],
-                backward=edge["probability_backward"],
+                forward=forward,
+                backward=backward,
+                likelier="x->y" if forward >= backward else "y->x",
+                given_arrow=max(forward, backward) / either if either > 0 else np.nan,
                 none=edge["probability_none"],
                 unknown=edge["probability_unknown"],
                 mechanism=row["mechanism"],

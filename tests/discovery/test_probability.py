@@ -95,6 +95,26 @@ def test_a_direction_needs_the_probability_that_is_asked_for():
     assert asked.confidence[0] == pytest.approx(probability)
 
 
+@pytest.mark.parametrize("given", [evidence(), evidence(gain=0.002, residual=(3e-3, 4e-3))])
+def test_an_assumed_arrow_leaves_only_its_direction_open(given):
+    usual = calibration().probabilities(given)
+    found = calibration().probabilities(given, assume_arrow=True)
+    directed = usual[:, 1:3]
+    assert np.allclose(found[:, 1:3], directed / directed.sum(axis=1, keepdims=True))
+    assert np.array_equal(found[:, [0, 3]], [[0.0, 0.0]])
+
+
+def test_an_assumed_arrow_is_decided_where_both_directions_leave_dependence():
+    both = evidence(gain=0.02, statistic=4.0, residual=(9e-3, 1.2e-2), dependence_p=0.2)
+    assert oriented(both, confidence=0.7).decision[0] == OUTCOMES.index("none")
+    told = oriented(both, confidence=0.7, assume_arrow=True)
+    assert told.decision[0] == OUTCOMES.index("x->y")
+    assert told.score[0] == pytest.approx(2 * told.confidence[0] - 1)
+    assert told.p_value[0] == both.p_value[0]
+    lost = oriented(both, usable=(True, False), assume_arrow=True)
+    assert (lost.decision[0], lost.score[0]) == (0, 0.0)
+
+
 def test_nothing_is_decided_by_one_direction_alone():
     lost = oriented(evidence(), usable=(True, False))
     assert lost.decision[0] == 0

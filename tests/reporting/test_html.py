@@ -234,7 +234,7 @@ def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
     assert page.errors == []
     header = next(row for row in page.rows if "Neither" in row)
     assert header == [
-        "x, y", "x → y", "y → x", "No edge", "Neither", "Effect", "Gain", "Statistic",
+        "x, y", "x → y", "y → x", "No edge", "Neither", "If an arrow", "Effect", "Gain", "Statistic",
         "Left by x → y", "Left by y → x",
     ]  # fmt: skip
     start = page.rows.index(header) + 1
@@ -250,9 +250,13 @@ def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
                 edge.probability_unknown,
             )
         ]  # fmt: skip
-        assert row[5] == found.mechanism
-        assert float(row[8]) == pytest.approx(1000 * found.residual_forward)
-        assert float(row[9]) == pytest.approx(1000 * found.residual_backward)
+        either = edge.probability_forward + edge.probability_backward
+        likelier = max(edge.probability_forward, edge.probability_backward)
+        arrow = "x → y" if likelier == edge.probability_forward else "y → x"
+        assert row[5] == f"{arrow} {100 * likelier / either:.0f}%"
+        assert row[6] == found.mechanism
+        assert float(row[9]) == pytest.approx(1000 * found.residual_forward)
+        assert float(row[10]) == pytest.approx(1000 * found.residual_backward)
     # The fits of a pair are its directions, not restarts.
     assert "Structural flow: over 12 pairs and directions" in page.flat
     assert "iVAE: over 24 pairs and restarts" in page.flat
@@ -582,9 +586,10 @@ def test_missing_numbers_are_dashes():
     }
     methods = {n: replace(m, edges=edges[n]) for n, m in record.methods.items()}
     page = Page(render_group(replace(record, methods=methods), []))
-    row = next(r for r in page.rows if " → " in r[0])
-    assert row[3:5] == ["\N{EN DASH}"] * 2
-    assert row[10] == "\N{EN DASH}"
+    header = next(r for r in page.rows if "p dep." in r)
+    row = page.rows[page.rows.index(header) + 1]
+    for column in ("p", "q", "p dep."):
+        assert row[header.index(column)] == "\N{EN DASH}", column
     assert not re.search(r"\bnan\b", page.flat, re.IGNORECASE)
 
 

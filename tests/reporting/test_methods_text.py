@@ -118,6 +118,7 @@ def test_structural_flows_are_said_where_they_were_fitted():
         {"unmixing.structural.passes": 0.0},
         {"unmixing.structural.patience": 0.1},
         {"decision.confidence": 0.9},
+        {"decision.assume_arrow": True},
         {"decision.acyclic": True},
     ],
 )
