@@ -389,7 +389,7 @@ class Pipeline(_Settings):
         structural = method == "structural"
         parts = (method,) if structural else (method, "restarts")
         tree["unmixing"] = {key: tree["unmixing"][key] for key in parts}
-        for unused in ("rule", "resamples") if structural else ("confidence",):
+        for unused in ("rule", "resamples") if structural else ("confidence", "assume_arrow"):
             del tree["decision"][unused]
         return _digest(tree)
 

@@ -195,7 +195,7 @@ def test_every_setting_makes_stale_what_it_determines_and_no_more(dotted):
     # Of structural flows there are folds, not restarts, and a probability decides.
     if dotted in ("unmixing.restarts", "decision.rule", "decision.resamples"):
         expected = {"ivae", "tcl"}
-    if dotted == "decision.confidence":
+    if dotted in ("decision.confidence", "decision.assume_arrow"):
         expected = {"structural"}
     if dotted in NOT_HASHED:
         expected = set()

@@ -9,7 +9,7 @@ import yaml
 
 from causal_ivae.batch.runner import BatchResult, Request, plan, run
 from causal_ivae.config import Pipeline
-from causal_ivae.derivatives import UnitPaths
+from causal_ivae.derivatives import POOLED, UnitPaths
 from causal_ivae.simulate.structural import simulate_bold
 
 NAMES = ("A", "B", "C")
@@ -80,7 +80,7 @@ def states(result: BatchResult) -> dict[str, str]:
 
 
 def file_of(output: Path, unit: str, suffix: str, method: str | None = None) -> Path:
-    entities = () if unit == "group" else ENTITIES
+    entities = () if unit in ("group", POOLED) else ENTITIES
     return UnitPaths(output, unit, entities).file(suffix, method)
 
 

@@ -26,7 +26,14 @@ from causal_ivae.unmixing.diagnostics import residual_dependence
 QUICK = UnmixingSettings.model_validate(
     {
         "restarts": 2,
-        "structural": {"trial_steps": 20, "steps": 60, "hidden": 8, "layers": 2, "knots": 4},
+        "structural": {
+            "trial_steps": 20,
+            "steps": 60,
+            "passes": 0,
+            "hidden": 8,
+            "layers": 2,
+            "knots": 4,
+        },
         "ivae": {"steps": 60},
         "tcl": {"steps": 60},
     }

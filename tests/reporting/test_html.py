@@ -234,8 +234,8 @@ def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
     assert page.errors == []
     header = next(row for row in page.rows if "Neither" in row)
     assert header == [
-        "x, y", "x → y", "y → x", "No edge", "Neither", "If an arrow", "Effect", "Gain", "Statistic",
-        "Left by x → y", "Left by y → x",
+        "x, y", "x → y", "y → x", "No edge", "Neither", "If an arrow", "Effect", "Gain",
+        "Statistic", "Left by x → y", "Left by y → x",
     ]  # fmt: skip
     start = page.rows.index(header) + 1
     shown = page.rows[start : start + len(edges)]
