@@ -223,11 +223,12 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
         )
     image = path if extension in _IMAGES else _beside(path, _IMAGES)
     needs = ""
-    if image is None and "Volume" in about:
+    # Of bundled atlases only: a file of a user's must not name a module to look for.
+    packaged = "Volume" in about and table_path.parent == resources.folder("atlases")
+    if image is None and packaged:
         image, needs = _packaged(about["Volume"])
     if image is None and not needs:
         return base
-    packaged = "Volume" in about
     if image is not None and not packaged and (n_maps := _number_of_maps(image)) > 1:
         return _maps(base, image, n_maps)
     if "index" not in table:

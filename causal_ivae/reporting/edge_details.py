@@ -15,10 +15,12 @@ _FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
 def edge_details(method: MethodRecord) -> list[str]:
     """Return one line per row of the edge table, in its order.
 
-    Each holds decision, score, p, q and confidence; where they were written the medians over
-    restarts of the four tests' p-values and the restarts' votes; and the path through the prior.
+    Each holds decision, score, p, q and confidence; where they were written the probability of the
+    likelier direction if there is an arrow, the medians over restarts of the four tests' p-values
+    and the restarts' votes; and the path through the prior.
     """
     stability = {(row.x, row.y): row.same for row in tables.stability_rows(method)}
+    evidence = {(row.x, row.y): row for row in tables.evidence_rows(method)}
     tests = {(pair.x, pair.y): pair for pair in tables.pair_tests(method)}
     judged = tables.verdicts(method)
     lines = []
@@ -36,6 +38,10 @@ def edge_details(method: MethodRecord) -> list[str]:
             f"confidence {wording.percent(edge['confidence'])}",
         ]
         parts += _over_subjects(edge)
+        known = evidence.get((x, y))
+        if known is not None and known.likelier:
+            arrow = f"{x} → {y}" if known.likelier == "x->y" else f"{y} → {x}"
+            parts.append(f"if there is an arrow, {arrow}: {wording.percent(known.given_arrow)}")
         pair = tests.get((x, y))
         if pair is not None and pair.restarts:
             p_values = np.array([row.p_values for row in pair.restarts])

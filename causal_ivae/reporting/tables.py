@@ -83,7 +83,7 @@ class EvidenceRow:
     x, y : str
     forward, backward, none, unknown : float
     likelier : str
-        "x->y" or "y->x".
+        "x->y" or "y->x"; "" where neither has a probability.
     given_arrow : float
         Its probability if one of the two directions is true.
     mechanism : str
@@ -307,14 +307,15 @@ def evidence_rows(method: MethodRecord) -> list[EvidenceRow]:
         edge = edges.loc[(row["x"], row["y"])]
         forward, backward = edge["probability_forward"], edge["probability_backward"]
         either = forward + backward
+        likelier = ("x->y" if forward >= backward else "y->x") if either > 0 else ""
         rows.append(
             EvidenceRow(
                 x=row["x"],
                 y=row["y"],
                 forward=forward,
                 backward=backward,
-                likelier="x->y" if forward >= backward else "y->x",
-                given_arrow=max(forward, backward) / either if either > 0 else np.nan,
+                likelier=likelier,
+                given_arrow=max(forward, backward) / either if likelier else np.nan,
                 none=edge["probability_none"],
                 unknown=edge["probability_unknown"],
                 mechanism=row["mechanism"],

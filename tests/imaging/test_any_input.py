@@ -13,11 +13,17 @@ from hypothesis import strategies as st
 from causal_ivae.config import (
     DenoiseSettings,
     Pipeline,
+    PriorSettings,
     SegmentSettings,
     TableSettings,
     load_pipeline,
 )
 from causal_ivae.errors import CausalIvaeError
+from causal_ivae.evaluation.prior_files import load_prior
+from causal_ivae.group.model import check_model, fit_model
+from causal_ivae.group.participants import read_participants
+from causal_ivae.group.subjects import Subjects
+from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.confounds import load_run_confounds
 from causal_ivae.imaging.filters import parse_bids_filter
 from causal_ivae.imaging.segments import assign_segments
@@ -268,3 +274,88 @@ def test_settings_of_any_text(folder, text):
 @example({"bold": {"session": [["1"]]}})
 def test_filters(content):
     result_or_named_error(parse_bids_filter, content)
+
+
+SUBJECTS = 8
+FORMULAS = st.one_of(
+    st.sampled_from(
+        ["score ~ age", "score ~ group + age", "score ~ group * age", "score ~ C(age)", "score ~ 0",
+         "score ~ 1", "score ~ age:age", "score ~ -1", "score ~ group - 1", "score ~ age + + age",
+         "score ~ np.exp(age)", "score ~", "age", "score ~ age ~ group", "score ~ C()",
+         "score ~ 0*1", "score ~ age - age", "score ~ *age", "score ~ Q", "score ~ C(C(age))",
+         "score ~ e"]
+    ),
+    st.text("scoreag~+*:-01 ()C", max_size=16).map("score ~ {}".format),
+    st.text(max_size=12),
+)  # fmt: skip
+
+
+@often
+@given(tables(["participant_id", "age", "group", "e"]), FORMULAS, st.booleans())
+@example(
+    "participant_id\tage\n" + "\n".join(f"sub-{i}\t{i}" for i in range(8)), "score ~ age", False
+)
+@example("participant_id\tage\nsub-1\tx\nsub-1\ty\n", "score ~ age", False)
+def test_participants_and_models(folder, text, formula, whole):
+    if whole:
+        lines = text.replace("\r", "\n").split("\n")[1:]
+        rows = [f"sub-{i}\t{line}" for i, line in enumerate(lines)]
+        text = "\n".join(["participant_id\tage\tgroup\te", *rows])
+    path = written(folder, "participants.tsv", text)
+
+    def fit():
+        participants = read_participants(path)
+        check_model(formula, participants)
+        fit_model(subjects, formula, participants)
+
+    subjects = some_subjects()
+    result_or_named_error(fit)
+
+
+def some_subjects():
+    scores = np.random.default_rng(0).uniform(-1, 1, size=(SUBJECTS, 2))
+    votes = np.full(scores.shape, "undecided")
+    labels = tuple(f"sub-{i}" for i in range(SUBJECTS))
+    return Subjects(labels, (("a", "b"), ("a", "c")), scores, np.full(scores.shape, 0.1), votes)
+
+
+@often
+@given(
+    tables(["cause", "effect", "disputed", "citation", "a", "b"]),
+    st.sampled_from([None, 0.0, 0.5]),
+    st.none() | st.dictionaries(
+        st.sampled_from(["names", "aliases", "references", "directed", "name", "rows", "key"]),
+        VALUES, max_size=3,
+    ),
+    st.booleans(),
+)  # fmt: skip
+@example("a\tb\n0\t1\n1\t0\n", 0.5, {"rows": 3, "aliases": {"a": 1}}, False)
+@example("cause\teffect\na\tb\n", None, {"references": {"x": 1}, "names": "ab"}, False)
+def test_priors(folder, text, threshold, sidecar, whole):
+    if whole:
+        text = "\n".join(["cause\teffect\tdisputed", *text.replace("\r", "\n").split("\n")[1:]])
+    path = written(folder, "mine.tsv", text)
+    if sidecar is not None:
+        path.with_suffix(".json").write_text(json.dumps(sidecar))
+    result_or_named_error(load_prior, PriorSettings(name=str(path), threshold=threshold))
+
+
+@often
+@given(
+    tables(["index", "name", "x", "y", "z", "radius"]),
+    st.none() | st.dictionaries(
+        st.sampled_from(["Name", "Space", "Radius", "Volume", "Citation", "DOI"]),
+        VALUES, max_size=3,
+    ),
+    st.sampled_from([None, "index\tname", "name\tx\ty\tz\tradius"]),
+)  # fmt: skip
+@example("name\tx\ty\tz\na\t1\t2\t3\n", {"Radius": float("nan")}, None)
+@example("index\tname\n1\ta\n", {"Volume": ["x"]}, None)
+@example("index\tname\n1\ta\n", {"Volume": {"Package": "../x"}}, None)
+def test_atlases(folder, text, about, header):
+    if header is not None:
+        text = "\n".join([header, *text.replace("\r", "\n").split("\n")[1:]])
+    path = written(folder, "mine.tsv", text)
+    if about is not None:
+        path.with_suffix(".json").write_text(json.dumps(about))
+    result_or_named_error(load_atlas, path)

@@ -127,7 +127,7 @@ def test_compare_sets_methods_beside_each_other_pair_by_pair():
     assert 'href="sub-01.html"' in html
 
 
-@pytest.mark.parametrize("name", ["ivae", "tcl"])
+@pytest.mark.parametrize("name", ["structural", "ivae", "tcl"])
 def test_every_arrow_has_a_row_that_tells_all_about_it(name):
     record = subject_record(methods=(name,), placed=True)
     html = render_subject(record)
@@ -152,4 +152,10 @@ def test_every_arrow_has_a_row_that_tells_all_about_it(name):
                 f"(positive favours {edge['cause']} →" in row["data-detail"]
             )
         assert "four tests, median p" in row["data-detail"]
+        assert ("if there is an arrow" in row["data-detail"]) == (name == "structural")
+        if name == "structural":
+            both = edge[["probability_forward", "probability_backward"]]
+            first, second = (edge["x"], edge["y"]) if both.argmax() == 0 else (edge["y"], edge["x"])
+            share = f"{100 * both.max() / both.sum():.0f}%"
+            assert f"if there is an arrow, {first} → {second}: {share};" in row["data-detail"]
         assert float(row["data-confidence"]) == pytest.approx(edge["confidence"])
