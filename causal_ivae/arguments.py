@@ -364,7 +364,10 @@ def _add_suite(kinds: Any, name: str, summary: str, description: str, data: str 
 
 def _add_nprocs(parser: Any) -> None:
     parser.add_argument(
-        "--nprocs", type=_count, metavar="N", help="subjects at once (default: one per core)"
+        "--nprocs",
+        type=_count,
+        metavar="N",
+        help="subjects at once (default: one per core, or per GPU)",
     )
 
 

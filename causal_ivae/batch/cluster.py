@@ -8,7 +8,8 @@ result is fetched before its worker gets the next.
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -63,9 +64,15 @@ class Pool(Protocol):
     """Runs one function over named pieces of work."""
 
     def map(
-        self, function: Callable[[T, Stage], R], pieces: Mapping[str, T]
+        self,
+        function: Callable[[T, Stage], R],
+        pieces: Mapping[str, T],
+        devices: Sequence[str] = (),
     ) -> Iterator[tuple[str, R | Lost]]:
-        """Yield name and result as pieces finish; closing the iterator stops what is left."""
+        """Yield name and result as pieces finish; closing the iterator stops what is left.
+
+        With `devices`, as many workers take part, and each keeps to one of these GPUs.
+        """
         ...
 
 
@@ -163,7 +170,10 @@ class _InProcess:
     on_start: Callable[[str], None]
 
     def map(
-        self, function: Callable[[T, Stage], R], pieces: Mapping[str, T]
+        self,
+        function: Callable[[T, Stage], R],
+        pieces: Mapping[str, T],
+        devices: Sequence[str] = (),  # noqa: ARG002 - the work names its own
     ) -> Iterator[tuple[str, R | Lost]]:
         for name, piece in pieces.items():
             self.on_start(name)
@@ -224,15 +234,23 @@ class _Cluster:
         self.beats[name] = Beat(**beat)
 
     def map(
-        self, function: Callable[[T, Stage], R], pieces: Mapping[str, T]
+        self,
+        function: Callable[[T, Stage], R],
+        pieces: Mapping[str, T],
+        devices: Sequence[str] = (),
     ) -> Iterator[tuple[str, R | Lost]]:
         if pieces and self.client is None:
             self._start()
+        threads = max(1, cores() // len(devices)) if devices else self.threads
         waiting = list(pieces.items())
         running: dict[str, _Running] = {}
+        device_of: dict[str, str] = {}
         try:
             while waiting or running:
                 workers = self.client.nthreads()
+                if devices:
+                    device_of = _shared_out(devices, workers, device_of)
+                    workers = device_of
                 busy = {piece.worker for piece in running.values()}
                 for worker in [w for w in workers if w not in busy][: len(waiting)]:
                     name, piece = waiting.pop(0)
@@ -243,8 +261,9 @@ class _Cluster:
                         function,
                         piece,
                         name,
-                        self.threads,
+                        threads,
                         self.limits,
+                        device_of.get(worker),
                         workers=[worker],
                         allow_other_workers=False,
                         pure=False,
@@ -288,6 +307,16 @@ class _Cluster:
         return finished
 
 
+def _shared_out(
+    devices: Sequence[str], workers: Iterable[str], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the device of each worker that takes part; those that have one keep it."""
+    there = list(workers)
+    kept = {worker: before[worker] for worker in there if worker in before}
+    free = list((Counter(devices) - Counter(kept.values())).elements())
+    return kept | dict(zip((w for w in there if w not in kept), free, strict=False))
+
+
 def _result(piece: _Running) -> Any:
     from distributed import CancelledError, KilledWorker
 
@@ -311,7 +340,12 @@ def _died(worker: str) -> str:
 
 
 def _remotely(
-    function: Callable[[T, Stage], R], piece: T, name: str, threads: int, limits: Limits
+    function: Callable[[T, Stage], R],
+    piece: T,
+    name: str,
+    threads: int,
+    limits: Limits,
+    device: str | None,
 ) -> R:
     from distributed import get_worker
 
@@ -319,6 +353,9 @@ def _remotely(
         import torch
 
         torch.set_num_threads(threads)
+        if device is not None:
+            # Not for loading: it takes half a GiB of the GPU.
+            torch.cuda.set_device(device)
     worker = get_worker()
 
     key = worker.get_current_task()

@@ -34,3 +34,22 @@ def processes_for(n_pieces: int, nprocs: int | None, memory: int | None) -> int:
         if memory is not None:
             nprocs = max(1, min(nprocs, machine_memory() // memory))
     return max(1, min(nprocs, n_pieces))
+
+
+def devices_for(device: str, nprocs: int | None) -> tuple[str, ...]:
+    """Return the GPU of every process that estimates; none where a CPU does the work.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "cuda:N".
+    nprocs : int or None
+        As asked for; None for one process per GPU, since one keeps it busy.
+    """
+    if device == "cpu":
+        return ()
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = (device,) if ":" in device else tuple(f"cuda:{i}" for i in range(count))
+    return tuple(gpus[i % len(gpus)] for i in range(nprocs or len(gpus))) if gpus else ()

@@ -1,7 +1,7 @@
 """Run a plan subject by subject, each isolated from the others, and the group after them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from causal_ivae.batch.claims import Claims
 from causal_ivae.batch.cluster import Lost, Pool, Stage, open_pool
 from causal_ivae.batch.forecast import forecast
 from causal_ivae.batch.loading import Loaded, Loading
+from causal_ivae.batch.machine import devices_for
 from causal_ivae.batch.pages import GROUP, write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan, Request, plan
@@ -153,8 +154,11 @@ def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loa
             runner.record.add(loaded[unit].outcome.after(None))
         else:
             waiting[unit] = piece
-    runner.announce(analysis, waiting)
-    for unit, outcome in runner.each(participant.estimate, waiting):
+    devices: tuple[str, ...] = ()
+    if len(waiting) > 1 and runner.request.scheduler is None:
+        devices = devices_for(analysis.device, runner.request.nprocs)
+    runner.announce(analysis, waiting, len(devices) or runner.request.nprocs)
+    for unit, outcome in runner.each(participant.estimate, waiting, devices):
         runner.finish(unit, outcome, loaded[unit].outcome)
 
 
@@ -265,22 +269,27 @@ class _Runner:
     stopped: bool = False
 
     def each(
-        self, function: Callable[[Any, Stage], Any], pieces: Mapping[str, Any]
+        self,
+        function: Callable[[Any, Stage], Any],
+        pieces: Mapping[str, Any],
+        devices: Sequence[str] = (),
     ) -> Iterator[tuple[str, Any]]:
         """Yield results until one of them stops the run."""
         if self._has_stopped():
             return
-        for unit, result in self.pool.map(function, pieces):
+        for unit, result in self.pool.map(function, pieces, devices):
             yield unit, result
             if self._has_stopped():
                 return
 
-    def announce(self, analysis: Analysis, waiting: Mapping[str, Estimating]) -> None:
+    def announce(
+        self, analysis: Analysis, waiting: Mapping[str, Estimating], nprocs: int | None
+    ) -> None:
         """Say what will be estimated and how long it will take, where that is known here."""
         if not waiting or self.request.scheduler is not None or self._has_stopped():
             return
         try:
-            lines = forecast(analysis, waiting, self.request.nprocs)
+            lines = forecast(analysis, waiting, nprocs)
         except (CausalIvaeError, OSError, RuntimeError):
             # What is wrong with this subject, or with torch, estimating it will say.
             return

@@ -9,6 +9,7 @@ import pytest
 from distributed import LocalCluster, get_worker
 
 from causal_ivae.batch.cluster import Lost, open_pool
+from causal_ivae.batch.machine import cores
 from causal_ivae.errors import SettingsError
 
 
@@ -63,6 +64,35 @@ def test_what_a_piece_raises_is_its_own_failure_and_workers_share_the_cores():
     assert pid != os.getpid()
     assert folder == Path.cwd()
     assert int(threads) >= 1
+
+
+def pretend_to_have_gpus(piece, stage):
+    import torch
+
+    torch.cuda.set_device = lambda device: os.environ.update(TAKEN=device)
+    time.sleep(1.0)
+
+
+def device_taken(piece, stage):
+    import torch
+
+    if piece == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)
+    return os.environ.get("TAKEN"), os.getpid(), torch.get_num_threads()
+
+
+def test_each_gpu_has_one_process_that_keeps_to_it():
+    pieces = {name: name for name in ("a", "b", "c", "die", "d", "e", "f", "g")}
+    with open_pool(8, nprocs=3, scheduler=None, on_stage=lambda *_: None) as pool:
+        dict(pool.map(pretend_to_have_gpus, {"x": 0, "y": 1, "z": 2}))
+        found = dict(pool.map(device_taken, pieces, ("cuda:0", "cuda:1")))
+    assert "killed" in found.pop("die").message
+    devices, pids, threads = (set(column) for column in zip(*found.values(), strict=True))
+    assert devices == {"cuda:0", "cuda:1"}
+    assert threads == {max(1, cores() // 2)}
+    # A process never changes its GPU, and the third one stepped in for the one that died.
+    assert len({(device, pid) for device, pid, _ in found.values()}) == len(pids) == 3
 
 
 def what_is_watched(piece, stage):

@@ -4,12 +4,13 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from distributed import LocalCluster
 from tiny_study import run_study, states, tiny_pipeline, write_study
 
 from causal_ivae.batch import machine
 from causal_ivae.batch.cluster import Lost, open_pool
-from causal_ivae.batch.machine import processes_for
+from causal_ivae.batch.machine import devices_for, processes_for
 from causal_ivae.batch.watch import Limits
 from causal_ivae.derivatives import read_table
 from causal_ivae.errors import SettingsError
@@ -39,7 +40,7 @@ def nothing(*_):
 
 def test_limits_cost_only_the_piece_that_passes_them_and_say_why():
     pieces = {"big": "memory", "one": "x", "slow": "time", "two": "y"}
-    limits = Limits(memory=_GIB, seconds=2.5)
+    limits = Limits(memory=_GIB, seconds=9.0)
     with open_pool(4, nprocs=2, scheduler=None, on_stage=nothing, limits=limits) as pool:
         results = dict(pool.map(take_memory_or_time, pieces))
     assert (results["one"], results["two"]) == ("x", "y")
@@ -48,8 +49,8 @@ def test_limits_cost_only_the_piece_that_passes_them_and_say_why():
     assert "1.00 GiB of a worker (--mem)" in big.message
     assert 1024 <= big.peak_mib < 2048
     assert slow.message.startswith("Out of time")
-    assert "0.0417 minutes (--time-limit)" in slow.message
-    assert slow.seconds >= 2.5
+    assert "0.15 minutes (--time-limit)" in slow.message
+    assert slow.seconds >= 9.0
     assert all("take_memory_or_time" in lost.where for lost in (big, slow))
 
 
@@ -92,6 +93,18 @@ def test_number_of_processes_goes_by_cores_pieces_and_memory(monkeypatch):
     assert processes_for(100, None, 3 * _GIB) == 3
     assert processes_for(100, None, 20 * _GIB) == 1
     assert processes_for(100, 6, 3 * _GIB) == 6
+
+
+def test_each_gpu_has_one_process_unless_more_are_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert devices_for("auto", None) == devices_for("cuda", None) == ("cuda:0", "cuda:1")
+    assert devices_for("cuda", 3) == ("cuda:0", "cuda:1", "cuda:0")
+    assert devices_for("cuda:1", None) == ("cuda:1",)
+    assert devices_for("cuda:1", 2) == ("cuda:1", "cuda:1")
+    assert devices_for("cpu", 4) == ()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices_for("auto", None) == devices_for("auto", 4) == ()
 
 
 def test_subject_out_of_time_is_in_the_status_with_what_it_took(tmp_path):
