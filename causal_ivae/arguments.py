@@ -367,7 +367,7 @@ def _add_nprocs(parser: Any) -> None:
         "--nprocs",
         type=_count,
         metavar="N",
-        help="subjects at once (default: one per core, or per GPU)",
+        help="subjects at once (default: one per core or GPU)",
     )
 
 
