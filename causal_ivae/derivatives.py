@@ -71,6 +71,9 @@ _TEXT_COLUMNS = (
     "reasons", "run", "segment", "name", "unit", "mechanism", "term",
 )  # fmt: skip
 
+# Tables that the pages of a cohort need of every subject.
+_OF_COHORT = ("diagnostics.tsv", "restarts.tsv", "outliers.tsv")
+
 POOLED = "pooled"
 """The unit of one fit of all subjects that stands beside the group."""
 _UNIT = re.compile(rf"group|{POOLED}|sub-[A-Za-z0-9]+")
@@ -359,10 +362,18 @@ class UnitRecord:
     region_map: bytes | None = None
 
 
-def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
-    """Read a unit's files back; methods whose sidecar is missing are left out."""
+def read_unit(
+    paths: UnitPaths, methods: tuple[str, ...], *, cohort_only: bool = False
+) -> UnitRecord:
+    """Read a unit's files back; methods whose sidecar is missing are left out.
+
+    With `cohort_only`, what the pages of a cohort need and no more: edges, diagnostics, restarts
+    and volumes.
+    """
 
     def table(suffix: str, method: str | None = None) -> pd.DataFrame | None:
+        if cohort_only and suffix not in _OF_COHORT:
+            return None
         path = paths.file(suffix, method)
         return read_table(path) if path.is_file() else None
 
@@ -381,12 +392,12 @@ def read_unit(paths: UnitPaths, methods: tuple[str, ...]) -> UnitRecord:
             prior_check=table("priorcheck.tsv", method),
             sidecar=read_json(sidecar),
             stability=table("stability.tsv", method),
-            disturbances=_array(paths.file("disturbances.npy", method)),
+            disturbances=None if cohort_only else _array(paths.file("disturbances.npy", method)),
             model=table("model.tsv", method),
         )
     described = paths.file("timeseries.json")
     about = read_json(described) if described.is_file() else {}
-    drawn = paths.root / str(about.get("RegionMap", ""))
+    drawn = paths.root / ("" if cohort_only else str(about.get("RegionMap", "")))
     return UnitRecord(
         unit=paths.unit,
         timeseries=table("timeseries.tsv"),

@@ -45,7 +45,9 @@ def write_overview(output: Path, templates: Path | None = None) -> list[Path]:
 def _render(output: Path, templates: Path | None) -> dict[str, str]:
     states = _states(output)
     units = sorted({p.name for p in output.glob("sub-*") if p.is_dir()} | set(states))
-    records = {unit: _read(output, unit) for unit in units if unit not in (GROUP, POOLED)}
+    records = {
+        unit: _read(output, unit, cohort_only=True) for unit in units if unit not in (GROUP, POOLED)
+    }
     if not records:
         return {}
     run = [method for method in METHODS if any(method in r.methods for r in records.values())]
@@ -56,7 +58,7 @@ def _render(output: Path, templates: Path | None) -> dict[str, str]:
     if len(group.methods) > 1:
         written["compare.html"] = render_compare(group, complete, templates)
     elif complete:
-        one = next(iter(complete.values()))
+        one = _read(output, next(iter(complete)))
         written["compare.html"] = render_compare(one, complete, templates)
     pages = [("group.html", "Group")] if (output / "group.html").is_file() else []
     if (output / f"{POOLED}.html").is_file():
@@ -67,9 +69,11 @@ def _render(output: Path, templates: Path | None) -> dict[str, str]:
     return written
 
 
-def _read(output: Path, unit: str) -> UnitRecord:
+def _read(output: Path, unit: str, *, cohort_only: bool = False) -> UnitRecord:
     paths = find_paths(output, unit)
-    return UnitRecord(unit, None, None, {}, {}) if paths is None else read_unit(paths, METHODS)
+    if paths is None:
+        return UnitRecord(unit, None, None, {}, {})
+    return read_unit(paths, METHODS, cohort_only=cohort_only)
 
 
 def _read_group(output: Path) -> UnitRecord:

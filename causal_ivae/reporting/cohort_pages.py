@@ -171,7 +171,7 @@ def _words(x: str, y: str, decision: str) -> str:
 def _directions(record: UnitRecord, method: str) -> int | None:
     if method not in record.methods:
         return None
-    return int((tables.with_names(record.methods[method].edges)["cause"] != "").sum())
+    return int((tables.text_column(record.methods[method].edges["cause"]) != "").sum())
 
 
 def _agreements(record: UnitRecord, names: Sequence[str]) -> list[tuple[int, int] | None]:
