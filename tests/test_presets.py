@@ -2,10 +2,11 @@ import pytest
 import yaml
 
 from causal_ivae import resources
-from causal_ivae.config import Pipeline, load_pipeline
+from causal_ivae.config import Pipeline
 from causal_ivae.errors import SettingsError
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.confounds import load_run_confounds
+from causal_ivae.pipeline_files import load_pipeline
 from causal_ivae.presets import KEYS, load_preset
 from causal_ivae.reporting.references import bibliography
 

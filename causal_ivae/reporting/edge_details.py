@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,12 @@ def edge_details(method: MethodRecord) -> list[str]:
             parts.append(f"if there is an arrow, {arrow}: {wording.percent(known.given_arrow)}")
         pair = tests.get((x, y))
         if pair is not None and pair.restarts:
-            p_values = np.array([row.p_values for row in pair.restarts])
-            if np.isfinite(p_values).any(axis=0).all():
-                medians = np.nanmedian(p_values, axis=0)
+            p_values = zip(*(row.p_values for row in pair.restarts), strict=True)
+            known_p = [[p for p in values if not np.isnan(p)] for values in p_values]
+            if all(known_p):
                 four = (
-                    f"{name} {wording.p_text(p)}" for name, p in zip(_FOUR, medians, strict=True)
+                    f"{name} {wording.p_text(median(values))}"
+                    for name, values in zip(_FOUR, known_p, strict=True)
                 )
                 parts.append(f"four tests, median p: {', '.join(four)}")
             votes = Counter(row.vote for row in pair.restarts if row.vote).most_common()

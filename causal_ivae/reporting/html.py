@@ -1,8 +1,10 @@
 """The pages: one self-contained file per subject and one for the group, made from files alone."""
 
+import gc
 import shlex
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +36,19 @@ _MODEL_ROWS = 200
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no cyclic garbage; among the parts of figures that takes a quarter of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@_uncollected()
 def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str, Drawings]:
     """Return the page of one subject, or of all subjects pooled into one series.
 
@@ -69,6 +84,7 @@ def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str
     return render("subject.html.jinja", page, templates), _drawings(page)
 
 
+@_uncollected()
 def group_page(
     record: UnitRecord,
     subjects: Sequence[Mapping[str, Any]],

@@ -1,6 +1,11 @@
 """What the tests of a batch share."""
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
+from tiny_study import run_study, write_study
 
 from causal_ivae.batch import cluster
 
@@ -11,3 +16,28 @@ def no_cluster(monkeypatch):
         raise AssertionError("a cluster was started though nothing was to be done")
 
     monkeypatch.setattr(cluster, "_local_client", refuse)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Three subjects and the group, run once by two workers, from an empty working directory."""
+    folder = tmp_path_factory.mktemp("study")
+    source = write_study(folder / "input")
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    before = Path.cwd()
+    os.chdir(elsewhere)
+    try:
+        result = run_study(source, folder / "out", levels=("participant", "group"), nprocs=2)
+    finally:
+        os.chdir(before)
+    assert list(elsewhere.iterdir()) == []
+    return folder, result
+
+
+@pytest.fixture
+def finished(study, tmp_path):
+    """Return a copy of the finished study: input and output."""
+    folder, _ = study
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "input", tmp_path / "out"

@@ -8,7 +8,7 @@ import torch
 from distributed import LocalCluster
 from tiny_study import run_study, states, tiny_pipeline, write_study
 
-from causal_ivae.batch import machine
+from causal_ivae.batch import cluster, machine, runner
 from causal_ivae.batch.cluster import Lost, open_pool
 from causal_ivae.batch.machine import devices_for, processes_for
 from causal_ivae.batch.watch import Limits
@@ -125,3 +125,24 @@ def test_too_little_memory_for_a_worker_is_refused(tmp_path):
     with pytest.raises(SettingsError, match=r"--mem 0\.25 GiB is too little"):
         run_study(source, tmp_path / "out", memory=_GIB // 4)
     assert not (tmp_path / "out").exists()
+
+
+def test_subjects_are_estimated_on_the_gpus_there_are_and_loaded_by_all(tmp_path, monkeypatch):
+    asked, given = [], []
+
+    def devices(device, nprocs):
+        asked.append((device, nprocs))
+        return ("cuda:0", "cuda:1")
+
+    def without_gpus(self, function, pieces, devices=()):
+        given.append((function.__name__, devices))
+        return on_cpu(self, function, pieces)
+
+    on_cpu = cluster._Cluster.map
+    monkeypatch.setattr(runner, "devices_for", devices)
+    monkeypatch.setattr(cluster._Cluster, "map", without_gpus)
+    source = write_study(tmp_path / "input", ("01", "02"))
+    result = run_study(source, tmp_path / "out", nprocs=2)
+    assert set(states(result).values()) == {"done"}
+    assert asked == [("cpu", 2)]
+    assert given == [("load", ()), ("estimate", ("cuda:0", "cuda:1"))]

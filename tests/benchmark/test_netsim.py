@@ -86,6 +86,16 @@ def test_our_methods_and_a_changed_file(tmp_path, data, capsys):
     assert "cases are there already" not in capsys.readouterr().err
 
 
+def test_the_structural_method_is_told_that_there_is_an_arrow(tmp_path, data):
+    arguments = ["--quick", "--sims", "simA", "--units", "pooled windows", "--methods"]
+    code, out = run(tmp_path, data, *arguments, "structural")
+    assert code == 0
+    # Told of one of two directions, the likelier has at least every other chance.
+    assert (read_table(out / "benchmark_netsim.tsv")["confidence"] >= 0.5).all()
+    settings = read_json(out / "benchmark_netsim.json")["Settings"]["methods"]["structural"]
+    assert settings["decision"]["assume_arrow"] is True
+
+
 def test_subjects_are_the_unit_of_their_interval():
     table = pd.DataFrame(
         {

@@ -16,7 +16,6 @@ from causal_ivae.config import (
     PriorSettings,
     SegmentSettings,
     TableSettings,
-    load_pipeline,
 )
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.evaluation.prior_files import load_prior
@@ -29,6 +28,7 @@ from causal_ivae.imaging.filters import parse_bids_filter
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.imaging.tables import read_table_run
+from causal_ivae.pipeline_files import load_pipeline
 from causal_ivae.presets import load_preset
 
 often = settings(
