@@ -212,7 +212,7 @@ def estimate_directions(
         residuals.append(residual)
         shown.append(_of_fit(recovered, 2 * np.arange(len(some)) + part.better))
         parts.append(
-            replace(part, disturbances=part.disturbances[:, :, :0], fit=_by_direction(part))
+            replace(part, disturbances=_emptied(part.disturbances), fit=_by_direction(part))
         )
         clock.done(len(some))
     hypotheses = Hypotheses(
@@ -265,7 +265,13 @@ def _by_direction(part: Hypotheses) -> Fit:
 
 def _without_disturbances(fit: Fit) -> Fit:
     """Return only what has the size of tables."""
-    return replace(fit, disturbances=fit.disturbances[:, :0])
+    return replace(fit, disturbances=_emptied(fit.disturbances))
+
+
+def _emptied(disturbances: Tensor) -> Tensor:
+    """Return disturbances (..., time, 2) of no volumes."""
+    # A slice would keep all of them in memory.
+    return disturbances.new_empty((*disturbances.shape[:-2], 0, disturbances.shape[-1]))
 
 
 def _by_pair(disturbances: Tensor, pairs: int) -> Tensor:

@@ -28,8 +28,9 @@ from causal_ivae.seeding import generator
 # Gram matrices of each series that are alive at once, their intermediates included.
 _COPIES = 6
 
-_ROOM_ON_CPU = 2**24
-"""Numbers of one chunk on a CPU: with more than its caches hold, tests take twice as long."""
+_MATRICES_ON_CPU, _FACTORS_ON_CPU = 2**22, 2**24
+"""Numbers of one chunk on a CPU: more Gram matrices than its caches hold take longer and leave a
+heap of holes; factors are few, and smaller chunks of them all overhead."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,8 @@ def hsic_table(
     """
     room = int(memory_gib * 2**30 / 4)
     if first.device.type == "cpu":
-        room = min(room, _ROOM_ON_CPU)
+        matrices = any(_by_matrices(kernel, null, rows.shape[1]) for rows in blocks.rows)
+        room = min(room, _MATRICES_ON_CPU if matrices else _FACTORS_ON_CPU)
     tests = first.shape[1] * second.shape[1]
     floats = len(blocks.rows) * 2 * tests * draws
     for rows in blocks.rows:

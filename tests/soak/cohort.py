@@ -32,8 +32,13 @@ def write_settings(path: Path) -> Path:
 
 def write_default_settings(path: Path) -> Path:
     """Write the default settings with few steps: memory is not a matter of them."""
-    settings = {"unmixing": {"structural": {"trial_steps": 10, "steps": 20, "passes": 1.0}}}
-    path.write_text(yaml.safe_dump({"name": "few_steps", **settings}), encoding="utf-8")
+    unmixing = {
+        "structural": {"trial_steps": 10, "steps": 20, "passes": 1.0},
+        "ivae": {"steps": 20},
+        "tcl": {"steps": 20},
+    }
+    settings = {"name": "few_steps", "unmixing": unmixing}
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path
 
 

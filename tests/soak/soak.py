@@ -59,8 +59,10 @@ def undisturbed(cohort: Cohort, output: Path) -> Tally:
     """Run a cohort once."""
     tally = Tally(runs=1)
     began = time.monotonic()
-    done = subprocess.run(cohort.command(output), stderr=subprocess.DEVNULL, check=False)
+    done = subprocess.run(cohort.command(output), stderr=subprocess.PIPE, text=True, check=False)
     tally.seconds = time.monotonic() - began
+    if done.returncode not in (0, 1):
+        sys.exit(f"{cohort.name}: the program ended with {done.returncode}: {done.stderr[-500:]}")
     _examine(cohort, output, done.returncode, tally)
     return tally
 
