@@ -71,8 +71,12 @@ class Workload:
         return (
             f"{self.method}: {screened}{self.pairs:,} pairs x {self.restarts} fits, "
             f"{self.steps:,} steps each, in {each} on {self.device}; about "
-            f"{self.memory_gib:.1f} GiB and {in_words(self.seconds)}"
+            f"{_in_bytes(self.memory_gib)} and {in_words(self.seconds)}"
         )
+
+
+def _in_bytes(gib: float) -> str:
+    return f"{gib:.1f} GiB" if gib >= 1.0 else f"{max(1, round(1024 * gib))} MiB"
 
 
 def in_words(seconds: float) -> str:
@@ -164,7 +168,8 @@ def expected_workload(
     one_stack = max(few - _FEW * step, 0.0) + total * step
     held = min(members, unmixed * per_pair)
     at_once = min(pairs_at_once(len(x), method, unmixing, target), unmixed)
-    disturbances = 4 * 2 * 4 * at_once * per_pair * len(x)
+    # Those of a stack, with what they are made of, and of one fit of every pair.
+    disturbances = 4 * 2 * len(x) * (4 * at_once * per_pair + unmixed)
     return Workload(
         method=method,
         pairs=len(pairs),

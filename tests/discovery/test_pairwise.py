@@ -314,6 +314,21 @@ def test_the_disturbances_are_those_that_the_diagnostics_are_about(three_regions
     np.testing.assert_allclose(p_values, graph.diagnostics["dependence_p"], atol=1e-9)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_chunk_of_pairs_lets_its_disturbances_go(method, three_regions, monkeypatch):
+    held = []
+
+    def joined(fits):
+        held.extend(fit.disturbances.untyped_storage().nbytes() for fit in fits)
+        return whole(fits)
+
+    whole = estimation.joined
+    monkeypatch.setattr(estimation, "joined", joined)
+    quick(*three_regions, method=method)
+    assert held
+    assert set(held) == {0}
+
+
 def test_progress_reaches_the_end(three_regions):
     seen = []
     quick(*three_regions, progress=lambda stage, share: seen.append((stage, share)))

@@ -88,9 +88,10 @@ def test_durations_in_words(seconds, words):
     assert in_words(seconds) == words
 
 
-def test_sentence():
-    load = Workload("ivae", 4950, 990, 8, 2000, 64, 1.25, 3600.0, "cpu")
+@pytest.mark.parametrize(("gib", "words"), [(1.25, "1.2 GiB"), (0.04, "41 MiB"), (0, "1 MiB")])
+def test_sentence(gib, words):
+    load = Workload("ivae", 4950, 990, 8, 2000, 64, gib, 3600.0, "cpu")
     assert load.sentence() == (
         "ivae: about 990 of 4,950 pairs x 8 fits, 2,000 steps each, in 124 stacks of up to "
-        "64 on cpu; about 1.2 GiB and 60 min"
+        f"64 on cpu; about {words} and 60 min"
     )
