@@ -146,18 +146,19 @@ def orient(
     restart_weight = rng.multinomial(restarts, np.full(restarts, 1 / restarts), settings.resamples)
     block_weight = rng.multinomial(blocks, np.full(blocks, 1 / blocks), settings.resamples)
     step = max(1, _CHUNK_NUMBERS // (2 * restarts * settings.resamples))
-    resampled = np.concatenate(
-        [
-            _resampled(
-                own[start : start + step],
-                usable[start : start + step],
-                restart_weight,
-                block_weight,
-            )
-            for start in range(0, pairs, step)
-        ]
-    )
-    p_direction, interval, error = _student(score, resampled.std(axis=1), blocks)
+    spread, shares = np.empty(pairs), np.empty((pairs, 4))
+    for start in range(0, pairs, step):
+        some = slice(start, start + step)
+        resampled = _resampled(own[some], usable[some], restart_weight, block_weight)
+        spread[some] = resampled.std(axis=1)
+        shares[some] = _shares(
+            dependence.block_excess[some, 0, 0],
+            dependence.block_null_sd[some, 0, 0],
+            resampled,
+            block_weight,
+            settings.alpha,
+        )
+    p_direction, interval, error = _student(score, spread, blocks)
     p_dependence = dependence.p_value[:, 0, 0]
     p_value = np.maximum(p_direction, p_dependence)
     if settings.rule == "paper":
@@ -173,7 +174,6 @@ def orient(
     decision = np.where(score > 0, 1, 2)
     decision[p_value > settings.alpha] = 0
     decision[p_dependence > settings.alpha] = 3
-    shares = _shares(dependence, resampled, block_weight, settings.alpha)
     # An undecided pair has the confidence of its more frequent direction.
     agreeing = np.column_stack([shares[:, 1:3].max(axis=1), shares[:, 1:]])
     confidence = np.take_along_axis(agreeing, decision[:, None], axis=1)[:, 0]
@@ -183,14 +183,15 @@ def orient(
 
 
 def _shares(
-    dependence: IndependenceTable,
+    block_excess: NDArray[np.float64],
+    block_null_sd: NDArray[np.float64],
     resampled: NDArray[np.float64],
     block_weight: NDArray[np.int64],
     alpha: float,
 ) -> NDArray[np.float64]:
     """Share of resamples, shape (pairs, 4), that are dependent and favour a direction, or not."""
-    excess = dependence.block_excess[:, 0, 0] @ block_weight.T
-    variance = dependence.block_null_sd[:, 0, 0] ** 2 @ (block_weight**2).T
+    excess = block_excess @ block_weight.T
+    variance = block_null_sd**2 @ (block_weight**2).T
     # The resampled statistic's own null has no draws; its normal approximation serves here.
     dependent = excess > norm.isf(alpha) * np.sqrt(variance)
     forward = (dependent * _forward(resampled)).mean(axis=1)

@@ -1,5 +1,6 @@
 """How stable the decisions of structural flows are over resamples of the blocks of volumes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ class BlockSums:
 
 def resampled_evidence(
     sums: BlockSums, evidence: Evidence, seed: int
-) -> list[tuple[slice, Evidence]]:
-    """Return the evidence of some pairs at a time, over resamples of blocks.
+) -> Iterator[tuple[slice, Evidence]]:
+    """Yield the evidence of some pairs at a time, over resamples of blocks.
 
     Parameters
     ----------
@@ -75,9 +76,9 @@ def resampled_evidence(
     seed : int
         Of the resamples; they are the same for all pairs.
 
-    Returns
-    -------
-    list of (slice, Evidence)
+    Yields
+    ------
+    slice, Evidence
         Which pairs, and theirs, `RESAMPLES` rows a pair.
 
     Notes
@@ -92,11 +93,9 @@ def resampled_evidence(
     volumes = (weight @ sums.sizes).astype(np.float64)
     of_tests = weight[:, sums.tested].astype(np.float64)
     step = max(1, _AT_ONCE // RESAMPLES)
-    parts = []
     for start in range(0, n_pairs, step):
         some = slice(start, min(start + step, n_pairs))
-        parts.append((some, _evidence(sums, evidence, some, weight, of_tests, volumes)))
-    return parts
+        yield some, _evidence(sums, evidence, some, weight, of_tests, volumes)
 
 
 def _evidence(

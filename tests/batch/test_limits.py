@@ -75,12 +75,12 @@ def test_work_that_nobody_waits_for_any_more_ends(tmp_path):
             on_stage=lambda name, *_: begun.append(name),
         ) as pool,
     ):
-        results = pool.map(write_after, {"quick": (tmp_path / "a", 0), "slow": (tmp_path / "b", 2)})
+        results = pool.map(write_after, {"quick": (tmp_path / "a", 0), "slow": (tmp_path / "b", 6)})
         assert next(results)[0] == "quick"
         while "slow" not in begun:
             time.sleep(0.05)
         results.close()
-        time.sleep(2.5)
+        time.sleep(6.5)
     assert (tmp_path / "a").exists()
     assert not (tmp_path / "b").exists()
 

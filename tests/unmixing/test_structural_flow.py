@@ -162,10 +162,10 @@ def test_the_true_direction_predicts_better():
 
 def test_the_mechanism_is_chosen_on_segments_held_out():
     shape = {"n_segments": 6, "n_per_segment": 40}
-    simulated = [simulate_pair("x->y", layers=1, seed=i, **shape) for i in range(4)]
+    simulated = [simulate_pair("x->y", layers=1, seed=i, **shape) for i in range(8)]
     values = np.concatenate([pair.values for pair in simulated], axis=1).astype(np.float32)
-    pairs = np.arange(8).reshape(4, 2)
-    given = values, simulated[0].segments, pairs, tuple("abcdefgh")
+    pairs = np.arange(16).reshape(8, 2)
+    given = values, simulated[0].segments, pairs, tuple("abcdefghijklmnop")
     rich = {"hidden": 32, "layers": 4, "knots": 8, "trial_steps": 600, "steps": 1, "passes": 0.0}
     # All are linear.  The richer mechanism always does better on what it was trained on.
     assert (judged(*given, folds=3, **rich).mechanism == 0).mean() > 0.5
