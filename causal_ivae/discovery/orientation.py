@@ -14,8 +14,8 @@ from causal_ivae.seeding import generator
 VOTES = ("inconclusive", "x->y", "y->x", "none")
 DECISIONS = ("undecided", "x->y", "y->x", "none")
 
-# Numbers in one array of resampled scores of a chunk of pairs: 64 MiB of float64.
-_CHUNK_NUMBERS = 2**23
+# Numbers in one array of resampled scores of a chunk of pairs: 16 MiB of float64.
+_CHUNK_NUMBERS = 2**21
 
 
 @dataclass(frozen=True)

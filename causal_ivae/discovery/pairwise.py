@@ -24,7 +24,6 @@ from causal_ivae.discovery.estimation import (
     Subject,
     estimate_by_restarts,
     estimate_directions,
-    tables_joined,
 )
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.screen import screen_pairs
@@ -159,9 +158,7 @@ def discover(
     )
     series = torch.as_tensor(x, device=target).T[..., None]
     at_once = pairs_at_once(len(x), chosen, unmixing, target)
-    dependence = tables_joined(
-        [test(series[some[:, :1]], series[some[:, 1:]]) for some in _chunks(pairs, at_once)]
-    )
+    dependence = test(series[pairs[:, :1]], series[pairs[:, 1:]])
     screen = screen or ScreenSettings()
     screened = screen_pairs(
         x,

@@ -1,5 +1,6 @@
 """The tables of a causal graph, from arrays over pairs and restarts."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,9 @@ from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.unmixing.diagnostics import Diagnostics
 from causal_ivae.unmixing.ensemble import Fit
 from causal_ivae.unmixing.hypotheses import MECHANISMS
+
+_CURVE_NUMBERS = 200_000
+"""Rows of a table of training curves."""
 
 
 def edges_table(
@@ -163,7 +167,12 @@ def stability_table(
 
 def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:
     """Return `causal_ivae.discovery.graph.CausalGraph.training`."""
-    members, points = fit.curves.shape
+    # Whole brains have thousands of curves: their last points, and every so many before.
+    every = max(1, math.ceil(fit.curves.size / _CURVE_NUMBERS))
+    curves, steps = (
+        values[..., ::-1][..., ::every][..., ::-1] for values in (fit.curves, fit.curve_steps)
+    )
+    members, points = curves.shape
     restarts = members // len(pairs)
     region = np.array(names, dtype=object)[np.repeat(pairs, restarts * points, axis=0)]
     return pd.DataFrame(
@@ -171,8 +180,8 @@ def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -
             "x": region[:, 0],
             "y": region[:, 1],
             "restart": np.tile(np.repeat(np.arange(restarts), points), len(pairs)),
-            "step": np.tile(fit.curve_steps, members),
-            "objective": fit.curves.ravel(),
+            "step": np.tile(steps, members),
+            "objective": curves.ravel(),
         }
     )
 

@@ -192,16 +192,17 @@ def hsic_table(
     for rows in blocks.rows:
         floats += len(rows) * _floats_per_block(kernel, null, first, second, rows.shape[1], draws)
     chunk = max(1, room // floats)
+    # Results have their place before the work: kept one by one, they would break up the heap.
+    shape = len(first), first.shape[1], second.shape[1]
+    n_blocks = sum(len(rows) for rows in blocks.rows)
+    table = [np.empty(shape) for _ in range(3)] + [np.empty((*shape, n_blocks)) for _ in range(2)]
     with torch.inference_mode():
-        parts = [
-            _chunk_table(
-                first[i : i + chunk], second[i : i + chunk], blocks, kernel, null, draws, seed, room
-            )
-            for i in range(0, len(first), chunk)
-        ]
-    return IndependenceTable(
-        *(np.concatenate([part[k] for part in parts]) for k in range(5)),
-    )
+        for i in range(0, len(first), chunk):
+            some = slice(i, i + chunk)
+            part = _chunk_table(first[some], second[some], blocks, kernel, null, draws, seed, room)
+            for whole, values in zip(table, part, strict=True):
+                whole[some] = values
+    return IndependenceTable(*table)
 
 
 def _chunk_table(
