@@ -168,11 +168,12 @@ def stability_table(
 def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:
     """Return `causal_ivae.discovery.graph.CausalGraph.training`."""
     # Whole brains have thousands of curves: their last points, and every so many before.
-    every = max(1, math.ceil(fit.curves.size / _CURVE_NUMBERS))
+    members, points = fit.curves.shape
+    every = math.ceil(points / max(1, _CURVE_NUMBERS // members))
     curves, steps = (
         values[..., ::-1][..., ::every][..., ::-1] for values in (fit.curves, fit.curve_steps)
     )
-    members, points = curves.shape
+    points = len(steps)
     restarts = members // len(pairs)
     region = np.array(names, dtype=object)[np.repeat(pairs, restarts * points, axis=0)]
     return pd.DataFrame(

@@ -8,7 +8,7 @@ import torch
 
 from causal_ivae import discover
 from causal_ivae.config import METHODS, IndependenceSettings, UnmixingSettings
-from causal_ivae.discovery import estimation
+from causal_ivae.discovery import estimation, tables
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
     EDGE_COLUMNS,
@@ -312,6 +312,17 @@ def test_the_disturbances_are_those_that_the_diagnostics_are_about(three_regions
         torch.from_numpy(graph.disturbances).mT, segments, draws=99, seed=child_seed(0, "01")
     )
     np.testing.assert_allclose(p_values, graph.diagnostics["dependence_p"], atol=1e-9)
+
+
+def test_of_many_curves_the_last_points_are_kept(three_regions, monkeypatch):
+    whole = quick(*three_regions, method="ivae").training
+    monkeypatch.setattr(tables, "_CURVE_NUMBERS", len(whole) // 3)
+    thinned = quick(*three_regions, method="ivae").training
+    assert len(thinned) <= len(whole) // 3
+    assert thinned["step"].max() == 60
+    both = whole.merge(thinned, on=["x", "y", "restart", "step"])
+    assert len(both) == len(thinned)
+    assert (both["objective_x"] == both["objective_y"]).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
