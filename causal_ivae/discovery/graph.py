@@ -195,8 +195,8 @@ class CausalGraph:
         learned for, and whether training was ``retried`` at half the rate and ``diverged`` in the
         end (0 or 1).
     training : pandas.DataFrame
-        ``x``, ``y``, ``restart``, ``step``, ``objective``: the training curves, of very
-        many fewer points.
+        ``x``, ``y``, ``restart``, ``step``, ``objective``: the training curves; where there are
+        thousands, fewer points of each, the last among them.
     diagnostics : pandas.DataFrame
         One row per unmixed pair, in the order of `edges`, on the restart with the best objective:
         whether its fit can be believed, and why.  `DIAGNOSTIC_COLUMNS` describes the columns.

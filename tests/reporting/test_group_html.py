@@ -4,20 +4,9 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
 from page_parser import Page
 from rendering import render_group, render_subject
-
-
-@pytest.fixture(scope="module")
-def group_html():
-    return render_group(group_record(), statuses())
-
-
-@pytest.fixture(scope="module")
-def group_page(group_html):
-    return Page(group_html)
 
 
 def test_group_page(group_page):

@@ -35,16 +35,6 @@ def subject_page(subject_html):
     return Page(subject_html)
 
 
-@pytest.fixture(scope="module")
-def group_html():
-    return render_group(group_record(), statuses())
-
-
-@pytest.fixture(scope="module")
-def group_page(group_html):
-    return Page(group_html)
-
-
 def assert_self_contained(html):
     page = Page(html)
     for tag, attrs in page.tags:
