@@ -100,7 +100,7 @@ def test_absent_packages_are_named_and_present_ones_are_the_baseline(table):
 
 def test_extrapolation_is_marked(table):
     rows = table[table["group"] == "end to end"]
-    for method in ("structural", "ivae"):
+    for method in ("structural", "ivae", "tcl"):
         first, second = rows[rows["name"] == f"one subject, {method}"].itertuples()
         assert pd.isna(first.remark)
         assert second.remark == "extrapolated from 8 of 15 pairs"

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -70,7 +70,7 @@ class Beat:
     verdict : str
         Why the process ends itself now; empty while it does not.
     where : str
-        The Python stack of the work then.
+        The Python stacks of the work then.
     """
 
     peak_mib: float
@@ -115,6 +115,7 @@ def _watch(
 ) -> None:
     process = psutil.Process()
     began = time.monotonic()
+    others = {thread.ident for thread in threading.enumerate()} - {worker}
     peak, told_peak, told_at = 0, 0, -_BEAT
     while not done.wait(_PERIOD):
         if not wanted():
@@ -123,11 +124,19 @@ def _watch(
         peak = max(peak, memory)
         verdict = limits.verdict(memory, now - began)
         if verdict:
-            frame = sys._current_frames().get(worker)
-            where = "".join(traceback.format_stack(frame)) if frame is not None else ""
-            tell(Beat(peak / 2**20, verdict, where))
+            tell(Beat(peak / 2**20, verdict, _stacks(others)))
             time.sleep(_FAREWELL)
             os.kill(os.getpid(), signal.SIGKILL)
         if peak > told_peak and now - told_at >= _BEAT:
             told_peak, told_at = peak, now
             tell(Beat(peak / 2**20))
+
+
+def _stacks(others: Container[int | None]) -> str:
+    """Return the stacks of the threads that work, those of others left out."""
+    stacks = [
+        "".join(traceback.format_stack(frame))
+        for thread, frame in sys._current_frames().items()
+        if thread not in others
+    ]
+    return "\n".join(stacks)

@@ -99,7 +99,7 @@ FULL = Effort(
     worker_turns=3,
     regions=(6, 20, 50, 100),
     subject_volumes=1200,
-    subject_steps={"structural": 1000, "ivae": 2000},
+    subject_steps={"structural": 1000, "ivae": 2000, "tcl": 1000},
     patience=90.0,
 )
 
@@ -121,6 +121,6 @@ QUICK = Effort(
     worker_turns=0,
     regions=(3, 6),
     subject_volumes=320,
-    subject_steps={"structural": 4, "ivae": 4},
+    subject_steps={"structural": 4, "ivae": 4, "tcl": 4},
     patience=0.5,
 )

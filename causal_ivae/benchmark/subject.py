@@ -7,7 +7,13 @@ from itertools import combinations, islice
 
 import numpy as np
 
-from causal_ivae.config import IVAESettings, Method, StructuralSettings, UnmixingSettings
+from causal_ivae.config import (
+    IVAESettings,
+    Method,
+    StructuralSettings,
+    TCLSettings,
+    UnmixingSettings,
+)
 from causal_ivae.discovery import discover
 from causal_ivae.simulate.structural import simulate_bold
 
@@ -30,7 +36,7 @@ class Subject:
     steps : int
         All else is as it is by default, but for the trials of "structural", which have as few.
     device : str
-    method : {"ivae", "structural"}
+    method : {"structural", "ivae", "tcl"}
     """
 
     regions: int
@@ -65,6 +71,7 @@ class Subject:
             unmixing=UnmixingSettings(
                 structural=StructuralSettings().shortened(self.steps, self.volumes),
                 ivae=IVAESettings(steps=self.steps),
+                tcl=TCLSettings(steps=self.steps),
             ),
             progress=progress,
         )

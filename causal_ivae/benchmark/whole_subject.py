@@ -9,11 +9,10 @@ from causal_ivae.benchmark.subject import RESTARTS, Subject, default_segments, n
 from causal_ivae.config import Method
 
 METHOD = (
-    "discover() by 'structural' and by iVAE on one simulated subject with default settings: all "
+    "discover() by each method of the default on one simulated subject with default settings: all "
     "pairs, fits and steps, windows of 60 s, tests, diagnostics and orientation. Timed once. Where "
-    "all pairs "
-    "would take longer than the patience of the settings, as many pairs as it allows are timed "
-    "with all their steps and the time is multiplied by the share; the remark then says "
+    "all pairs would take longer than the patience of the settings, as many pairs as it allows are "
+    "timed with all their steps and the time is multiplied by the share; the remark then says "
     "'extrapolated'."
 )
 
@@ -63,7 +62,7 @@ def _measure(method: Method, effort: Effort, clock: Clock) -> Iterator[Measureme
         setting = Setting(
             regions=regions,
             pairs=pairs,
-            restarts=whole.restarts if method == "ivae" else None,
+            restarts=None if method == "structural" else whole.restarts,
             volumes=volumes,
             segments=whole.segments,
             steps=whole.steps,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causal_ivae.config import DecisionSettings, IndependenceSettings, Method, UnmixingSettings
+from causal_ivae.discovery.chunks import Chunk, Chunks
 from causal_ivae.discovery.orientation import Orientation, orient
 from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.resampling import BlockSums
@@ -29,19 +30,6 @@ from causal_ivae.unmixing.diagnostics import (
 )
 from causal_ivae.unmixing.ensemble import Fit, joined, unmix_pairs
 from causal_ivae.unmixing.hypotheses import Hypotheses, fit_hypotheses
-
-
-class Clock(Protocol):
-    """Is told what of a chunk of pairs is done."""
-
-    def training(self, pairs: int) -> Callable[[float], None]:
-        """Begin a chunk; what is returned takes the share of its training that is done."""
-
-    def testing(self) -> None:
-        """Begin to test what was trained."""
-
-    def done(self, pairs: int) -> None:
-        """End a chunk."""
 
 
 @dataclass(frozen=True)
@@ -112,70 +100,81 @@ class Estimate:
 
 
 def estimate_by_restarts(
-    subject: Subject,
-    chunks: Sequence[NDArray[np.int64]],
-    dependence: IndependenceTable,
-    clock: Clock,
+    subject: Subject, chunks: Chunks, dependence: IndependenceTable
 ) -> Estimate:
     """Orient pairs by iVAE or TCL from several starts.
 
     Parameters
     ----------
     subject : Subject
-    chunks : sequence of ndarray, each of shape (some pairs, 2), int64
-        Positions of the two regions.
+    chunks : Chunks
+        Positions of the two regions of every pair.
     dependence : IndependenceTable, shape (pairs, 1, 1)
         The two regions of every pair.
-    clock : Clock
 
     Raises
     ------
     FitError
         If every restart of a pair diverged.
     """
-    fits: list[Fit] = []
-    tests: list[IndependenceTable] = []
-    judged: list[Diagnostics] = []
-    shown: list[NDArray[np.float32]] = []
-    for some in chunks:
-        fit = unmix_pairs(
-            subject.values,
-            subject.segments,
-            some,
-            subject.names,
-            method=subject.method,
-            settings=subject.unmixing,
-            seed=subject.seed,
-            key=subject.key,
-            device=subject.series.device,
-            progress=clock.training(len(some)),
-        )
-        _check_converged(np.isfinite(fit.objective).reshape(len(some), -1), some, subject)
-        clock.testing()
-        recovered = _by_pair(fit.disturbances, len(some))
-        tests.append(subject.test(subject.series[some], recovered))
-        shown.append(_of_fit(recovered, best_restarts(fit, subject.unmixing.restarts)))
-        judged += _diagnostics(subject, fit)
-        fits.append(_without_disturbances(fit))
-        clock.done(len(some))
-    fit, table = joined(fits), tables_joined(tests)
-    usable = np.isfinite(fit.objective).reshape(sum(map(len, chunks)), -1)
+    parts = chunks.map(partial(_unmix, subject))
+    fit = joined([part.fit for part in parts])
+    table = tables_joined([part.tests for part in parts])
+    usable = np.isfinite(fit.objective).reshape(len(dependence.statistic), -1)
     seed = child_seed(subject.seed, subject.key, subject.method)
     orientation = orient(dependence, table, usable, subject.decision, seed)
-    return Estimate(fit, table, usable, orientation, judged, np.concatenate(shown))
+    return Estimate(
+        fit,
+        table,
+        usable,
+        orientation,
+        [one for part in parts for one in part.diagnostics],
+        np.concatenate([part.shown for part in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class _Unmixed:
+    """Some pairs by iVAE or TCL, as in `Estimate`."""
+
+    fit: Fit
+    tests: IndependenceTable
+    diagnostics: list[Diagnostics]
+    shown: NDArray[np.float32]
+
+
+def _unmix(subject: Subject, some: NDArray[np.int64], chunk: Chunk) -> _Unmixed:
+    fit = unmix_pairs(
+        subject.values,
+        subject.segments,
+        some,
+        subject.names,
+        method=subject.method,
+        settings=subject.unmixing,
+        seed=subject.seed,
+        key=subject.key,
+        device=subject.series.device,
+        progress=chunk.training,
+    )
+    _check_converged(np.isfinite(fit.objective).reshape(len(some), -1), some, subject)
+    chunk.testing()
+    recovered = _by_pair(fit.disturbances, len(some))
+    return _Unmixed(
+        _without_disturbances(fit),
+        subject.test(subject.series[some], recovered),
+        _diagnostics(subject, fit),
+        _of_fit(recovered, best_restarts(fit, subject.unmixing.restarts)),
+    )
 
 
 def estimate_directions(
-    subject: Subject,
-    chunks: Sequence[NDArray[np.int64]],
-    dependence: IndependenceTable,
-    clock: Clock,
+    subject: Subject, chunks: Chunks, dependence: IndependenceTable
 ) -> Estimate:
     """Orient pairs by structural flows fitted under either direction.
 
     Parameters
     ----------
-    subject, chunks, dependence, clock
+    subject, chunks, dependence
         As in `estimate_by_restarts`.
 
     Raises
@@ -183,47 +182,17 @@ def estimate_directions(
     FitError
         If the fits of both directions of a pair diverged.
     """
-    parts: list[Hypotheses] = []
-    tests: list[IndependenceTable] = []
-    residuals: list[IndependenceTable] = []
-    judged: list[Diagnostics] = []
-    shown: list[NDArray[np.float32]] = []
-    both = subject.unmixing.structural.modulates == "mean_variance"
-    for some in chunks:
-        part = fit_hypotheses(
-            subject.values,
-            subject.segments,
-            subject.blocks,
-            some,
-            subject.names,
-            settings=subject.unmixing,
-            seed=subject.seed,
-            key=subject.key,
-            device=subject.series.device,
-            progress=clock.training(len(some)),
-        )
-        _check_converged(part.usable, some, subject)
-        clock.testing()
-        recovered = _by_pair(part.disturbances.flatten(0, 1), len(some))
-        tests.append(subject.test(subject.series[some], recovered))
-        each = recovered.reshape(2 * len(some), 2, -1, 1)
-        residual = _of_pairs(subject.test(each[:, :1], each[:, 1:]), len(some))
-        judged += diagnose_better(part, residual, subject.segments, 2 if both else 1)
-        residuals.append(residual)
-        shown.append(_of_fit(recovered, 2 * np.arange(len(some)) + part.better))
-        parts.append(
-            replace(part, disturbances=_emptied(part.disturbances), fit=_by_direction(part))
-        )
-        clock.done(len(some))
+    parts = chunks.map(partial(_fit_directions, subject))
+    fitted = [part.hypotheses for part in parts]
     hypotheses = Hypotheses(
-        log_likelihood=np.concatenate([part.log_likelihood for part in parts]),
-        mechanism=np.concatenate([part.mechanism for part in parts]),
-        shortfall=np.concatenate([part.shortfall for part in parts]),
-        disturbances=torch.cat([part.disturbances for part in parts]),
-        fit=joined([part.fit for part in parts]),
+        log_likelihood=np.concatenate([part.log_likelihood for part in fitted]),
+        mechanism=np.concatenate([part.mechanism for part in fitted]),
+        shortfall=np.concatenate([part.shortfall for part in fitted]),
+        disturbances=torch.cat([part.disturbances for part in fitted]),
+        fit=joined([part.fit for part in fitted]),
     )
-    table, usable = tables_joined(tests), hypotheses.usable
-    residual = tables_joined(residuals)
+    table, usable = tables_joined([part.tests for part in parts]), hypotheses.usable
+    residual = tables_joined([part.residual for part in parts])
     evidence = gather_evidence(hypotheses, residual, dependence, len(subject.values))
     sums = BlockSums.of(
         np.nan_to_num(hypotheses.log_likelihood[:, 0] - hypotheses.log_likelihood[:, 1]),
@@ -233,9 +202,56 @@ def estimate_directions(
         dependence,
     )
     seed = child_seed(subject.seed, subject.key, subject.method)
-    orientation = orient_by_evidence(evidence, sums, table, usable, subject.decision, seed)
     return Estimate(
-        hypotheses.fit, table, usable, orientation, judged, np.concatenate(shown), evidence
+        hypotheses.fit,
+        table,
+        usable,
+        orient_by_evidence(evidence, sums, table, usable, subject.decision, seed),
+        [one for part in parts for one in part.diagnostics],
+        np.concatenate([part.shown for part in parts]),
+        evidence,
+    )
+
+
+@dataclass(frozen=True)
+class _Directions:
+    """Some pairs by structural flows.
+
+    As in `Estimate`; ``residual`` (pairs, 2, 1) tests the two disturbances of either direction.
+    """
+
+    hypotheses: Hypotheses
+    tests: IndependenceTable
+    residual: IndependenceTable
+    diagnostics: list[Diagnostics]
+    shown: NDArray[np.float32]
+
+
+def _fit_directions(subject: Subject, some: NDArray[np.int64], chunk: Chunk) -> _Directions:
+    both = subject.unmixing.structural.modulates == "mean_variance"
+    part = fit_hypotheses(
+        subject.values,
+        subject.segments,
+        subject.blocks,
+        some,
+        subject.names,
+        settings=subject.unmixing,
+        seed=subject.seed,
+        key=subject.key,
+        device=subject.series.device,
+        progress=chunk.training,
+    )
+    _check_converged(part.usable, some, subject)
+    chunk.testing()
+    recovered = _by_pair(part.disturbances.flatten(0, 1), len(some))
+    each = recovered.reshape(2 * len(some), 2, -1, 1)
+    residual = _of_pairs(subject.test(each[:, :1], each[:, 1:]), len(some))
+    return _Directions(
+        replace(part, disturbances=_emptied(part.disturbances), fit=_by_direction(part)),
+        subject.test(subject.series[some], recovered),
+        residual,
+        diagnose_better(part, residual, subject.segments, 2 if both else 1),
+        _of_fit(recovered, 2 * np.arange(len(some)) + part.better),
     )
 
 

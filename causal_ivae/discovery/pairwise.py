@@ -1,13 +1,12 @@
 """Causal discovery over region pairs: unmix, test, decide."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from causal_ivae.config import (
     METHODS,
@@ -19,6 +18,7 @@ from causal_ivae.config import (
 )
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.checks import checked, pairs_of
+from causal_ivae.discovery.chunks import Chunks, Progress
 from causal_ivae.discovery.cycles import find_cycles, without_cycles
 from causal_ivae.discovery.estimation import (
     Subject,
@@ -32,18 +32,10 @@ from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.seeding import child_seed
-from causal_ivae.unmixing.ensemble import (
-    pairs_at_once,
-    resolve_device,
-)
+from causal_ivae.unmixing.ensemble import pairs_at_once, resolve_device, stacks_at_once
 
 AUTO: Method = "structural"
 """What ``method="auto"`` stands for."""
-
-_TRAINING_SHARE = 0.93
-"""Of the time of a chunk of pairs, until one has been timed."""
-
-Progress = Callable[[str, float], None]
 
 
 def discover(
@@ -157,7 +149,6 @@ def discover(
         memory_gib=unmixing.memory_gib,
     )
     series = torch.as_tensor(x, device=target).T[..., None]
-    at_once = pairs_at_once(len(x), chosen, unmixing, target)
     dependence = test(series[pairs[:, :1]], series[pairs[:, 1:]])
     screen = screen or ScreenSettings()
     screened = screen_pairs(
@@ -192,9 +183,14 @@ def discover(
         test=test,
         tested_blocks=order[tested_rows.numpy(force=True)],
     )
-    clock = _Clock(len(kept), progress)
+    chunks = Chunks(
+        kept,
+        pairs_at_once(len(x), chosen, unmixing, target),
+        stacks_at_once(len(x), chosen, unmixing, target),
+        progress,
+    )
     estimate = estimate_directions if chosen == "structural" else estimate_by_restarts
-    found = estimate(subject, _chunks(kept, at_once), dependence.of(screened.kept), clock)
+    found = estimate(subject, chunks, dependence.of(screened.kept))
     edges = tables.edges_table(region_names, pairs, found.orientation, screened)
     cycles = find_cycles(edges)
     return CausalGraph(
@@ -222,45 +218,3 @@ def discover(
         },
         seconds=time.perf_counter() - started,
     )
-
-
-def _chunks(pairs: NDArray[np.int64], at_once: int) -> list[NDArray[np.int64]]:
-    return [pairs[start : start + at_once] for start in range(0, len(pairs), at_once)]
-
-
-class _Clock:
-    """Turns what is done of training and testing into a share of the whole time.
-
-    How the time of a chunk is split between the two is taken from the chunk before.
-    """
-
-    def __init__(self, pairs: int, progress: Progress | None) -> None:
-        self._pairs, self._progress = pairs, progress
-        self._finished = 0
-        self._training_share = _TRAINING_SHARE
-        self._started = self._trained = time.perf_counter()
-
-    def training(self, pairs: int) -> Callable[[float], None]:
-        """Begin a chunk; what is returned takes the share of its training that is done."""
-        self._started = time.perf_counter()
-
-        def tell(share: float) -> None:
-            part = pairs * self._training_share * share
-            self._tell("unmixing", (self._finished + part) / self._pairs)
-
-        return tell
-
-    def testing(self) -> None:
-        """Begin to test what was trained."""
-        self._trained = time.perf_counter()
-
-    def done(self, pairs: int) -> None:
-        """End a chunk."""
-        whole = time.perf_counter() - self._started
-        self._training_share = (self._trained - self._started) / max(whole, 1e-9)
-        self._finished += pairs
-        self._tell("testing", self._finished / self._pairs)
-
-    def _tell(self, stage: str, share: float) -> None:
-        if self._progress is not None:
-            self._progress(stage, share)

@@ -20,6 +20,7 @@ from causal_ivae.unmixing.ensemble import (
     members_at_once,
     pairs_at_once,
     resolve_device,
+    stacks_at_once,
 )
 
 _FEW, _SOME = 10, 30
@@ -141,7 +142,9 @@ def expected_workload(
         unmixed = max(1, round(float(kept.mean()) * len(pairs)))
     members = members_at_once(len(x), method, unmixing, target)
     per_pair = unmixing.fits_per_pair(method)
-    first = pairs[: min(unmixed, max(1, members // per_pair))]
+    at_once = pairs_at_once(len(x), method, unmixing, target)
+    at_once *= stacks_at_once(len(x), method, unmixing, target)
+    first = pairs[: min(unmixed, at_once)]
     model = getattr(unmixing, method)
     total = model.steps_for(len(x))
 
@@ -166,17 +169,16 @@ def expected_workload(
     few, more = seconds(_FEW), seconds(_SOME)
     step = max(more - few, 0.0) / (_SOME - _FEW)
     one_stack = max(few - _FEW * step, 0.0) + total * step
-    held = min(members, unmixed * per_pair)
-    at_once = min(pairs_at_once(len(x), method, unmixing, target), unmixed)
-    # Those of a stack, with what they are made of, and of one fit of every pair.
-    disturbances = 4 * 2 * len(x) * (4 * at_once * per_pair + unmixed)
+    held = len(first) * per_pair
+    # Those of the stacks, with what they are made of, and of one fit of every pair.
+    disturbances = 4 * 2 * len(x) * (4 * held + unmixed)
     return Workload(
         method=method,
         pairs=len(pairs),
         unmixed=unmixed,
         restarts=per_pair,
         steps=total,
-        members=held,
+        members=min(members, held),
         memory_gib=(held * bytes_per_member(len(x), method, unmixing) + disturbances) / 2**30,
         seconds=one_stack * unmixed / len(first),
         device=str(target),

@@ -352,6 +352,23 @@ def pairs_at_once(
     return max(1, members // settings.fits_per_pair(method))
 
 
+def stacks_at_once(
+    n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
+) -> int:
+    """Return how many stacks are trained at the same time: on a CPU one for each of its cores.
+
+    Parameters
+    ----------
+    n_times, method, settings, device
+        As in `members_at_once`; together they stay within the memory of the settings.
+    """
+    if device.type != "cpu":
+        return 1
+    members = members_at_once(n_times, method, settings, device)
+    stack = members * bytes_per_member(n_times, method, settings)
+    return max(1, min(torch.get_num_threads(), int(settings.memory_gib * 2**30 / stack)))
+
+
 def members_at_once(
     n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
 ) -> int:

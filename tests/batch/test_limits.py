@@ -1,6 +1,7 @@
 """A piece of work that takes too much memory or time ends alone, and says what it was doing."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -22,9 +23,15 @@ def take_memory_or_time(piece, stage):
     held = []
     while piece == "memory":
         held.append(np.ones(2**24))
-    while piece == "time":
-        time.sleep(0.05)
+    if piece == "time":
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(take_time).result()
     return piece
+
+
+def take_time():
+    while True:
+        time.sleep(0.05)
 
 
 def write_after(piece, stage):
@@ -51,7 +58,9 @@ def test_limits_cost_only_the_piece_that_passes_them_and_say_why():
     assert slow.message.startswith("Out of time")
     assert "0.15 minutes (--time-limit)" in slow.message
     assert slow.seconds >= 9.0
-    assert all("take_memory_or_time" in lost.where for lost in (big, slow))
+    assert all("in take_memory_or_time" in lost.where for lost in (big, slow))
+    assert "in take_time" in slow.where
+    assert "distributed" not in slow.where.rpartition("in take_memory_or_time")[2]
 
 
 def test_single_piece_with_limits_does_not_end_this_process():

@@ -1,0 +1,125 @@
+"""Chunks of pairs: estimated side by side on the cores of a CPU, and how far they are."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_TRAINING_SHARE = 0.93
+"""Of the time of a chunk of pairs, until one has been timed."""
+
+Progress = Callable[[str, float], None]
+R = TypeVar("R")
+
+
+class Chunks:
+    """Pairs in chunks, and where each of them is.
+
+    Parameters
+    ----------
+    pairs : ndarray, shape (n_pairs, 2), int64
+    at_once : int
+        Pairs of a chunk.
+    threads : int
+        Chunks that are worked on at the same time.
+    progress : callable, optional
+        Called with the stage ("unmixing", "testing") and the share of all work that is done, by
+        one thread at a time.
+
+    Notes
+    -----
+    The products of a stack are too small to be shared out among cores; whole stacks are not, and
+    what computes them holds no lock of Python.
+    """
+
+    def __init__(
+        self,
+        pairs: NDArray[np.int64],
+        at_once: int,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> None:
+        self._chunks = [pairs[start : start + at_once] for start in range(0, len(pairs), at_once)]
+        self._threads = min(threads, len(self._chunks))
+        self._pairs, self._progress = len(pairs), progress
+        self._done = 0.0
+        self._turn = Lock()
+        self.training_share = _TRAINING_SHARE
+        self.stopped = False
+
+    def map(self, work: Callable[[NDArray[np.int64], "Chunk"], R]) -> list[R]:
+        """Do some work on every chunk, and return the results in their order.
+
+        The first chunk whose work raises an error ends the others.
+        """
+        if self._threads <= 1:
+            return [self._do(work, some) for some in self._chunks]
+        cores = torch.get_num_threads()
+        each = max(1, cores // self._threads)
+        torch.set_num_threads(each)
+        try:
+            with ThreadPoolExecutor(self._threads, "pairs", torch.set_num_threads, (each,)) as pool:
+                results = [pool.submit(self._do, work, some) for some in self._chunks]
+                try:
+                    return [result.result() for result in results]
+                except BaseException:
+                    self.stopped = True
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        finally:
+            torch.set_num_threads(cores)
+
+    def tell(self, stage: str, pairs: float) -> None:
+        """Count so many pairs, or parts of them, as done."""
+        with self._turn:
+            self._done += pairs
+            if self._progress is not None:
+                self._progress(stage, self._done / self._pairs)
+
+    def _do(self, work: Callable[[NDArray[np.int64], "Chunk"], R], some: NDArray[np.int64]) -> R:
+        chunk = Chunk(self, len(some))
+        result = work(some, chunk)
+        chunk.done()
+        return result
+
+
+class Chunk:
+    """Turns what is done of the training and testing of a chunk into a share of its time.
+
+    How that is split between the two is taken from a chunk before.
+    """
+
+    def __init__(self, chunks: Chunks, pairs: int) -> None:
+        self._chunks, self._pairs = chunks, pairs
+        self._told = 0.0
+        self._training_share = chunks.training_share
+        self._started = self._trained = time.perf_counter()
+
+    def training(self, share: float) -> None:
+        """Say how much of the training is done."""
+        if self._chunks.stopped:
+            raise _Stopped
+        self._tell("unmixing", share * self._training_share)
+
+    def testing(self) -> None:
+        """Begin to test what was trained."""
+        self._trained = time.perf_counter()
+
+    def done(self) -> None:
+        """Say that all is done."""
+        whole = time.perf_counter() - self._started
+        self._chunks.training_share = (self._trained - self._started) / max(whole, 1e-9)
+        self._tell("testing", 1.0)
+
+    def _tell(self, stage: str, share: float) -> None:
+        self._chunks.tell(stage, self._pairs * (share - self._told))
+        self._told = share
+
+
+class _Stopped(Exception):  # noqa: N818 - it is no error
+    """Ends a chunk after the error of another."""
