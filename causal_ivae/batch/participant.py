@@ -10,6 +10,7 @@ from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
 from causal_ivae.batch.cluster import Stage
+from causal_ivae.batch.machine import give_memory_back
 from causal_ivae.batch.pages import write_unit_page
 from causal_ivae.batch.recording import (
     find_paths,
@@ -152,6 +153,7 @@ def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, li
                 within("check of the null", 0.0)
                 checked = _null_check(piece, series)
             _graph(piece, paths, method, series, checked, within)
+            give_memory_back()
         except Exception as error:  # noqa: BLE001 - raised again below, after the other methods
             failures.append((method, error))
         worked = True
@@ -229,6 +231,7 @@ def _graph(
         key=piece.unit.removeprefix("sub-"),
         progress=stage,
     )
+    give_memory_back()
     about = read_json(paths.file("timeseries.json"))
     check, prior = prior_entry(analysis, graph.edges, piece.unit, method)
     # From here on the old sidecar vouches for nothing.

@@ -242,6 +242,7 @@ def _method(
             tables.with_names(method.training), f"fig-training-{index}", shown
         )
     alpha = method.sidecar.get("Settings", {}).get("decision", {}).get("alpha", 0.05)
+    listed, left_out = tables.detailed(method)
     return {
         "index": index,
         "key": name,
@@ -256,15 +257,16 @@ def _method(
         "convergence": _convergence(method),
         "edges": tables.edge_rows(method),
         "details": edge_details(method),
-        "stability": tables.stability_rows(method),
+        "details_left_out": left_out,
+        "stability": tables.stability_rows(listed),
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
-        "tests": tables.pair_tests(method),
+        "tests": tables.pair_tests(listed),
         "fit_names": FIT_NAMES if name == "structural" else (),
-        "evidence": tables.evidence_rows(method),
+        "evidence": tables.evidence_rows(listed),
         "fits": fits.fits_sentence(method),
         "fit_reasons": fits.reason_counts(method),
-        "fit_rows": fits.fit_rows(method),
+        "fit_rows": fits.fit_rows(listed),
         "alpha": alpha,
     }
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.reporting.svg import AMBER, BLUE, GRID
-from causal_ivae.reporting.tables import with_names
+from causal_ivae.reporting.tables import surest, with_names
 from causal_ivae.reporting.wording import method_label
 
 MOST_PAIRS = 200
@@ -143,9 +143,8 @@ def _surest(method: MethodRecord) -> tuple[list[tuple[str, str]], int]:
     """Return the pairs, those with a direction first and the surest first, and how many more."""
     pairs = _pairs(method)
     edges = with_names(method.edges).set_index(["x", "y"]).loc[pairs]
-    sure = edges["confidence"].fillna(0.0).to_numpy()
-    order = np.lexsort((-sure, (edges["cause"] == "").to_numpy()))[:MOST_PAIRS]
-    return [pairs[row] for row in order], len(pairs) - len(order)
+    drawn = surest(edges, MOST_PAIRS).index.tolist()
+    return drawn, len(pairs) - len(drawn)
 
 
 def has_many_segments(record: UnitRecord) -> bool:

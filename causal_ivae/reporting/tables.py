@@ -1,7 +1,7 @@
 """Rows of the pages' tables, made from the files of a unit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives import MethodRecord, UnitRecord
+
+MOST_DETAILED = 500
+"""Pairs whose tests, fits, evidence and stability a page lists; more make it too large to open."""
 
 _COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided")
 
@@ -245,6 +248,43 @@ def edge_rows(method: MethodRecord) -> list[EdgeRow]:
     order = {"directed": 0, "undecided": 1, "none": 2}
     rows.sort(key=lambda row: (order.get(row.decision, 3), _last(-row.confidence)))
     return rows
+
+
+def surest(edges: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most so many rows of `with_names`: those with a direction, then the surest."""
+    sure = edges["confidence"].fillna(0.0).to_numpy()
+    order = np.lexsort((-sure, (edges["cause"] == "").to_numpy()))
+    return edges.iloc[order[:most]]
+
+
+def detailed(method: MethodRecord) -> tuple[MethodRecord, int]:
+    """Return a method with all edges and the details of the `surest` pairs that were unmixed.
+
+    Parameters
+    ----------
+    method : MethodRecord
+
+    Returns
+    -------
+    method : MethodRecord
+        The same one where all pairs are few.
+    left_out : int
+        Pairs whose details are left out.
+    """
+    if len(method.edges) <= MOST_DETAILED:
+        return method, 0
+    edges = with_names(method.edges).set_index(["x", "y"])
+    unmixed = edges if method.diagnostics is None else edges.loc[_pairs(method.diagnostics)]
+    listed = surest(unmixed, MOST_DETAILED).index
+    parts = {}
+    for name in ("tests", "restarts", "diagnostics", "evidence", "stability"):
+        table = getattr(method, name)
+        parts[name] = None if table is None else table[_pairs(table).isin(listed)]
+    return replace(method, **parts), len(edges) - len(listed)
+
+
+def _pairs(table: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([text_column(table["x"]), text_column(table["y"])])
 
 
 def score_matrix(

@@ -47,11 +47,12 @@ class Cohort:
     source: Path
     options: tuple[str, ...]
     bad: frozenset[str]
+    levels: tuple[str, ...] = ("participant", "group")
 
     def command(self, output: Path) -> list[str]:
         return [
             sys.executable, "-m", "causal_ivae", "run", str(self.source), str(output),
-            "participant", "group", "--device", "cpu", "--nprocs", str(_PROCESSES), *self.options,
+            *self.levels, "--device", "cpu", "--nprocs", str(_PROCESSES), *self.options,
         ]  # fmt: skip
 
 
@@ -193,7 +194,8 @@ def large_subject(folder: Path, settings: Path, regions: int) -> bool:
     source.mkdir(parents=True)
     for label in ("1", "2"):
         write_table_run(source, label, 1, names, 1200)
-    cohort = Cohort("large", source, ("--pipeline", str(settings)), frozenset())
+    options = ("--pipeline", str(settings))
+    cohort = Cohort("large", source, options, frozenset(), levels=("participant",))
     tally = undisturbed(cohort, folder / "out")
     peak = tally.peak_mib * 2**20 / 1e9
     print(
