@@ -276,7 +276,7 @@ def detailed(method: MethodRecord) -> tuple[MethodRecord, int]:
     edges = with_names(method.edges).set_index(["x", "y"])
     unmixed = edges if method.diagnostics is None else edges.loc[_pairs(method.diagnostics)]
     listed = surest(unmixed, MOST_DETAILED).index
-    parts = {}
+    parts: dict[str, Any] = {}
     for name in ("tests", "restarts", "diagnostics", "evidence", "stability"):
         table = getattr(method, name)
         parts[name] = None if table is None else table[_pairs(table).isin(listed)]
