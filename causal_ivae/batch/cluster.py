@@ -104,7 +104,8 @@ def open_pool(
     on_start : callable, optional
         Called with the name of a piece when it is given to a worker.
     threads : int, optional
-        Of each worker process on this machine; default an equal share of the cores.
+        Of each worker process on this machine; default an equal share of the cores, in an
+        incomplete last round too.
     limits : Limits, optional
         Of each piece; one that goes beyond them is `Lost`, and says why.
 
@@ -210,11 +211,11 @@ class _Cluster:
         if self.scheduler is not None:
             self.client = self.stack.enter_context(_remote_client(self.scheduler))
         else:
-            self.threads = self.threads or max(1, cores() // self.processes)
             # Workers would leave a folder in the working directory otherwise.
             folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="causal-ivae-"))
             variables = dict.fromkeys(
-                ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads)
+                ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+                str(self.threads or max(1, cores() // self.processes)),
             )
             settings = {
                 "distributed.scheduler.allowed-failures": 0,
@@ -241,7 +242,6 @@ class _Cluster:
     ) -> Iterator[tuple[str, R | Lost]]:
         if pieces and self.client is None:
             self._start()
-        threads = max(1, cores() // len(devices)) if devices else self.threads
         waiting = list(pieces.items())
         running: dict[str, _Running] = {}
         device_of: dict[str, str] = {}
@@ -253,6 +253,7 @@ class _Cluster:
                     workers = device_of
                 busy = {piece.worker for piece in running.values()}
                 for worker in [w for w in workers if w not in busy][: len(waiting)]:
+                    threads = self._threads_of(len(pieces) - len(waiting), len(pieces), devices)
                     name, piece = waiting.pop(0)
                     self.beats.pop(name, None)
                     self.on_start(name)
@@ -276,6 +277,17 @@ class _Cluster:
         finally:
             for left in running.values():
                 left.future.cancel()
+
+    def _threads_of(self, place: int, pieces: int, devices: Sequence[str]) -> int:
+        """Return the threads of a piece; 0 where they are for its worker to say."""
+        if devices:
+            return max(1, cores() // len(devices))
+        if self.scheduler is not None or self.threads:
+            return self.threads
+        # Those of an incomplete last round have the cores of the workers that wait for them.
+        rounds, last = divmod(pieces, self.processes)
+        beside = last if place >= rounds * self.processes else self.processes
+        return max(1, cores() // beside)
 
     def _explained(self, name: str, result: Any, began: float) -> Any:
         """Return a result; if it was lost, with what its process said last."""

@@ -171,15 +171,17 @@ class StackedStructuralFlow(StackedModel):
             disturbances, log_determinants = zip(*parts, strict=True)
             return torch.cat(disturbances, dim=1), torch.cat(log_determinants, dim=1)
         cause, effect = x.unbind(-1)
-        log_scale, shift = self._given(cause).chunk(2, dim=1)
+        log_scale, shift = self._given(cause)
         log_determinant = log_scale.sum(1)
+        # Parts that are unbound have one gradient together, those of an index one as large each.
+        scales, shifts = log_scale.exp().unbind(1), shift.unbind(1)
         if self.coefficient is not None:
             effect = effect - self.coefficient * cause
-        effect = torch.addcmul(shift[:, 0], effect, log_scale[:, 0].exp())
+        effect = torch.addcmul(shifts[0], effect, scales[0])
         for i, table in enumerate(self.effect.tables(), start=1):
             effect, log_slope = self.effect(effect, table)
             log_determinant = log_determinant + log_slope
-            effect = torch.addcmul(shift[:, i], effect, log_scale[:, i].exp())
+            effect = torch.addcmul(shifts[i], effect, scales[i])
         free, move = self.cause_affine.unbind(-1)
         first, log_slope = self.cause(
             cause * free[:, :1].exp() + move[:, :1], self.cause.tables()[0]
@@ -212,11 +214,11 @@ class StackedStructuralFlow(StackedModel):
         """Return the disturbances, shape (members, rows, 2)."""
         return self.unmix(x)[0]
 
-    def _given(self, cause: Tensor) -> Tensor:
-        """Return log scales and shifts of all layers, (members, 2 (layers + 1), rows or 1)."""
+    def _given(self, cause: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log scales and shifts of all layers, each (members, layers + 1, rows or 1)."""
         if self.network is None:
-            return self.effect_affine
+            log_scale, shift = self.effect_affine.chunk(2, dim=1)
+            return log_scale, shift
         free = self.network(cause[..., None]).mT + self.effect_affine
         log_scale, shift = free.chunk(2, dim=1)
-        log_scale = _MAX_LOG_SCALE * torch.tanh(log_scale / _MAX_LOG_SCALE)
-        return torch.cat((log_scale, shift), dim=1)
+        return _MAX_LOG_SCALE * torch.tanh(log_scale / _MAX_LOG_SCALE), shift

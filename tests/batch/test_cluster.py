@@ -95,6 +95,15 @@ def test_each_gpu_has_one_process_that_keeps_to_it():
     assert len({(device, pid) for device, pid, _ in found.values()}) == len(pids) == 3
 
 
+def test_the_last_pieces_have_the_cores_of_workers_that_wait(monkeypatch):
+    monkeypatch.setattr("causal_ivae.batch.cluster.cores", lambda: 4)
+    with open_pool(3, nprocs=2, scheduler=None, on_stage=lambda *_: None) as pool:
+        found = dict(pool.map(device_taken, {"a": 0, "b": 1, "c": 2}))
+        even = dict(pool.map(device_taken, {"d": 3, "e": 4}))
+    assert [found[name][2] for name in "abc"] == [2, 2, 4]
+    assert [even[name][2] for name in "de"] == [2, 2]
+
+
 def what_is_watched(piece, stage):
     return sorted(get_worker().periodic_callbacks)
 
