@@ -44,7 +44,7 @@ N_REGIONS = 94
 # the six regions that is about half of the pairs, so that agreement can be told from chance.
 STRONGEST = 0.9
 LONGEST_PATH = 2
-RESTARTS = 4
+RESTARTS = 2
 
 SOURCE = (
     "Human Connectome Project, resting state, run REST1_LR (Van Essen et al. 2013, "
