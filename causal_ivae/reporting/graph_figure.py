@@ -20,6 +20,7 @@ from causal_ivae.reporting.wording import count
 
 _WIDTH = 400.0  # points
 _NODE = 4.5
+_ALL_WIDE = 20  # lines that are drawn in full width
 _LINE = 12.5  # distance of two labels, points
 
 
@@ -68,17 +69,24 @@ def graph_figure(
         axes.set(xlim=(-half, half), ylim=(-top, top))
         axes.set_axis_off()
         position = dict(zip(map(str, names), nodes, strict=True))
-        scale = min(1.0, 9.0 / max(len(names), 1))
+        arrows = sum(edge.style.arrow for edge in drawn)
+        scales = {True: _thinner(arrows), False: _thinner(len(drawn) - arrows)}
         for edge in drawn:
             ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
-            draw_arrow(axes, ends, edge.style, edge.width * scale, f"edge-{edge.row}")
+            draw_arrow(
+                axes, ends, edge.style, edge.width * scales[edge.style.arrow], f"edge-{edge.row}"
+            )
         _draw_nodes(axes, nodes, labels, shown)
-    n_drawn = sum(edge.style.arrow for edge in drawn)
     label = (
         f"Graph estimated by {method}: {count(len(names), 'region')} on a circle and "
-        f"{count(n_drawn, 'directed edge')}, each listed in the edge table."
+        f"{count(arrows, 'directed edge')}, each listed in the edge table."
     )
     return Drawing(figure, figure_name, label)
+
+
+def _thinner(lines: int) -> float:
+    """Return by how much many lines are thinner, so that they darken no more of the circle."""
+    return min(1.0, float(np.sqrt(_ALL_WIDE / max(lines, 1))))
 
 
 def _draw_nodes(

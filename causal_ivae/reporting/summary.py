@@ -189,7 +189,7 @@ def reproducibility_sentences(record: UnitRecord) -> list[str]:
         label = method_label(name, method.sidecar)
         held = int((edges["leave_one_out"] == 1).sum())
         sentences.append(
-            f"{label}: {held} of {count(len(edges), 'decision')} would be the same "
+            f"{label}: {held:,} of {count(len(edges), 'decision')} would be the same "
             "whichever one subject were left out."
         )
         halves = method.sidecar.get("SplitHalf")
@@ -263,16 +263,16 @@ def _findings(name: str, method: MethodRecord) -> str:
     n_none = int((edges["decision"] == "none").sum())
     n_open = int((edges["decision"] == "undecided").sum())
     n_directed = len(edges) - n_none - n_open
-    parts = [f"{n_directed} {'has' if n_directed == 1 else 'have'} a direction"]
+    parts = [f"{n_directed:,} {'has' if n_directed == 1 else 'have'} a direction"]
     if n_directed == 0:
         parts = ["none has a direction"]
     if n_directed and alpha is not None:
         adjusted = int((edges.loc[edges["cause"] != "", "q_value"] <= alpha).sum())
-        parts[0] += f" ({adjusted} of them with q ≤ {alpha:g})"
+        parts[0] += f" ({adjusted:,} of them with q ≤ {alpha:g})"
     if n_none:
-        parts.append(f"{n_none} {'shows' if n_none == 1 else 'show'} no edge")
+        parts.append(f"{n_none:,} {'shows' if n_none == 1 else 'show'} no edge")
     if n_open:
-        parts.append(f"{n_open} {'is' if n_open == 1 else 'are'} undecided")
+        parts.append(f"{n_open:,} {'is' if n_open == 1 else 'are'} undecided")
     label = method_label(name, method.sidecar)
     return f"{label} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
 

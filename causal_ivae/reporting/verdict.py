@@ -78,18 +78,18 @@ def _verdict(label: str, method: MethodRecord, reasons: list[str], notes: list[s
     against: list[str] = []
     if n_worst > MOST_UNIDENTIFIED * of:
         against.append(
-            f"the segments cannot tell the disturbances of {n_worst} of {count(of, 'pair')} apart"
+            f"the segments cannot tell the disturbances of {n_worst:,} of {count(of, 'pair')} apart"
         )
     if n_bad > MOST_DOUBTFUL * of:
         named = [f"{why} ({count(n, 'pair')})" for why, n in reason_counts(method)[:_NAMED]]
         against.append(
-            f"the fits of {n_bad} of {count(of, 'pair')} failed a check"
+            f"the fits of {n_bad:,} of {count(of, 'pair')} failed a check"
             + (f": {listed(named)}" if named else "")
         )
     if method.restarts is not None and "diverged" in method.restarts and len(method.restarts):
         lost = int(method.restarts["diverged"].sum())
         if lost > MOST_DOUBTFUL * len(method.restarts):
-            against.append(f"{lost} of {count(len(method.restarts), 'fit')} diverged")
+            against.append(f"{lost:,} of {count(len(method.restarts), 'fit')} diverged")
     against += [*_null_reasons(method), *reasons]
     more = list(notes)
     agreement = table["agreement"].dropna()
@@ -100,7 +100,7 @@ def _verdict(label: str, method: MethodRecord, reasons: list[str], notes: list[s
         )
     left = int((table["dependence_p"] < ALPHA).sum())
     if left > MOST_DOUBTFUL * of:
-        more.append(f"{left} of {count(of, 'fit')} leave dependence between the disturbances")
+        more.append(f"{left:,} of {count(of, 'fit')} leave dependence between the disturbances")
     word = NOT_USABLE if n_worst > MOST_UNIDENTIFIED * of else DOUBTFUL if against else USABLE
     return Verdict(label, word, tuple(against), tuple(more))
 

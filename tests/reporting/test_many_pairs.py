@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from fake_records import SIX, subject_record
 from page_parser import Page
 from rendering import render_subject
 
 from causal_ivae.reporting import tables
+from causal_ivae.reporting.graph_figure import graph_figure
 from causal_ivae.reporting.tables import detailed
 
 DETAILS = ("tests", "restarts", "diagnostics", "evidence", "stability")
@@ -62,3 +64,25 @@ def test_the_page_of_few_pairs_says_nothing_of_it():
     assert "more pairs in the tables" not in render_subject(
         subject_record(SIX, ("structural", "ivae"))
     )
+
+
+def test_arrows_are_as_wide_as_their_own_number_allows():
+    names = [f"R{i}" for i in range(60)]
+    pairs = [(x, y) for i, x in enumerate(names) for y in names[i + 1 :]]
+    edges = pd.DataFrame(pairs, columns=["x", "y"]).assign(
+        decision="undecided", cause="", effect="", confidence=0.9
+    )
+
+    def widths(directed):
+        table = edges.copy()
+        ends = table.loc[: directed - 1, ["x", "y"]].to_numpy()
+        table.loc[: directed - 1, ["cause", "effect"]] = ends
+        table.loc[: directed - 1, "decision"] = "x->y"
+        (axes,) = graph_figure(names, table, {}, "g", "m").figure.axes
+        lines = {patch.get_gid(): patch.get_linewidth() for patch in axes.patches}
+        return lines["edge-0"], lines["edge-1000"]
+
+    few, dotted = widths(10)
+    more, _ = widths(80)
+    assert dotted < 0.15 < 0.5 * more
+    assert more == pytest.approx(few / 2)
