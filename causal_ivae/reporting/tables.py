@@ -269,7 +269,7 @@ def detailed(method: MethodRecord) -> tuple[MethodRecord, int]:
     method : MethodRecord
         The same one where all pairs are few.
     left_out : int
-        Pairs whose details are left out.
+        Pairs that were unmixed and whose details are left out.
     """
     if len(method.edges) <= MOST_DETAILED:
         return method, 0
@@ -280,7 +280,7 @@ def detailed(method: MethodRecord) -> tuple[MethodRecord, int]:
     for name in ("tests", "restarts", "diagnostics", "evidence", "stability"):
         table = getattr(method, name)
         parts[name] = None if table is None else table[_pairs(table).isin(listed)]
-    return replace(method, **parts), len(edges) - len(listed)
+    return replace(method, **parts), len(unmixed) - len(listed)
 
 
 def _pairs(table: pd.DataFrame) -> pd.MultiIndex:

@@ -49,7 +49,11 @@ def test_pairs_that_were_screened_out_have_no_details(few):
     unmixed = replace(method, diagnostics=method.diagnostics.tail(3))
     listed, left_out = detailed(unmixed)
     assert pairs_in(listed.tests) == pairs_in(method.diagnostics.tail(3))
-    assert left_out == 12
+    assert left_out == 0
+    record = subject_record(SIX, ("structural",))
+    page = Page(render_subject(replace(record, methods={"structural": unmixed})))
+    # Only the test of dependence was made of the others.
+    assert page.text.count("12 more pairs in the tables") == 1
 
 
 def test_the_page_says_how_many_it_leaves_out(few):
