@@ -410,4 +410,5 @@ def _last_slope(steps: NDArray[np.int64], curves: NDArray[np.float64]) -> NDArra
     if last.sum() < 2:
         return np.zeros(len(curves))
     centred = steps[last] - steps[last].mean()
-    return np.asarray(100.0 * (curves[:, last] @ centred) / (centred @ centred))
+    # A product of matrices would round by the number of members.
+    return np.asarray(100.0 * (curves[:, last] * centred).sum(axis=1) / (centred @ centred))

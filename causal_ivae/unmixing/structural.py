@@ -5,66 +5,17 @@ from torch import Tensor, nn
 
 from causal_ivae.config import StructuralSettings
 from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
-from causal_ivae.unmixing.networks import Initialiser, LeakyReLU, StackedLinear, StackedMLP, pick
+from causal_ivae.unmixing.monotone import StackedMonotone
+from causal_ivae.unmixing.networks import Initialiser, LeakyReLU, StackedLinear, StackedMLP
 from causal_ivae.unmixing.priors import StackedPrior
 
 _NEARLY = 0.05
 _MAX_LOG_SCALE = 3.0
-_MIN_SHARE = 1e-2
 _SLOPE = 0.1
 _LAYERS_OF_NETWORK = 3
 _MIN_SPREAD = 1e-3
 _ROWS_AT_ONCE = 512
 """Rows that are judged at a time: activations of more leave the caches."""
-
-
-class StackedMonotone(nn.Module):
-    """Increasing functions of one variable, whose slope is piecewise linear; several in a row.
-
-    Parameters
-    ----------
-    init : Initialiser
-    layers, knots : int
-        Functions, and pieces of each between -bound and bound; beyond, a function is linear.
-    bound : float
-
-    Notes
-    -----
-    Mueller, McWilliams, Rousselle, Gross, Novak 2019, "Neural importance sampling", section 4.2
-    (piecewise-quadratic transforms), with linear tails.
-    """
-
-    def __init__(self, init: Initialiser, layers: int, knots: int, bound: float) -> None:
-        super().__init__()
-        self.bound = bound
-        self.widths = init.symmetric(layers, knots, bound=0.1)
-        self.log_slopes = init.symmetric(layers, knots + 1, bound=0.1)
-
-    def tables(self) -> tuple[Tensor, ...]:
-        """Return the pieces of every function, each (members, 4, knots + 2), tails included.
-
-        The four are left edges, values there, slopes there, and how the slope changes.
-        """
-        knots = self.widths.shape[-1]
-        share = _MIN_SHARE / knots + (1.0 - _MIN_SHARE) * self.widths.softmax(-1)
-        width = 2.0 * self.bound * share
-        slope = self.log_slopes.exp()
-        left = nn.functional.pad(width.cumsum(-1), (1, 0)) - self.bound
-        rise = 0.5 * width * (slope[..., 1:] + slope[..., :-1])
-        bottom = nn.functional.pad(rise.cumsum(-1), (1, 0)) - 0.5 * rise.sum(-1, keepdim=True)
-        change = nn.functional.pad((slope[..., 1:] - slope[..., :-1]) / width, (1, 1))
-        # The lower tail goes on from the first knot, to its left.
-        pieces = [torch.cat((part[..., :1], part), -1) for part in (left, bottom, slope)]
-        return torch.stack((*pieces, change), dim=2).unbind(1)
-
-    def forward(self, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values and the log slopes of one function at x, each (members, rows)."""
-        edges = table[:, 0, 1:].detach().contiguous()
-        piece = torch.searchsorted(edges, x.detach().contiguous())
-        left, bottom, slope, change = pick(table, piece).unbind(1)
-        step = x - left
-        bend = change * step
-        return torch.addcmul(bottom, step, slope + 0.5 * bend), torch.log(slope + bend)
 
 
 class StackedStructuralFlow(StackedModel):
@@ -171,24 +122,12 @@ class StackedStructuralFlow(StackedModel):
             disturbances, log_determinants = zip(*parts, strict=True)
             return torch.cat(disturbances, dim=1), torch.cat(log_determinants, dim=1)
         cause, effect = x.unbind(-1)
-        log_scale, shift = self._given(cause)
-        log_determinant = log_scale.sum(1)
-        # Parts that are unbound have one gradient together, those of an index one as large each.
-        scales, shifts = log_scale.exp().unbind(1), shift.unbind(1)
+        log_scale, shift = self.cause_affine[..., None].unbind(2)
+        first, log_slope = self.cause(cause, log_scale, shift)
         if self.coefficient is not None:
             effect = effect - self.coefficient * cause
-        effect = torch.addcmul(shifts[0], effect, scales[0])
-        for i, table in enumerate(self.effect.tables(), start=1):
-            effect, log_slope = self.effect(effect, table)
-            log_determinant = log_determinant + log_slope
-            effect = torch.addcmul(shifts[i], effect, scales[i])
-        free, move = self.cause_affine.unbind(-1)
-        first, log_slope = self.cause(
-            cause * free[:, :1].exp() + move[:, :1], self.cause.tables()[0]
-        )
-        first = first * free[:, 1:].exp() + move[:, 1:]
-        log_determinant = log_determinant + log_slope + free.sum(1, keepdim=True)
-        return torch.stack((first, effect), dim=-1), log_determinant
+        second, log_determinant = self.effect(effect, *self._given(cause))
+        return torch.stack((first, second), dim=-1), log_slope + log_determinant
 
     def log_likelihood(self, x: Tensor, u: Tensor) -> Tensor:
         """Return log p(x|u) of every row, nats, shape (members, rows).
