@@ -33,8 +33,9 @@ from causal_ivae.unmixing.priors import StackedPrior
 from causal_ivae.unmixing.tcl import StackedTCL
 from causal_ivae.unmixing.training import Progress, Watch, train
 
-_ARRAYS_PER_SPLINE = 12
-"""Arrays of a number per row that an increasing function of the structural flow leaves."""
+_ARRAYS_PER_SPLINE = 14
+"""Arrays of a number per row that an increasing function of the structural flow leaves, beside one
+for each of its pieces."""
 _IN_CACHE = 2**19
 """Activations of one layer of a stack, on a CPU: with more than its caches hold, a step of wide
 networks takes a third longer."""
@@ -393,7 +394,8 @@ def bytes_per_member(n_times: int, method: Method, settings: UnmixingSettings) -
     """Return what one fit of a stack takes at most: activations of all rows, or of a step."""
     if method == "structural":
         flow = settings.structural
-        numbers = 3 * flow.hidden + _ARRAYS_PER_SPLINE * (flow.layers + 1)
+        splines = (_ARRAYS_PER_SPLINE + flow.knots) * (flow.layers + 1)
+        numbers = 3 * flow.hidden + splines
         return 4 * numbers * max(n_times, 2 * flow.batch_size)
     model: IVAESettings | TCLSettings = getattr(settings, method)
     width = _width(model) * (1 if isinstance(model, TCLSettings) else 2)

@@ -146,14 +146,14 @@ class _Chain(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the gradients of the arguments of `forward`."""
         scale, slopes, *saved, last = context.saved_tensors
-        slope_of, of_slopes = slopes.unbind(1), (of_log[:, None] / slopes).unbind(1)
+        of_slopes = of_log[:, None] / slopes
         gradient = of_y
         gradients, inputs, of_tables = [of_y], [last], []
-        for i, scale_of in reversed([*enumerate(scale.unbind(1))][1:]):
-            y, where, step, half = saved[4 * i - 4 : 4 * i]
-            of_value, of_slope = gradient * scale_of, of_slopes[i - 1]
+        for i in reversed(range(slopes.shape[1])):
+            y, where, step, half = saved[4 * i : 4 * i + 4]
+            of_value, of_slope = gradient * scale[:, i + 1], of_slopes[:, i]
             along, twice = of_value * step, of_slope + of_slope
-            gradient = torch.addcmul(twice * half, of_value, slope_of[i - 1])
+            gradient = torch.addcmul(twice * half, of_value, slopes[:, i])
             parts = torch.stack(
                 (-gradient, of_value, along + of_slope, step * (along + twice)), dim=1
             )
