@@ -29,9 +29,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _STAGES, _BEATS = "causal-ivae-stage", "causal-ivae-beat"
-# dask makes workers return every freed 64 KiB to the system at once; with the temporary arrays of
-# training that is millions of page faults, and most of the time goes to the kernel.
-_ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**28)}
 _POLL_SECONDS = 1.0
 _STAGE_SECONDS = 0.5
 # A finished result that cannot be fetched within this has died with its worker, s.
@@ -219,7 +216,7 @@ class _Cluster:
             )
             settings = {
                 "distributed.scheduler.allowed-failures": 0,
-                "distributed.nanny.pre-spawn-environ": {**variables, **_ALLOCATOR},
+                "distributed.nanny.pre-spawn-environ": variables,
                 "distributed.worker.daemon": True,
                 # It keeps the stacks it has seen: half a MiB for every second of work.
                 "distributed.worker.profile.enabled": False,

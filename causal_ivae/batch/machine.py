@@ -1,8 +1,6 @@
 """What this machine has, and how many worker processes it runs."""
 
-import ctypes
 import os
-import sys
 
 
 def cores() -> int:
@@ -55,12 +53,3 @@ def devices_for(device: str, nprocs: int | None) -> tuple[str, ...]:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     gpus = (device,) if ":" in device else tuple(f"cuda:{i}" for i in range(count))
     return tuple(gpus[i % len(gpus)] for i in range(nprocs or len(gpus))) if gpus else ()
-
-
-def give_memory_back() -> None:
-    """Return what this process has freed to the system, where the C library can."""
-    # Training leaves a heap of holes, which the small objects of tables and pages do not fill.
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)

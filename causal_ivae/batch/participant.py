@@ -10,7 +10,6 @@ from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
 from causal_ivae.batch.cluster import Stage
-from causal_ivae.batch.machine import give_memory_back
 from causal_ivae.batch.pages import write_unit_page
 from causal_ivae.batch.recording import (
     find_paths,
@@ -30,6 +29,7 @@ from causal_ivae.derivatives import (
 )
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.memory import give_memory_back
 from causal_ivae.seeding import child_seed
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -94,9 +94,9 @@ def watched(
         it must not write beside the program that does it again.
     """
     done = threading.Event()
-    worker = threading.get_ident()
+    others = {*threading.enumerate()} - {threading.current_thread()}
     watcher = threading.Thread(
-        target=_watch, args=(limits, tell, wanted, done, worker), name="watch", daemon=True
+        target=_watch, args=(limits, tell, wanted, done, others), name="watch", daemon=True
     )
     watcher.start()
     try:
@@ -111,11 +111,10 @@ def _watch(
     tell: Callable[[Beat], None],
     wanted: Callable[[], bool],
     done: threading.Event,
-    worker: int,
+    others: Iterable[threading.Thread],
 ) -> None:
     process = psutil.Process()
     began = time.monotonic()
-    others = {thread.ident for thread in threading.enumerate()} - {worker}
     peak, told_peak, told_at = 0, 0, -_BEAT
     while not done.wait(_PERIOD):
         if not wanted():
@@ -132,11 +131,13 @@ def _watch(
             tell(Beat(peak / 2**20))
 
 
-def _stacks(others: Container[int | None]) -> str:
-    """Return the stacks of the threads that work, those of others left out."""
+def _stacks(others: Iterable[threading.Thread]) -> str:
+    """Return the stacks of the threads that work: not of others, nor of the one that asks."""
+    # A thread that has ended leaves its number to the next.
+    idle = {threading.get_ident(), *(thread.ident for thread in others if thread.is_alive())}
     stacks = [
         "".join(traceback.format_stack(frame))
         for thread, frame in sys._current_frames().items()
-        if thread not in others
+        if thread not in idle
     ]
     return "\n".join(stacks)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causal_ivae.config import AutoencoderSettings, ModelSettings, TCLSettings
+from causal_ivae.memory import give_memory_back, keep_freed_memory
 from causal_ivae.unmixing.adam import PackedAdam
 from causal_ivae.unmixing.model import StackedModel
 from causal_ivae.unmixing.schedule import Schedule
@@ -52,6 +53,7 @@ def train(
     taken : ndarray, shape (members,), int64
         Steps that each member learned for.
     """
+    keep_freed_memory()
     with torch.no_grad():
         model.start(values[:, columns].transpose(0, 1), u)
     least = _evaluate(model, values, columns, u) - _WORSE
@@ -94,6 +96,7 @@ def train(
     steps.end()
     final = _evaluate(model, values, columns, u)
     final[~(np.isfinite(final) & (final >= least))] = np.nan
+    give_memory_back()
     return curve_steps, curves.double().cpu().numpy(), final, taken.long().cpu().numpy()
 
 

@@ -1,8 +1,5 @@
 """A piece of work that takes too much memory or time ends alone, and says what it was doing."""
 
-import os
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -158,25 +155,3 @@ def test_subjects_are_estimated_on_the_gpus_there_are_and_loaded_by_all(tmp_path
     assert set(states(result).values()) == {"done"}
     assert asked == [("cpu", 2)]
     assert given == [("load", ()), ("estimate", ("cuda:0", "cuda:1"))]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is of the GNU C library")
-def test_holes_of_the_heap_are_given_back():
-    # As workers run: large arrays lie in the heap, which shrinks from its end alone.
-    program = """if True:
-        import psutil
-        from causal_ivae.batch.machine import give_memory_back
-
-        rss = psutil.Process().memory_info
-        held = [b"1" * 2**20 for _ in range(200)]
-        last = b"1" * 2**20
-        del held
-        before = rss().rss
-        give_memory_back()
-        print((before - rss().rss) / 2**20)
-    """
-    variables = {**os.environ, **cluster._ALLOCATOR}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
-    )
-    assert float(done.stdout) > 150
