@@ -34,8 +34,9 @@ class Effort:
 
     Attributes
     ----------
-    turns : int
-        Of everything that is set against something else.
+    turns, training_turns : int
+        Of everything that is set against something else; of training, whose steps are so short
+        that whatever else the machine does shows.
     members : int
         Models of the stack that is trained, at most.
     training : tuple of TrainingCase
@@ -61,6 +62,7 @@ class Effort:
     """
 
     turns: int
+    training_turns: int
     members: int
     training: tuple[TrainingCase, ...]
     test_volumes: tuple[int, ...]
@@ -83,6 +85,7 @@ class Effort:
 
 FULL = Effort(
     turns=5,
+    training_turns=15,
     members=64,
     training=(TrainingCase(48, 64, 50, 20, 140, 500), TrainingCase(100, 256, 100, 5, 35, 250)),
     test_volumes=(500, 1000, 2000, 5000),
@@ -105,6 +108,7 @@ FULL = Effort(
 
 QUICK = Effort(
     turns=3,
+    training_turns=3,
     members=8,
     training=(TrainingCase(48, 64, 50, 2, 12, 20), TrainingCase(100, 256, 100, 2, 6, 5)),
     test_volumes=(100, 200),

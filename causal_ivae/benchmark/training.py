@@ -77,7 +77,7 @@ def _case(
     }
     for warm_up in measures.values():
         warm_up()
-    taken = in_turns(measures, effort.turns)
+    taken = in_turns(measures, effort.training_turns)
     peak = Baseline(_PEAK, max(taken[_PEAK]))
     plain_rate = median(1e3 / ms for ms in taken[PLAIN])
     inner = [case.hidden] * (_LAYERS - 1)
