@@ -131,13 +131,9 @@ def _subjects(ax: Axes, measured: Sequence[Measurement]) -> None:
         method = name.removeprefix(whole_subject.NAME)
         shade = colour(method, names)
         whole = [shade if not m.remark else "white" for m in own]
-        ax.plot(regions, seconds, color=shade, lw=1.0, zorder=1, label=method)
+        label = f"{method}: {_duration(seconds[0])} to {_duration(seconds[-1])}"
+        ax.plot(regions, seconds, color=shade, lw=1.0, zorder=1, label=label)
         ax.scatter(regions, seconds, s=26, color=whole, edgecolor=shade, zorder=2)
-        below = method != "structural"
-        for n, s in zip(regions, seconds, strict=True):
-            place, side = ((0, -6), "top") if below else ((0, 6), "bottom")
-            text = _duration(s)
-            ax.annotate(text, (n, s), place, textcoords="offset points", ha="center", va=side)
     _logarithmic(ax, sorted({m.setting.regions for m in rows if m.setting.regions}))
     ax.margins(0.12, 0.2)
     ax.set_xlabel("regions (open: extrapolated from some pairs)")
