@@ -40,6 +40,15 @@ def test_pages_that_are_freed_serve_the_next_step():
     assert said(FAULTS.format(first="keep_freed_memory()")) < 10
 
 
+def test_training_keeps_them():
+    training = """
+from causal_ivae.unmixing.estimators import IVAE
+x = np.random.default_rng(0).normal(size=(60, 2))
+IVAE(steps=2, hidden=8).fit(x, np.arange(60) // 20)
+"""
+    assert said(FAULTS.format(first=training)) < 10
+
+
 def test_holes_of_the_heap_are_given_back():
     # Large arrays lie in the heap, which shrinks from its end alone.
     program = """if True:

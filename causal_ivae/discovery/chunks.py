@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-_TRAINING_SHARE = 0.93
+_TRAINING_SHARE = 0.97
 """Of the time of a chunk of pairs, until one has been timed."""
 
 Progress = Callable[[str, float], None]

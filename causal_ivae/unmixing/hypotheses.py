@@ -22,7 +22,7 @@ MECHANISMS = ("linear", "nonlinear")
 
 _LITTLE = 0.02
 """Nats per volume by which a linear effect may predict worse than the best model."""
-_COST = np.array([0.25, 1.0])
+_COST = np.array([0.4, 1.0])
 """Of a step by either mechanism, for the progress that is reported."""
 
 
@@ -121,7 +121,8 @@ def fit_hypotheses(
     trial = own.model_copy(update={"steps": own.trial_steps})
     whole = own.model_copy(update={"steps": own.steps_for(len(values))})
     of_trials = _COST * folds * trial.steps
-    tried = of_trials.sum() / (of_trials.sum() + whole.steps)
+    # Which mechanisms the trials choose is not known before: as many of either.
+    tried = of_trials.sum() / (of_trials.sum() + _COST.mean() * whole.steps)
     middle = tried * _COST[0] / _COST.sum()
     trials = (
         task.fit(everyone, 0, trial, folds, _part(progress, 0.0, middle)),

@@ -109,8 +109,8 @@ class _Chain(torch.autograd.Function):
 
     In a piece with left edge e, value b there, slope v there and half its change h, with
     t = x - e,  s(x) = b + t (v + h t)  and  s'(x) = v + 2 h t.  Pieces are picked by a product
-    with the indicators of where a row lies, which is exact, faster than a search, and adds in the
-    same order every time in the gradient.
+    with the indicators of where a row lies: exact in full single precision, faster than a search,
+    and with a gradient that adds in the same order every time.
     """
 
     @staticmethod
