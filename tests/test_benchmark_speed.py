@@ -17,13 +17,13 @@ from causal_ivae.benchmark.measurement import (
     Setting,
     as_text,
     in_turns,
-    one_thread,
     slope,
 )
 from causal_ivae.benchmark.peak_memory import peak_mib
 from causal_ivae.benchmark.plain_loop import PlainIVAE, plain_loader, train_plain
 from causal_ivae.cli import main
 from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.threads import torch_threads
 
 CPU = torch.device("cpu")
 
@@ -142,7 +142,7 @@ def test_turns_alternate_and_slope_is_the_exponent():
 
 def test_one_thread_within_and_as_before_after():
     before = torch.get_num_threads()
-    with one_thread():
+    with torch_threads(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
     assert Clock(CPU).seconds(lambda: None) >= 0.0

@@ -6,6 +6,7 @@ result is fetched before its worker gets the next.
 """
 
 import logging
+import os
 import tempfile
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from causal_ivae.batch.machine import cores, processes_for
+from causal_ivae.batch.machine import cores, processes_for, threads_asked_for
 from causal_ivae.batch.watch import Beat, Limits, watched
 from causal_ivae.errors import SettingsError
 
@@ -101,8 +102,8 @@ def open_pool(
     on_start : callable, optional
         Called with the name of a piece when it is given to a worker.
     threads : int, optional
-        Of each worker process on this machine; default an equal share of the cores, in an
-        incomplete last round too.
+        Of each worker process on this machine; default what ``OMP_NUM_THREADS`` says, else an
+        equal share of the cores, in an incomplete last round too.
     limits : Limits, optional
         Of each piece; one that goes beyond them is `Lost`, and says why.
 
@@ -114,6 +115,8 @@ def open_pool(
     if scheduler is None and n_pieces == 1 and limits.none:
         yield _InProcess(on_stage, on_start)
         return
+    if threads is None and scheduler is None:
+        threads = threads_asked_for()
     processes = 0 if scheduler else processes_for(n_pieces, nprocs, limits.memory)
     with ExitStack() as stack:
         yield _Cluster(stack, processes, scheduler, on_stage, on_start, threads or 0, limits)
@@ -138,6 +141,18 @@ def _local_client(processes: int, folder: str) -> Iterator[Any]:
         Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
     ):
         yield client
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo what the nannies of workers change in the environment of this process."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager
@@ -212,7 +227,7 @@ class _Cluster:
             folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="causal-ivae-"))
             variables = dict.fromkeys(
                 ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-                str(self.threads or max(1, cores() // self.processes)),
+                str(self.threads or self._share(self.processes)),
             )
             settings = {
                 "distributed.scheduler.allowed-failures": 0,
@@ -223,6 +238,7 @@ class _Cluster:
                 "temporary-directory": folder,
             }
             self.stack.enter_context(dask.config.set(settings))
+            self.stack.enter_context(_environment_kept())
             self.client = self.stack.enter_context(_local_client(self.processes, folder))
         self.client.subscribe_topic(_STAGES, lambda event: self.on_stage(*event[1]["stage"]))
         self.client.subscribe_topic(_BEATS, self._hear)
@@ -278,13 +294,17 @@ class _Cluster:
     def _threads_of(self, place: int, pieces: int, devices: Sequence[str]) -> int:
         """Return the threads of a piece; 0 where they are for its worker to say."""
         if devices:
-            return max(1, cores() // len(devices))
+            return self.threads or self._share(len(devices))
         if self.scheduler is not None or self.threads:
             return self.threads
         # Those of an incomplete last round have the cores of the workers that wait for them.
         rounds, last = divmod(pieces, self.processes)
         beside = last if place >= rounds * self.processes else self.processes
-        return max(1, cores() // beside)
+        return self._share(beside)
+
+    @staticmethod
+    def _share(processes: int) -> int:
+        return max(1, cores() // processes)
 
     def _explained(self, name: str, result: Any, began: float) -> Any:
         """Return a result; if it was lost, with what its process said last."""

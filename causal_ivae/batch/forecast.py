@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from causal_ivae.batch.analysis import Analysis
-from causal_ivae.batch.machine import cores, processes_for
+from causal_ivae.batch.machine import processes_for, threads_for
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.recording import find_paths, read_series, select_regions
 
@@ -40,14 +40,11 @@ def forecast(
     paths = find_paths(analysis.output, piece.unit)
     if paths is None:
         return []
-    import torch
-
     from causal_ivae.discovery.workload import expected_workload, in_words
+    from causal_ivae.threads import torch_threads
 
     processes = processes_for(len(waiting), nprocs, analysis.memory)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores() // processes))
-    try:
+    with torch_threads(threads_for(processes)):
         series = select_regions(read_series(paths), piece.regions)
         used = series.segments >= 0
         loads = [
@@ -63,8 +60,6 @@ def forecast(
             )
             for method in unmixing.methods
         ]
-    finally:
-        torch.set_num_threads(threads)
     lines = [load.sentence() for load in loads]
     one = sum(load.seconds for load in loads)
     rounds = -(-len(waiting) // processes)

@@ -10,6 +10,21 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def threads_asked_for() -> int | None:
+    """Return the threads of a process that the user set in ``OMP_NUM_THREADS``; None if unset."""
+    # OpenMP takes a list too, one number for each level of nesting.
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(asked) if asked.isdigit() and int(asked) > 0 else None
+
+
+def threads_for(processes: int) -> int:
+    """Return how many threads each of so many worker processes on this machine has.
+
+    The number that the user asked for, else an equal share of the cores.
+    """
+    return threads_asked_for() or max(1, cores() // processes)
+
+
 def machine_memory() -> int:
     """Return the memory that this machine, or the container or job on it, has, bytes."""
     from distributed.system import MEMORY_LIMIT

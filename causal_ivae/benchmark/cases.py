@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from causal_ivae.batch.cluster import Lost, Stage, cores, open_pool
-from causal_ivae.benchmark.measurement import one_thread
 from causal_ivae.derivatives import read_sidecar, write_json
 from causal_ivae.errors import SettingsError
 from causal_ivae.provenance import digest_of, package_version
+from causal_ivae.threads import torch_threads
 
 Say = Callable[[str], None]
 """Told in a line what is done."""
@@ -155,7 +155,7 @@ class _Worker(Generic[C]):
     def __call__(self, case: C, _: Stage) -> tuple[list[dict[str, Any]], float] | Lost:
         started = time.perf_counter()
         try:
-            with one_thread():
+            with torch_threads(1):
                 rows = self.work(case)
         except Exception as error:  # noqa: BLE001 - whatever a case raises is that case's failure
             return Lost(" ".join(f"{type(error).__name__}: {error}".split()))

@@ -1,8 +1,7 @@
 """One measurement, how it is timed, and the table of all."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import median
 from typing import TypeVar
@@ -116,17 +115,6 @@ class Clock:
         """Wait until the device has nothing left to do."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread within this context."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def in_turns(measures: Mapping[K, Callable[[], T]], turns: int) -> dict[K, tuple[T, ...]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from causal_ivae.benchmark.measurement import one_thread
+from causal_ivae.threads import torch_threads
 
 METHOD = (
     "Peak memory is what the resident memory of a fresh process rose by above what it was after "
@@ -55,7 +55,7 @@ def peak_mib(
 
 
 def _rise(work: Callable[[], object], small: Callable[[], object]) -> float:
-    with one_thread():
+    with torch_threads(1):
         small()
         with suppress(OSError):
             # Linux then forgets the highest peak so far.

@@ -9,11 +9,12 @@ from pathlib import Path
 from causal_ivae.benchmark import scaling, testing, training, whole_subject, workers
 from causal_ivae.benchmark.effort import FULL, QUICK, Effort
 from causal_ivae.benchmark.machine import load, machine, software
-from causal_ivae.benchmark.measurement import Clock, Measurement, as_table, as_text, one_thread
+from causal_ivae.benchmark.measurement import Clock, Measurement, as_table, as_text
 from causal_ivae.benchmark.peak_memory import METHOD as MEMORY_METHOD
 from causal_ivae.benchmark.speed_figure import draw_speed
 from causal_ivae.derivatives import write_bytes, write_json, write_table, write_text
 from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.threads import torch_threads
 from causal_ivae.unmixing.ensemble import resolve_device
 
 _PARTS: dict[str, tuple[Callable[[Effort, Clock], list[Measurement]], str]] = {
@@ -93,7 +94,7 @@ def benchmark_speed(
     clock = Clock(resolve_device(device))
     started, busy = time.perf_counter(), load()
     measurements: list[Measurement] = []
-    with one_thread():
+    with torch_threads(1):
         for part in chosen:
             say(f"{part} ...")
             found = _PARTS[part][0](effort, clock)

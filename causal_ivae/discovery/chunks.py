@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from causal_ivae.threads import torch_threads
+
 _TRAINING_SHARE = 0.97
 """Of the time of a chunk of pairs, until one has been timed."""
 
@@ -55,15 +57,13 @@ class Chunks:
     def map(self, work: Callable[[NDArray[np.int64], "Chunk"], R]) -> list[R]:
         """Do some work on every chunk, and return the results in their order.
 
-        The first chunk whose work raises an error ends the others.
+        The first chunk whose work raises an error ends the others.  Each operation of torch uses
+        one thread meanwhile, whatever the number was before and is again afterwards.
         """
-        if self._threads <= 1:
-            return [self._do(work, some) for some in self._chunks]
-        cores = torch.get_num_threads()
-        each = max(1, cores // self._threads)
-        torch.set_num_threads(each)
-        try:
-            with ThreadPoolExecutor(self._threads, "pairs", torch.set_num_threads, (each,)) as pool:
+        with torch_threads(1):
+            if self._threads <= 1:
+                return [self._do(work, some) for some in self._chunks]
+            with ThreadPoolExecutor(self._threads, "pairs", torch.set_num_threads, (1,)) as pool:
                 results = [pool.submit(self._do, work, some) for some in self._chunks]
                 try:
                     return [result.result() for result in results]
@@ -71,8 +71,6 @@ class Chunks:
                     self.stopped = True
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
-        finally:
-            torch.set_num_threads(cores)
 
     def tell(self, stage: str, pairs: float) -> None:
         """Count so many pairs, or parts of them, as done."""

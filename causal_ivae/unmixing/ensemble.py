@@ -24,6 +24,7 @@ from causal_ivae.config import (
 )
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed
+from causal_ivae.threads import torch_threads
 from causal_ivae.unmixing.draws import member_keys
 from causal_ivae.unmixing.equations import StackedEquations
 from causal_ivae.unmixing.flow import StackedFlow
@@ -155,6 +156,7 @@ def make_model(
     return StackedIVAE(keys, n_features, n_components or n_features, seen, settings)
 
 
+@torch_threads(1)
 def fit_stack(
     build: Callable[[list[int]], StackedModel],
     seeds: list[int],
@@ -171,6 +173,7 @@ def fit_stack(
     """Build a stack and maximise the objective of every member.
 
     A member whose training diverged is trained once more, from a fresh seed at half the rate.
+    Each operation uses one thread meanwhile.
 
     Parameters
     ----------

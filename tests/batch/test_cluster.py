@@ -9,7 +9,7 @@ import pytest
 from distributed import LocalCluster, get_worker
 
 from causal_ivae.batch.cluster import Lost, open_pool
-from causal_ivae.batch.machine import cores
+from causal_ivae.batch.machine import cores, threads_for
 from causal_ivae.errors import SettingsError
 
 
@@ -82,7 +82,8 @@ def device_taken(piece, stage):
     return os.environ.get("TAKEN"), os.getpid(), torch.get_num_threads()
 
 
-def test_each_gpu_has_one_process_that_keeps_to_it():
+def test_each_gpu_has_one_process_that_keeps_to_it(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
     pieces = {name: name for name in ("a", "b", "c", "die", "d", "e", "f", "g")}
     with open_pool(8, nprocs=3, scheduler=None, on_stage=lambda *_: None) as pool:
         dict(pool.map(pretend_to_have_gpus, {"x": 0, "y": 1, "z": 2}))
@@ -96,12 +97,28 @@ def test_each_gpu_has_one_process_that_keeps_to_it():
 
 
 def test_the_last_pieces_have_the_cores_of_workers_that_wait(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr("causal_ivae.batch.cluster.cores", lambda: 4)
     with open_pool(3, nprocs=2, scheduler=None, on_stage=lambda *_: None) as pool:
         found = dict(pool.map(device_taken, {"a": 0, "b": 1, "c": 2}))
         even = dict(pool.map(device_taken, {"d": 3, "e": 4}))
+    assert "OMP_NUM_THREADS" not in os.environ
     assert [found[name][2] for name in "abc"] == [2, 2, 4]
     assert [even[name][2] for name in "de"] == [2, 2]
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("2,1", 2), ("", 4), ("many", 4)])
+def test_the_users_own_number_of_threads_is_kept(monkeypatch, asked, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setattr("causal_ivae.batch.machine.cores", lambda: 8)
+    assert threads_for(2) == threads
+
+
+def test_workers_have_the_users_own_number_of_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with open_pool(2, nprocs=2, scheduler=None, on_stage=lambda *_: None) as pool:
+        found = dict(pool.map(device_taken, {"a": 0, "b": 1}))
+    assert {threads for _, _, threads in found.values()} == {3}
 
 
 def what_is_watched(piece, stage):

@@ -1,5 +1,8 @@
 """Chunks of pairs are worked on side by side, and nothing shows it but the time."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -40,7 +43,7 @@ def test_results_stand_in_the_order_of_the_chunks(threads):
     assert Chunks(PAIRS, 2, threads).map(work) == [0, 4, 8, 12]
 
 
-def test_as_many_at_a_time_as_threads_and_torch_shares_its_own_out(two_threads):
+def test_chunks_run_side_by_side_and_each_operation_uses_one_thread(two_threads):
     together = threading.Barrier(2, timeout=20)
     own = []
 
@@ -49,17 +52,49 @@ def test_as_many_at_a_time_as_threads_and_torch_shares_its_own_out(two_threads):
         own.append(torch.get_num_threads())
         return first_of(some, chunk)
 
-    Chunks(PAIRS, 2, 2).map(work)
-    assert own == [1, 1, 1, 1]
+    assert Chunks(PAIRS[:4], 2, 2).map(work) == [0, 4]
+    assert own == [1, 1]
     assert torch.get_num_threads() == 2
 
 
-def test_one_chunk_keeps_all_threads_of_torch(two_threads):
+def test_a_single_chunk_uses_one_thread_too_and_stays_in_the_thread_of_the_caller(two_threads):
     def work(some, chunk):
         first_of(some, chunk)
         return torch.get_num_threads(), threading.current_thread() is threading.main_thread()
 
-    assert Chunks(PAIRS, 7, 2).map(work) == [(2, True)]
+    assert Chunks(PAIRS, 7, 2).map(work) == [(1, True)]
+    assert torch.get_num_threads() == 2
+
+
+COST = """
+import resource, sys
+import numpy as np, torch
+from causal_ivae import discover
+from causal_ivae.config import IndependenceSettings, StructuralSettings, UnmixingSettings
+few = StructuralSettings(steps=60, passes=0.0, trial_steps=20)
+x, u = np.random.default_rng(0).laplace(size=(600, 6)), np.arange(600) // 60
+used = {1: [], 2: []}
+for threads in (1, 2, 1, 2, 1, 2):
+    torch.set_num_threads(threads)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    discover(x, u, unmixing=UnmixingSettings(structural=few),
+             independence=IndependenceSettings(draws=99))
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    used[threads].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert torch.get_num_threads() == threads
+print(min(used[2]) / min(used[1]), after.ru_nvcsw - before.ru_nvcsw)
+"""
+
+
+def test_a_subject_costs_no_more_processor_time_with_two_threads_than_with_one():
+    # The waiting of threads for each other shows best where they do not spin meanwhile.
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
+    ran = subprocess.run(
+        [sys.executable, "-c", COST], env=environment, capture_output=True, text=True, check=True
+    )
+    ratio, switches = map(float, ran.stdout.split())
+    assert ratio < 1.2
+    assert switches < 1000
 
 
 def test_no_pairs():
