@@ -57,7 +57,7 @@ docs: $(STAMP)
 
 # The weights behind the probabilities of the structural method: half an hour on two cores.
 calibrate: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.benchmark.calibrate reports/validation/calibration_pairs.tsv \
+	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.validation.suites.calibrate reports/validation/calibration_pairs.tsv \
 	  causal_ivae/discovery/calibration.json 100
 
 format: $(STAMP)

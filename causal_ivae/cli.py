@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from causal_ivae import __version__
-from causal_ivae.arguments import build_parser
+from causal_ivae.commands.arguments import build_parser
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from causal_ivae.batch.runner import BatchResult, Plan, Request
-    from causal_ivae.config import Pipeline
+    from causal_ivae.settings import Pipeline
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 
@@ -137,7 +137,7 @@ def _request(options: argparse.Namespace, command: str) -> "Request":
 
 def _pipeline(options: argparse.Namespace) -> "Pipeline":
     """Return the pipeline with the options put over it."""
-    from causal_ivae.pipeline_files import load_pipeline
+    from causal_ivae.settings.files import load_pipeline
 
     changes: dict[str, Any] = {}
     if options.denoise is not None:
@@ -162,7 +162,7 @@ def _pipeline(options: argparse.Namespace) -> "Pipeline":
 
 
 def _screening(text: str) -> str:
-    from causal_ivae.config import SCREENINGS
+    from causal_ivae.settings import SCREENINGS
 
     if text not in SCREENINGS:
         raise SettingsError(f"Invalid value '{text}' for --screen. {nearest(text, SCREENINGS)}")
@@ -226,7 +226,7 @@ def _print_result(result: "BatchResult", planned: "Plan", *, loud: bool) -> None
 
 
 def _demo(options: argparse.Namespace, command: str) -> int:
-    from causal_ivae.demo import prepare
+    from causal_ivae.commands.demo import prepare
 
     planned = prepare(
         options.output,
@@ -244,13 +244,13 @@ def _demo(options: argparse.Namespace, command: str) -> int:
 def _reproduce(options: argparse.Namespace, command: str) -> int:
     given = {"quick": options.quick, "seed": options.seed, "device": options.device}
     if options.figure == "figure4":
-        from causal_ivae.figure4 import reproduce_figure4
+        from causal_ivae.validation.paper.figure4 import reproduce_figure4
 
         written = reproduce_figure4(
             options.output, data=options.data, **given, command=command, say=_say
         )
     else:
-        from causal_ivae.reproduce import reproduce
+        from causal_ivae.validation.paper.reproduce import reproduce
 
         if options.data is not None:
             raise SettingsError(f"--data is for figure4; {options.figure} simulates its data.")
@@ -262,13 +262,13 @@ def _reproduce(options: argparse.Namespace, command: str) -> int:
 
 def _benchmark(options: argparse.Namespace, command: str) -> int:
     if options.what == "stack":
-        from causal_ivae.benchmark.stack import benchmark_stack
+        from causal_ivae.validation.speed.stack import benchmark_stack
 
         print(benchmark_stack(options.output, steps=options.steps, device=options.device, say=_say))
         return DONE
     if options.what in _SUITES:
         return _suite(options, command)
-    from causal_ivae.benchmark.speed import benchmark_speed
+    from causal_ivae.validation.speed.speed import benchmark_speed
 
     report = benchmark_speed(
         options.output,
@@ -287,7 +287,7 @@ def _benchmark(options: argparse.Namespace, command: str) -> int:
 def _suite(options: argparse.Namespace, command: str) -> int:
     """Run a benchmark of cases, print its table and name what was written."""
     function = f"benchmark_{options.what}"
-    run = getattr(import_module(f"causal_ivae.benchmark.{options.what}"), function)
+    run = getattr(import_module(f"causal_ivae.validation.suites.{options.what}"), function)
     given = {k: v for k, v in vars(options).items() if k not in ("command", "what", "output")}
     written = run(options.output, **given, command=command, say=_say)
     print(written[0].read_text(encoding="utf-8"))
@@ -332,15 +332,15 @@ def _check_atlas(name: str) -> int:
 
 
 def _pipelines(options: argparse.Namespace, _: str) -> int:
-    from causal_ivae import resources
+    from causal_ivae.settings import resources
 
     if options.action == "show":
         preset = options.name in resources.names("denoise")
         path = resources.find("denoise" if preset else "pipelines", options.name)
         sys.stdout.write(path.read_text(encoding="utf-8"))
         return DONE
-    from causal_ivae.pipeline_files import load_pipeline
-    from causal_ivae.presets import load_preset
+    from causal_ivae.settings.files import load_pipeline
+    from causal_ivae.settings.presets import load_preset
 
     named = {name: load_pipeline(name).description for name in resources.names("pipelines")}
     presets = {name: load_preset(name).description for name in resources.names("denoise")}
@@ -354,7 +354,7 @@ def _pipelines(options: argparse.Namespace, _: str) -> int:
 
 
 def _view(options: argparse.Namespace, _: str) -> int:
-    from causal_ivae.view import view
+    from causal_ivae.commands.view import view
 
     view(options.output, port=options.port, browser=not options.no_browser, say=_say)
     return DONE

@@ -61,7 +61,7 @@ def test_wheel_holds_one_package_and_its_resources(wheel):
 
 def test_installed_wheel_finds_its_own_resources(installed, tmp_path):
     script = (
-        "from causal_ivae import resources; import causal_ivae; "
+        "from causal_ivae.settings import resources; import causal_ivae; "
         "print(causal_ivae.__file__); "
         "[print(resources.folder(k)) for k in ('pipelines', 'atlases', 'priors', 'reports')]"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from causal_ivae.batch.machine import machine_memory
+from causal_ivae.batch.workers.machine import machine_memory
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_image
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
-from causal_ivae.batch.cluster import Stage
 from causal_ivae.batch.pages import GROUP, are_listed, subject_rows, write_group_page
 from causal_ivae.batch.participant import prior_entry
 from causal_ivae.batch.recording import (
@@ -18,7 +17,7 @@ from causal_ivae.batch.recording import (
     select_regions,
     write_series,
 )
-from causal_ivae.config import METHODS, Method
+from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives import (
     POOLED,
     UnitPaths,
@@ -29,6 +28,7 @@ from causal_ivae.derivatives import (
 from causal_ivae.errors import InputError
 from causal_ivae.provenance import digest_of, fingerprints
 from causal_ivae.seeding import child_seed
+from causal_ivae.settings import METHODS, Method
 
 if TYPE_CHECKING:
     from causal_ivae.group import Subjects

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from causal_ivae.batch.analysis import Analysis
-from causal_ivae.batch.machine import processes_for, threads_for
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.recording import find_paths, read_series, select_regions
+from causal_ivae.batch.workers.machine import processes_for, threads_for
 
 _WORTH_SAYING = 2_000_000
 """Steps, of all fits of all subjects, below which a forecast would cost more than it tells."""
@@ -41,7 +41,7 @@ def forecast(
     if paths is None:
         return []
     from causal_ivae.discovery.workload import expected_workload, in_words
-    from causal_ivae.threads import torch_threads
+    from causal_ivae.unmixing.training.threads import torch_threads
 
     processes = processes_for(len(waiting), nprocs, analysis.memory)
     with torch_threads(threads_for(processes)):

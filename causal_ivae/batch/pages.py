@@ -8,7 +8,6 @@ import pandas as pd
 
 from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.batch.recording import find_paths
-from causal_ivae.config import METHODS, Method
 from causal_ivae.derivatives import (
     POOLED,
     UnitPaths,
@@ -25,6 +24,7 @@ from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files
 from causal_ivae.reporting.html import group_page, subject_page
 from causal_ivae.reporting.region_map import has_map, map_name, region_map
+from causal_ivae.settings import METHODS, Method
 
 GROUP = "group"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
-from causal_ivae.batch.cluster import Stage
 from causal_ivae.batch.pages import write_unit_page
 from causal_ivae.batch.recording import (
     find_paths,
@@ -17,7 +16,7 @@ from causal_ivae.batch.recording import (
     read_series,
     select_regions,
 )
-from causal_ivae.config import METHODS, Method
+from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives import (
     UnitPaths,
     read_json,
@@ -29,8 +28,9 @@ from causal_ivae.derivatives import (
 )
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
-from causal_ivae.memory import give_memory_back
 from causal_ivae.seeding import child_seed
+from causal_ivae.settings import METHODS, Method
+from causal_ivae.unmixing.training.memory import give_memory_back
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def prior_entry(
     analysis: Analysis, edges: Any, unit: str, method: str
 ) -> tuple[Any | None, dict[str, Any]]:
     """Return the table of verdicts, and the sidecar's entries on the prior."""
-    from causal_ivae.evaluation.prior import compare_with_prior, load_prior
+    from causal_ivae.anatomy.prior import compare_with_prior, load_prior
 
     settings = analysis.pipeline.prior
     prior = load_prior(settings)
@@ -210,7 +210,7 @@ def _graph(
         STABILITY_COLUMNS,
     )
     from causal_ivae.discovery.probability import calibration_entry
-    from causal_ivae.unmixing.ensemble import resolve_device
+    from causal_ivae.unmixing.training.ensemble import resolve_device
 
     analysis = piece.analysis
     settings = analysis.pipeline

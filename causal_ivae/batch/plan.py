@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from causal_ivae.anatomy.prior import load_prior
 from causal_ivae.batch.analysis import Analysis, Overwrite
-from causal_ivae.batch.machine import processes_for
-from causal_ivae.batch.watch import Limits
-from causal_ivae.config import Pipeline
+from causal_ivae.batch.workers.machine import processes_for
+from causal_ivae.batch.workers.watch import Limits
 from causal_ivae.derivatives import read_sidecar
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
-from causal_ivae.evaluation.prior import load_prior
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_subjects
 from causal_ivae.imaging.segments import check_number_of_subjects
 from causal_ivae.provenance import digest_of, fingerprint
 from causal_ivae.reporting.templates import check_templates
+from causal_ivae.settings import Pipeline
 
 Level = Literal["participant", "group"]
 LEVELS: tuple[Level, ...] = ("participant", "group")
@@ -223,7 +223,7 @@ def _about_subjects(request: Request, source: Path) -> Path | None:
 def _check_device(request: Request) -> None:
     # Which devices a scheduler's workers have is theirs to say; importing torch takes seconds.
     if request.scheduler is None and request.device not in ("auto", "cpu"):
-        from causal_ivae.unmixing.ensemble import resolve_device
+        from causal_ivae.unmixing.training.ensemble import resolve_device
 
         resolve_device(request.device)
 

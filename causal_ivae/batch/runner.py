@@ -9,15 +9,15 @@ from typing import Any, Literal
 from causal_ivae.batch import cohort, loading, participant
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line, write_crash
 from causal_ivae.batch.claims import Claims
-from causal_ivae.batch.cluster import Lost, Pool, Stage, open_pool
 from causal_ivae.batch.forecast import forecast
 from causal_ivae.batch.loading import Loaded, Loading
-from causal_ivae.batch.machine import devices_for
 from causal_ivae.batch.pages import GROUP, write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan, Request, plan
 from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
+from causal_ivae.batch.workers.machine import devices_for
+from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
 from causal_ivae.derivatives import LOCK_NAME, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from causal_ivae.threads import torch_threads
+from causal_ivae.unmixing.training.threads import torch_threads
 
 _TRAINING_SHARE = 0.97
 """Of the time of a chunk of pairs, until one has been timed."""
@@ -77,7 +77,8 @@ class Chunks:
         with self._turn:
             self._done += pairs
             if self._progress is not None:
-                self._progress(stage, self._done / self._pairs)
+                # The shares of chunks add up to the whole but for their last digits.
+                self._progress(stage, round(float(self._done / self._pairs), 9))
 
     def _do(self, work: Callable[[NDArray[np.int64], "Chunk"], R], some: NDArray[np.int64]) -> R:
         chunk = Chunk(self, len(some))

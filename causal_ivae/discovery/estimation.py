@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.config import DecisionSettings, IndependenceSettings, Method, UnmixingSettings
 from causal_ivae.discovery.chunks import Chunk, Chunks
 from causal_ivae.discovery.orientation import Orientation, orient
 from causal_ivae.discovery.probability import Evidence
@@ -22,14 +21,15 @@ from causal_ivae.discovery.structural import (
 from causal_ivae.errors import FitError
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import child_seed
+from causal_ivae.settings import DecisionSettings, IndependenceSettings, Method, UnmixingSettings
 from causal_ivae.unmixing.diagnostics import (
     Diagnostics,
     best_restarts,
     diagnose,
     residual_dependence,
 )
-from causal_ivae.unmixing.ensemble import Fit, joined, unmix_pairs
 from causal_ivae.unmixing.hypotheses import Hypotheses, fit_hypotheses
+from causal_ivae.unmixing.training.ensemble import Fit, joined, unmix_pairs
 
 
 @dataclass(frozen=True)

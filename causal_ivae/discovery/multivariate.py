@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from causal_ivae.config import DecisionSettings, EquationSettings, IndependenceSettings
 from causal_ivae.discovery import whole_tables
 from causal_ivae.discovery.checks import checked, pairs_of
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs, candidate_causes
@@ -19,8 +18,9 @@ from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
 from causal_ivae.seeding import child_seed, generator
+from causal_ivae.settings import DecisionSettings, EquationSettings, IndependenceSettings
 from causal_ivae.unmixing.cross_fit import CrossFit, EquationList, cross_fit
-from causal_ivae.unmixing.ensemble import resolve_device
+from causal_ivae.unmixing.training.ensemble import resolve_device
 
 METHOD = "equations"
 MAX_EQUATIONS = 20_000
@@ -85,8 +85,8 @@ def discover_all(
     Notes
     -----
     For every region and every set of causes, the region's structural equation is fitted (see
-    `causal_ivae.unmixing.equations.StackedEquations`) to every other segment, and judged by the
-    likelihood of the segments between.  The log-likelihood of a graph is the sum of its
+    `causal_ivae.unmixing.models.equations.StackedEquations`) to every other segment, and judged by
+    the likelihood of the segments between.  The log-likelihood of a graph is the sum of its
     equations', so the best of all acyclic graphs is found exactly (Silander and Myllymaki 2006).
     For each pair the best graph with x -> y, with y -> x and with neither are compared over
     segments by paired t tests (Vuong 1989); a direction is decided where both others are rejected.

@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.config import IndependenceSettings
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.seeding import generator
+from causal_ivae.settings import IndependenceSettings
 
 _ITERATIONS = 20
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from causal_ivae.config import DecisionSettings
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import generator
+from causal_ivae.settings import DecisionSettings
 
 VOTES = ("inconclusive", "x->y", "y->x", "none")
 DECISIONS = ("undecided", "x->y", "y->x", "none")

@@ -8,14 +8,6 @@ from typing import Literal
 import torch
 from numpy.typing import ArrayLike
 
-from causal_ivae.config import (
-    METHODS,
-    DecisionSettings,
-    IndependenceSettings,
-    Method,
-    ScreenSettings,
-    UnmixingSettings,
-)
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.checks import checked, pairs_of
 from causal_ivae.discovery.chunks import Chunks, Progress
@@ -32,7 +24,15 @@ from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.seeding import child_seed
-from causal_ivae.unmixing.ensemble import pairs_at_once, resolve_device, stacks_at_once
+from causal_ivae.settings import (
+    METHODS,
+    DecisionSettings,
+    IndependenceSettings,
+    Method,
+    ScreenSettings,
+    UnmixingSettings,
+)
+from causal_ivae.unmixing.training.ensemble import pairs_at_once, resolve_device, stacks_at_once
 
 AUTO: Method = "structural"
 """What ``method="auto"`` stands for."""
@@ -87,7 +87,7 @@ def discover(
         or `segments` changes.  Default: maximal stretches of equal `segments`.  Needed where
         volumes were censored.
     unmixing, independence, decision : settings objects, optional
-        See `causal_ivae.config`.
+        See `causal_ivae.settings`.
     screen : ScreenSettings, optional
         Pairs that a cheap test leaves out are not unmixed: their decision is "none", their score
         0.  Default: none are left out.
@@ -114,8 +114,8 @@ def discover(
     Notes
     -----
     For each pair the latent disturbances n1, n2 are unmixed given the segment: by the structural
-    equations of either direction (`causal_ivae.unmixing.structural`), by iVAE (Khemakhem et al.
-    2020) or by TCL (Hyvarinen and Morioka 2016).  Both regions are tested against both
+    equations of either direction (`causal_ivae.unmixing.models.structural`), by iVAE (Khemakhem et
+    al. 2020) or by TCL (Hyvarinen and Morioka 2016).  Both regions are tested against both
     disturbances by HSIC conditional on blocks, and the pair is oriented as in
     `causal_ivae.discovery.structural.orient_by_evidence` or
     `causal_ivae.discovery.orientation.orient`.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.config import Screening, ScreenSettings
 from causal_ivae.discovery.skeleton import Skeleton
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.independence.partial import partial_correlations
+from causal_ivae.settings import Screening, ScreenSettings
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from causal_ivae.config import IndependenceSettings, ScreenSettings
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.conditional import conditional_table
 from causal_ivae.independence.partial import partial_correlations
+from causal_ivae.settings import IndependenceSettings, ScreenSettings
 
 Given = tuple[int, ...]
 ConditionalTest = Callable[

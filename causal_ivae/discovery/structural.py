@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from causal_ivae.config import DecisionSettings
 from causal_ivae.discovery.orientation import DECISIONS, Orientation, four_test_rule
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
 from causal_ivae.discovery.resampling import RESAMPLES, BlockSums, resampled_evidence
 from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.settings import DecisionSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose
 from causal_ivae.unmixing.hypotheses import Hypotheses
 

@@ -19,8 +19,8 @@ from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.screen import Screen
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.unmixing.diagnostics import Diagnostics
-from causal_ivae.unmixing.ensemble import Fit
 from causal_ivae.unmixing.hypotheses import MECHANISMS
+from causal_ivae.unmixing.training.ensemble import Fit
 
 _CURVE_NUMBERS = 200_000
 """Rows of a table of training curves."""

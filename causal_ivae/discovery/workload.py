@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from causal_ivae.config import IndependenceSettings, Method, ScreenSettings, UnmixingSettings
 from causal_ivae.discovery.checks import all_pairs, checked
 from causal_ivae.discovery.pairwise import discover
 from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
-from causal_ivae.unmixing.ensemble import (
+from causal_ivae.settings import IndependenceSettings, Method, ScreenSettings, UnmixingSettings
+from causal_ivae.unmixing.training.ensemble import (
     bytes_per_member,
     members_at_once,
     pairs_at_once,

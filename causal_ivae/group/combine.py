@@ -10,11 +10,11 @@ from scipy.stats import t as student_t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.config import GroupSettings
 from causal_ivae.discovery.graph import EDGE_COLUMNS
 from causal_ivae.group.sign_flips import sign_flip_p
 from causal_ivae.group.subjects import Subjects
 from causal_ivae.seeding import generator
+from causal_ivae.settings import GroupSettings
 
 GROUP_COLUMNS = (
     *EDGE_COLUMNS,

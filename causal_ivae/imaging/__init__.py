@@ -1,0 +1,1 @@
+"""From files to region time series and their segments."""

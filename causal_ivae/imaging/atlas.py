@@ -24,9 +24,9 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import DTypeLike, NDArray
 
-from causal_ivae import resources
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.imaging.names import find_sidecar, parse_entities, require_file, split_name
+from causal_ivae.settings import resources
 
 AtlasKind = Literal["labels", "maps", "coordinates", "table"]
 _IMAGES = (".nii.gz", ".nii")

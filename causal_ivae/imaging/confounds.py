@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.config import DenoiseSettings
 from causal_ivae.errors import InputError, TooShortError
+from causal_ivae.settings import DenoiseSettings
 
 # fMRIPrep's own high-pass cut-off, s.
 _HIGH_PASS_PERIOD = 128.0

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.config import SegmentSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.settings import SegmentSettings
 
 # Borders lie on every fifth volume: the search costs a 25th, and blurs less than BOLD does.
 _STEP = 5

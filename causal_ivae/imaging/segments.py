@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.config import SegmentSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.names import parse_entities
 from causal_ivae.imaging.segment_search import change_points, hidden_states
 from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.settings import SegmentSettings
 
 MIN_SEGMENTS = 3
 

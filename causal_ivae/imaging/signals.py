@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.config import Pipeline
 from causal_ivae.errors import InputError, SettingsError, TooShortError
 from causal_ivae.imaging.atlas import Parcellation, overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
@@ -18,6 +17,7 @@ from causal_ivae.imaging.names import natural_key
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
 from causal_ivae.imaging.tables import MIN_ROWS, read_table_run
+from causal_ivae.settings import Pipeline
 
 # Entities that say which run or version a file is; the others describe the whole analysis.
 _NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")

@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.config import TableSettings
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.arrays import read_array
 from causal_ivae.imaging.atlas import find_regions
 from causal_ivae.imaging.names import find_sidecar, require_file, split_name
+from causal_ivae.settings import TableSettings
 
 # Leaves degrees of freedom beside the highest polynomial.
 MIN_ROWS = 20

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from causal_ivae.config import Null
 from causal_ivae.independence.blocks import Blocks, make_blocks
 from causal_ivae.independence.checks import checked
 from causal_ivae.independence.hsic import (
@@ -25,6 +24,7 @@ from causal_ivae.independence.hsic import (
     single_test,
 )
 from causal_ivae.independence.lowrank import decompose
+from causal_ivae.settings import Null
 
 RANK = 100
 """Features of z at most; a quarter of the volumes if that is less."""

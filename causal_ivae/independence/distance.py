@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.config import Null
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.checks import checked
 from causal_ivae.independence.hsic import IndependenceTest, hsic_table, single_test
+from causal_ivae.settings import Null
 
 
 def distance_covariance_test(

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc
 from torch import Tensor
 
-from causal_ivae.config import Null
 from causal_ivae.independence.blocks import Blocks, make_blocks
 from causal_ivae.independence.checks import checked
 from causal_ivae.independence.kernel import Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
 from causal_ivae.seeding import generator
+from causal_ivae.settings import Null
 
 # Gram matrices of each series that are alive at once, their intermediates included.
 _COPIES = 6

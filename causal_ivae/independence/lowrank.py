@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from causal_ivae.config import Null
 from causal_ivae.independence.kernel import MEDIAN_ROWS, squared_bandwidth
+from causal_ivae.settings import Null
 
 TOLERANCE = 1e-5
 """Trace that factors may leave out, relative to the length (the trace of K)."""

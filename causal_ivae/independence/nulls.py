@@ -25,7 +25,7 @@ from scipy.signal import lfilter
 from torch import Tensor
 from torch.nn.functional import pad
 
-from causal_ivae.config import Null
+from causal_ivae.settings import Null
 
 WILD_BOOTSTRAP_LENGTH = 20.0
 """Correlation length of the wild bootstrap's multipliers, volumes (the authors' choice)."""

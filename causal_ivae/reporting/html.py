@@ -13,7 +13,6 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import POOLED, MethodRecord, UnitRecord
 from causal_ivae.reporting import arrows, figures, fits, summary, tables, wording
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
@@ -26,6 +25,7 @@ from causal_ivae.reporting.references import as_bibtex, resolve
 from causal_ivae.reporting.svg import Drawing
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
+from causal_ivae.settings import Pipeline
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """By method (None: of all of them) and name."""

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from causal_ivae import resources
-from causal_ivae.config import (
+from causal_ivae.reporting.wording import METHOD_NAMES, count, listed
+from causal_ivae.settings import (
     IVAESettings,
     Null,
     Pipeline,
     SegmentKind,
     StructuralSettings,
     TCLSettings,
+    resources,
 )
-from causal_ivae.presets import KEYS, load_preset
-from causal_ivae.reporting.wording import METHOD_NAMES, count, listed
+from causal_ivae.settings.presets import KEYS, load_preset
 
 _NULLS: dict[Null, str] = {
     "circular_shift": (

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from causal_ivae.config import EquationSettings
 from causal_ivae.errors import FitError
 from causal_ivae.seeding import child_seed
-from causal_ivae.unmixing.ensemble import fit_stack, make_model
-from causal_ivae.unmixing.equations import StackedEquations
-from causal_ivae.unmixing.model import Auxiliary
-from causal_ivae.unmixing.training import Progress
+from causal_ivae.settings import EquationSettings
+from causal_ivae.unmixing.models.equations import StackedEquations
+from causal_ivae.unmixing.models.stacked import Auxiliary
+from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
+from causal_ivae.unmixing.training.loop import Progress
 
 FOLDS = 2
 

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.config import Null
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table
-from causal_ivae.unmixing.ensemble import Fit
+from causal_ivae.settings import Null
 from causal_ivae.unmixing.matching import restart_agreement
 from causal_ivae.unmixing.modulation import Modulation
+from causal_ivae.unmixing.training.ensemble import Fit
 
 Verdict = Literal["usable", "doubtful", "not identifiable"]
 

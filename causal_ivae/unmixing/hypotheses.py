@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.config import StructuralSettings, UnmixingSettings
 from causal_ivae.seeding import child_seed
-from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ensemble import Fit, fit_stack, joined, members_at_once
+from causal_ivae.settings import StructuralSettings, UnmixingSettings
 from causal_ivae.unmixing.marginals import normal_scores
-from causal_ivae.unmixing.model import Auxiliary
-from causal_ivae.unmixing.structural import StackedStructuralFlow
-from causal_ivae.unmixing.training import Progress
+from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.stacked import Auxiliary
+from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.training.ensemble import Fit, fit_stack, joined, members_at_once
+from causal_ivae.unmixing.training.loop import Progress
 
 DIRECTIONS = ("x->y", "y->x")
 MECHANISMS = ("linear", "nonlinear")
@@ -86,7 +86,7 @@ def fit_hypotheses(
     blocks : ndarray, shape (n_times,), int64, 0 to n_blocks - 1
     pairs : ndarray, shape (n_pairs, 2), int64
     names, settings, seed, key, device, progress
-        As in `causal_ivae.unmixing.ensemble.unmix_pairs`.
+        As in `causal_ivae.unmixing.training.ensemble.unmix_pairs`.
 
     Returns
     -------

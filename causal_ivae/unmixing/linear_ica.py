@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from causal_ivae.unmixing.priors import segment_means
+from causal_ivae.unmixing.models.priors import segment_means
 
 _STEPS = 400
 _LEARNING_RATE = 0.05

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.unmixing.ensemble import Fit
+from causal_ivae.unmixing.training.ensemble import Fit
 
 _SCALINGS = 5
 _TRACY_WIDOM_95 = 0.9793

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_study import run_study, write_study
 
-from causal_ivae.batch import cluster
+from causal_ivae.batch.workers import pool as cluster
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from distributed import LocalCluster, get_worker
 
-from causal_ivae.batch.cluster import Lost, open_pool
-from causal_ivae.batch.machine import cores, threads_for
+from causal_ivae.batch.workers.machine import cores, threads_for
+from causal_ivae.batch.workers.pool import Lost, open_pool
 from causal_ivae.errors import SettingsError
 
 
@@ -98,7 +98,7 @@ def test_each_gpu_has_one_process_that_keeps_to_it(monkeypatch):
 
 def test_the_last_pieces_have_the_cores_of_workers_that_wait(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr("causal_ivae.batch.cluster.cores", lambda: 4)
+    monkeypatch.setattr("causal_ivae.batch.workers.pool.cores", lambda: 4)
     with open_pool(3, nprocs=2, scheduler=None, on_stage=lambda *_: None) as pool:
         found = dict(pool.map(device_taken, {"a": 0, "b": 1, "c": 2}))
         even = dict(pool.map(device_taken, {"d": 3, "e": 4}))
@@ -110,7 +110,7 @@ def test_the_last_pieces_have_the_cores_of_workers_that_wait(monkeypatch):
 @pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("2,1", 2), ("", 4), ("many", 4)])
 def test_the_users_own_number_of_threads_is_kept(monkeypatch, asked, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    monkeypatch.setattr("causal_ivae.batch.machine.cores", lambda: 8)
+    monkeypatch.setattr("causal_ivae.batch.workers.machine.cores", lambda: 8)
     assert threads_for(2) == threads
 
 

@@ -9,10 +9,12 @@ import torch
 from distributed import LocalCluster
 from tiny_study import run_study, states, tiny_pipeline, write_study
 
-from causal_ivae.batch import cluster, machine, runner
-from causal_ivae.batch.cluster import Lost, open_pool
-from causal_ivae.batch.machine import devices_for, processes_for
-from causal_ivae.batch.watch import Limits
+from causal_ivae.batch import runner
+from causal_ivae.batch.workers import machine
+from causal_ivae.batch.workers import pool as cluster
+from causal_ivae.batch.workers.machine import devices_for, processes_for
+from causal_ivae.batch.workers.pool import Lost, open_pool
+from causal_ivae.batch.workers.watch import Limits
 from causal_ivae.derivatives import read_table
 from causal_ivae.errors import SettingsError
 

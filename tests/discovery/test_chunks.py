@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from causal_ivae import discover
-from causal_ivae.config import IndependenceSettings, UnmixingSettings
 from causal_ivae.discovery import pairwise
 from causal_ivae.discovery.chunks import Chunks
 from causal_ivae.errors import FitError
+from causal_ivae.settings import IndependenceSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 
 PAIRS = np.arange(14).reshape(7, 2)
@@ -70,7 +70,7 @@ COST = """
 import resource, sys
 import numpy as np, torch
 from causal_ivae import discover
-from causal_ivae.config import IndependenceSettings, StructuralSettings, UnmixingSettings
+from causal_ivae.settings import IndependenceSettings, StructuralSettings, UnmixingSettings
 few = StructuralSettings(steps=60, passes=0.0, trial_steps=20)
 x, u = np.random.default_rng(0).laplace(size=(600, 6)), np.arange(600) // 60
 used = {1: [], 2: []}

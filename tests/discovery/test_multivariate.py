@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from causal_ivae import discover_all
-from causal_ivae.config import DecisionSettings, EquationSettings, IndependenceSettings
 from causal_ivae.discovery import multivariate
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
@@ -17,6 +16,7 @@ from causal_ivae.discovery.graph import (
     TRAINING_COLUMNS,
 )
 from causal_ivae.errors import FitError, InputError, SettingsError
+from causal_ivae.settings import DecisionSettings, EquationSettings, IndependenceSettings
 from causal_ivae.simulate.structural import simulate_network
 
 NAMES = ("a", "b", "c", "d")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from causal_ivae.config import IndependenceSettings
 from causal_ivae.discovery.null_check import check_null, surrogates
+from causal_ivae.settings import IndependenceSettings
 
 BLOCKS = np.arange(996) // 83
 RUNS = BLOCKS // 6

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from causal_ivae.config import DecisionSettings
 from causal_ivae.discovery import orientation
 from causal_ivae.discovery.orientation import DECISIONS, VOTES, four_test_rule, orient
 from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.settings import DecisionSettings
 
 BLOCKS, RESTARTS = 12, 4
 

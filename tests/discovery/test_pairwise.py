@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from causal_ivae import discover
-from causal_ivae.config import METHODS, IndependenceSettings, UnmixingSettings
 from causal_ivae.discovery import estimation, tables
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
@@ -20,6 +19,7 @@ from causal_ivae.discovery.graph import (
 )
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
+from causal_ivae.settings import METHODS, IndependenceSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing.diagnostics import residual_dependence
 

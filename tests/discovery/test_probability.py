@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from causal_ivae.config import DecisionSettings
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
 from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.discovery.structural import orient_by_evidence
 from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.settings import DecisionSettings
 
 
 def evidence(gain=0.1, statistic=6.0, residual=(0.0, 4e-3), dependence_p=0.001, pairs=1):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.config import DecisionSettings, UnmixingSettings
 from causal_ivae.discovery import resampling
 from causal_ivae.discovery.orientation import DECISIONS
 from causal_ivae.discovery.probability import Evidence, vuong_statistic
 from causal_ivae.discovery.resampling import RESAMPLES, BlockSums, resampled_evidence
 from causal_ivae.discovery.structural import orient_by_evidence
 from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.settings import DecisionSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 
 PAIRS, BLOCKS = 3, 8

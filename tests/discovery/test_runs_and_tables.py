@@ -7,9 +7,9 @@ import pytest
 from nilearn.maskers import NiftiLabelsMasker
 
 from causal_ivae import discover
-from causal_ivae.config import UnmixingSettings
 from causal_ivae.discovery.checks import checked
 from causal_ivae.errors import InputError
+from causal_ivae.settings import UnmixingSettings
 
 NAMES = ("CA1", "SUB", "ERC")
 

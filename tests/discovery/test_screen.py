@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.config import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.discovery import estimation, pairwise
 from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.errors import InputError
+from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 
 QUICK = UnmixingSettings.model_validate({"restarts": 2, "ivae": {"steps": 40}})

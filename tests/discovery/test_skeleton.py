@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from causal_ivae import discover
-from causal_ivae.config import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.discovery.skeleton import correlation_test, find_skeleton, kernel_test
 from causal_ivae.errors import InputError
+from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
 
 CPU = torch.device("cpu")
 BLOCKS = np.arange(900) // 150

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.config import DecisionSettings, IndependenceSettings, UnmixingSettings
 from causal_ivae.discovery.graph import EVIDENCE_COLUMNS, PROBABILITY_COLUMNS
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration
+from causal_ivae.settings import DecisionSettings, IndependenceSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 
 SMALL = UnmixingSettings.model_validate(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.config import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.discovery.workload import Workload, expected_workload, in_words
 from causal_ivae.errors import InputError
+from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 
 DRAWS = IndependenceSettings(draws=99)

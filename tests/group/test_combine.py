@@ -6,12 +6,12 @@ import pytest
 from scipy.stats import chi2
 from scipy.stats import t as student_t
 
-from causal_ivae.config import GroupSettings
 from causal_ivae.discovery.graph import EDGE_COLUMNS
 from causal_ivae.errors import InputError
 from causal_ivae.group import GROUP_COLUMNS, align, combine_subjects, split_half_entry
 from causal_ivae.group.combine import split_half
 from causal_ivae.group.sign_flips import sign_flip_p, smallest_p
+from causal_ivae.settings import GroupSettings
 
 SETTINGS = GroupSettings()
 

@@ -10,15 +10,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from causal_ivae.config import (
-    DenoiseSettings,
-    Pipeline,
-    PriorSettings,
-    SegmentSettings,
-    TableSettings,
-)
+from causal_ivae.anatomy.prior_files import load_prior
 from causal_ivae.errors import CausalIvaeError
-from causal_ivae.evaluation.prior_files import load_prior
 from causal_ivae.group.model import check_model, fit_model
 from causal_ivae.group.participants import read_participants
 from causal_ivae.group.subjects import Subjects
@@ -28,8 +21,15 @@ from causal_ivae.imaging.filters import parse_bids_filter
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.imaging.tables import read_table_run
-from causal_ivae.pipeline_files import load_pipeline
-from causal_ivae.presets import load_preset
+from causal_ivae.settings import (
+    DenoiseSettings,
+    Pipeline,
+    PriorSettings,
+    SegmentSettings,
+    TableSettings,
+)
+from causal_ivae.settings.files import load_pipeline
+from causal_ivae.settings.presets import load_preset
 
 often = settings(
     max_examples=120,

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import scipy.io
 
-from causal_ivae.config import Pipeline, TableSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.signals import load_subject
 from causal_ivae.imaging.tables import read_table_run
+from causal_ivae.settings import Pipeline, TableSettings
 
 SETTINGS = TableSettings()
 NAMES = ("a", "b", "c")

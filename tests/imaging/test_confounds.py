@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ivae.config import DenoiseSettings
 from causal_ivae.errors import InputError, TooShortError
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.confounds import cosine_drifts, load_run_confounds
+from causal_ivae.settings import DenoiseSettings
 
 BASE = DenoiseSettings(min_volumes=40)
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from causal_ivae.config import SegmentSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.settings import SegmentSettings
 
 TR = 2.0
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from causal_ivae.config import SegmentSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.segments import assign_segments, pool_subjects
 from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.settings import SegmentSettings
 
 
 def series(n_volumes=(100, 70), *, censored=(), names=("run-1", "run-2"), tr=2.0, label="01"):

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ivae.config import Pipeline
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.bids import find_subjects
@@ -17,6 +16,7 @@ from causal_ivae.imaging.signals import (
     missing_regions,
     subject_coverage,
 )
+from causal_ivae.settings import Pipeline
 
 PIPELINE = Pipeline()
 

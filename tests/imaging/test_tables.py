@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import scipy.io
 
-from causal_ivae.config import TableSettings
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.tables import read_table_run
+from causal_ivae.settings import TableSettings
 
 SETTINGS = TableSettings()
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import MethodRecord, UnitRecord
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
@@ -19,6 +18,7 @@ from causal_ivae.discovery.graph import (
     TRAINING_COLUMNS,
 )
 from causal_ivae.discovery.tables import diagnostics_table
+from causal_ivae.settings import Pipeline
 from causal_ivae.unmixing.diagnostics import Diagnostics
 
 SIX = (

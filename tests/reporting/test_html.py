@@ -12,8 +12,6 @@ from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject
 from page_parser import Page
 from rendering import render_group, render_subject
 
-from causal_ivae import resources
-from causal_ivae.config import Pipeline
 from causal_ivae.derivatives import (
     UnitPaths,
     UnitRecord,
@@ -23,6 +21,7 @@ from causal_ivae.derivatives import (
     write_table,
 )
 from causal_ivae.reporting.references import bibliography
+from causal_ivae.settings import Pipeline, resources
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from causal_ivae.config import Pipeline
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import bibliography, resolve
+from causal_ivae.settings import Pipeline
 
 BOTH = Realised(
     n_regions=6, n_pairs=15, methods=("ivae", "tcl"), seed=3, tr=0.72, n_kept=1190,

@@ -7,9 +7,9 @@ import pytest
 from fake_records import subject_record
 from rendering import render_group, render_subject
 
-from causal_ivae import resources
 from causal_ivae.errors import SettingsError
 from causal_ivae.reporting.templates import check_templates
+from causal_ivae.settings import resources
 
 BUNDLED = resources.folder("reports")
 

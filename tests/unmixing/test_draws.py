@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import kstest
 
-from causal_ivae.unmixing.draws import member_keys, standard_normal, uniform
+from causal_ivae.unmixing.models.draws import member_keys, standard_normal, uniform
 
 CPU = torch.device("cpu")
 

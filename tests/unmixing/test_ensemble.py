@@ -7,26 +7,27 @@ import pytest
 import torch
 from torch import nn
 
-from causal_ivae.config import (
+from causal_ivae.errors import SettingsError
+from causal_ivae.seeding import child_seed
+from causal_ivae.settings import (
     ElboWeights,
     FlowSettings,
     IVAESettings,
     TCLSettings,
     UnmixingSettings,
 )
-from causal_ivae.errors import SettingsError
-from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing import ensemble, training
-from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ensemble import (
+from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
+from causal_ivae.unmixing.training import ensemble
+from causal_ivae.unmixing.training import loop as training
+from causal_ivae.unmixing.training.ensemble import (
     fit_stack,
     make_model,
     members_at_once,
     resolve_device,
     unmix_pairs,
 )
-from causal_ivae.unmixing.model import Auxiliary, StackedModel
 
 CPU = torch.device("cpu")
 MODELS = {

@@ -4,10 +4,10 @@ import pytest
 import torch
 from test_flow import scrambled
 
-from causal_ivae.config import EquationSettings
-from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.equations import StackedEquations
-from causal_ivae.unmixing.model import Auxiliary
+from causal_ivae.settings import EquationSettings
+from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.equations import StackedEquations
+from causal_ivae.unmixing.models.stacked import Auxiliary
 
 
 @pytest.fixture

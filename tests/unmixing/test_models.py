@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from causal_ivae.config import (
+from causal_ivae.settings import (
     ElboWeights,
     EquationSettings,
     FlowSettings,
@@ -18,10 +18,10 @@ from causal_ivae.config import (
     TCLSettings,
     VAESettings,
 )
-from causal_ivae.unmixing.draws import standard_normal
-from causal_ivae.unmixing.ensemble import Fit, fit_stack, make_model
-from causal_ivae.unmixing.model import Auxiliary, Minibatch, StackedModel
-from causal_ivae.unmixing.networks import _product_look_up, look_up
+from causal_ivae.unmixing.models.draws import standard_normal
+from causal_ivae.unmixing.models.networks import _product_look_up, look_up
+from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.training.ensemble import Fit, fit_stack, make_model
 
 CPU = torch.device("cpu")
 ROWS, SEGMENTS = 117, 5  # odd, so that a row of numbers fills no register

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.networks import (
+from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.networks import (
     Initialiser,
     StackedMaxout,
     StackedMLP,
@@ -15,7 +15,7 @@ from causal_ivae.unmixing.networks import (
     look_up,
     pick,
 )
-from causal_ivae.unmixing.priors import expected_absolute
+from causal_ivae.unmixing.models.priors import expected_absolute
 
 CPU = torch.device("cpu")
 

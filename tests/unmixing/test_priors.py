@@ -6,12 +6,12 @@ import torch
 from scipy.stats import bernoulli, kstest, laplace, norm
 from torch import Tensor
 
-from causal_ivae.config import IVAESettings
-from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ivae import StackedIVAE, _decomposed_kl
-from causal_ivae.unmixing.model import Auxiliary
-from causal_ivae.unmixing.networks import Initialiser
-from causal_ivae.unmixing.priors import StackedPrior, segment_means
+from causal_ivae.settings import IVAESettings
+from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.ivae import StackedIVAE, _decomposed_kl
+from causal_ivae.unmixing.models.networks import Initialiser
+from causal_ivae.unmixing.models.priors import StackedPrior, segment_means
+from causal_ivae.unmixing.models.stacked import Auxiliary
 
 CPU = torch.device("cpu")
 LAWS = {"gaussian": norm, "laplace": laplace}

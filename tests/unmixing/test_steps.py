@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from causal_ivae.config import (
+from causal_ivae.settings import (
     ElboWeights,
     EquationSettings,
     FlowSettings,
@@ -17,13 +17,13 @@ from causal_ivae.config import (
     VAESettings,
 )
 from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing.adam import PackedAdam
-from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ensemble import fit_stack, make_model
-from causal_ivae.unmixing.model import Auxiliary, StackedModel
-from causal_ivae.unmixing.schedule import Schedule
-from causal_ivae.unmixing.steps import Rows, Steps
-from causal_ivae.unmixing.structural import StackedStructuralFlow
+from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
+from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.training.adam import PackedAdam
+from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
+from causal_ivae.unmixing.training.schedule import Schedule
+from causal_ivae.unmixing.training.steps import Rows, Steps
 
 SEGMENTS, STEPS = 6, 12
 SIZE = {"steps": STEPS, "batch_size": 64}

@@ -3,16 +3,16 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 
-from causal_ivae.config import StructuralSettings, UnmixingSettings
+from causal_ivae.settings import StructuralSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing.draws import member_keys
-from causal_ivae.unmixing.ensemble import fit_stack
 from causal_ivae.unmixing.hypotheses import fit_hypotheses
 from causal_ivae.unmixing.marginals import normal_scores
-from causal_ivae.unmixing.model import Auxiliary, Minibatch
-from causal_ivae.unmixing.monotone import StackedMonotone
-from causal_ivae.unmixing.networks import Initialiser
-from causal_ivae.unmixing.structural import StackedStructuralFlow
+from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.monotone import StackedMonotone
+from causal_ivae.unmixing.models.networks import Initialiser
+from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch
+from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.training.ensemble import fit_stack
 
 CPU = torch.device("cpu")
 SMALL = StructuralSettings(

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from causal_ivae.config import FlowSettings, IVAESettings, TCLSettings
+from causal_ivae.settings import FlowSettings, IVAESettings, TCLSettings
 from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing import schedule as schedules
-from causal_ivae.unmixing.adam import PackedAdam
-from causal_ivae.unmixing.ensemble import fit_stack, make_model
-from causal_ivae.unmixing.model import Auxiliary, StackedModel
-from causal_ivae.unmixing.schedule import Schedule
+from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
+from causal_ivae.unmixing.training import schedule as schedules
+from causal_ivae.unmixing.training.adam import PackedAdam
+from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
+from causal_ivae.unmixing.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 PATIENT = [

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from causal_ivae.config import (
+from causal_ivae.errors import InputError
+from causal_ivae.settings import (
     AutoencoderSettings,
     ElboWeights,
     IVAESettings,
@@ -17,10 +18,9 @@ from causal_ivae.config import (
     PriorFamily,
     VAESettings,
 )
-from causal_ivae.errors import InputError
 from causal_ivae.unmixing.estimators import checks
 from causal_ivae.unmixing.estimators.base import StackedEstimator
-from causal_ivae.unmixing.ivae import StackedIVAE
+from causal_ivae.unmixing.models.ivae import StackedIVAE
 
 _STREAM = 1 << 21
 _DEFAULTS = AutoencoderSettings()

@@ -14,18 +14,18 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from causal_ivae.config import ModelSettings
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
+from causal_ivae.settings import ModelSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose, residual_dependence
-from causal_ivae.unmixing.ensemble import (
+from causal_ivae.unmixing.estimators import checks
+from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
+from causal_ivae.unmixing.training.ensemble import (
     Fit,
     fit_stack,
     make_model,
     resolve_device,
 )
-from causal_ivae.unmixing.estimators import checks
-from causal_ivae.unmixing.model import Auxiliary, StackedModel
 
 _Model = TypeVar("_Model", bound=StackedModel)
 

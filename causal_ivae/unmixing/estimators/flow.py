@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from causal_ivae.config import FlowSettings, Modulates, PriorFamily
 from causal_ivae.errors import InputError
+from causal_ivae.settings import FlowSettings, Modulates, PriorFamily
 from causal_ivae.unmixing.estimators import checks
 from causal_ivae.unmixing.estimators.base import StackedEstimator
-from causal_ivae.unmixing.flow import StackedFlow
+from causal_ivae.unmixing.models.flow import StackedFlow
 
 _DEFAULTS = FlowSettings()
 

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from causal_ivae.config import TCLSettings
 from causal_ivae.errors import InputError
+from causal_ivae.settings import TCLSettings
 from causal_ivae.unmixing.estimators import checks
 from causal_ivae.unmixing.estimators.base import StackedEstimator
-from causal_ivae.unmixing.model import Auxiliary
-from causal_ivae.unmixing.tcl import StackedTCL
+from causal_ivae.unmixing.models.stacked import Auxiliary
+from causal_ivae.unmixing.models.tcl import StackedTCL
 
 _DEFAULTS = TCLSettings()
 

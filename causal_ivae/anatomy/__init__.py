@@ -1,0 +1,11 @@
+"""What anatomy expects, and a graph held against it."""
+
+from causal_ivae.anatomy.prior import (
+    Prior,
+    PriorComparison,
+    compare_with_prior,
+    load_prior,
+    prior_from_matrix,
+)
+
+__all__ = ["Prior", "PriorComparison", "compare_with_prior", "load_prior", "prior_from_matrix"]

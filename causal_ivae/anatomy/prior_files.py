@@ -1,0 +1,412 @@
+"""Read anatomical priors: tables of projections, and structural connectivity matrices."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.io import loadmat
+
+from causal_ivae.anatomy.verdicts import Prior, Projection
+from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.settings import PriorSettings, resources
+
+_TABLES = (".tsv", ".csv")
+_ARRAYS = (".npy", ".mat")
+
+
+def load_prior(settings: PriorSettings) -> Prior | None:
+    """Read the prior that the settings name.
+
+    Parameters
+    ----------
+    settings : PriorSettings
+        ``name`` is a bundled prior or one of these files:
+
+        - a table of projections (.tsv, .csv) with the columns ``cause`` and ``effect`` and, if
+          wanted, ``disputed`` (0 or 1), ``citation`` (keys joined with ``;``) and ``remark``; a
+          .json of the same stem may give ``names``, ``aliases`` (region to list), ``references``,
+          ``directed``, ``name`` and ``description``;
+        - structural connectivity (.tsv, .csv), a square matrix whose header, and whose first
+          column if it is not a number, hold the region names;
+        - structural connectivity (.npy, .mat, or .tsv and .csv of numbers alone) with the
+          ``names`` of its rows, and the ``key`` of the matrix in a .mat file of several, in a
+          .json of the same stem.
+
+    Returns
+    -------
+    Prior or None
+        None if no prior is named.
+
+    Raises
+    ------
+    SettingsError
+        If the name is unknown, or the threshold is missing for a matrix or given for a table.
+    InputError
+        If the file cannot be used as it is; the message names it.
+    """
+    if settings.name is None:
+        return None
+    path = resources.find("priors", settings.name)
+    if path.suffix == ".json":
+        path = _beside(path)
+    sidecar = _sidecar(path.with_suffix(".json"))
+    weights: ArrayLike
+    if path.suffix in _TABLES:
+        header, rows = _table(path)
+        if {"cause", "effect"} <= set(header):
+            if settings.threshold is not None:
+                raise SettingsError(
+                    f"'prior.threshold' is {settings.threshold:g} but '{path}' is a table of "
+                    "projections, not structural connectivity; set the threshold to null."
+                )
+            return _from_table(path, header, rows, sidecar, settings.include_disputed)
+        # As many rows as columns, the first among them.
+        if len(header) == len(rows) + 1 and all(_is_number(cell) for cell in header):
+            names, weights = _names_of_rows(path, sidecar), np.array([header, *rows], dtype=float)
+        else:
+            names, weights = _matrix_of_table(path, header, rows)
+    elif path.suffix in _ARRAYS:
+        names, weights = _matrix_of_array(path, sidecar)
+    else:
+        raise SettingsError(
+            f"The prior '{path}' must be a .tsv, .csv, .npy, .mat or .json file, "
+            f"not '{path.suffix}'."
+        )
+    return prior_from_matrix(
+        weights, names, threshold=settings.threshold, name=path.stem, where=f"'{path}'"
+    )
+
+
+def prior_from_matrix(
+    weights: ArrayLike,
+    names: Sequence[str],
+    *,
+    threshold: float | None,
+    name: str,
+    where: str = "the structural connectivity given",
+) -> Prior:
+    """Make an undirected prior of structural connectivity.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_regions, n_regions)
+        Symmetric, non-negative, in any unit (streamlines, fractional anisotropy); the diagonal is
+        not used.
+    names : sequence of str, length n_regions
+    threshold : float
+        A weight above it counts as a connection, feasible in both directions.
+    name : str
+    where : str
+        What the matrix was read from, for messages.
+
+    Raises
+    ------
+    SettingsError
+        If there is no threshold, or nothing is above it.
+    InputError
+        If the matrix is not square, finite, non-negative and symmetric, or the names do not fit.
+    """
+    try:
+        matrix = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where} holds values that are not numbers.") from error
+    _check_matrix(matrix, names, where)
+    if threshold is None:
+        raise SettingsError(
+            f"{where} is structural connectivity with weights from {matrix.min():g} to "
+            f"{matrix.max():g}: set 'prior.threshold', the weight above which two regions count "
+            "as connected (0 keeps every non-zero weight)."
+        )
+    if threshold < 0:
+        raise SettingsError(
+            f"'prior.threshold' is {threshold:g}, but weights are non-negative: set 0 or more."
+        )
+    connected = matrix > threshold
+    np.fill_diagonal(connected, val=False)
+    if not connected.any():
+        raise SettingsError(
+            f"No weight of {where} is above 'prior.threshold' = {threshold:g} (the largest is "
+            f"{matrix.max():g}); lower the threshold."
+        )
+    return Prior(
+        name=name,
+        names=tuple(names),
+        projections=tuple(Projection(names[i], names[j]) for i, j in np.argwhere(connected)),
+        directed=False,
+        description=f"Structural connectivity above {threshold:g}; both directions are feasible.",
+    )
+
+
+def _check_matrix(matrix: NDArray[np.float64], names: Sequence[str], where: str) -> None:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
+        raise InputError(
+            f"{where} must hold a square matrix of at least two regions, but its shape is "
+            f"{matrix.shape}."
+        )
+    if len(names) != len(matrix):
+        raise InputError(f"{where} has {len(matrix)} rows but {len(names)} region names.")
+    _check_names(names, where)
+    for wrong, what in (
+        (~np.isfinite(matrix), "a value that is missing or not finite"),
+        (matrix < 0, "a negative weight; structural connectivity has none"),
+    ):
+        if wrong.any():
+            i, j = np.argwhere(wrong)[0]
+            raise InputError(f"{where} holds, in row '{names[i]}', column '{names[j]}', {what}.")
+    uneven = np.abs(matrix - matrix.T)
+    # Streamline counts written as text agree to their last digits only.
+    if uneven.max() > 1e-6 * max(float(matrix.max()), 1e-300):
+        i, j = divmod(int(uneven.argmax()), len(matrix))
+        raise InputError(
+            f"{where} is not symmetric: '{names[i]}' to '{names[j]}' is {matrix[i, j]:g} but back "
+            f"it is {matrix[j, i]:g}. Structural connectivity has no direction: average the matrix "
+            "with its transpose, or give a table of projections with the columns cause and effect."
+        )
+
+
+def _check_names(names: Sequence[str], where: str) -> None:
+    if not all(isinstance(name, str) and name for name in names):
+        raise InputError(f"{where}: every region needs a name, but one is empty or not text.")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{where} names the region '{name}' twice; make the names unique.")
+        seen.add(name)
+
+
+def _beside(path: Path) -> Path:
+    for suffix in (*_TABLES, *_ARRAYS):
+        if path.with_suffix(suffix).is_file():
+            return path.with_suffix(suffix)
+    raise InputError(
+        f"'{path}' describes a prior, but '{path.stem}.tsv', its table of projections, is not "
+        "beside it."
+    )
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' is not valid JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(
+            f"'{path}' must hold a JSON object, but it holds {type(content).__name__}."
+        )
+    return content
+
+
+def _table(path: Path) -> tuple[list[str], list[list[str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path}' is not UTF-8 text; save it as UTF-8.") from error
+    lines = [line for line in text.splitlines() if line.strip()]
+    cells = list(csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ","))
+    rows = [[cell.strip() for cell in row] for row in cells]
+    if len(rows) < 2:
+        raise InputError(f"'{path}' needs a header and at least one row, but has {len(rows)} rows.")
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(rows[0]):
+            raise InputError(
+                f"'{path}', row {number} has {len(row)} cells but the header has {len(rows[0])}."
+            )
+    return rows[0], rows[1:]
+
+
+def _matrix_of_table(
+    path: Path, header: list[str], rows: list[list[str]]
+) -> tuple[list[str], ArrayLike]:
+    names, labels = header[1:], [row[0] for row in rows]
+    # A table of projections under other headings may have as many columns as a matrix.
+    if len(header) == len(rows) + 1 and (not header[0] or set(labels) & set(names)):
+        rows = [row[1:] for row in rows]
+        if labels != names:
+            first = next(k for k, label in enumerate(labels) if label != names[k])
+            raise InputError(
+                f"'{path}': row {first + 1} is '{labels[first]}' but column {first + 1} is "
+                f"'{names[first]}'; rows and columns must name the regions in the same order."
+            )
+    elif len(header) == len(rows):
+        names = header
+    else:
+        raise InputError(
+            f"'{path}' has the columns {', '.join(header[:4])}{', ...' * (len(header) > 4)} and "
+            f"{len(rows)} rows: it is neither a table of projections (columns cause and effect) "
+            "nor a square matrix with a header of region names."
+        )
+    numbers = []
+    for label, row in zip(names, rows, strict=True):
+        try:
+            numbers.append([float(cell) for cell in row])
+        except ValueError as error:
+            raise InputError(
+                f"'{path}', row '{label}' holds a value that is not a number ({error}); a table of "
+                "projections needs the columns cause and effect."
+            ) from error
+    return names, numbers
+
+
+def _names_of_rows(path: Path, sidecar: dict[str, Any]) -> list[str]:
+    names = sidecar.get("names")
+    if not isinstance(names, list):
+        raise InputError(
+            f"'{path}' carries no region names: write them, in row order, as the list 'names' in "
+            f"'{path.with_suffix('.json').name}' beside it."
+        )
+    return names
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _matrix_of_array(path: Path, sidecar: dict[str, Any]) -> tuple[list[str], Any]:
+    names = _names_of_rows(path, sidecar)
+    try:
+        if path.suffix == ".npy":
+            return names, np.load(path, allow_pickle=False)
+        variables = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f"'{path}' could not be read: {' '.join(str(error).split())}.") from error
+    key = sidecar.get("key")
+    if key is None and len(variables) == 1:
+        key = next(iter(variables))
+    if key not in variables:
+        raise InputError(
+            f"'{path}' holds the variables {', '.join(map(repr, sorted(variables)))}: name the "
+            f"matrix as 'key' in '{path.with_suffix('.json').name}'."
+        )
+    return names, variables[key]
+
+
+def _from_table(
+    path: Path,
+    header: list[str],
+    rows: list[list[str]],
+    sidecar: dict[str, Any],
+    include_disputed: bool,
+) -> Prior:
+    where = f"'{path}'"
+    projections: dict[tuple[str, str], Projection] = {}
+    for number, cells in enumerate(rows, start=1):
+        row = dict(zip(header, cells, strict=True))
+        projection = _projection(row, f"{where}, row {number}")
+        key = (projection.cause, projection.effect)
+        if key in projections:
+            raise InputError(f"{where}, row {number} repeats the projection {key[0]} -> {key[1]}.")
+        projections[key] = projection
+    directed = bool(sidecar.get("directed", True))
+    if not directed:
+        for (cause, effect), p in list(projections.items()):
+            projections.setdefault(
+                (effect, cause), Projection(effect, cause, p.disputed, p.citations, p.remark)
+            )
+    kept = tuple(p for p in projections.values() if include_disputed or not p.disputed)
+    if not kept:
+        raise SettingsError(
+            f"Every projection of {where} is disputed; set 'prior.include_disputed' to true."
+        )
+    named = dict.fromkeys(region for pair in projections for region in pair)
+    names = tuple(sidecar.get("names", named))
+    _check_names(names, f"'{path.with_suffix('.json')}'" if "names" in sidecar else where)
+    for region in named:
+        if region not in names:
+            raise InputError(
+                f"{where} names the region '{region}', which the 'names' of "
+                f"'{path.with_suffix('.json').name}' lack. {nearest(region, names)}"
+            )
+    return Prior(
+        name=str(sidecar.get("name", path.stem)),
+        names=names,
+        projections=kept,
+        directed=directed,
+        aliases=_aliases(sidecar, names, path),
+        references=_references(sidecar, path),
+        description=str(sidecar.get("description", "")),
+        rows=_rows(sidecar, names, path),
+    )
+
+
+def _rows(sidecar: dict[str, Any], names: Sequence[str], path: Path) -> tuple[tuple[str, ...], ...]:
+    rows = sidecar.get("rows", [])
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise InputError(
+            f"'rows' of '{path.with_suffix('.json')}' must be a list of lists of regions."
+        )
+    placed = [region for row in rows for region in row]
+    for index, region in enumerate(placed):
+        if region not in names or region in placed[:index]:
+            wrong = "is no region of the prior" if region not in names else "is placed twice"
+            raise InputError(
+                f"'rows' of '{path.with_suffix('.json')}' name '{region}', which {wrong}."
+            )
+    return tuple(tuple(row) for row in rows)
+
+
+def _projection(row: dict[str, str], where: str) -> Projection:
+    cause, effect = row["cause"], row["effect"]
+    if not cause or not effect:
+        raise InputError(f"{where} lacks a cause or an effect.")
+    if cause == effect:
+        raise InputError(f"{where} is a projection of '{cause}' to itself; remove it.")
+    disputed = row.get("disputed", "0")
+    if disputed not in ("0", "1"):
+        raise InputError(f"{where}: 'disputed' must be 0 or 1, but is '{disputed}'.")
+    keys = (key.strip() for key in row.get("citation", "").split(";"))
+    return Projection(
+        cause, effect, disputed == "1", tuple(filter(None, keys)), row.get("remark", "")
+    )
+
+
+def _aliases(
+    sidecar: dict[str, Any], names: Sequence[str], path: Path
+) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for region, aliases in _object(sidecar, "aliases", path).items():
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+            raise InputError(
+                f"'{path.with_suffix('.json')}': the aliases of '{region}' must be a list of names."
+            )
+        if region not in names:
+            raise InputError(
+                f"'{path.with_suffix('.json')}' has aliases of '{region}', which is not a region "
+                f"of the prior. {nearest(region, names)}"
+            )
+        for alias in aliases:
+            if found.setdefault(alias.casefold(), region) != region:
+                raise InputError(
+                    f"'{path.with_suffix('.json')}': the alias '{alias}' stands for both "
+                    f"'{found[alias.casefold()]}' and '{region}'."
+                )
+    return tuple(found.items())
+
+
+def _references(sidecar: dict[str, Any], path: Path) -> tuple[tuple[str, str], ...]:
+    works = []
+    for key, work in _object(sidecar, "references", path).items():
+        if not isinstance(work, dict) or not isinstance(work.get("text"), str):
+            raise InputError(
+                f"'{path.with_suffix('.json')}': the reference '{key}' needs a 'text' and may "
+                "have a 'doi'."
+            )
+        doi = work.get("doi")
+        works.append((key, f"{work['text']} doi:{doi}" if doi else work["text"]))
+    return tuple(works)
+
+
+def _object(sidecar: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    value = sidecar.get(key, {})
+    if not isinstance(value, dict):
+        raise InputError(f"'{path.with_suffix('.json')}': '{key}' must be a JSON object.")
+    return value

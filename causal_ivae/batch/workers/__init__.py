@@ -1,0 +1,1 @@
+"""Independent pieces of work on worker processes; knows nothing of fMRI."""

@@ -1,0 +1,418 @@
+"""Independent pieces of work, each isolated, on one machine or on a running dask cluster.
+
+A worker that is killed costs the piece it was working on and nothing else.  dask blames every
+task that was waiting on a dead worker, so each worker is given one piece at a time, and a
+result is fetched before its worker gets the next.
+"""
+
+import logging
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from causal_ivae.batch.workers.machine import cores, processes_for, threads_asked_for
+from causal_ivae.batch.workers.watch import Beat, Limits, watched
+from causal_ivae.errors import SettingsError
+
+__all__ = ["Lost", "OnStage", "Pool", "Stage", "cores", "open_pool"]
+
+Stage = Callable[[str, float], None]
+"""Tells how far a piece of work is: the stage in words, and the share of it that is done."""
+OnStage = Callable[[str, str, float], None]
+"""The same with the name of the piece before."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_STAGES, _BEATS = "causal-ivae-stage", "causal-ivae-beat"
+_POLL_SECONDS = 1.0
+_STAGE_SECONDS = 0.5
+# A finished result that cannot be fetched within this has died with its worker, s.
+_FETCH_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A piece of work that gave no result: its worker died, or the work itself raised.
+
+    Attributes
+    ----------
+    message : str
+        Why, and what to do, in one line.
+    seconds : float
+        From its start to its end.
+    peak_mib : float
+        Peak memory of its process, as last heard of, MiB; 0 where it had said nothing.
+    where : str
+        What it was doing: the stack of Python, where it is known.
+    """
+
+    message: str
+    seconds: float = field(default=0.0, compare=False)
+    peak_mib: float = field(default=0.0, compare=False)
+    where: str = field(default="", compare=False)
+
+
+class Pool(Protocol):
+    """Runs one function over named pieces of work."""
+
+    def map(
+        self,
+        function: Callable[[T, Stage], R],
+        pieces: Mapping[str, T],
+        devices: Sequence[str] = (),
+    ) -> Iterator[tuple[str, R | Lost]]:
+        """Yield name and result as pieces finish; closing the iterator stops what is left.
+
+        With `devices`, as many workers take part, and each keeps to one of these GPUs.
+        """
+        ...
+
+
+@contextmanager
+def open_pool(
+    n_pieces: int,
+    *,
+    nprocs: int | None,
+    scheduler: str | None,
+    on_stage: OnStage,
+    on_start: Callable[[str], None] = lambda _: None,
+    threads: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Iterator[Pool]:
+    """Give a pool whose workers start with the first piece of work, and leave nothing behind.
+
+    Parameters
+    ----------
+    n_pieces : int
+        Pieces of work expected.  A single one without limits runs in this process: there is no
+        other to protect.
+    nprocs : int or None
+        Worker processes; None for one per piece up to the number of cores, and to what the memory
+        of the machine holds where `limits` has one.
+    scheduler : str or None
+        Address of a running dask scheduler, such as ``"tcp://node1:8786"``.
+    on_stage : callable
+        Called in this process with name, stage and share done, at most twice a second per piece.
+    on_start : callable, optional
+        Called with the name of a piece when it is given to a worker.
+    threads : int, optional
+        Of each worker process on this machine; default what ``OMP_NUM_THREADS`` says, else an
+        equal share of the cores, in an incomplete last round too.
+    limits : Limits, optional
+        Of each piece; one that goes beyond them is `Lost`, and says why.
+
+    Raises
+    ------
+    SettingsError
+        If the scheduler does not answer, or has no workers within a minute.
+    """
+    if scheduler is None and n_pieces == 1 and limits.none:
+        yield _InProcess(on_stage, on_start)
+        return
+    if threads is None and scheduler is None:
+        threads = threads_asked_for()
+    processes = 0 if scheduler else processes_for(n_pieces, nprocs, limits.memory)
+    with ExitStack() as stack:
+        yield _Cluster(stack, processes, scheduler, on_stage, on_start, threads or 0, limits)
+
+
+@contextmanager
+def _local_client(processes: int, folder: str) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=processes,
+            threads_per_worker=1,
+            processes=True,
+            # Any free port: the default one is taken where two analyses run on one machine.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            memory_limit=0,
+            local_directory=folder,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+    ):
+        yield client
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo what the nannies of workers change in the environment of this process."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
+def _remote_client(address: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(address, set_as_default=False, timeout="10s")  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"No dask scheduler answers at '{address}' ({error}). Start one with 'dask scheduler' "
+            "or leave out --scheduler."
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=60)
+        except TimeoutError as error:
+            raise SettingsError(
+                f"The dask scheduler at '{address}' has no workers. Start some with "
+                f"'dask worker {address} --nthreads 1'."
+            ) from error
+        yield client
+
+
+@dataclass(frozen=True)
+class _InProcess:
+    on_stage: OnStage
+    on_start: Callable[[str], None]
+
+    def map(
+        self,
+        function: Callable[[T, Stage], R],
+        pieces: Mapping[str, T],
+        devices: Sequence[str] = (),  # noqa: ARG002 - the work names its own
+    ) -> Iterator[tuple[str, R | Lost]]:
+        for name, piece in pieces.items():
+            self.on_start(name)
+            yield name, function(piece, _named(self.on_stage, name))
+
+
+@dataclass(frozen=True)
+class _Running:
+    future: Any
+    worker: str
+    began: float
+
+
+@dataclass
+class _Cluster:
+    stack: ExitStack
+    processes: int
+    scheduler: str | None
+    on_stage: OnStage
+    on_start: Callable[[str], None]
+    threads: int
+    limits: Limits
+    client: Any = None
+    beats: dict[str, Beat] = field(default_factory=dict)
+
+    def _start(self) -> None:
+        # Only when there is work: a batch that is up to date answers at once.
+        import dask
+
+        # Its defaults must be there before they are overridden: what is restored afterwards would
+        # lack them otherwise.
+        import distributed  # noqa: F401
+
+        if self.scheduler is not None:
+            self.client = self.stack.enter_context(_remote_client(self.scheduler))
+        else:
+            # Workers would leave a folder in the working directory otherwise.
+            folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="causal-ivae-"))
+            variables = dict.fromkeys(
+                ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+                str(self.threads or self._share(self.processes)),
+            )
+            settings = {
+                "distributed.scheduler.allowed-failures": 0,
+                "distributed.nanny.pre-spawn-environ": variables,
+                "distributed.worker.daemon": True,
+                # It keeps the stacks it has seen: half a MiB for every second of work.
+                "distributed.worker.profile.enabled": False,
+                "temporary-directory": folder,
+            }
+            self.stack.enter_context(dask.config.set(settings))
+            self.stack.enter_context(_environment_kept())
+            self.client = self.stack.enter_context(_local_client(self.processes, folder))
+        self.client.subscribe_topic(_STAGES, lambda event: self.on_stage(*event[1]["stage"]))
+        self.client.subscribe_topic(_BEATS, self._hear)
+
+    def _hear(self, event: Any) -> None:
+        name, beat = event[1]["beat"]
+        self.beats[name] = Beat(**beat)
+
+    def map(
+        self,
+        function: Callable[[T, Stage], R],
+        pieces: Mapping[str, T],
+        devices: Sequence[str] = (),
+    ) -> Iterator[tuple[str, R | Lost]]:
+        if pieces and self.client is None:
+            self._start()
+        waiting = list(pieces.items())
+        running: dict[str, _Running] = {}
+        device_of: dict[str, str] = {}
+        try:
+            while waiting or running:
+                workers = self.client.nthreads()
+                if devices:
+                    device_of = _shared_out(devices, workers, device_of)
+                    workers = device_of
+                busy = {piece.worker for piece in running.values()}
+                for worker in [w for w in workers if w not in busy][: len(waiting)]:
+                    threads = self._threads_of(len(pieces) - len(waiting), len(pieces), devices)
+                    name, piece = waiting.pop(0)
+                    self.beats.pop(name, None)
+                    self.on_start(name)
+                    future = self.client.submit(
+                        _remotely,
+                        function,
+                        piece,
+                        name,
+                        threads,
+                        self.limits,
+                        device_of.get(worker),
+                        workers=[worker],
+                        allow_other_workers=False,
+                        pure=False,
+                        retries=0,
+                    )
+                    running[name] = _Running(future, worker, time.monotonic())
+                for name, result in self._wait(running):
+                    began = running.pop(name).began
+                    yield name, self._explained(name, result, began)
+        finally:
+            for left in running.values():
+                left.future.cancel()
+
+    def _threads_of(self, place: int, pieces: int, devices: Sequence[str]) -> int:
+        """Return the threads of a piece; 0 where they are for its worker to say."""
+        if devices:
+            return self.threads or self._share(len(devices))
+        if self.scheduler is not None or self.threads:
+            return self.threads
+        # Those of an incomplete last round have the cores of the workers that wait for them.
+        rounds, last = divmod(pieces, self.processes)
+        beside = last if place >= rounds * self.processes else self.processes
+        return self._share(beside)
+
+    @staticmethod
+    def _share(processes: int) -> int:
+        return max(1, cores() // processes)
+
+    def _explained(self, name: str, result: Any, began: float) -> Any:
+        """Return a result; if it was lost, with what its process said last."""
+        if not isinstance(result, Lost):
+            return result
+        last = self.beats.get(name, Beat(0.0))
+        message = last.verdict or result.message
+        return Lost(message, time.monotonic() - began, last.peak_mib, last.where)
+
+    def _wait(self, running: dict[str, _Running]) -> list[tuple[str, Any]]:
+        from distributed import wait
+
+        if not running:
+            # Every worker died at once; their nannies are starting new ones.
+            time.sleep(_POLL_SECONDS)
+            return []
+        futures = [piece.future for piece in running.values()]
+        with suppress(TimeoutError), self.client.as_current():
+            wait(futures, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")  # type: ignore[no-untyped-call]
+        workers = self.client.nthreads()
+        finished: list[tuple[str, Any]] = []
+        for name, piece in running.items():
+            if piece.future.done():
+                finished.append((name, _result(piece)))
+            elif piece.worker not in workers:
+                # A cluster of someone else may keep the task waiting for a worker that is gone.
+                piece.future.cancel()
+                finished.append((name, Lost(_died(piece.worker))))
+        return finished
+
+
+def _shared_out(
+    devices: Sequence[str], workers: Iterable[str], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the device of each worker that takes part; those that have one keep it."""
+    there = list(workers)
+    kept = {worker: before[worker] for worker in there if worker in before}
+    free = list((Counter(devices) - Counter(kept.values())).elements())
+    return kept | dict(zip((w for w in there if w not in kept), free, strict=False))
+
+
+def _result(piece: _Running) -> Any:
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        return piece.future.result(timeout=_FETCH_SECONDS)
+    except (KilledWorker, CancelledError):
+        return Lost(_died(piece.worker))
+    except Exception as error:  # noqa: BLE001 - whatever one piece raises is that piece's failure
+        if piece.future.status != "error":
+            # It was finished, but its worker died before the result was fetched.
+            piece.future.cancel()
+            return Lost(_died(piece.worker))
+        return Lost(f"{type(error).__name__}: {error}")
+
+
+def _died(worker: str) -> str:
+    return (
+        f"The process that ran it was killed ({worker}), most often because the machine's memory "
+        "ran out. Use fewer processes (--nprocs) or less memory (unmixing.memory_gib)."
+    )
+
+
+def _remotely(
+    function: Callable[[T, Stage], R],
+    piece: T,
+    name: str,
+    threads: int,
+    limits: Limits,
+    device: str | None,
+) -> R:
+    from distributed import get_worker
+
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+        if device is not None:
+            # Not for loading: it takes half a GiB of the GPU.
+            torch.cuda.set_device(device)
+    worker = get_worker()
+
+    key = worker.get_current_task()
+
+    def send(name: str, stage: str, share: float) -> None:
+        worker.log_event(_STAGES, {"stage": (name, stage, share)})
+
+    def tell(beat: Beat) -> None:
+        worker.log_event(_BEATS, {"beat": (name, asdict(beat))})
+
+    def wanted() -> bool:
+        # A program that is killed, or interrupted, leaves its tasks cancelled.
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state != "cancelled"
+
+    with watched(limits, tell, wanted):
+        return function(piece, _named(send, name))
+
+
+def _named(send: OnStage, name: str) -> Stage:
+    last: tuple[str, float] = ("", 0.0)
+
+    def report(stage: str, share: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if stage != last[0] or now - last[1] >= _STAGE_SECONDS:
+            last = (stage, now)
+            # A share computed by numpy would not pass between processes.
+            send(name, stage, float(share))
+
+    return report

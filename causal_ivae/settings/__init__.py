@@ -1,0 +1,63 @@
+"""Typed settings, their files and the bundled resources."""
+
+from causal_ivae.settings.analysis import (
+    METHODS,
+    SCREENINGS,
+    DecisionSettings,
+    GroupSettings,
+    IndependenceSettings,
+    Method,
+    Null,
+    PriorSettings,
+    Screening,
+    ScreenSettings,
+    UnmixingSettings,
+)
+from causal_ivae.settings.input import DenoiseSettings, SegmentKind, SegmentSettings, TableSettings
+from causal_ivae.settings.models import (
+    AutoencoderSettings,
+    ElboWeights,
+    EquationSettings,
+    FlowSettings,
+    IVAESettings,
+    ModelSettings,
+    Modulates,
+    PriorFamily,
+    StructuralSettings,
+    TCLSettings,
+    TrainingSettings,
+    VAESettings,
+)
+from causal_ivae.settings.pipeline import Pipeline, validated
+
+__all__ = [
+    "METHODS",
+    "SCREENINGS",
+    "AutoencoderSettings",
+    "DecisionSettings",
+    "DenoiseSettings",
+    "ElboWeights",
+    "EquationSettings",
+    "FlowSettings",
+    "GroupSettings",
+    "IVAESettings",
+    "IndependenceSettings",
+    "Method",
+    "ModelSettings",
+    "Modulates",
+    "Null",
+    "Pipeline",
+    "PriorFamily",
+    "PriorSettings",
+    "ScreenSettings",
+    "Screening",
+    "SegmentKind",
+    "SegmentSettings",
+    "StructuralSettings",
+    "TCLSettings",
+    "TableSettings",
+    "TrainingSettings",
+    "UnmixingSettings",
+    "VAESettings",
+    "validated",
+]

@@ -1,0 +1,166 @@
+"""The settings of every model that unmixes disturbances."""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from causal_ivae.settings.base import Settings
+
+PriorFamily = Literal["gaussian", "laplace"]
+Modulates = Literal["variance", "mean_variance"]
+
+
+class ElboWeights(Settings):
+    """Weights of the parts of the ELBO (Chen et al. 2018); all one is the ELBO itself."""
+
+    reconstruction: float = Field(1.0, gt=0)
+    mutual_information: float = Field(1.0, ge=0, description="of row number and code")
+    total_correlation: float = Field(1.0, ge=0)
+    dimension_wise_kl: float = Field(1.0, ge=0)
+
+    @property
+    def plain(self) -> bool:
+        """Whether all weights are one."""
+        return all(weight == 1.0 for _, weight in self)
+
+
+class TrainingSettings(Settings):
+    """What the training of every model shares."""
+
+    patience: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the steps without a gain after which a fit ends; 0 for all steps",
+    )
+    steps: int = Field(1000, ge=1)
+
+    def steps_for(self, n_times: int) -> int:  # noqa: ARG002
+        """Return the steps of a fit to so many volumes."""
+        return self.steps
+
+    def shortened(self, steps: int, n_times: int) -> Self:  # noqa: ARG002
+        """Return settings by which a fit to so many volumes takes these steps instead."""
+        return self.model_copy(update={"steps": steps})
+
+
+class AutoencoderSettings(TrainingSettings):
+    """What iVAE and the VAE family share."""
+
+    hidden: int = Field(32, ge=2)
+    layers: int = Field(3, ge=1, description="weight matrices of encoder and decoder")
+    activation: Literal["leaky_relu", "xtanh"] = "leaky_relu"
+    slope: float = Field(0.1, gt=0, lt=1, description="of leaky ReLU below zero")
+    likelihood: Literal["gaussian", "bernoulli"] = Field(
+        "gaussian", description="'bernoulli' for binary observations"
+    )
+    noise: Annotated[float, Field(gt=0)] | Literal["learned"] = Field(
+        "learned",
+        description="decoder noise standard deviation in units of the data's, or 'learned'",
+    )
+    weights: ElboWeights = ElboWeights()
+    steps: int = Field(2000, ge=1)
+    batch_size: int = Field(128, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+    warmup: float = Field(0.2, ge=0, le=1, description="share of steps that anneal the KL term")
+
+
+class IVAESettings(AutoencoderSettings):
+    """iVAE (Khemakhem et al. 2020), trained as a stack of all pairs and restarts."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+
+
+class VAESettings(AutoencoderSettings):
+    """VAE with a standard normal prior; beta-VAE and beta-TC-VAE by their weights."""
+
+
+class FlowSettings(TrainingSettings):
+    """iVAE without observation noise: an invertible network with exact likelihood."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+    layers: int = Field(8, ge=1, description="linear maps, with monotone splines between them")
+    knots: int = Field(8, ge=2, description="pieces of every spline")
+    hidden: int = Field(
+        0, ge=0, description="units of the networks of the affine couplings; 0 for no couplings"
+    )
+    bound: float = Field(4.0, gt=0, description="a spline is the identity beyond this")
+    jitter: float = Field(
+        0.05,
+        gt=0,
+        description="standard deviation of noise added to x in every step, in units of the data's, "
+        "where there are fewer components than columns",
+    )
+    steps: int = Field(4000, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(2e-2, gt=0)
+
+
+class TCLSettings(TrainingSettings):
+    """TCL (Hyvarinen and Morioka 2016): segment classifier, then linear ICA."""
+
+    hidden: int = Field(32, ge=2)
+    layers: int = Field(3, ge=1)
+    maxout: int = Field(2, ge=2, description="affine pieces of each maxout unit")
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(128, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+    weight_decay: float = Field(1e-4, ge=0, description="L2 penalty, as in Adam")
+    ica: Literal["fastica", "score_matching"] = Field(
+        "fastica", description="linear ICA of the features; 'score_matching' uses the segments"
+    )
+    ica_iterations: int = Field(60, ge=1)
+
+
+class EquationSettings(TrainingSettings):
+    """Structural equations: a region's disturbance as a monotone function of it, given causes."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+    hidden: int = Field(32, ge=2, description="units of the network of the causes")
+    layers: int = Field(3, ge=1, description="weight matrices of that network")
+    knots: int = Field(9, ge=2, description="places between which the slope is linear")
+    bound: float = Field(3.0, gt=0, description="the slope is constant beyond this")
+    steps: int = Field(500, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+
+
+class StructuralSettings(TrainingSettings):
+    """The structural equations of a pair in both directions, as flows with exact likelihood."""
+
+    prior: PriorFamily = "laplace"
+    modulates: Modulates = "variance"
+    layers: int = Field(4, ge=1, description="increasing functions between effect and disturbance")
+    knots: int = Field(8, ge=2, description="pieces of every increasing function")
+    hidden: int = Field(32, ge=2, description="units of the network of the cause")
+    bound: float = Field(4.0, gt=0, description="an increasing function is linear beyond this")
+    folds: int = Field(
+        3,
+        ge=1,
+        description="trial fits of each direction by each mechanism, each judged on the segments "
+        "that it was not trained on; 1 for one on all segments",
+    )
+    trial_steps: int = Field(300, ge=1, description="of the fits that choose the mechanism")
+    steps: int = Field(1000, ge=1, description="of the fits by that mechanism, at least")
+    passes: float = Field(64.0, ge=0, description="over the volumes, where these are more steps")
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
+
+    def steps_for(self, n_times: int) -> int:
+        """Return the steps of a fit to so many volumes."""
+        return max(self.steps, math.ceil(self.passes * n_times / self.batch_size))
+
+    def shortened(self, steps: int, n_times: int) -> Self:
+        """As for other models; the trials are shortened alike."""
+        trial_steps = max(1, round(self.trial_steps * steps / self.steps_for(n_times)))
+        changes = {"steps": steps, "passes": 0.0, "trial_steps": trial_steps}
+        return self.model_copy(update=changes)
+
+
+ModelSettings = (
+    IVAESettings | VAESettings | FlowSettings | TCLSettings | StructuralSettings | EquationSettings
+)

@@ -1,0 +1,154 @@
+"""All settings of one analysis, read from YAML, every scientific choice explicit."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.settings.analysis import (
+    DecisionSettings,
+    GroupSettings,
+    IndependenceSettings,
+    Method,
+    PriorSettings,
+    ScreenSettings,
+    UnmixingSettings,
+)
+from causal_ivae.settings.base import Settings
+from causal_ivae.settings.input import DenoiseSettings, SegmentSettings, TableSettings
+from causal_ivae.settings.presets import load_preset
+
+
+class Pipeline(Settings):
+    """All settings of one analysis."""
+
+    name: str = "default"
+    description: str = ""
+    atlas: str | None = Field(None, description="a bundled atlas or a file; images need one")
+    regions: tuple[str, ...] | None = Field(None, description="regions to keep; null keeps all")
+    tables: TableSettings = TableSettings()
+    denoise: DenoiseSettings = DenoiseSettings()
+    segments: SegmentSettings = SegmentSettings()
+    unmixing: UnmixingSettings = UnmixingSettings()
+    screen: ScreenSettings = ScreenSettings()
+    independence: IndependenceSettings = IndependenceSettings()
+    decision: DecisionSettings = DecisionSettings()
+    prior: PriorSettings = PriorSettings()
+    group: GroupSettings = GroupSettings()
+
+    @property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of all settings."""
+        return _digest(self.model_dump(mode="json"))
+
+    @property
+    def load_digest(self) -> str:
+        """Digest of what determines a subject's series and segments, the atlas's content aside.
+
+        Atlas and prior count by the content of their files, not by where these lie.
+        """
+        parts = {"regions", "tables", "denoise", "segments"}
+        tree = self.model_dump(mode="json", include=parts)
+        # A preset counts by the settings that it stands for.
+        del tree["denoise"]["preset"]
+        return _digest(tree)
+
+    def method_digest(self, method: Method) -> str:
+        """Digest of what determines one method's graph, beside the series.
+
+        The list of methods, what only other methods ask for and the size of a chunk have no part
+        in it: they change no number.
+        """
+        tree = self.model_dump(
+            mode="json", include={"screen", "independence", "decision", "unmixing"}
+        )
+        structural = method == "structural"
+        parts = (method,) if structural else (method, "restarts")
+        tree["unmixing"] = {key: tree["unmixing"][key] for key in parts}
+        for unused in ("rule", "resamples") if structural else ("confidence", "assume_arrow"):
+            del tree["decision"][unused]
+        return _digest(tree)
+
+    @property
+    def prior_digest(self) -> str:
+        """Digest of the settings of the comparison with anatomy, the prior's content aside."""
+        return _digest(self.prior.model_dump(mode="json", exclude={"name"}))
+
+    @property
+    def group_digest(self) -> str:
+        """Digest of the settings of the statistics over subjects."""
+        return _digest(self.group.model_dump(mode="json"))
+
+    def changed(self, changes: dict[str, Any]) -> "Pipeline":
+        """Return the pipeline with dotted keys replaced, validated again.
+
+        Parameters
+        ----------
+        changes : dict
+            Such as ``{"segments.by": "runs"}``.  ``"denoise.preset"`` puts a preset's settings
+            in the place of those that were there.
+
+        Raises
+        ------
+        SettingsError
+            If a key is unknown or a value is out of range.
+        """
+        tree = self.model_dump(mode="json")
+        if changes.get("denoise.preset") is not None:
+            preset = load_preset(changes["denoise.preset"])
+            taken = {f"denoise.{key}": value for key, value in preset.settings.items()}
+            changes = {**changes, "denoise.preset": preset.name, **taken}
+        for dotted, value in changes.items():
+            *parents, last = dotted.split(".")
+            branch = tree
+            for parent in parents:
+                if not isinstance(branch.get(parent), dict):
+                    branch[parent] = {}
+                branch = branch[parent]
+            branch[last] = value
+        return validated(tree, "the options given")
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def validated(tree: dict[str, Any], where: str) -> Pipeline:
+    """Return the pipeline that a mapping of sections describes.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown or a value is out of range; it names `where` the mapping is from.
+    """
+    try:
+        return Pipeline.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            last = str(first["loc"][-1])
+            valid = _keys(first["loc"][:-1])
+            raise SettingsError(
+                f"Unknown key '{key}' in {where}. {nearest(last, valid)}"
+            ) from error
+        if first["type"] == "value_error":
+            # What our own checks say names the value; the input is a whole section.
+            reason = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"Invalid settings '{key}' in {where}: {reason}.") from error
+        raise SettingsError(
+            f"Invalid value {first['input']!r} for '{key}' in {where}: {first['msg']}."
+        ) from error
+
+
+def _keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Pipeline
+    for part in loc:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

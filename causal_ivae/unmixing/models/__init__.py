@@ -1,0 +1,1 @@
+"""Stacked models: many small ones, trained as one."""

@@ -1,0 +1,352 @@
+"""Stack of iVAEs without observation noise: invertible unmixing with exact likelihood."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from causal_ivae.settings import FlowSettings
+from causal_ivae.unmixing.linear_ica import fast_ica, score_matching_ica
+from causal_ivae.unmixing.models.draws import standard_normal
+from causal_ivae.unmixing.models.networks import (
+    Initialiser,
+    StackedLinear,
+    StackedMLP,
+    pick,
+    softplus,
+)
+from causal_ivae.unmixing.models.priors import StackedPrior, segment_means
+from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
+
+_MIN_SHARE = 1e-2
+_MIN_SLOPE = 1e-3
+_LOG_2PI = math.log(2.0 * math.pi)
+_EVALUATION_STREAM = 1 << 22
+_NEARLY = 0.05
+_MAX_LOG_SCALE = 3.0
+_RIDGE = 1e-8
+_LEFT, _BOTTOM = 0, 2
+_ITERATIONS = 20
+_SLOPE_ONE = math.log(math.expm1(1.0 - _MIN_SLOPE))
+
+
+class StackedSplines(nn.Module):
+    """Monotone rational-quadratic splines of every column, for several layers.
+
+    Parameters
+    ----------
+    init : Initialiser
+    layers, features, knots : int
+    bound : float
+        A spline maps [-bound, bound] onto itself in `knots` pieces; beyond, it is the identity.
+
+    Notes
+    -----
+    Durkan, Bekasov, Murray, Papamakarios 2019, "Neural spline flows", section 3.1.
+    """
+
+    def __init__(
+        self, init: Initialiser, layers: int, features: int, knots: int, bound: float
+    ) -> None:
+        super().__init__()
+        self.bound = bound
+        self.knots = knots
+        self.widths = init.symmetric(layers, features, knots, bound=0.1)
+        self.heights = init.symmetric(layers, features, knots, bound=0.1)
+        self.slopes = init.symmetric(layers, features, knots - 1, bound=0.1)
+
+    def tables(self) -> tuple[Tensor, ...]:
+        """Return the pieces of every layer's splines, each (members, 6, features, knots).
+
+        The six are left edges, widths, bottoms, heights, and the slopes at both ends.
+        """
+        widths = self._shares(self.widths)
+        heights = self._shares(self.heights)
+        inner = softplus(self.slopes + _SLOPE_ONE) + _MIN_SLOPE
+        one = torch.ones_like(inner[..., :1])
+        slopes = torch.cat((one, inner, one), dim=-1)
+        parts = (
+            self._edges(widths),
+            widths,
+            self._edges(heights),
+            heights,
+            slopes[..., :-1],
+            slopes[..., 1:],
+        )
+        return torch.stack(parts, dim=2).unbind(1)
+
+    def forward(self, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values and the log slopes of x, each (members, features, rows)."""
+        clamped = x.clamp(-self.bound, self.bound)
+        left, width, bottom, height, slope, next_slope = _pieces(table, clamped, _LEFT)
+        t = (clamped - left) / width
+        rise = height / width
+        across = t * (1.0 - t)
+        below = rise + (slope + next_slope - 2.0 * rise) * across
+        y = bottom + height * (rise * t.square() + slope * across) / below
+        above = next_slope * t.square() + 2.0 * rise * across + slope * (1.0 - t).square()
+        log_slope = torch.log(rise.square() * above / below.square())
+        inside = x.abs() < self.bound
+        return torch.where(inside, y, x), torch.where(inside, log_slope, 0.0)
+
+    def inverse(self, y: Tensor, table: Tensor) -> Tensor:
+        """Return the x that `forward` maps to y, (members, features, rows)."""
+        clamped = y.clamp(-self.bound, self.bound)
+        left, width, bottom, height, slope, next_slope = _pieces(table, clamped, _BOTTOM)
+        rise = height / width
+        lift = clamped - bottom
+        bend = lift * (slope + next_slope - 2.0 * rise)
+        a = height * (rise - slope) + bend
+        b = height * slope - bend
+        c = -rise * lift
+        root = (b.square() - 4.0 * a * c).clamp_min(0.0).sqrt()
+        x = left + width * (-2.0 * c / (b + root))
+        return torch.where(y.abs() < self.bound, x, y)
+
+    def _shares(self, free: Tensor) -> Tensor:
+        share = _MIN_SHARE / self.knots + (1.0 - _MIN_SHARE) * free.softmax(-1)
+        return 2.0 * self.bound * share
+
+    def _edges(self, sizes: Tensor) -> Tensor:
+        return nn.functional.pad(sizes.cumsum(-1)[..., :-1], (1, 0)) - self.bound
+
+
+def _pieces(table: Tensor, values: Tensor, edges: int) -> tuple[Tensor, ...]:
+    """Return the six entries for the piece that every value lies in."""
+    inner = table[:, edges, :, 1:].detach().contiguous()
+    piece = torch.searchsorted(inner, values.detach().contiguous())
+    return pick(table, piece).unbind(1)
+
+
+class StackedCoupling(nn.Module):
+    """Affine coupling: some columns are scaled and shifted by a network of the others.
+
+    Parameters
+    ----------
+    init : Initialiser
+    features : int
+    hidden : int
+    flipped : bool
+        Whether the first half is changed by the second, instead of the second by the first.
+
+    Notes
+    -----
+    Dinh, Sohl-Dickstein, Bengio 2017, "Density estimation using Real NVP", equations 7 and 8.  At
+    the start it changes nearly nothing.
+    """
+
+    def __init__(self, init: Initialiser, features: int, hidden: int, *, flipped: bool) -> None:
+        super().__init__()
+        kept = features - features // 2 if flipped else features // 2
+        self.kept = slice(features - kept, None) if flipped else slice(None, kept)
+        self.changed = slice(None, features - kept) if flipped else slice(kept, None)
+        self.flipped = flipped
+        self.network = StackedMLP(
+            init, kept, 2 * (features - kept), hidden=hidden, layers=3, act=torch.tanh
+        )
+        last = self.network.layers[-1]
+        assert isinstance(last, StackedLinear)
+        with torch.no_grad():
+            last.weight.mul_(_NEARLY)
+            last.bias.zero_()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values of x (members, features, rows), and the changed ones' log slopes."""
+        log_scale, shift = self._given(x[:, self.kept])
+        changed = x[:, self.changed] * log_scale.exp() + shift
+        return self._joined(x[:, self.kept], changed), log_scale
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Return the x that `forward` maps to y, (members, features, rows)."""
+        log_scale, shift = self._given(y[:, self.kept])
+        changed = (y[:, self.changed] - shift) * torch.exp(-log_scale)
+        return self._joined(y[:, self.kept], changed)
+
+    def _given(self, kept: Tensor) -> tuple[Tensor, Tensor]:
+        free, shift = self.network(kept.mT).mT.chunk(2, dim=1)
+        return _MAX_LOG_SCALE * torch.tanh(free / _MAX_LOG_SCALE), shift
+
+    def _joined(self, kept: Tensor, changed: Tensor) -> Tensor:
+        return torch.cat((changed, kept) if self.flipped else (kept, changed), dim=1)
+
+
+class StackedFlow(StackedModel):
+    """Linear maps with monotone splines between them, from x to the disturbances.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (members, 2), int32
+    n_features, n_components : int
+        With fewer components than columns of x, the remaining latent variables are noise: the
+        same Gaussian law for every u.
+    auxiliary : Auxiliary
+    settings : FlowSettings
+
+    Notes
+    -----
+    log p(x|u) = log p(g(x)|u) + log |det dg/dx|: the model of Khemakhem et al. 2020 without
+    observation noise (their footnote 1), g the inverse of f.  Compositions of linear maps and
+    elementwise monotone functions contain the mixing networks of the simulations and are dense
+    in the smooth invertible maps (Meng, Song, Song, Ermon 2020, "Gaussianization flows").  Data
+    of fewer dimensions than columns have no density; there a little noise is added to x.
+    """
+
+    def __init__(
+        self,
+        keys: Tensor,
+        n_features: int,
+        n_components: int,
+        auxiliary: Auxiliary,
+        settings: FlowSettings,
+    ) -> None:
+        super().__init__()
+        self.keys = keys
+        self.n_components = n_components
+        noises = n_features - n_components
+        self.jitter = settings.jitter if noises else 0.0
+        init = Initialiser(keys)
+        layers = settings.layers
+        square = init.symmetric(layers, n_features, n_features, bound=1.0)
+        self.weights = nn.Parameter(torch.linalg.qr(square.detach()).Q.contiguous())
+        self.biases = init.symmetric(layers, n_features, 1, bound=0.1)
+        self.splines = StackedSplines(init, layers - 1, n_features, settings.knots, settings.bound)
+        self.couplings = nn.ModuleList(
+            StackedCoupling(init, n_features, settings.hidden, flipped=i % 2 == 1)
+            for i in range(layers - 1 if settings.hidden and n_features > 1 else 0)
+        )
+        self.prior = StackedPrior(
+            init, n_components, auxiliary, family=settings.prior, modulates=settings.modulates
+        )
+        self.log_noise = init.constant(1, noises, value=-1.0) if noises else None
+
+    def start(self, x: Tensor, u: Tensor) -> None:
+        """Begin near a linear unmixing of the rows x, with the prior that fits what comes of it.
+
+        Where u is segments and components are as many as columns, that is linear ICA by the change
+        of variances between segments; else the principal components, rotated at random.
+
+        Parameters
+        ----------
+        x : Tensor, shape (members, rows, n_features)
+        u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
+        """
+        double = x.double()
+        finite = double.isfinite().all(-1).all(-1)[:, None, None]
+        double = torch.where(finite, double, 0.0)
+        mean = double.mean(1, keepdim=True)
+        centred = double - mean
+        identity = torch.eye(x.shape[-1], dtype=torch.float64, device=x.device)
+        covariance = centred.mT @ centred / x.shape[1] + (self.jitter**2 + _RIDGE) * identity
+        values, vectors = torch.linalg.eigh(covariance)
+        unmixing = (vectors * values.rsqrt()[:, None, :]).flip(-1) @ self._rotation().double()
+        if self.log_noise is None and u.dim() == 1:
+            varying = centred @ unmixing
+            if self.prior.mean is not None:
+                varying = varying - segment_means(varying, u)[:, u]
+            _, further = score_matching_ica(varying, u, *fast_ica(varying, iterations=_ITERATIONS))
+            unmixing = unmixing @ further
+            spread = (centred @ unmixing).std(1, keepdim=True).clamp_min(_RIDGE)
+            unmixing = unmixing / spread
+        self.weights[:, 0] = unmixing
+        self.biases[:, 0] = -(mean @ unmixing).mT
+        self.weights[:, 1:] = identity + _NEARLY * self.weights[:, 1:].double()
+        self.prior.match(self.disturbances(x, u), u)
+
+    def _rotation(self) -> Tensor:
+        """Random rotation of the components among themselves, and of the noise."""
+        first = self.weights[:, 0].detach()
+        n = self.n_components
+        rotation = torch.zeros_like(first)
+        for block in (slice(None, n), slice(n, None)):
+            if first[:, block, block].numel():
+                rotation[:, block, block] = torch.linalg.qr(first[:, block, block]).Q
+        return rotation
+
+    def unmix(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the latent variables and the log-determinant of the Jacobian.
+
+        Parameters
+        ----------
+        x : Tensor, shape (members, rows, n_features)
+
+        Returns
+        -------
+        z : Tensor, shape (members, rows, n_features)
+            The disturbances, then the noise.
+        log_determinant : Tensor, shape (members, rows)
+        """
+        weights, biases = self.weights.unbind(1), self.biases.unbind(1)
+        # Within, columns come before rows: the splines look up their pieces column by column.
+        z = torch.baddbmm(biases[0], weights[0].mT, x.mT)
+        log_determinant = torch.linalg.slogdet(self.weights).logabsdet.sum(1, keepdim=True)
+        log_determinant = log_determinant.expand(-1, x.shape[1])
+        for i, table in enumerate(self.splines.tables(), start=1):
+            z, log_slope = self.splines(z, table)
+            log_determinant = log_determinant + log_slope.sum(1)
+            if self.couplings:
+                z, log_slope = self.couplings[i - 1](z)
+                log_determinant = log_determinant + log_slope.sum(1)
+            z = torch.baddbmm(biases[i], weights[i].mT, z)
+        return z.mT, log_determinant
+
+    def mix(self, z: Tensor) -> Tensor:
+        """Return the x that `unmix` maps to z, shape (members, rows, n_features)."""
+        tables = self.splines.tables()
+        z = z.mT
+        for i in reversed(range(self.weights.shape[1])):
+            z = torch.linalg.solve(self.weights[:, i].mT, z - self.biases[:, i])
+            if i and self.couplings:
+                coupling = self.couplings[i - 1]
+                assert isinstance(coupling, StackedCoupling)
+                z = coupling.inverse(z)
+            if i:
+                z = self.splines.inverse(z, tables[i - 1])
+        return z.mT
+
+    def noise_shape(self, rows: int) -> tuple[int, ...] | None:
+        """One number to add to every value of x, where components are fewer than columns."""
+        return None if self.log_noise is None else (rows, self.weights.shape[-1])
+
+    def log_likelihood(self, x: Tensor, u: Tensor, added: Tensor | None = None) -> Tensor:
+        """Return log p(x|u) of every row, nats, shape (members, rows).
+
+        Parameters
+        ----------
+        x : Tensor, shape (members, rows, n_features)
+        u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
+        added : Tensor, optional, shape (members, rows, n_features)
+            Standard normal numbers, added to x at the scale of the jitter where components are
+            fewer than columns; else the same draw every time.
+        """
+        if self.log_noise is None:
+            z, log_determinant = self.unmix(x)
+            return self.prior.log_density(z, u).sum(-1) + log_determinant
+        if added is None:
+            added = standard_normal(self.keys, _EVALUATION_STREAM, tuple(x.shape[1:]))
+        z, log_determinant = self.unmix(x + self.jitter * added)
+        noise = z[..., self.n_components :] * torch.exp(-self.log_noise)
+        log_noise = -0.5 * noise.square() - self.log_noise - 0.5 * _LOG_2PI
+        log_prior = self.prior.log_density(z[..., : self.n_components], u)
+        return log_prior.sum(-1) + log_noise.sum(-1) + log_determinant
+
+    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
+        """Return the mean log-likelihood, and its negative."""
+        value = self.log_likelihood(batch.x, batch.u, batch.noise).mean(-1)
+        return value, -value
+
+    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the mean log-likelihood of all rows, shape (members,)."""
+        return self.log_likelihood(x, u).mean(-1)
+
+    def sample(self, u: Tensor, stream: int = 1 << 20) -> Tensor:
+        """Draw x given u, shape (members, rows, n_features)."""
+        z = self.prior.draw(u, self.keys, stream)
+        if self.log_noise is not None:
+            shape = (len(u), self.log_noise.shape[-1])
+            noise = self.log_noise.exp() * standard_normal(self.keys, stream + 1, shape)
+            z = torch.cat((z, noise), dim=-1)
+        return self.mix(z)
+
+    def disturbances(self, x: Tensor, u: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the disturbances, shape (members, rows, n_components)."""
+        return self.unmix(x)[0][..., : self.n_components]

@@ -1,0 +1,200 @@
+"""Stack of identifiable variational autoencoders (Khemakhem, Kingma, Monti, Hyvarinen 2020)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from causal_ivae.settings import IVAESettings, VAESettings
+from causal_ivae.unmixing.models.draws import standard_normal, uniform
+from causal_ivae.unmixing.models.networks import Initialiser, StackedMLP, activation, softplus
+from causal_ivae.unmixing.models.priors import StackedPrior
+from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
+
+_LOG_2PI = math.log(2.0 * math.pi)
+_NOISE_AT_START = 0.3
+_EVALUATION_STREAM = 1 << 22
+
+
+class StackedIVAE(StackedModel):
+    """Encoder q(z|x,u), decoder p(x|z) and prior p(z|u) of every stack member.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (members, 2), int32
+        From `causal_ivae.unmixing.models.draws.member_keys`.
+    n_features, n_components : int
+    auxiliary : Auxiliary
+        Without segments and features this is the ordinary VAE: q(z|x) and a standard prior.
+    settings : IVAESettings or VAESettings
+
+    Notes
+    -----
+    p(x|z) = N(f(z), diag(sigma^2)) (equation 6) or, for binary x, independent Bernoulli variables
+    with logits f(z); p(z|u) as in equation 7; q(z|x,u) a diagonal Gaussian; the ELBO is equation
+    8 with the KL term in closed form.  Other weights than one: the decomposition of Chen, Li,
+    Grosse, Duvenaud 2018, equation 2, estimated by minibatch-weighted sampling (their appendix
+    C.1), as in the simulations published with the paper.
+    """
+
+    def __init__(
+        self,
+        keys: Tensor,
+        n_features: int,
+        n_components: int,
+        auxiliary: Auxiliary,
+        settings: IVAESettings | VAESettings,
+    ) -> None:
+        super().__init__()
+        self.keys = keys
+        self.n_components = n_components
+        self.warmup = settings.warmup
+        self.weights = settings.weights
+        self.sees_features = auxiliary.features > 0
+        init = Initialiser(keys)
+        act = activation(settings.activation, settings.slope)
+        self.encoder = StackedMLP(
+            init,
+            n_features + auxiliary.features,
+            2 * n_components,
+            hidden=settings.hidden,
+            layers=settings.layers,
+            act=act,
+            segments=auxiliary.segments,
+        )
+        self.decoder = StackedMLP(
+            init,
+            n_components,
+            n_features,
+            hidden=settings.hidden,
+            layers=settings.layers,
+            act=act,
+        )
+        self.prior = StackedPrior(
+            init,
+            n_components,
+            auxiliary,
+            family=settings.prior if isinstance(settings, IVAESettings) else "gaussian",
+            modulates=settings.modulates if isinstance(settings, IVAESettings) else "variance",
+        )
+        self.log_noise: nn.Parameter | None = None
+        if settings.likelihood == "gaussian":
+            learned = settings.noise == "learned"
+            start = _NOISE_AT_START if learned else float(settings.noise)
+            self.log_noise = init.constant(1, n_features, value=math.log(start))
+            self.log_noise.requires_grad_(learned)
+
+    def posterior(self, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log standard deviation of q(z|x,u).
+
+        Parameters
+        ----------
+        x : Tensor, shape (members, rows, n_features)
+        u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
+
+        Returns
+        -------
+        mean, log_std : Tensor, shape (members, rows, n_components)
+        """
+        if self.sees_features:
+            x = torch.cat((x, u.expand(len(x), *u.shape)), dim=-1)
+        mean, log_std = self.encoder(x, u).chunk(2, dim=-1)
+        return mean, log_std.clamp(-8.0, 4.0)
+
+    def noise_shape(self, rows: int) -> tuple[int, ...]:
+        """One draw of z for every row."""
+        return rows, self.n_components
+
+    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
+        """Return the ELBO and the loss: its weighted terms, the KL part annealed."""
+        anneal = (batch.share / self.warmup).clamp_max(1.0) if self.warmup else 1.0
+        assert batch.noise is not None
+        mean, log_std = self.posterior(batch.x, batch.u)
+        z = torch.addcmul(mean, log_std.exp(), batch.noise)
+        reconstruction = self._log_likelihood(batch.x, self.decoder(z)).mean(-1)
+        if self.weights.plain:
+            kl = self.prior.kl(mean, log_std, batch.u).mean(-2).sum(-1)
+            return reconstruction - kl, anneal * kl - reconstruction
+        log_prior = self.prior.log_density(z, batch.u).sum(-1)
+        terms = _decomposed_kl(z, mean, log_std, log_prior, batch.n_times)
+        w = self.weights
+        weighted = (
+            w.mutual_information * terms[0]
+            + w.total_correlation * terms[1]
+            + w.dimension_wise_kl * terms[2]
+        )
+        loss = (anneal * weighted - w.reconstruction * reconstruction) / w.reconstruction
+        return reconstruction - sum(terms), loss
+
+    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the ELBO of all rows, nats per row, shape (members,)."""
+        mean, log_std = self.posterior(x, u)
+        noise = standard_normal(self.keys, _EVALUATION_STREAM, tuple(mean.shape[1:]))
+        decoded = self.decoder(mean + log_std.exp() * noise)
+        kl = self.prior.kl(mean, log_std, u).mean(-2).sum(-1)
+        return self._log_likelihood(x, decoded).mean(-1) - kl
+
+    def kl_per_component(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return KL(q(z_i|x,u) || p(z_i|u)), mean over rows, shape (members, n_components)."""
+        return self.prior.kl(*self.posterior(x, u), u).mean(-2)
+
+    def log_importance_weights(self, x: Tensor, u: Tensor, stream: int, draws: int) -> Tensor:
+        """Return log p(x,z|u) - log q(z|x,u) for draws of z from q.
+
+        Parameters
+        ----------
+        x, u
+            As in `posterior`.
+        stream, draws : int
+
+        Returns
+        -------
+        Tensor, shape (draws, members, rows)
+        """
+        mean, log_std = self.posterior(x, u)
+        noise = standard_normal(self.keys, stream, (draws, *mean.shape[1:])).movedim(1, 0)
+        z = mean + log_std.exp() * noise
+        log_q = (-0.5 * noise.square() - log_std - 0.5 * _LOG_2PI).sum(-1)
+        # The decoder takes (members, rows, ...): draws are further rows.
+        decoded = self.decoder(z.movedim(0, 1).flatten(1, 2)).unflatten(1, (draws, -1))
+        log_x = self._log_likelihood(x, decoded.movedim(1, 0))
+        weights: Tensor = log_x + self.prior.log_density(z, u).sum(-1) - log_q
+        return weights
+
+    def sample(self, u: Tensor, stream: int = 1 << 20) -> Tensor:
+        """Draw x given u, shape (members, rows, n_features)."""
+        decoded: Tensor = self.decoder(self.prior.draw(u, self.keys, stream))
+        shape = tuple(decoded.shape[1:])
+        if self.log_noise is None:
+            return (uniform(self.keys, stream + 1, shape) < decoded.sigmoid()).float()
+        return decoded + self.log_noise.exp() * standard_normal(self.keys, stream + 1, shape)
+
+    def disturbances(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the posterior means of z, shape (members, rows, n_components)."""
+        return self.posterior(x, u)[0]
+
+    def _log_likelihood(self, x: Tensor, decoded: Tensor) -> Tensor:
+        """Return log p(x|z) summed over columns."""
+        if self.log_noise is None:
+            return (x * decoded - softplus(decoded)).sum(-1)
+        residual = (x - decoded) * torch.exp(-self.log_noise)
+        constant = self.log_noise.sum(-1) + 0.5 * _LOG_2PI * x.shape[-1]
+        return -0.5 * residual.square().sum(-1) - constant
+
+
+def _decomposed_kl(
+    z: Tensor, mean: Tensor, log_std: Tensor, log_prior: Tensor, n_times: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Index-code mutual information, total correlation and dimension-wise KL, each (members,)."""
+    rows = z.shape[1]
+    standard = (z[:, :, None] - mean[:, None]) * torch.exp(-log_std[:, None])
+    pairwise = -0.5 * standard.square() - log_std[:, None] - 0.5 * _LOG_2PI
+    own = pairwise.diagonal(dim1=1, dim2=2).sum(1)
+    log_count = math.log(rows * n_times)
+    joint = pairwise.sum(-1).logsumexp(2) - log_count
+    marginals = (pairwise.logsumexp(2) - log_count).sum(-1)
+    return (
+        (own - joint).mean(-1),
+        (joint - marginals).mean(-1),
+        (marginals - log_prior).mean(-1),
+    )

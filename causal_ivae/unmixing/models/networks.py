@@ -1,0 +1,364 @@
+"""Networks whose every parameter carries a leading axis of stack members.
+
+One product per layer serves all members: ``(members, rows, in) @ (members, in, out)``.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from causal_ivae.unmixing.models.draws import uniform
+
+_NARROW = 16
+"""Columns below which a product's transpose is several times faster."""
+
+_TINY = float(torch.finfo(torch.float32).tiny)
+
+Activation = Literal["leaky_relu", "xtanh"]
+
+
+@dataclass(frozen=True)
+class LeakyReLU:
+    """The activation x for x > 0, else slope x."""
+
+    slope: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply it to every number."""
+        return nn.functional.leaky_relu(x, self.slope)
+
+
+def activation(name: Activation, slope: float) -> Callable[[Tensor], Tensor]:
+    """Return leaky ReLU with the slope given, or ``tanh(x) + slope x``."""
+    if name == "leaky_relu":
+        return LeakyReLU(slope)
+    return lambda x: torch.tanh(x) + slope * x
+
+
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x))."""
+    # torch's own rounds the last few numbers of an array differently, so that a member's result
+    # would depend on the size of its stack.
+    return -nn.functional.logsigmoid(-x)
+
+
+def look_up(table: Tensor, u: Tensor) -> Tensor:
+    """Return the rows u (rows,) int64 of every member's table, shape (members, rows, features)."""
+    return _product_look_up(table, u) if table.is_cuda else table.index_select(1, u)
+
+
+def _product_look_up(table: Tensor, u: Tensor) -> Tensor:
+    # On CUDA the gradient of index_select adds in another order every time; a product does not.
+    one_hot = nn.functional.one_hot(u, table.shape[1]).to(table.dtype)
+    rows: Tensor = one_hot @ table
+    return rows
+
+
+def add_up(rows: Tensor, u: Tensor, segments: int) -> Tensor:
+    """Add the rows (members, rows, features) of every segment, the gradient of `look_up`."""
+    if rows.is_cuda:
+        one_hot = nn.functional.one_hot(u, segments).to(rows.dtype)
+        return one_hot.mT @ rows
+    return rows.new_zeros(len(rows), segments, rows.shape[-1]).index_add_(1, u, rows)
+
+
+def pick(table: Tensor, piece: Tensor) -> Tensor:
+    """Return the entries of the piece that every row lies in.
+
+    Parameters
+    ----------
+    table : Tensor, shape (members, entries, ..., pieces)
+    piece : Tensor, shape (members, ..., rows), int64
+
+    Returns
+    -------
+    Tensor, shape (members, entries, ..., rows)
+    """
+    if table.is_cuda:
+        picked: Tensor = _Pick.apply(table, piece)  # type: ignore[no-untyped-call]
+        return picked
+    return _picked(table, piece)
+
+
+def _picked(table: Tensor, piece: Tensor) -> Tensor:
+    index = piece[:, None].expand(-1, table.shape[1], *piece.shape[1:])
+    return table.gather(-1, index)
+
+
+class _Pick(torch.autograd.Function):
+    """`pick` with a product for its gradient: on CUDA that of gather adds in no fixed order."""
+
+    @staticmethod
+    def forward(context: Any, table: Tensor, piece: Tensor) -> Tensor:
+        """Return the entries of every row's piece."""
+        context.save_for_backward(piece)
+        context.pieces = table.shape[-1]
+        return _picked(table, piece)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient of the table."""
+        (piece,) = context.saved_tensors
+        places = torch.arange(context.pieces, device=piece.device)
+        one_hot = (piece[..., None] == places).to(gradient.dtype)
+        return (gradient.movedim(1, -2) @ one_hot).movedim(-2, 1), None
+
+
+class Initialiser:
+    """Hands out initial weights, each from a stream of its own.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (members, 2), int32
+    """
+
+    def __init__(self, keys: Tensor) -> None:
+        self.keys = keys
+        self._stream = 1 << 24  # far from the streams of training steps
+
+    def symmetric(self, *shape: int, bound: float) -> nn.Parameter:
+        """Return uniform weights in (-bound, bound), shape (members, *shape)."""
+        self._stream += 1
+        return nn.Parameter((2.0 * uniform(self.keys, self._stream, shape) - 1.0) * bound)
+
+    def constant(self, *shape: int, value: float) -> nn.Parameter:
+        """Return one value everywhere, shape (members, *shape)."""
+        return nn.Parameter(torch.full((len(self.keys), *shape), value, device=self.keys.device))
+
+
+class StackedLinear(nn.Module):
+    """``x @ weight + bias`` for every member.
+
+    Parameters
+    ----------
+    init : Initialiser
+    features_in, features_out : int
+    gain : float
+        Standard deviation of the output over that of the input at the start.
+    """
+
+    def __init__(
+        self, init: Initialiser, features_in: int, features_out: int, gain: float = 1.0
+    ) -> None:
+        super().__init__()
+        bound = gain * math.sqrt(3.0 / features_in)
+        self.weight = init.symmetric(features_in, features_out, bound=bound)
+        self.bias = init.symmetric(1, features_out, bound=0.1 * bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (members, rows, features_in) to (members, rows, features_out)."""
+        if 1 in self.weight.shape[1:]:
+            return affine(x, self.weight, self.bias)
+        out: Tensor = _Affine.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return out
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return x @ weight + bias of every member."""
+    # For one column a stack of one takes another path through the product, which rounds
+    # differently.
+    if weight.shape[1] == 1:
+        return x * weight + bias
+    if weight.shape[2] == 1:
+        return (x * weight.mT).sum(-1, keepdim=True) + bias
+    if weight.shape[2] < _NARROW:
+        return torch.baddbmm(bias.mT, weight.mT, x.mT).mT
+    # Faster than baddbmm, which copies the bias to every row first.
+    return torch.bmm(x, weight).add_(bias)
+
+
+def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
+    """Return the gradient of the weight from that of x @ weight."""
+    if gradient.shape[-1] < _NARROW:
+        return torch.bmm(gradient.mT, x).mT
+    return torch.bmm(x.mT, gradient)
+
+
+class _Affine(torch.autograd.Function):
+    """`affine` with the faster products in the gradient too."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return x @ weight + bias."""
+        context.save_for_backward(x, weight)
+        return affine(x, weight, bias)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Return the gradients of x, weight and bias."""
+        x, weight = context.saved_tensors
+        of_x = torch.bmm(gradient, weight.mT) if context.needs_input_grad[0] else None
+        return of_x, _weight_gradient(gradient, x), gradient.sum(1, keepdim=True)
+
+
+class _LeakyNetwork(torch.autograd.Function):
+    """Layers with leaky ReLU between them, in few passes over memory.
+
+    An activation is overwritten by its leaky ReLU, whose sign still tells the slope.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any,
+        slope: float,
+        u: Tensor | None,
+        x: Tensor,
+        table: Tensor | None,
+        *layers: Tensor,
+    ) -> Tensor:
+        """Return the output; `layers` are weight and bias in turn."""
+        weights, biases = layers[::2], layers[1::2]
+        inputs = []
+        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            inputs.append(x)
+            if i or table is None or u is None:
+                x = affine(x, weight, bias)
+            elif weight.shape[1] == 1:
+                x = look_up(table + bias, u).addcmul_(x, weight)
+            else:
+                x = look_up(table + bias, u).baddbmm_(x, weight)
+            if i < len(weights) - 1:
+                x = nn.functional.leaky_relu_(x, slope)
+        context.slope = slope
+        context.rows_of_table = 0 if table is None else table.shape[1]
+        context.save_for_backward(u, *weights, *inputs)
+        return x
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the arguments of `forward`."""
+        u, *saved = context.saved_tensors
+        weights, inputs = saved[: len(saved) // 2], saved[len(saved) // 2 :]
+        of_layers: list[Tensor] = []
+        of_table = None
+        for i in reversed(range(len(weights))):
+            x, weight = inputs[i], weights[i]
+            if i == 0 and context.rows_of_table:
+                of_table = add_up(gradient, u, context.rows_of_table)
+            of_bias = (gradient if of_table is None else of_table).sum(1, keepdim=True)
+            of_layers[:0] = _weight_gradient(gradient, x), of_bias
+            if i:
+                gradient = torch.bmm(gradient, weight.mT)
+                torch.ops.aten.leaky_relu_backward.grad_input(
+                    gradient, x, context.slope, True, grad_input=gradient
+                )
+        of_x = torch.bmm(gradient, weights[0].mT) if context.needs_input_grad[2] else None
+        return None, None, of_x, of_table, *of_layers
+
+
+class StackedMLP(nn.Module):
+    """Multilayer perceptron of every member, with an optional table look-up of segments.
+
+    The one-hot segment in the first layer is a row look-up, not a product.
+
+    Parameters
+    ----------
+    init : Initialiser
+    features_in, features_out : int
+    hidden : int
+    layers : int
+        Number of weight matrices.
+    act : callable
+    segments : int
+        Rows of the table; 0 for none.
+    """
+
+    def __init__(
+        self,
+        init: Initialiser,
+        features_in: int,
+        features_out: int,
+        *,
+        hidden: int,
+        layers: int,
+        act: Callable[[Tensor], Tensor],
+        segments: int = 0,
+    ) -> None:
+        super().__init__()
+        sizes = [features_in, *([hidden] * (layers - 1)), features_out]
+        self.layers = nn.ModuleList(
+            StackedLinear(init, a, b, gain=1.4 if i < layers - 1 else 1.0)
+            for i, (a, b) in enumerate(pairwise(sizes))
+        )
+        self.act = act
+        self.table = init.symmetric(segments, sizes[1], bound=0.5) if segments else None
+
+    def forward(self, x: Tensor, u: Tensor | None = None) -> Tensor:
+        """Map (members, rows, features_in), with segments u (rows,) int64, to the output."""
+        if self.table is not None and u is None:
+            raise TypeError("This network was built with segments and needs u.")
+        if isinstance(self.act, LeakyReLU):
+            layers = [p for layer in self.layers for p in layer.parameters()]
+            arguments = self.act.slope, u, x, self.table, *layers
+            out: Tensor = _LeakyNetwork.apply(*arguments)  # type: ignore[no-untyped-call]
+            return out
+        x = self.layers[0](x)
+        if self.table is not None and u is not None:
+            x = x + look_up(self.table, u)
+        for layer in self.layers[1:]:
+            x = layer(self.act(x))
+        return x
+
+
+class StackedMaxout(nn.Module):
+    """Maxout network whose last layer is |.|: the feature extractor of TCL.
+
+    Hyvarinen and Morioka 2016, section 5: maxout units in the hidden layers, absolute value in
+    the last, as many features as observed variables.
+
+    Parameters
+    ----------
+    init : Initialiser
+    features : int
+        Observed variables, and features.
+    hidden, layers, pieces : int
+        Width, number of weight matrices, affine pieces per maxout unit.
+    """
+
+    def __init__(
+        self, init: Initialiser, features: int, *, hidden: int, layers: int, pieces: int
+    ) -> None:
+        super().__init__()
+        self.pieces = pieces
+        sizes = [features, *([hidden] * (layers - 1))]
+        self.hidden = nn.ModuleList(
+            StackedLinear(init, a, b * pieces, gain=1.0) for a, b in pairwise(sizes)
+        )
+        self.last = StackedLinear(init, sizes[-1], features, gain=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (members, rows, features) to (members, rows, features), non-negative."""
+        for layer in self.hidden:
+            x = _Largest.apply(layer(x), self.pieces)  # type: ignore[no-untyped-call]
+        features: Tensor = self.last(x).abs()
+        return features
+
+
+class _Largest(torch.autograd.Function):
+    """The largest of several pieces, each of so many columns; the gradient goes to that piece."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, pieces: int) -> Tensor:
+        """Return (members, rows, features) of x (members, rows, pieces * features)."""
+        largest = reduce(torch.maximum, x.chunk(pieces, dim=-1))
+        context.save_for_backward(x, largest)
+        return largest
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient of x."""
+        x, largest = context.saved_tensors
+        of_x = torch.empty_like(x)
+        pieces = x.shape[-1] // largest.shape[-1]
+        for piece, of_piece in zip(x.chunk(pieces, -1), of_x.chunk(pieces, -1), strict=True):
+            # Six times as fast as a product with where the piece is the largest.
+            torch.ops.aten.threshold_backward.grad_input(
+                gradient, piece - largest, -_TINY, grad_input=of_piece
+            )
+        return of_x, None

@@ -1,0 +1,111 @@
+"""One Adam over all members of a stack, in one array."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+from causal_ivae.unmixing.models.stacked import StackedModel
+
+_ALIGNED = 16
+"""Numbers in a cache line, which any vector register divides."""
+
+
+class PackedAdam:
+    """Adam over all that a stack learns, in one array.
+
+    The model's parameters and their gradients become views of two arrays, so that a step is one
+    kernel over all of them.
+
+    Parameters
+    ----------
+    model : StackedModel
+    weight_decay : float
+        L2 penalty.
+
+    Notes
+    -----
+    Kingma and Ba 2015, "Adam", algorithm 1, by torch's fused kernel.  The arrays are padded to
+    whole vector registers: otherwise their last few numbers take another path through the kernel,
+    and a member's rounding would depend on the size of its stack.
+    """
+
+    def __init__(self, model: StackedModel, weight_decay: float = 0.0) -> None:
+        learned = [p for p in model.parameters() if p.requires_grad]
+        length = math.ceil(sum(p.numel() for p in learned) / _ALIGNED) * _ALIGNED
+        device = model.keys.device
+        self._weight_decay = weight_decay
+        self._values = torch.zeros(length, device=device)
+        self._gradients = torch.zeros_like(self._values)
+        self._moments = torch.zeros_like(self._values), torch.zeros_like(self._values)
+        self._steps = torch.zeros((), device=device)
+        self._sizes = [math.prod(p.shape[1:]) for p in learned]
+        at = 0
+        for parameter in learned:
+            place = slice(at, at + parameter.numel())
+            view = self._values[place].view(parameter.shape)
+            view.copy_(parameter.data)
+            parameter.data = view
+            parameter.grad = self._gradients[place].view(parameter.shape)
+            at = place.stop
+
+    def taken(self, model: StackedModel, which: Tensor) -> tuple["PackedAdam", StackedModel]:
+        """Return the optimiser and the stack of some members, to go on as if alone.
+
+        Parameters
+        ----------
+        model : StackedModel
+            The stack that this optimiser is of.
+        which : Tensor, shape (members,), int64
+        """
+        stack = model.taken(which)
+        other = PackedAdam(stack, self._weight_decay)
+        other._steps = self._steps
+        for mine, theirs in zip(self._moments, other._moments, strict=True):
+            at = to = 0
+            for parameter in (p for p in model.parameters() if p.requires_grad):
+                size = math.prod(parameter.shape[1:])
+                members = mine[at : at + parameter.numel()].view(-1, size)[which]
+                theirs[to : to + members.numel()] = members.flatten()
+                at, to = at + parameter.numel(), to + members.numel()
+        return other, stack
+
+    def step(self, loss: Tensor, rate: float | Tensor, share: Tensor | None = None) -> None:
+        """Lower the losses of all members, shape (members,), by one step.
+
+        Parameters
+        ----------
+        loss : Tensor, shape (members,)
+        rate : float or Tensor, shape ()
+            Learning rate; a tensor is on the model's device.
+        share : Tensor, optional, shape (members,)
+            Of that rate, for every member.
+        """
+        before = None if share is None else self._values.clone()
+        self._gradients.zero_()
+        torch.autograd.backward(loss.sum())
+        adam(
+            [self._values],
+            [self._gradients],
+            [self._moments[0]],
+            [self._moments[1]],
+            [],
+            [self._steps],
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=self._weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+        if before is not None and share is not None:
+            weight = torch.ones_like(before)
+            at = 0
+            for size in self._sizes:
+                to = at + size * len(share)
+                weight[at:to].view(len(share), size).copy_(share[:, None].expand(-1, size))
+                at = to
+            torch.lerp(before, self._values, weight, out=self._values)

@@ -1,0 +1,1 @@
+"""The laboratory: accuracy, error rates and speed on known truth, and the paper's figures."""

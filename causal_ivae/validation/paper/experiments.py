@@ -1,0 +1,351 @@
+"""The simulation experiments of Khemakhem et al. 2020: what is simulated, and what is fitted."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from causal_ivae.settings import (
+    ElboWeights,
+    FlowSettings,
+    IVAESettings,
+    ModelSettings,
+    TCLSettings,
+    VAESettings,
+)
+from causal_ivae.simulate.mixtures import (
+    SimulatedMixture,
+    simulate_binary,
+    simulate_easy_segments,
+    simulate_mixture,
+)
+from causal_ivae.validation.paper.model_comparison import Recipe, Say, compare
+
+FLOW, ELBO, PUBLISHED = "iVAE (flow)", "iVAE (ELBO)", "iVAE (published weights)"
+VAE_NAME, BETA, BETA_TC, TCL_NAME = "VAE", "beta-VAE", "beta-TC-VAE", "TCL"
+
+FigureName = Literal["figure1", "figure2", "figure3", "discrete", "selection"]
+FIGURES: tuple[FigureName, ...] = ("figure1", "figure2", "figure3", "discrete", "selection")
+
+_PUBLISHED_STD = 0.1**0.5
+_WEIGHTS = {
+    PUBLISHED: ElboWeights(
+        reconstruction=100, mutual_information=1, total_correlation=0, dimension_wise_kl=10
+    ),
+    VAE_NAME: ElboWeights(reconstruction=1000),
+    BETA: ElboWeights(
+        reconstruction=500, mutual_information=5, total_correlation=5, dimension_wise_kl=5
+    ),
+    BETA_TC: ElboWeights(reconstruction=1000, total_correlation=15),
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of a figure is computed.
+
+    Attributes
+    ----------
+    data_sets, restarts : int
+        Seeds of the data 0, 1, ..., and fits of each.
+    n_per_segment : int
+        L.
+    effort : float
+        Share of the training steps of the full figure.
+    conditions : int
+        At most so many values of M, n or settings.
+    """
+
+    data_sets: int = 5
+    restarts: int = 5
+    n_per_segment: int = 1000
+    effort: float = 1.0
+    conditions: int = 99
+
+
+FULL = Scale()
+QUICK = Scale(data_sets=2, restarts=2, n_per_segment=100, effort=0.02, conditions=2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a figure was computed from.
+
+    Attributes
+    ----------
+    runs : pandas.DataFrame
+        See `causal_ivae.validation.paper.model_comparison.Comparison`; ``panel`` says where a row
+        belongs.
+    curves : pandas.DataFrame
+        Scores during training; empty for most figures.
+    points : dict of str to ndarray, shape (n_times, 2)
+        Scatter plots by title; figure 1 only.
+    segments : ndarray or None, shape (n_times,)
+        Colours of `points`.
+    settings : dict
+        For the JSON beside the figure.
+    """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    points: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    segments: NDArray[np.int64] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_experiment(
+    name: FigureName, scale: Scale, *, seed: int, device: torch.device, say: Say
+) -> Outcome:
+    """Simulate, fit and score all that a figure shows.
+
+    Parameters
+    ----------
+    name : {"figure1", "figure2", "figure3", "discrete", "selection"}
+    scale : Scale
+    seed : int
+        Of the starting weights.
+    device : torch.device
+    say : callable
+        Told what is done.
+
+    Returns
+    -------
+    Outcome
+    """
+    return _EXPERIMENTS[name](scale, seed, device, say)
+
+
+def recipes(scale: Scale) -> dict[str, Recipe]:
+    """Return every model that is compared, at the effort given."""
+
+    def steps(full: int) -> int:
+        return max(20, round(full * scale.effort))
+
+    network: dict[str, Any] = {"hidden": 64, "warmup": 0.0}
+    published: dict[str, Any] = network | {
+        "noise": _PUBLISHED_STD,
+        "batch_size": 64,
+        "learning_rate": 3e-3,
+    }
+    plain = network | {"batch_size": 128, "learning_rate": 3e-3, "steps": steps(4000)}
+    settings: dict[str, ModelSettings] = {
+        FLOW: FlowSettings(prior="gaussian", steps=steps(5000)),
+        ELBO: IVAESettings(prior="gaussian", **plain),
+        PUBLISHED: IVAESettings(
+            prior="gaussian", weights=_WEIGHTS[PUBLISHED], steps=steps(2000), **published
+        ),
+        TCL_NAME: TCLSettings(
+            hidden=64, batch_size=128, learning_rate=1e-2, weight_decay=1e-5, steps=steps(4000)
+        ),
+    }
+    vaes: dict[str, ModelSettings] = {
+        name: VAESettings(weights=_WEIGHTS[name], steps=steps(2000), **published)
+        for name in (VAE_NAME, BETA, BETA_TC)
+    }
+    return {name: Recipe(name, chosen) for name, chosen in (settings | vaes).items()}
+
+
+def _figure1(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+    mixture = simulate_mixture(
+        n_segments=5, n_per_segment=scale.n_per_segment, n_sources=2, activation="xtanh", seed=0
+    )
+    made = recipes(scale)
+    chosen = [made[name] for name in (FLOW, ELBO, VAE_NAME)]
+    result = compare([mixture], chosen, restarts=scale.restarts, seed=seed, device=device, say=say)
+    return Outcome(
+        result.runs.assign(panel="a"),
+        points={
+            "sources": mixture.train.sources,
+            "observations": mixture.train.observations,
+            **{name: components[0] for name, components in result.components.items()},
+        },
+        segments=mixture.train.segments,
+        settings=_described(chosen, scale),
+    )
+
+
+def _figure2(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+    made = recipes(scale)
+    names = (FLOW, ELBO, VAE_NAME, BETA, BETA_TC)
+    runs, curves = [], []
+    for activation, n in [("leaky_relu", 5), ("xtanh", 5), *(("leaky_relu", n) for n in (2, 3, 4))][
+        : scale.conditions + 1
+    ]:
+        say(f"{activation} mixing, n = {n}, d = 5")
+        mixtures = [
+            simulate_mixture(
+                n_per_segment=scale.n_per_segment,
+                n_sources=n,
+                n_features=5,
+                activation=activation,  # type: ignore[arg-type]
+                seed=i,
+            )
+            for i in range(scale.data_sets)
+        ]
+        chosen = [made[name] for name in (*names, PUBLISHED) if n == 5 or name != PUBLISHED]
+        result = compare(
+            mixtures,
+            chosen,
+            restarts=scale.restarts,
+            seed=seed,
+            device=device,
+            curves=n == 5,
+            say=say,
+        )
+        runs.append(result.runs.assign(panel="a" if n == 5 else "b", mixing=activation))
+        if n == 5:
+            curves.append(result.curves.assign(mixing=activation))
+    return Outcome(
+        pd.concat(runs, ignore_index=True),
+        pd.concat(curves, ignore_index=True),
+        settings=_described([made[name] for name in (*names, PUBLISHED)], scale),
+    )
+
+
+def _figure3(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+    made = recipes(scale)
+    shorter = {"steps": max(20, round(_FIGURE3_FLOW_STEPS * scale.effort))}
+    made[FLOW] = Recipe(FLOW, made[FLOW].settings.model_copy(update=shorter))
+    easy = {
+        name: replace(recipe, settings=recipe.settings.model_copy(update=_EASY.get(name, {})))
+        for name, recipe in made.items()
+    }
+    panels: dict[str, tuple[Callable[..., SimulatedMixture], dict[str, Recipe]]] = {
+        "a": (simulate_mixture, made),
+        "b": (simulate_easy_segments, easy),
+    }
+    runs = []
+    names = (FLOW, ELBO, TCL_NAME)
+    for (panel, (simulate, of)), n_segments in product(
+        panels.items(), (10, 20, 30, 40, 50)[: scale.conditions]
+    ):
+        say(f"panel {panel}, M = {n_segments}")
+        mixtures = [
+            simulate(n_segments=n_segments, n_per_segment=scale.n_per_segment, seed=i)
+            for i in range(scale.data_sets)
+        ]
+        result = compare(
+            mixtures,
+            [of[name] for name in names],
+            restarts=scale.restarts,
+            seed=seed,
+            device=device,
+            say=say,
+        )
+        runs.append(result.runs.assign(panel=panel))
+    described = _described([made[name] for name in names], scale)
+    described["recipes, panel b"] = _described([easy[name] for name in names], scale)["recipes"]
+    return Outcome(pd.concat(runs, ignore_index=True), settings=described)
+
+
+_FIGURE3_FLOW_STEPS = 3000
+_EASY: dict[str, dict[str, Any]] = {
+    FLOW: {"modulates": "mean_variance", "learning_rate": 1e-2},
+    ELBO: {"modulates": "mean_variance"},
+}
+
+
+def _discrete(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+    small = scale.n_per_segment < FULL.n_per_segment
+    mixtures = [
+        simulate_binary(
+            n_segments=20,
+            n_per_segment=3 * scale.n_per_segment,
+            n_sources=4 if small else 10,
+            n_features=20 if small else 100,
+            seed=i,
+        )
+        for i in range(scale.data_sets)
+    ]
+    shared: dict[str, Any] = {
+        "likelihood": "bernoulli",
+        "hidden": 64,
+        "batch_size": 256,
+        "learning_rate": 3e-3,
+        "steps": max(20, round(2000 * scale.effort)),
+    }
+    chosen = [
+        Recipe(ELBO, IVAESettings(prior="gaussian", **shared)),
+        Recipe(VAE_NAME, VAESettings(**shared)),
+    ]
+    result = compare(mixtures, chosen, restarts=scale.restarts, seed=seed, device=device, say=say)
+    return Outcome(result.runs.assign(panel="a"), settings=_described(chosen, scale))
+
+
+def _selection(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+    base = recipes(scale)[ELBO].settings
+    base = base.model_copy(update={"steps": max(20, base.steps // 2)})
+    grid = [
+        {"hidden": hidden, "layers": layers, "learning_rate": rate, "noise": noise}
+        for hidden, layers, rate, noise in product(
+            (16, 64), (2, 3), (1e-3, 1e-2), ("learned", _PUBLISHED_STD)
+        )
+    ]
+    mixtures = [
+        simulate_mixture(n_per_segment=scale.n_per_segment, n_sources=2, seed=i)
+        for i in range(scale.data_sets)
+    ]
+    tables: list[pd.DataFrame] = []
+    chosen = []
+    for changes in grid[:: max(1, len(grid) // scale.conditions)]:
+        noise = changes["noise"]
+        name = (
+            f"hidden {changes['hidden']}, layers {changes['layers']}, "
+            f"rate {changes['learning_rate']:g}, "
+            f"noise {noise if isinstance(noise, str) else f'{noise:.2f}'}"
+        )
+        recipe = Recipe(name, base.model_copy(update=changes))
+        result = compare(
+            mixtures, [recipe], restarts=scale.restarts, seed=seed, device=device, say=say
+        )
+        fitted = result.runs[result.runs["method"] == name]
+        tables.append(fitted if tables else result.runs)
+        chosen.append(recipe)
+    runs = pd.concat(tables, ignore_index=True).assign(panel="a")
+    described = _described(chosen, scale)
+    described["rank correlation of ELBO and MCC"] = rank_correlations(runs)
+    return Outcome(runs, settings=described)
+
+
+def rank_correlations(runs: pd.DataFrame) -> dict[str, float | None]:
+    """Return Spearman's correlation of held-out ELBO and MCC over settings, for every data set.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        Selected restarts count.
+
+    Returns
+    -------
+    dict of str to float
+        Keyed by data seed; None where there are fewer than three settings.
+    """
+    fitted = runs[runs["selected"] & runs["held_out"].notna()]
+    return {
+        str(data_seed): round(float(spearmanr(rows["held_out"], rows["mcc_out"]).statistic), 4)
+        if len(rows) > 2
+        else None
+        for data_seed, rows in fitted.groupby("data_seed")
+    }
+
+
+def _described(chosen: list[Recipe], scale: Scale) -> dict[str, Any]:
+    return {
+        "scale": vars(scale),
+        "recipes": {recipe.name: recipe.settings.model_dump(mode="json") for recipe in chosen},
+    }
+
+
+_EXPERIMENTS: dict[FigureName, Callable[[Scale, int, torch.device, Say], Outcome]] = {
+    "figure1": _figure1,
+    "figure2": _figure2,
+    "figure3": _figure3,
+    "discrete": _discrete,
+    "selection": _selection,
+}

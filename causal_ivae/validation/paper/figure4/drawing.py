@@ -1,0 +1,99 @@
+"""Graphs of the six regions side by side, over the circuit that anatomy describes."""
+
+from collections.abc import Hashable, Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch
+
+from causal_ivae.anatomy import Prior
+from causal_ivae.reporting.arrows import STYLES, edge_kind
+from causal_ivae.reporting.svg import GRID, INK, figure_style, new_figure, png_and_svg
+from causal_ivae.validation.paper.figure4.experiment import ORDER, Circuit
+from causal_ivae.validation.paper.figure4.recordings import REGIONS
+
+# Cortex above, entorhinal cortex between, hippocampus below, as the circuit is drawn.
+_PLACES = {
+    "PRC": (0.0, 2.0), "PHC": (2.0, 2.0), "ERC": (1.0, 1.6),
+    "SUB": (0.0, 0.35), "CA3DG": (2.0, 0.35), "CA1": (1.0, -0.2),
+}  # fmt: skip
+_TITLES = {"ivae": "iVAE", "tcl": "TCL", "structural": "structural"}
+_GAP = {"CA3DG": 26}  # points; its name is the longest
+_SHOWN = {"CA3DG": "CA3/DG"}
+
+
+def draw_circuit(circuit: Circuit, prior: Prior) -> tuple[bytes, str]:
+    """Draw one graph per method.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    prior : Prior
+        Its projections lie beneath, in grey.
+
+    Returns
+    -------
+    png : bytes
+    svg : str
+    """
+    with figure_style("figure4"):
+        figure = new_figure(3.1 * len(ORDER), 3.9)
+        axes = figure.subplots(1, len(ORDER), squeeze=False)[0]
+        chance = {row["method"]: row for row in circuit.chance.to_dict("records")}
+        used = set()
+        for ax, method in zip(axes, ORDER, strict=True):
+            own = circuit.edges[circuit.edges["method"] == method]
+            used |= _draw(ax, own, prior)
+            ax.set_title(f"{_TITLES[method]}\n{_caption(chance[method])}")
+        handles = [
+            Line2D([], [], color=style.color, lw=1.8, label=style.words,
+                   linestyle=(0, style.dashes) if style.dashes else "-")
+            for kind, style in STYLES.items() if kind in used
+        ]  # fmt: skip
+        beneath = Line2D([], [], color=GRID, lw=5.0, label="projection of the prior")
+        figure.legend(
+            handles=[beneath, *handles], loc="outside lower center", ncols=3, frameon=False
+        )
+        return png_and_svg(figure)
+
+
+def _caption(row: Mapping[Hashable, float]) -> str:
+    if not row["edges"]:
+        return "no pair decided"
+    direct = f"{row['direct']:.0f} direct (chance {row['direct_random']:.1f})"
+    feasible = f"{row['feasible']:.0f} feasible ({row['feasible_random']:.1f})"
+    return f"{row['edges']:.0f} edges, {direct}, {feasible}"
+
+
+def _draw(ax: Axes, edges: pd.DataFrame, prior: Prior) -> set[str]:
+    for projection in prior.projections:
+        start, stop = _PLACES[projection.cause], _PLACES[projection.effect]
+        ax.plot(*zip(start, stop, strict=True), color=GRID, lw=5.0, zorder=0)
+    judged = edges[["cause", "effect", "verdict"]].astype(str).itertuples(index=False, name=None)
+    verdicts = {(cause, effect): verdict for cause, effect, verdict in judged if cause}
+    used = set()
+    for edge in edges.to_dict("records"):
+        kind = edge_kind(edge, verdicts)
+        if kind is None:
+            continue
+        used.add(kind)
+        style = STYLES[kind]
+        ends = ("cause", "effect") if style.arrow else ("x", "y")
+        start, stop = (_PLACES[edge[end]] for end in ends)
+        gap = _GAP.get(edge[ends[1]], 16)
+        ax.add_patch(
+            FancyArrowPatch(
+                start, stop, arrowstyle="-|>" if style.arrow else "-", color=style.color,
+                lw=1.8 if style.arrow else 1.0, mutation_scale=11, shrinkA=16, shrinkB=gap,
+                linestyle=(0, style.dashes) if style.dashes else "-", zorder=2,
+            )
+        )  # fmt: skip
+    for name in REGIONS:
+        ax.text(
+            *_PLACES[name], _SHOWN.get(name, name), ha="center", va="center", zorder=3,
+            bbox={"boxstyle": "round,pad=0.35", "fc": "white", "ec": INK, "lw": 0.9},
+        )  # fmt: skip
+    ax.set(xlim=(-0.45, 2.45), ylim=(-0.5, 2.3))
+    ax.set_axis_off()
+    return used

@@ -1,0 +1,71 @@
+"""How much memory a piece of work takes at its peak."""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from causal_ivae.unmixing.training.threads import torch_threads
+
+METHOD = (
+    "Peak memory is what the resident memory of a fresh process rose by above what it was after "
+    "the same work on a small problem (VmHWM of Linux; missing on other systems), or what torch "
+    "allocated on a GPU."
+)
+
+_LOADED = ("causal_ivae.validation.speed.testing", "causal_ivae.validation.speed.subject")
+_STATUS = Path("/proc/self/status")
+_MIB = 2**20
+
+
+def peak_mib(
+    work: Callable[[], object], small: Callable[[], object], device: torch.device
+) -> tuple[float, ...]:
+    """Return the memory that work takes at its peak above what it starts from, MiB.
+
+    Parameters
+    ----------
+    work : callable
+        That can be pickled.
+    small : callable
+        The same on a small problem, so that libraries are loaded.
+    device : torch.device
+
+    Returns
+    -------
+    tuple of float
+        One number; none where the system does not tell.
+    """
+    if device.type == "cuda":
+        small()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        return ((torch.cuda.max_memory_allocated(device) - before) / _MIB,)
+    if not _STATUS.exists():
+        return ()
+    # A process that has loaded nothing but this, and done nothing, is where all others fork from.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(_LOADED))
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return (pool.submit(_rise, work, small).result(),)
+
+
+def _rise(work: Callable[[], object], small: Callable[[], object]) -> float:
+    with torch_threads(1):
+        small()
+        with suppress(OSError):
+            # Linux then forgets the highest peak so far.
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        before = _peak_so_far()
+        work()
+        return _peak_so_far() - before
+
+
+def _peak_so_far() -> float:
+    lines = _STATUS.read_text(encoding="ascii").splitlines()
+    kib = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(kib) / 1024

@@ -1,0 +1,87 @@
+"""A simulated subject of any size, and the work that its graph takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations, islice
+
+import numpy as np
+
+from causal_ivae.discovery import discover
+from causal_ivae.settings import (
+    IVAESettings,
+    Method,
+    StructuralSettings,
+    TCLSettings,
+    UnmixingSettings,
+)
+from causal_ivae.simulate.structural import simulate_bold
+
+RESTARTS = UnmixingSettings().restarts
+REPETITION_TIME = 0.72
+_WINDOW_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What `discover` is asked for.
+
+    Attributes
+    ----------
+    regions, volumes, segments : int
+    pairs : int
+        The first ones, of all pairs of regions.
+    restarts : int
+        Of iVAE.
+    steps : int
+        All else is as it is by default, but for the trials of "structural", which have as few.
+    device : str
+    method : {"structural", "ivae", "tcl"}
+    """
+
+    regions: int
+    volumes: int
+    segments: int
+    pairs: int
+    restarts: int
+    steps: int
+    device: str
+    method: Method = "ivae"
+
+    def discover(self) -> None:
+        """Simulate the series and estimate the graph."""
+        self.prepared()()
+
+    def prepared(
+        self, progress: Callable[[str, float], None] | None = None
+    ) -> Callable[[], object]:
+        """Simulate the series, and return what estimates the graph."""
+        chain = np.eye(self.regions, k=1, dtype=bool)
+        values = simulate_bold(chain, n_times=self.volumes, tr=REPETITION_TIME).values
+        names = [f"x{i + 1}" for i in range(self.regions)]
+        return partial(
+            discover,
+            values,
+            np.arange(self.volumes) * self.segments // self.volumes,
+            names,
+            skeleton=list(islice(combinations(names, 2), self.pairs)),
+            method=self.method,
+            restarts=self.restarts,
+            device=self.device,
+            unmixing=UnmixingSettings(
+                structural=StructuralSettings().shortened(self.steps, self.volumes),
+                ivae=IVAESettings(steps=self.steps),
+                tcl=TCLSettings(steps=self.steps),
+            ),
+            progress=progress,
+        )
+
+
+def default_segments(volumes: int) -> int:
+    """Return how many windows of the default length there are."""
+    return max(3, round(volumes * REPETITION_TIME / _WINDOW_SECONDS))
+
+
+def number_of_pairs(regions: int) -> int:
+    """Return the number of pairs of regions."""
+    return regions * (regions - 1) // 2

@@ -1,0 +1,1 @@
+"""Accuracy and error rates on cases with known truth."""

@@ -1,0 +1,239 @@
+"""Series that are independent of one another, for the error rates of tests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.seeding import generator
+from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.validation.suites.study import Study, content_of, load_study
+
+COEFFICIENTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95)
+"""Lag-one coefficients of the autoregressive pairs."""
+TR, WINDOW_SECONDS = 0.72, 60.0
+"""Of simulated series, s."""
+DATA_SOURCES = ("phase-randomised data", "different subjects")
+_BURN_IN = 500
+_GRAPH = ((0, 1), (1, 2), (0, 3), (3, 4), (4, 5))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Blocks of volumes.
+
+    Attributes
+    ----------
+    blocks, length : int
+    apart : bool
+        Whether every block is a run of its own; else they follow one another.
+    """
+
+    blocks: int
+    length: int
+    apart: bool = False
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.blocks} {'runs' if self.apart else 'windows'} of {self.length}"
+
+
+WINDOWS = Layout(14, round(WINDOW_SECONDS / TR))
+LAYOUTS = (WINDOWS, Layout(14, 30), Layout(4, 200, apart=True))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of series in which nothing depends on anything.
+
+    Attributes
+    ----------
+    source : str
+    layout : Layout
+        With no blocks where the data decide.
+    coefficient : float
+        Of the autoregressive process.
+    """
+
+    source: str
+    layout: Layout
+    coefficient: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Name of the row."""
+        process = (
+            f" AR({self.coefficient:g})" if self.source in ("pairs", "shared variance") else ""
+        )
+        return f"{self.source}{process}, {self.layout}"
+
+    @property
+    def of_data(self) -> bool:
+        """Whether the series are made of the user's tables."""
+        return self.source in DATA_SOURCES
+
+
+@dataclass(frozen=True)
+class NullSeries:
+    """Triples of independent series.
+
+    Attributes
+    ----------
+    values : ndarray, shape (3, pairs, n_times), float64, z-scored
+        x, y and z.
+    blocks : ndarray, shape (n_times,), int64
+    """
+
+    values: NDArray[np.float64]
+    blocks: NDArray[np.int64]
+
+
+def rows(data: Path | None, *, quick: bool) -> Iterator[Row]:
+    """Yield every row of the benchmark.
+
+    Parameters
+    ----------
+    data : pathlib.Path or None
+        Folder of tables.
+    quick : bool
+    """
+    for layout in LAYOUTS[:1] if quick else LAYOUTS:
+        for coefficient in COEFFICIENTS[::5] if quick else COEFFICIENTS:
+            yield Row("pairs", layout, coefficient)
+    for coefficient in (0.3,) if quick else (0.3, 0.8):
+        yield Row("shared variance", WINDOWS, coefficient)
+    yield Row("phase-randomised simulated BOLD", WINDOWS)
+    if data is not None:
+        for source in DATA_SOURCES:
+            for layout in data_layouts(data):
+                yield Row(source, layout)
+
+
+def draw_series(row: Row, pairs: int, seed: int, data: Path | None) -> NullSeries:
+    """Draw the series of a row.
+
+    Parameters
+    ----------
+    row : Row
+    pairs : int
+    seed : int
+    data : pathlib.Path or None
+        Folder of tables, for the rows that need one.
+
+    Returns
+    -------
+    NullSeries
+
+    Notes
+    -----
+    Shared variance: x, y and z of a pair have the same scale, log-normal with standard deviation
+    1, in each block.  Phase-randomised: the Fourier transform of a measured series with phases
+    uniform and independent (Theiler et al. 1992), which keeps the spectrum and nothing else.
+    Different subjects: x, y and z are regions of three subjects, as long as the shortest run.
+    """
+    rng = generator(seed, "null series", row.key)
+    layout = row.layout
+    n_times = layout.blocks * layout.length
+    shape = (3, pairs, n_times)
+    blocks = np.repeat(np.arange(layout.blocks), layout.length)
+    if row.source in ("pairs", "shared variance"):
+        runs = layout.blocks if layout.apart else 1
+        values = _autoregressive(rng, (3, pairs, runs, n_times // runs), row.coefficient)
+        values = values.reshape(shape)
+        if row.source == "shared variance":
+            values = values * np.exp(rng.normal(size=(pairs, layout.blocks)))[:, blocks]
+    elif row.source == "phase-randomised simulated BOLD":
+        adjacency = np.zeros((6, 6), dtype=bool)
+        adjacency[tuple(zip(*_GRAPH, strict=True))] = True
+        values = _randomised(rng, [_bold(adjacency, n_times, seed, i) for i in range(8)], shape)
+    else:
+        assert data is not None
+        runs_of = _runs(data)
+        if row.source == "different subjects":
+            values = _between_subjects(rng, runs_of, shape)
+        else:
+            values = _randomised(rng, [run for one in runs_of for run in one], shape)
+    values = values - values.mean(axis=-1, keepdims=True)
+    return NullSeries(values / values.std(axis=-1, keepdims=True), blocks)
+
+
+def data_layouts(data: Path) -> tuple[Layout, Layout]:
+    """Return windows and one whole run, as long as the shortest run allows.
+
+    Raises
+    ------
+    InputError
+        If the tables cannot be read, or there are fewer than three subjects.
+    """
+    runs = _runs(data)
+    if len(runs) < 3:
+        raise InputError(
+            f"'{data}' has {len(runs)} subjects; pairs of different subjects need three or more."
+        )
+    shortest = min(len(run) for one in runs for run in one)
+    subject = _subjects(data)[0]
+    length = min(max(8, round(WINDOW_SECONDS / subject.tr)), shortest)
+    return Layout(shortest // length, length), Layout(1, shortest, apart=True)
+
+
+def _subjects(data: Path) -> tuple[RegionSeries, ...]:
+    folder = data.expanduser().resolve()
+    return load_study(Study(folder, content_of(folder), None, None))
+
+
+@lru_cache(maxsize=1)
+def _runs(data: Path) -> tuple[tuple[NDArray[np.float64], ...], ...]:
+    """Return the runs of every subject, each of shape (n_times, n_regions)."""
+    return tuple(
+        tuple(
+            np.asarray(subject.values[subject.runs == run], dtype=np.float64)
+            for run in np.unique(subject.runs)
+        )
+        for subject in _subjects(data)
+    )
+
+
+def _bold(
+    adjacency: NDArray[np.bool_], n_times: int, seed: int, subject: int
+) -> NDArray[np.float64]:
+    return simulate_bold(
+        adjacency, n_times=n_times, tr=TR, seed=seed, subject=f"null {subject}"
+    ).values
+
+
+def _autoregressive(
+    rng: np.random.Generator, shape: tuple[int, ...], coefficient: float
+) -> NDArray[np.float64]:
+    noise = rng.normal(size=(*shape[:-1], shape[-1] + _BURN_IN))
+    return np.asarray(lfilter([1.0], [1.0, -coefficient], noise, axis=-1)[..., _BURN_IN:])
+
+
+def _randomised(
+    rng: np.random.Generator, runs: list[NDArray[np.float64]], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    values = np.empty(shape)
+    for which, pair in np.ndindex(*shape[:2]):
+        run = runs[rng.integers(len(runs))]
+        spectrum = np.fft.rfft(run[:, rng.integers(run.shape[1])])
+        phases = np.exp(2j * np.pi * rng.random(len(spectrum)))
+        values[which, pair] = np.fft.irfft(np.abs(spectrum) * phases, n=len(run))[: shape[2]]
+    return values
+
+
+def _between_subjects(
+    rng: np.random.Generator,
+    runs: tuple[tuple[NDArray[np.float64], ...], ...],
+    shape: tuple[int, ...],
+) -> NDArray[np.float64]:
+    values = np.empty(shape)
+    for pair in range(shape[1]):
+        for which, subject in enumerate(rng.choice(len(runs), 3, replace=False)):
+            run = runs[subject][rng.integers(len(runs[subject]))]
+            values[which, pair] = run[: shape[2], rng.integers(run.shape[1])]
+    return values

@@ -1,0 +1,114 @@
+"""Our methods on pairs that are data sets of their own."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
+from causal_ivae.discovery.pairwise import discover
+from causal_ivae.settings import METHODS, DecisionSettings, Method, UnmixingSettings
+
+RULE = " (rule)"
+"""After the name of a method: the published rule in place of the score, on the same fits."""
+_WITH_RULE: tuple[Method, ...] = ("ivae",)
+_QUICK_STEPS, _QUICK_RESTARTS = 30, 2
+
+
+def quick_settings() -> UnmixingSettings:
+    """Return settings with few restarts and steps, to see that it works."""
+    tree: dict[str, Any] = UnmixingSettings().model_dump()
+    for method in METHODS:
+        if "steps" in tree[method]:
+            tree[method]["steps"] = _QUICK_STEPS
+    return UnmixingSettings.model_validate({**tree, "restarts": _QUICK_RESTARTS})
+
+
+def judge_pairs(
+    series: NDArray[np.float64],
+    segments: NDArray[np.int64],
+    *,
+    method: Method,
+    keys: tuple[str, ...],
+    seed: int,
+    blocks: NDArray[np.int64] | None = None,
+    unmixing: UnmixingSettings | None = None,
+    decision: DecisionSettings | None = None,
+) -> pd.DataFrame:
+    """Orient pairs that have their segments in common, all in one stack.
+
+    Parameters
+    ----------
+    series : ndarray, shape (pairs, n_times, 2), float64
+        Columns x and y of every pair.
+    segments : ndarray, shape (n_times,), int64
+    method : str
+        One of `causal_ivae.settings.METHODS`.
+    keys : tuple of str, length pairs
+        What each pair is, distinct; with `seed`, the seed of its fits.  No result depends on the
+        other pairs.
+    seed : int
+    blocks : ndarray, shape (n_times,), int64, optional
+        Stretches without a gap; see `causal_ivae.discover`.
+    unmixing : UnmixingSettings, optional
+    decision : DecisionSettings, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``method``, ``pair`` (its place in `series`), ``decision``, ``score``, ``confidence``,
+        ``p_value`` and the probabilities of all outcomes, missing for methods without; for
+        "structural" its evidence (`causal_ivae.discovery.graph.EVIDENCE_COLUMNS`); rows of "ivae
+        (rule)" in addition, whose confidence is the share of restarts that agree.
+
+    Notes
+    -----
+    `discover` takes the pairs as columns of one table, of which only these pairs are looked at.
+    """
+    pairs, n_times, _ = series.shape
+    skeleton = [(f"{key} x", f"{key} y") for key in keys]
+    result = discover(
+        series.transpose(1, 0, 2).reshape(n_times, 2 * pairs),
+        segments,
+        [name for pair in skeleton for name in pair],
+        method=method,
+        skeleton=skeleton,
+        seed=seed,
+        blocks=blocks,
+        unmixing=unmixing,
+        decision=decision,
+    )
+    columns = ["decision", "score", "confidence", "p_value", *PROBABILITY_COLUMNS]
+    found = result.edges[columns].assign(method=method, pair=range(pairs))
+    if result.evidence is not None:
+        found = found.join(result.evidence.drop(columns=["x", "y"]))
+    if method in _WITH_RULE:
+        votes = result.restarts["vote"].to_numpy().reshape(pairs, -1)
+        ruled = by_rule(votes)
+        again = found.assign(
+            method=method + RULE, decision=ruled["decision"], confidence=ruled["confidence"]
+        )
+        found = pd.concat([found, again], ignore_index=True)
+    return found[["method", "pair", *found.columns.drop(["method", "pair"])]]
+
+
+def by_rule(votes: NDArray[np.object_]) -> pd.DataFrame:
+    """Decide by the majority of the restarts' votes under the rule of Monti et al. 2019.
+
+    Parameters
+    ----------
+    votes : ndarray of str, shape (pairs, restarts)
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``decision`` and ``confidence``; "undecided" where no outcome has more than half.
+    """
+    outcomes = np.array(["x->y", "y->x", "none"], dtype=object)
+    share = (votes[..., None] == outcomes).mean(axis=1)
+    best = share.max(axis=1)
+    decision = np.where(best > 0.5, outcomes[share.argmax(axis=1)], "undecided")
+    return pd.DataFrame(
+        {"decision": decision, "confidence": np.where(best > 0.5, best, 1.0 - best)}
+    )

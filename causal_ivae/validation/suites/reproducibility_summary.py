@@ -1,0 +1,175 @@
+"""Agreement of two parts of the same data, and its figure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from statsmodels.stats.proportion import proportion_confint
+
+from causal_ivae.reporting.svg import FAINT, figure_style, new_figure
+from causal_ivae.validation.suites.agreement import (
+    Agreement,
+    Graphs,
+    agreement,
+    curve,
+    permutations_of,
+)
+from causal_ivae.validation.suites.cases import ERROR
+from causal_ivae.validation.suites.method_lines import colour, finish, marker
+from causal_ivae.validation.suites.report import as_text
+
+_SIGN = {"x->y": 1, "y->x": -1}
+
+
+def summarise(
+    table: pd.DataFrame, parts: Mapping[str, tuple[str, str]], *, permutations: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the agreement of the two parts, and its curve over the confidence.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `causal_ivae.validation.suites.cases.run_cases` returns it.
+    parts : mapping of str to (str, str)
+        The two parts of every comparison.
+    permutations : int
+    seed : int
+
+    Returns
+    -------
+    summary : pandas.DataFrame
+        One row per comparison and method: ``pairs`` of regions, ``abstained``, the share
+        ``agree`` of those decided in both parts with its 95 % Wilson interval (of the mean number
+        of edges over splits), ``expected`` and ``p`` under permuted regions; ``sign_agree``,
+        ``sign_expected`` and ``sign_p`` for the signs of all scores.
+    curves : pandas.DataFrame
+        ``level`` of confidence, ``abstained``, ``agree``, ``expected``, ``p``.
+    """
+    rows = table[table[ERROR].isna()]
+    summary: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
+    groups = rows.groupby(["comparison", "method"], sort=False) if "method" in rows else ()
+    for (comparison, method), group in groups:
+        regions = list(dict.fromkeys([*group["x"], *group["y"]]))
+        first, second = (
+            _graphs(group[group["part"] == part], regions) for part in parts[str(comparison)]
+        )
+        if first.direction.shape != second.direction.shape:
+            # A part has failed; the failure is told with the table.
+            continue
+        permuted = permutations_of(len(regions), permutations, seed)
+        pairs = len(regions) * (len(regions) - 1) // 2
+        decided = agreement(first.of_decided(), second.of_decided(), permuted)
+        signs = agreement(first.direction, second.direction, permuted)
+        head = {"comparison": comparison, "method": method}
+        summary.append(
+            {
+                **head,
+                "pairs": pairs,
+                **_row(decided, pairs),
+                "sign_agree": signs.share,
+                "sign_expected": signs.expected,
+                "sign_p": signs.p_value,
+            }
+        )
+        curves += [
+            {**head, "level": level, **_row(found, pairs)}
+            for level, found in curve(first, second, permuted)
+        ]
+    return pd.DataFrame(summary), pd.DataFrame(curves)
+
+
+def _row(found: Agreement, pairs: int) -> dict[str, float | None]:
+    low = high = None
+    if found.share is not None:
+        hits = found.share * found.edges
+        low, high = proportion_confint(hits, found.edges, alpha=0.05, method="wilson")
+    return {
+        "abstained": 1.0 - found.edges / pairs,
+        "decided": found.edges,
+        "agree": found.share,
+        "low": low,
+        "high": high,
+        "expected": found.expected,
+        "p": found.p_value,
+    }
+
+
+def _graphs(rows: pd.DataFrame, regions: list[str]) -> Graphs:
+    splits = {split: i for i, split in enumerate(sorted(set(rows["split"])))}
+    shape = (len(splits), len(regions), len(regions))
+    where = (
+        rows["split"].map(splits).to_numpy(dtype=np.int64),
+        rows["x"].map(regions.index).to_numpy(dtype=np.int64),
+        rows["y"].map(regions.index).to_numpy(dtype=np.int64),
+    )
+    mirrored = (where[0], where[2], where[1])
+    directed = rows["decision"].isin(list(_SIGN))
+    # What is decided counts as decided, even where the score leans the other way.
+    sign = np.where(directed, rows["decision"].map(_SIGN), np.sign(rows["score"])).astype(np.int8)
+    sure = rows["confidence"].astype(float).fillna(rows["score"].abs())
+    sure = sure.where(rows["decision"] != "none", 0.0)
+    direction = np.zeros(shape, dtype=np.int8)
+    strength, decided = np.zeros(shape), np.zeros(shape, dtype=bool)
+    direction[where], direction[mirrored] = sign, -sign
+    strength[where] = strength[mirrored] = sure
+    decided[where] = decided[mirrored] = directed
+    return Graphs(direction, strength, decided)
+
+
+def as_blocks(summary: pd.DataFrame) -> str:
+    """Return the summary for a terminal, one block per comparison."""
+    blocks = [
+        f"{comparison}: do the two parts agree?\n{as_text(rows.drop(columns='comparison'))}"
+        for comparison, rows in (summary.groupby("comparison", sort=False) if len(summary) else ())
+    ]
+    return "\n\n".join(blocks) or "No case gave a result."
+
+
+def draw(summary: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Draw agreement against abstention, one panel per comparison.
+
+    Parameters
+    ----------
+    summary, curves : pandas.DataFrame
+        As `summarise` returns them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Lines go over the confidence level; a cross is the default decision; dotted lines are what
+        permuted regions give.
+    """
+    with figure_style("benchmark_reproducibility"):
+        if not len(summary):
+            return new_figure(3.0, 2.0)
+        comparisons = list(dict.fromkeys(summary["comparison"]))
+        methods = list(dict.fromkeys(summary["method"]))
+        figure = new_figure(max(5.0, 2.8 * len(comparisons)), 3.0)
+        axes = figure.subplots(1, len(comparisons), squeeze=False, sharey=True)[0]
+        for comparison, ax in zip(comparisons, axes, strict=True):
+            for method in methods:
+                drawn = colour(method, methods)
+                own = _of(curves, comparison, method)
+                ax.plot(
+                    own["abstained"], own["agree"], color=drawn, lw=1.1, ms=2.5,
+                    marker=marker(method, methods), label=method,
+                )  # fmt: skip
+                ax.plot(own["abstained"], own["expected"], color=drawn, lw=0.8, ls=":")
+                default = _of(summary, comparison, method)
+                ax.scatter(
+                    default["abstained"], default["agree"], marker="x", s=40, color=drawn, zorder=4
+                )
+            ax.axhline(0.5, color=FAINT, lw=0.8)
+            ax.set_title(comparison)
+            ax.set_xlabel("share abstained on")
+            ax.set_xlim(-0.02, 1.02)
+        axes[0].set_ylabel("share of directions that agree")
+        finish(figure, axes)
+        return figure
+
+
+def _of(table: pd.DataFrame, comparison: str, method: str) -> pd.DataFrame:
+    return table[(table["comparison"] == comparison) & (table["method"] == method)]

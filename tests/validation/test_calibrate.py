@@ -1,0 +1,84 @@
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from causal_ivae.discovery.probability import Evidence
+from causal_ivae.settings import StructuralSettings, UnmixingSettings
+from causal_ivae.validation.suites import calibrate
+from causal_ivae.validation.suites.calibrate import (
+    Design,
+    collect,
+    described,
+    fit,
+    judged_elsewhere,
+)
+
+QUICK = UnmixingSettings(
+    structural=StructuralSettings(trial_steps=10, steps=20, hidden=4, layers=1, folds=2)
+)
+
+
+def made_up(count, seed):
+    """Evidence that tells the kinds of pairs apart, with noise."""
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(["x->y", "y->x", "common cause", "none"], count)
+    sign = np.select([kind == "x->y", kind == "y->x"], [1.0, -1.0], 0.0)
+    left = np.exp(rng.normal(-8.0, 0.5, (count, 2)))
+    left[:, 0] *= np.where(sign == 1, 1.0, 30.0)
+    left[:, 1] *= np.where(sign == -1, 1.0, 30.0)
+    return pd.DataFrame(
+        {
+            "kind": kind,
+            "mechanism": "nonlinear",
+            "shortfall": 0.0,
+            "gain": 0.05 * sign + 0.02 * rng.normal(size=count),
+            "statistic": 3.0 * sign + rng.normal(size=count),
+            "residual_forward": left[:, 0],
+            "residual_backward": left[:, 1],
+            "residual_sd_forward": 1e-4,
+            "residual_sd_backward": 1e-4,
+            "dependence": 1e-2,
+            "dependence_p": np.where(kind == "none", rng.uniform(size=count), 1e-3),
+        }
+    )
+
+
+def test_fitted_probabilities_are_what_they_say():
+    found, new = fit(made_up(1500, 0)), made_up(3000, 1)
+    probability = found.probabilities(Evidence.of_table(new))
+    directed = probability[:, 1:3].max(axis=1)
+    said = np.where(probability[:, 1] > probability[:, 2], "x->y", "y->x")
+    right = said == new["kind"]
+    for low, high in ((0.0, 0.2), (0.8, 1.0)):
+        chosen = (directed >= low) & (directed <= high)
+        assert chosen.sum() > 100
+        assert abs(directed[chosen].mean() - right[chosen].mean()) < 0.06
+    assert right[directed > 0.8].mean() > 0.9
+
+
+def test_every_design_is_judged_by_the_others(monkeypatch):
+    designs = tuple(Design(4, 10 * size) for size in range(1, 5))
+    monkeypatch.setattr(calibrate, "DESIGNS", designs)
+    parts = [made_up(400, seed).assign(**asdict(d)) for seed, d in enumerate(designs)]
+    # In the last design everything points the wrong way, which a fit to it would learn.
+    turn = {"x->y": "y->x", "y->x": "x->y"}
+    parts[3]["kind"] = parts[3]["kind"].replace(turn)
+    table = pd.concat(parts, ignore_index=True)
+    said, right = judged_elsewhere(table)
+    arrow = table["kind"].str.contains("->").to_numpy()
+    assert right[:1200][arrow[:1200]].mean() > 0.9
+    assert right[1200:][arrow[1200:]].mean() < 0.1
+    # The others are at odds about each of the first three designs, but agree about the last.
+    assert said[1200:][arrow[1200:]].mean() > said[:1200][arrow[:1200]].mean() + 0.1
+    assert not right[~arrow].any()
+    about = described(pd.concat(parts[:2], ignore_index=True), 400)
+    assert sum(one["count"] for one in about["Reliability"]["Bins"]) == 800
+
+
+def test_pairs_of_every_kind_are_collected_the_same_way_again():
+    design = Design(4, 40)
+    table = collect(design, 10, seed=3, unmixing=QUICK)
+    assert set(table["kind"]) == {"x->y", "y->x", "none", "cyclic", "common cause", "noise"}
+    assert np.isfinite(Evidence.of_table(table).features()[0]).all()
+    pd.testing.assert_frame_equal(table, collect(design, 10, seed=3, unmixing=QUICK))
