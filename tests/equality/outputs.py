@@ -97,7 +97,7 @@ def record(folder: Path) -> None:
         tables, folder / "out_subjects", "group", "--pipeline", plain, "--segments", "subjects",
         "--method", "structural", "tcl",
     )  # fmt: skip
-    tree = write_fmriprep_tree(folder / "images", n_subjects=3, n_runs=2, sessions=("a", "b"))
+    tree = write_fmriprep_tree(folder / "images", n_subjects=4, n_runs=2, sessions=("a", "b"))
     _run(tree.root, folder / "out_images", *both, "--pipeline", plain, "--atlas", tree.atlas)
 
 
