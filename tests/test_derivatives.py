@@ -4,18 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ivae import derivatives
-from causal_ivae.derivatives import (
-    UnitPaths,
+from causal_ivae.derivatives import files, records
+from causal_ivae.derivatives.files import (
     read_json,
     read_sidecar,
     read_table,
-    read_unit,
-    write_graph,
     write_json,
     write_table,
     write_text,
 )
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.records import read_unit, write_graph
 
 
 def test_names_of_outputs(tmp_path):
@@ -61,7 +60,7 @@ def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     def fail(_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(derivatives.os, "fsync", fail)
+    monkeypatch.setattr(files.os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         write_text(path, "new")
     assert path.read_text() == "old"
@@ -137,14 +136,14 @@ def test_columns_that_are_described_have_a_sidecar_of_their_own(tmp_path):
 def test_old_sidecar_does_not_vouch_for_a_half_written_graph(tmp_path, monkeypatch):
     paths = UnitPaths(tmp_path, "sub-01")
     write_example(paths)
-    real = derivatives.write_table
+    real = records.write_table
 
     def fail_on_nodes(path, table, **options):
         if "nodeindices" in path.name:
             raise OSError("disk full")
         real(path, table, **options)
 
-    monkeypatch.setattr(derivatives, "write_table", fail_on_nodes)
+    monkeypatch.setattr(records, "write_table", fail_on_nodes)
     with pytest.raises(OSError, match="disk full"):
         write_example(paths)
     assert not paths.file("edges.json", "ivae").exists()

@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from causal_ivae.batch.runner import BatchResult, Request, plan, run
-from causal_ivae.derivatives import POOLED, UnitPaths
+from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.settings import Pipeline
 from causal_ivae.simulate.structural import simulate_bold
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from causal_ivae.derivatives import UnitPaths, read_sidecar, write_text
+from causal_ivae.derivatives.files import read_sidecar, write_text
+from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 from causal_ivae.provenance import digest_of, package_version, shown, versions
 from causal_ivae.settings import Method, Pipeline

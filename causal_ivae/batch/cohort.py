@@ -18,13 +18,9 @@ from causal_ivae.batch.recording import (
     write_series,
 )
 from causal_ivae.batch.workers.pool import Stage
-from causal_ivae.derivatives import (
-    POOLED,
-    UnitPaths,
-    read_json,
-    read_table,
-    write_graph,
-)
+from causal_ivae.derivatives.files import read_json, read_table
+from causal_ivae.derivatives.names import POOLED, UnitPaths
+from causal_ivae.derivatives.records import write_graph
 from causal_ivae.errors import InputError
 from causal_ivae.provenance import digest_of, fingerprints
 from causal_ivae.seeding import child_seed

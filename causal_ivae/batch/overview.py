@@ -4,7 +4,9 @@ from pathlib import Path
 
 from causal_ivae.batch.analysis import one_line
 from causal_ivae.batch.recording import find_paths
-from causal_ivae.derivatives import POOLED, UnitPaths, UnitRecord, read_table, read_unit, write_text
+from causal_ivae.derivatives.files import read_table, write_text
+from causal_ivae.derivatives.names import POOLED, UnitPaths
+from causal_ivae.derivatives.records import UnitRecord, read_unit
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
 from causal_ivae.settings import METHODS

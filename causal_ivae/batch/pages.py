@@ -8,17 +8,15 @@ import pandas as pd
 
 from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.batch.recording import find_paths
-from causal_ivae.derivatives import (
-    POOLED,
-    UnitPaths,
-    UnitRecord,
+from causal_ivae.derivatives.files import (
     read_sidecar,
     read_table,
-    read_unit,
     write_bytes,
     write_table,
     write_text,
 )
+from causal_ivae.derivatives.names import POOLED, UnitPaths
+from causal_ivae.derivatives.records import UnitRecord, read_unit
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files

@@ -17,15 +17,15 @@ from causal_ivae.batch.recording import (
     select_regions,
 )
 from causal_ivae.batch.workers.pool import Stage
-from causal_ivae.derivatives import (
-    UnitPaths,
+from causal_ivae.derivatives.files import (
     read_json,
     read_sidecar,
     read_table,
-    write_graph,
     write_json,
     write_table,
 )
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.records import write_graph
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import child_seed

@@ -9,7 +9,7 @@ from causal_ivae.anatomy.prior import load_prior
 from causal_ivae.batch.analysis import Analysis, Overwrite
 from causal_ivae.batch.workers.machine import processes_for
 from causal_ivae.batch.workers.watch import Limits
-from causal_ivae.derivatives import read_sidecar
+from causal_ivae.derivatives.files import read_sidecar
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_subjects

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.derivatives import (
-    UnitPaths,
+from causal_ivae.derivatives.files import (
     read_json,
     read_sidecar,
     read_table,
     write_json,
     write_table,
 )
+from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import Cleaning, RegionSeries
 

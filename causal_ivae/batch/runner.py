@@ -18,7 +18,7 @@ from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
 from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
-from causal_ivae.derivatives import LOCK_NAME, POOLED, UnitPaths
+from causal_ivae.derivatives.names import LOCK_NAME, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
 
 __all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]

@@ -14,7 +14,7 @@ import yaml
 from causal_ivae.batch.analysis import Analysis, Outcome
 from causal_ivae.batch.plan import Request
 from causal_ivae.batch.progress import Display
-from causal_ivae.derivatives import (
+from causal_ivae.derivatives.files import (
     append_line,
     read_sidecar,
     read_table,

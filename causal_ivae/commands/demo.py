@@ -20,7 +20,7 @@ from scipy.io import loadmat
 
 from causal_ivae.batch.analysis import Overwrite
 from causal_ivae.batch.plan import LEVELS, Plan, Request, plan
-from causal_ivae.derivatives import read_sidecar, write_json, write_table, write_text
+from causal_ivae.derivatives.files import read_sidecar, write_json, write_table, write_text
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.settings import Pipeline

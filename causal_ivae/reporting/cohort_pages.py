@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from urllib.parse import quote
 
-from causal_ivae.derivatives import UnitRecord
+from causal_ivae.derivatives.records import UnitRecord
 from causal_ivae.reporting import html, summary, tables, wording
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import WORDS, verdicts_of

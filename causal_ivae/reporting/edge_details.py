@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from causal_ivae.derivatives import MethodRecord
+from causal_ivae.derivatives.records import MethodRecord
 from causal_ivae.reporting import tables, wording
 
 _FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from causal_ivae.derivatives import MethodRecord
+from causal_ivae.derivatives.records import MethodRecord
 from causal_ivae.reporting.tables import with_names
 from causal_ivae.reporting.wording import count
 

@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 import pandas as pd
 
-from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.reporting.svg import Drawing
 from causal_ivae.reporting.tables import region_names, verdicts, with_names
 

@@ -13,7 +13,8 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from causal_ivae.derivatives import POOLED, MethodRecord, UnitRecord
+from causal_ivae.derivatives.names import POOLED
+from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.reporting import arrows, figures, fits, summary, tables, wording
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from PIL import Image
 
-from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.reporting.svg import AMBER, BLUE, GRID
 from causal_ivae.reporting.tables import surest, with_names
 from causal_ivae.reporting.wording import method_label

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.tables import same_direction, with_names
 from causal_ivae.reporting.wording import count, listed, method_label, p_phrase, percent, signed

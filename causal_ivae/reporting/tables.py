@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 
 MOST_DETAILED = 500
 """Pairs whose tests, fits, evidence and stability a page lists; more make it too large to open."""

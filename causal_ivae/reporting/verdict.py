@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.reporting.fits import reason_counts
 from causal_ivae.reporting.wording import count, listed, method_label, percent
 from causal_ivae.unmixing.diagnostics import ALPHA, MIN_AGREEMENT

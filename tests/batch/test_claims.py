@@ -9,7 +9,7 @@ import pytest
 from tiny_study import run_study, snapshot, states, write_study
 
 from causal_ivae.batch.claims import Claims
-from causal_ivae.derivatives import LOCK_NAME
+from causal_ivae.derivatives.names import LOCK_NAME
 from causal_ivae.errors import SettingsError
 
 _HOLD = (

@@ -15,7 +15,8 @@ from tiny_study import (
 )
 
 from causal_ivae import discovery
-from causal_ivae.derivatives import UnitPaths, read_unit
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.records import read_unit
 from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
 from causal_ivae.discovery.probability import Evidence, calibration
 

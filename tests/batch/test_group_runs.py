@@ -13,7 +13,7 @@ from tiny_study import (
 
 from causal_ivae.batch import pages
 from causal_ivae.batch.overview import write_overview
-from causal_ivae.derivatives import read_table
+from causal_ivae.derivatives.files import read_table
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 
 

@@ -15,7 +15,7 @@ from causal_ivae.batch.workers import pool as cluster
 from causal_ivae.batch.workers.machine import devices_for, processes_for
 from causal_ivae.batch.workers.pool import Lost, open_pool
 from causal_ivae.batch.workers.watch import Limits
-from causal_ivae.derivatives import read_table
+from causal_ivae.derivatives.files import read_table
 from causal_ivae.errors import SettingsError
 
 _GIB = 2**30

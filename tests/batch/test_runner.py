@@ -25,7 +25,8 @@ from causal_ivae.batch.loading import Loaded
 from causal_ivae.batch.overview import write_overview
 from causal_ivae.batch.recording import find_paths
 from causal_ivae.batch.runner import common_regions
-from causal_ivae.derivatives import read_table, read_unit
+from causal_ivae.derivatives.files import read_table
+from causal_ivae.derivatives.records import read_unit
 from causal_ivae.discovery.cycles import find_cycles
 from causal_ivae.errors import SettingsError
 from causal_ivae.reporting.cohort_pages import index_row

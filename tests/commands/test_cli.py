@@ -11,7 +11,7 @@ from tiny_study import subject_table, write_study, write_tiny_pipeline
 from causal_ivae import __version__
 from causal_ivae.batch import runner
 from causal_ivae.cli import main
-from causal_ivae.derivatives import read_table
+from causal_ivae.derivatives.files import read_table
 from causal_ivae.settings import resources
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from causal_ivae.derivatives import MethodRecord, UnitRecord
+from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.discovery.graph import (
     DIAGNOSTIC_COLUMNS,
     EDGE_COLUMNS,

@@ -5,7 +5,7 @@ from fake_records import HOSTILE, SIX, diagnostics, group_record, subject_record
 from page_parser import Page
 from rendering import render_subject
 
-from causal_ivae.derivatives import UnitRecord
+from causal_ivae.derivatives.records import UnitRecord
 from causal_ivae.reporting.cohort_pages import index_row, pair_rows, render_compare, render_index
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.reporting.wording import signed

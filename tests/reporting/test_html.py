@@ -12,14 +12,9 @@ from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject
 from page_parser import Page
 from rendering import render_group, render_subject
 
-from causal_ivae.derivatives import (
-    UnitPaths,
-    UnitRecord,
-    read_unit,
-    write_array,
-    write_json,
-    write_table,
-)
+from causal_ivae.derivatives.files import write_array, write_json, write_table
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.records import UnitRecord, read_unit
 from causal_ivae.reporting.references import bibliography
 from causal_ivae.settings import Pipeline, resources
 

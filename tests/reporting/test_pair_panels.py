@@ -12,7 +12,7 @@ from page_parser import Page
 from PIL import Image
 from rendering import render_subject
 
-from causal_ivae.derivatives import UnitRecord
+from causal_ivae.derivatives.records import UnitRecord
 from causal_ivae.reporting import pair_panels as module
 from causal_ivae.reporting.pair_panels import MOST_PAIRS, pair_panels
 

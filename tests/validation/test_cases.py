@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.errors import SettingsError
 from causal_ivae.reporting.svg import figure_style, new_figure
 from causal_ivae.seeding import generator

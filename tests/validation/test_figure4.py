@@ -9,7 +9,7 @@ import pytest
 
 from causal_ivae.anatomy import load_prior
 from causal_ivae.cli import main
-from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.settings import PriorSettings, UnmixingSettings
 from causal_ivae.validation.paper.figure4.drawing import draw_circuit
 from causal_ivae.validation.paper.figure4.experiment import Circuit, _against_prior, _fit

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from causal_ivae.cli import main
-from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.validation.suites import many
 from causal_ivae.validation.suites.many import ESTIMATORS, ManyCase, _judge, _quick
 from causal_ivae.validation.suites.many_summary import as_blocks, draw_many, summarise

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from causal_ivae.cli import main
-from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.errors import InputError
 from causal_ivae.validation.suites.netsim import read_network
 from causal_ivae.validation.suites.netsim_summary import draw_netsim, summarise

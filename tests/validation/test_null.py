@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from causal_ivae.cli import main
-from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.errors import InputError
 from causal_ivae.validation.suites.null_series import LAYOUTS, WINDOWS, Row, draw_series, rows
 from causal_ivae.validation.suites.null_summary import as_blocks, draw_null, summarise

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from causal_ivae.cli import main
-from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
 from causal_ivae.errors import SettingsError
 from causal_ivae.settings import METHODS

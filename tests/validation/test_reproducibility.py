@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from causal_ivae.cli import main
-from causal_ivae.derivatives import read_json, read_table
+from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.validation.suites.agreement import Graphs, agreement, curve, permutations_of
 from causal_ivae.validation.suites.study import Study, load_study, pooled
 

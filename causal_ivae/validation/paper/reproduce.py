@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from causal_ivae.derivatives import write_bytes, write_json, write_table, write_text
+from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
 from causal_ivae.errors import SettingsError
 from causal_ivae.provenance import versions
 from causal_ivae.unmixing.training.ensemble import resolve_device

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from causal_ivae.derivatives import write_bytes, write_json, write_table, write_text
+from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.unmixing.training.ensemble import resolve_device
 from causal_ivae.unmixing.training.threads import torch_threads

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from causal_ivae.derivatives import write_json
+from causal_ivae.derivatives.files import write_json
 from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed
 from causal_ivae.simulate.mixtures import simulate_mixture

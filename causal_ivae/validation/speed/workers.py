@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from causal_ivae.batch.runner import Request, plan, run
-from causal_ivae.derivatives import write_json, write_table
+from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.errors import FitError
 from causal_ivae.settings import IVAESettings, Pipeline, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_bold

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from causal_ivae.derivatives import write_json, write_table
+from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.probability import (
     OUTCOMES,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from causal_ivae.batch.workers.pool import Lost, Stage, cores, open_pool
-from causal_ivae.derivatives import read_sidecar, write_json
+from causal_ivae.derivatives.files import read_sidecar, write_json
 from causal_ivae.errors import SettingsError
 from causal_ivae.provenance import digest_of, package_version
 from causal_ivae.unmixing.training.threads import torch_threads

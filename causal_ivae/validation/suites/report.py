@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.derivatives import write_bytes, write_json, write_table, write_text
+from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
 from causal_ivae.reporting.svg import png_and_svg
 from causal_ivae.validation.speed.machine import load, machine, software
 from causal_ivae.validation.suites.cases import CASE, ERROR

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from causal_ivae.anatomy import load_prior
-from causal_ivae.derivatives import write_bytes, write_json, write_table, write_text
+from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
 from causal_ivae.errors import SettingsError
 from causal_ivae.provenance import versions
 from causal_ivae.settings import PriorSettings, UnmixingSettings

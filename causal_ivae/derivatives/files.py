@@ -1,0 +1,113 @@
+"""Write files so that each is whole or not there under its name, and read them back."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.derivatives.names import PARTIAL
+
+# Columns of text: a region called "1" or a run called "01" must come back as it was written.
+_TEXT_COLUMNS = (
+    "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
+    "reasons", "run", "segment", "name", "unit", "mechanism", "term",
+)  # fmt: skip
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a log, in one piece; the only file that is not written anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(f"{line}\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that the file is either whole or not there under its name."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is either whole or not there under its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files private; outputs are as readable as the user's umask allows.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> None:
+    """Write a tab-separated table; missing values are ``n/a`` as BIDS asks."""
+    text = table.to_csv(
+        sep="\t", index=False, header=header, na_rep="n/a", lineterminator="\n", float_format="%.9g"
+    )
+    write_text(path, text)
+
+
+def write_array(path: Path, values: NDArray[Any]) -> None:
+    """Write an array as NumPy's ``.npy``, which holds numbers and no program."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, keys in the order given."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_table(
+    path: Path, *, header: bool = True, columns: tuple[str, ...] | None = None
+) -> pd.DataFrame:
+    """Read a table written by `write_table`; texts stay texts, empty ones too.
+
+    With `columns`, those of them that the table has.
+    """
+    return pd.read_csv(
+        path,
+        sep="\t",
+        header=0 if header else None,
+        usecols=None if columns is None else columns.__contains__,
+        dtype=dict.fromkeys(_TEXT_COLUMNS, str) if header else None,
+        na_values=["n/a"],
+        keep_default_na=False,
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """Read a JSON file that may be missing or damaged; it then vouches for nothing."""
+    try:
+        content = read_json(path)
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_array(path: Path) -> NDArray[Any] | None:
+    """Return an array whose numbers are read when they are used; None without the file."""
+    if not path.is_file():
+        return None
+    values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return values
