@@ -11,11 +11,11 @@ from sklearn.base import clone
 from causal_ivae.errors import FitError, InputError
 from causal_ivae.seeding import generator
 from causal_ivae.settings import ElboWeights
-from causal_ivae.simulate.mixtures import simulate_binary
 from causal_ivae.simulate.sources import segment_sources
 from causal_ivae.unmixing.estimators import IVAE, TCL, VAE, FastICA, FlowIVAE
 from causal_ivae.unmixing.matching import mean_correlation
 from causal_ivae.unmixing.training import schedule
+from causal_ivae.validation.paper.mixtures import simulate_binary
 
 WEIGHTS = ElboWeights(reconstruction=2.0, total_correlation=0.5)
 FLOW = {"layers": 3, "knots": 4}

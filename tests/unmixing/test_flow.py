@@ -8,13 +8,13 @@ from scipy.stats import kstest, laplace, multivariate_normal, norm
 from torch import Tensor, nn
 
 from causal_ivae.settings import FlowSettings
-from causal_ivae.simulate.mixtures import simulate_mixture
 from causal_ivae.unmixing.estimators import FastICA, FlowIVAE
 from causal_ivae.unmixing.matching import mean_correlation
 from causal_ivae.unmixing.models.draws import member_keys, standard_normal
 from causal_ivae.unmixing.models.flow import StackedCoupling, StackedFlow, StackedSplines
 from causal_ivae.unmixing.models.networks import Initialiser
 from causal_ivae.unmixing.models.stacked import Auxiliary
+from causal_ivae.validation.paper.mixtures import simulate_mixture
 
 CPU = torch.device("cpu")
 BOUND = 4.0

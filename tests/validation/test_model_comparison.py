@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from causal_ivae.settings import FlowSettings, TCLSettings, VAESettings
-from causal_ivae.simulate.mixtures import simulate_mixture
 from causal_ivae.unmixing.matching import mean_correlation
+from causal_ivae.validation.paper.mixtures import simulate_mixture
 from causal_ivae.validation.paper.model_comparison import Recipe, compare
 
 CPU = torch.device("cpu")

@@ -19,7 +19,7 @@ from causal_ivae.settings import (
     TCLSettings,
     VAESettings,
 )
-from causal_ivae.simulate.mixtures import (
+from causal_ivae.validation.paper.mixtures import (
     SimulatedMixture,
     simulate_binary,
     simulate_easy_segments,

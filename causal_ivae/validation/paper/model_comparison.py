@@ -16,12 +16,12 @@ from torch import Tensor
 
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import ModelSettings
-from causal_ivae.simulate.mixtures import SimulatedMixture
 from causal_ivae.unmixing.estimators import FastICA
 from causal_ivae.unmixing.matching import mean_correlations, weak_mean_correlations
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.tcl import StackedTCL
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
+from causal_ivae.validation.paper.mixtures import SimulatedMixture
 
 SOURCES, ABSOLUTE = "s", "|s|"
 

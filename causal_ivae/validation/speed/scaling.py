@@ -4,10 +4,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, Setting, in_turns, slope
 from causal_ivae.validation.speed.peak_memory import peak_mib
 from causal_ivae.validation.speed.subject import Subject, number_of_pairs
-from causal_ivae.validation.suites.effort import Effort
 
 METHOD = (
     "discover() on simulated series, one size varied at a time, with fewer steps than by default; "

@@ -11,11 +11,11 @@ from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.unmixing.training.ensemble import resolve_device
 from causal_ivae.unmixing.training.threads import torch_threads
 from causal_ivae.validation.speed import scaling, testing, training, whole_subject, workers
+from causal_ivae.validation.speed.effort import FULL, QUICK, Effort
 from causal_ivae.validation.speed.machine import load, machine, software
 from causal_ivae.validation.speed.measurement import Clock, Measurement, as_table, as_text
 from causal_ivae.validation.speed.peak_memory import METHOD as MEMORY_METHOD
 from causal_ivae.validation.speed.speed_figure import draw_speed
-from causal_ivae.validation.suites.effort import FULL, QUICK, Effort
 
 _PARTS: dict[str, tuple[Callable[[Effort, Clock], list[Measurement]], str]] = {
     "training": (training.measure_training, training.METHOD),

@@ -11,10 +11,10 @@ import torch
 from causal_ivae.derivatives.files import write_json
 from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed
-from causal_ivae.simulate.mixtures import simulate_mixture
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, resolve_device
 from causal_ivae.validation.paper.experiments import FLOW, FULL, recipes
+from causal_ivae.validation.paper.mixtures import simulate_mixture
 
 _DATA_SETS, _RESTARTS = 5, 5
 

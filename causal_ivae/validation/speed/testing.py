@@ -15,9 +15,9 @@ from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table, hsic_test
 from causal_ivae.seeding import generator
 from causal_ivae.settings import Null
+from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Baseline, Clock, Measurement, Setting, in_turns
 from causal_ivae.validation.speed.peak_memory import peak_mib
-from causal_ivae.validation.suites.effort import Effort
 
 METHOD = (
     "Two independent Gaussian series, one block, the gamma approximation of the null (hyppo: its "

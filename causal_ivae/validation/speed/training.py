@@ -13,9 +13,9 @@ from causal_ivae.settings import IVAESettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, members_at_once
+from causal_ivae.validation.speed.effort import Effort, TrainingCase
 from causal_ivae.validation.speed.measurement import Baseline, Clock, Measurement, Setting, in_turns
 from causal_ivae.validation.speed.plain_loop import PlainIVAE, plain_loader, train_plain
-from causal_ivae.validation.suites.effort import Effort, TrainingCase
 
 METHOD = (
     "A stack of models of one pair (2 columns, 40 segments of 64 volumes, 3 layers), as many as "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from causal_ivae.settings import Method
+from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, Setting
 from causal_ivae.validation.speed.subject import (
     RESTARTS,
@@ -11,7 +12,6 @@ from causal_ivae.validation.speed.subject import (
     default_segments,
     number_of_pairs,
 )
-from causal_ivae.validation.suites.effort import Effort
 
 METHOD = (
     "discover() by each method of the default on one simulated subject with default settings: all "

@@ -15,9 +15,9 @@ from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.errors import FitError
 from causal_ivae.settings import IVAESettings, Pipeline, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Baseline, Clock, Measurement, Setting, in_turns
 from causal_ivae.validation.speed.subject import REPETITION_TIME, number_of_pairs
-from causal_ivae.validation.suites.effort import Effort
 
 METHOD = (
     "Simulated subjects as tables through the batch runner, iVAE only, the start of the worker "

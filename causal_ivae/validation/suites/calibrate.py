@@ -2,7 +2,7 @@
 
 Run by ``make calibrate``; what it writes comes with the program.  The pairs are those of
 `causal_ivae.simulate.structural`; whether the probabilities hold elsewhere is checked on those of
-`causal_ivae.simulate.mechanisms`, by ``causal-ivae benchmark pairs``.
+`causal_ivae.validation.suites.mechanisms`, by ``causal-ivae benchmark pairs``.
 """
 
 import sys

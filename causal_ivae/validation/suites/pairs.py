@@ -12,15 +12,15 @@ import pandas as pd
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import UnmixingSettings
-from causal_ivae.simulate.mechanisms import (
+from causal_ivae.simulate.structural import SimulatedSeries, simulate_pair
+from causal_ivae.validation.suites.cases import Say, run_cases
+from causal_ivae.validation.suites.mechanisms import (
     LAWS,
     MECHANISMS,
     MODULATIONS,
     Mechanism,
     simulate_mechanism_pair,
 )
-from causal_ivae.simulate.structural import SimulatedSeries, simulate_pair
-from causal_ivae.validation.suites.cases import Say, run_cases
 from causal_ivae.validation.suites.methods import (
     ALL_METHODS,
     COLUMNS,

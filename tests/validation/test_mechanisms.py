@@ -8,7 +8,12 @@ from scipy.stats import kurtosis
 
 from causal_ivae.errors import SettingsError
 from causal_ivae.independence import hsic_test
-from causal_ivae.simulate.mechanisms import LAWS, MECHANISMS, MODULATIONS, simulate_mechanism_pair
+from causal_ivae.validation.suites.mechanisms import (
+    LAWS,
+    MECHANISMS,
+    MODULATIONS,
+    simulate_mechanism_pair,
+)
 
 KINDS = list(product(MECHANISMS, ("x->y", "y->x", "none")))
 

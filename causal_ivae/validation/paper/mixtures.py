@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.seeding import generator
-from causal_ivae.simulate.mixing import Mixing, MixingActivation, random_mixing
+from causal_ivae.validation.paper.mixing import Mixing, MixingActivation, random_mixing
 
 Setting = Literal["gaussian_variance", "gaussian_mean_variance", "laplace_variance"]
 
@@ -85,7 +85,7 @@ def simulate_mixture(
     n_sources, n_features : int
         n and d; d is n unless given.
     layers, activation, slope
-        See `causal_ivae.simulate.mixing.random_mixing`.
+        See `causal_ivae.validation.paper.mixing.random_mixing`.
     noise : float
         Standard deviation of white noise added to the observations.
     seed : int

@@ -8,9 +8,9 @@ from scipy.stats import kstest, laplace, norm
 
 from causal_ivae.errors import SettingsError
 from causal_ivae.independence import hsic_test
-from causal_ivae.simulate import mixtures
-from causal_ivae.simulate.mixing import random_mixing
-from causal_ivae.simulate.mixtures import (
+from causal_ivae.validation.paper import mixtures
+from causal_ivae.validation.paper.mixing import random_mixing
+from causal_ivae.validation.paper.mixtures import (
     simulate_binary,
     simulate_easy_segments,
     simulate_mixture,
