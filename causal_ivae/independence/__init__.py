@@ -1,4 +1,4 @@
-"""Tests of independence given the segments."""
+"""Test whether series are independent within the segments of a recording."""
 
 from causal_ivae.independence.conditional import conditional_independence_test
 from causal_ivae.independence.distance import distance_covariance_test

@@ -1,4 +1,4 @@
-"""Contiguous blocks of volumes, grouped by length so that each length is one batch."""
+"""Find contiguous blocks of volumes and group them by length, so that each length is one batch."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 from causal_ivae.errors import InputError
 
 MIN_BLOCK = 8
-"""Volumes below which a block has too few circular shifts to say anything."""
+"""A block of fewer volumes has too few circular shifts for a null distribution."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Where each contiguous block of volumes lies.
+    """Hold the row indices of every contiguous block of volumes.
 
     Attributes
     ----------
     rows : tuple of Tensor, each of shape (n_blocks_of_this_length, length), int64
-        Row indices into the series, one tensor for each distinct length.
+        Row indices into the series; one tensor for each distinct block length.
     """
 
     rows: tuple[torch.Tensor, ...]
 
 
 def contiguous(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Label the maximal stretches of equal labels, shape (n_times,)."""
+    """Label every unbroken stretch of equal labels by its place from 0 on, shape (n_times,)."""
     labels = np.asarray(labels)
     return np.concatenate([[0], np.cumsum(labels[1:] != labels[:-1])]).astype(np.int64)
 
@@ -39,10 +39,10 @@ def make_blocks(
     Parameters
     ----------
     labels : ndarray, shape (n_times,), int
-        Volumes of one block share a label; their order in time is their order here.
+        The volumes of one block share a label and stand in order of time.
     device : torch.device or str
     min_length : int
-        Shorter blocks are left out.
+        Blocks of fewer volumes are left out.
 
     Returns
     -------

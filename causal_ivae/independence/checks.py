@@ -1,4 +1,4 @@
-"""What the tests of single series are given, checked."""
+"""Check the series that a single test of independence is given."""
 
 from collections.abc import Mapping
 
@@ -13,13 +13,14 @@ from causal_ivae.errors import InputError
 def checked(
     series: Mapping[str, NDArray[np.floating]], groups: NDArray[np.integer] | None
 ) -> tuple[list[Tensor], NDArray[np.int64]]:
-    """Check and standardise what a test is given.
+    """Check and standardise the series of one test.
 
     Parameters
     ----------
     series : mapping of str to ndarray, shape (n_times,) or (n_times, n_features)
-        By the name that messages call them.
+        The keys are the names that error messages use.
     groups : ndarray of int, shape (n_times,), or None
+        The group of every row, if the test is made within groups.
 
     Returns
     -------

@@ -1,12 +1,12 @@
-"""Conditional independence of two series given others, for many triples at once.
+"""Test whether two series are independent given others, for many triples at once.
 
-As in the conditional test by kernels of Zhang et al. 2011, "Kernel-based conditional independence
-test and application in causal discovery", what z explains is taken off by kernel ridge regression,
-and what is left is tested by HSIC.  There the features of the kernels of x and of y are regressed;
-here x and y themselves are, and then their squared residuals.  That is right where x given z is of
-the location-scale family, which is what an edge from z with a disturbance whose scale depends on z
-makes of it.  Residual features keep a share of z in each segment, and reject two to four times as
-often as they should where series are autocorrelated.
+Kernel ridge regression removes what z explains of x and of y, and HSIC tests the residuals, as in
+Zhang et al. 2011, "Kernel-based conditional independence test and application in causal
+discovery".  They regress the kernel features of x and y.  We regress x and y themselves, and then
+their squared residuals, which is right where x given z belongs to a location-scale family: an edge
+from z with a disturbance whose scale depends on z gives such a family.  Residuals of kernel
+features keep a share of z in each segment, and that test rejects two to four times too often where
+series are autocorrelated.
 """
 
 import numpy as np
@@ -27,16 +27,16 @@ from causal_ivae.independence.lowrank import decompose
 from causal_ivae.settings import Null
 
 RANK = 100
-"""Features of z at most; a quarter of the volumes if that is less."""
+"""At most this many kernel features of z are used, or a quarter of the volumes if that is less."""
 RIDGE = 1e-3
-"""Penalty of the regression, relative to the number of volumes."""
+"""The ridge penalty of the regression is this number times the number of volumes."""
 LEAST_VARIANCE = 0.1
-"""Of a residual given z, relative to its mean over the block."""
+"""A residual's variance given z is taken as at least this share of its mean over the block."""
 LEAST_BLOCK = 1e-3
-"""Residual variance of a block, relative to the mean over blocks."""
+"""A block's residual variance is taken as at least this share of the mean over blocks."""
 
 _COPIES = 8
-"""Arrays of the features' size that are alive at once."""
+"""The regression holds this many arrays of the features' size at once."""
 
 
 def conditional_independence_test(
@@ -49,7 +49,7 @@ def conditional_independence_test(
     draws: int = 999,
     seed: int = 0,
 ) -> IndependenceTest:
-    """Test whether x and y are independent given z, within groups if groups are given.
+    """Test whether x and y are independent given z, within each group if groups are given.
 
     Parameters
     ----------
@@ -65,11 +65,11 @@ def conditional_independence_test(
     Raises
     ------
     InputError
-        As `causal_ivae.independence.hsic_test` does.
+        In the same cases as `causal_ivae.independence.hsic_test`.
 
     Notes
     -----
-    See `conditional_table`.
+    `conditional_table` describes the method.
     """
     (first, second, given), labels = checked({"x": x, "y": y, "z": z}, groups)
     table = conditional_table(
@@ -89,15 +89,15 @@ def conditional_table(
     seed: int,
     memory_gib: float = 1.0,
 ) -> IndependenceTable:
-    """Test x against y given z for many triples, conditional on blocks.
+    """Test whether x and y are independent given z and the block, for many triples.
 
     Parameters
     ----------
     x, y : Tensor, shape (tests, n_times, n_features), float32, z-scored
     z : Tensor, shape (tests, n_times, n_given), float32, z-scored
-        With ``n_given`` 0, x and y are tested as they are.
+        If ``n_given`` is 0, x and y are tested without a regression.
     blocks : Blocks
-        On the same device.
+        On the same device as the series.
     null, draws, seed, memory_gib
         As in `causal_ivae.independence.hsic.hsic_table`.
 
@@ -107,11 +107,12 @@ def conditional_table(
 
     Notes
     -----
-    The regression is on z itself and on the leading `RANK` features of its Gaussian kernel, with a
-    ridge penalty of `RIDGE` x n_times, over all blocks: the equation of x does not change from
-    segment to segment, only the scale of its disturbance does.  It is made twice, the second time
-    with blocks weighted by the residual variance of the first; the residuals are divided by the
-    root of the same regression of their squares.  Those of x and of y are tested by `hsic_table`.
+    The regressors are z itself and the leading `RANK` features of its Gaussian kernel; the ridge
+    penalty is `RIDGE` x n_times.  One regression covers all blocks, since the equation of x stays
+    the same in every segment and only the scale of its disturbance changes.  A second regression
+    weights each block by the inverse of its residual variance in the first.  The residuals are
+    divided by their standard deviation given z, from the same regression of their squares, and
+    `hsic_table` tests those of x against those of y.
     """
     rank = min(RANK, max(1, x.shape[1] // 4))
     room = int(memory_gib * 2**30 / 4)
@@ -129,13 +130,13 @@ def conditional_table(
 
 
 def _residuals(x: Tensor, y: Tensor, z: Tensor, blocks: Blocks, rank: int) -> tuple[Tensor, Tensor]:
-    """Return what z leaves of x and of y, scaled, in the rows of the blocks; zero elsewhere."""
+    """Return the scaled residuals of x and y given z, with zeros in rows outside all blocks."""
     rows = torch.cat([part.flatten() for part in blocks.rows])
     lengths = torch.cat([rows.new_full((len(r),), r.shape[1]) for r in blocks.rows])
     block = torch.arange(len(lengths), device=rows.device).repeat_interleave(lengths)
     average = one_hot(block).float().T / lengths[:, None]
     given = z[:, rows]
-    # The kernel alone would not follow z to values far from the rest.
+    # The kernel features vanish far from most values of z; z itself still explains x there.
     design = torch.cat(
         [torch.ones_like(given[..., :1]), given, decompose(given, rank)[0].mT], -1
     ).mT
@@ -144,7 +145,7 @@ def _residuals(x: Tensor, y: Tensor, z: Tensor, blocks: Blocks, rank: int) -> tu
         values = series[:, rows]
         even = torch.ones_like(values[..., :1])
         residual = values - _fitted(design, values, even)
-        # Blocks with small disturbances say most about the equation.
+        # Blocks with small disturbances determine the equation best, so they weigh most.
         variance = (average @ residual.square().mean(-1, keepdim=True))[:, block]
         variance = torch.maximum(variance, LEAST_BLOCK * variance.mean(1, keepdim=True))
         residual = values - _fitted(design, values, variance.clamp_min(1e-30).rsqrt())
@@ -159,14 +160,14 @@ def _residuals(x: Tensor, y: Tensor, z: Tensor, blocks: Blocks, rank: int) -> tu
 
 
 def _fitted(design: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Regress by weighted ridge regression.
+    """Return the target as a weighted ridge regression on the design predicts it.
 
     Parameters
     ----------
     design : Tensor, shape (tests, features, n_times), float32
     target : Tensor, shape (tests, n_times, n_features), float32
     weight : Tensor, shape (tests, n_times, 1), float32
-        Root of each volume's weight, of any scale.
+        Square root of each volume's weight; only ratios matter.
 
     Returns
     -------

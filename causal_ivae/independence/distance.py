@@ -1,4 +1,4 @@
-"""Distance covariance, conditional on groups: HSIC with the distance kernel."""
+"""Test independence by distance covariance within groups, which is HSIC with a distance kernel."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ def distance_covariance_test(
     draws: int = 999,
     seed: int = 0,
 ) -> IndependenceTest:
-    """Test by distance covariance whether two series are independent, within groups if given.
+    """Test by distance covariance whether two series are independent, within groups if any.
 
     Parameters
     ----------
@@ -32,14 +32,15 @@ def distance_covariance_test(
     Raises
     ------
     InputError
-        As `causal_ivae.independence.hsic_test` does.
+        In the same cases as `causal_ivae.independence.hsic_test`.
 
     Notes
     -----
-    The statistic is the sum over groups of L V^2 / S, with L the rows of the group, V^2 the
-    squared sample distance covariance and S the product of the two mean distances (Szekely, Rizzo
-    and Bakirov 2007, "Measuring and testing dependence by correlation of distances", theorem 6).
-    For many pairs at once: `causal_ivae.independence.hsic.hsic_table` with ``kernel="distance"``.
+    The statistic is the sum over groups of L V^2 / S, where L is the number of rows of the group,
+    V^2 the squared sample distance covariance and S the product of the two mean distances
+    (Szekely, Rizzo and Bakirov 2007, "Measuring and testing dependence by correlation of
+    distances", theorem 6).  `causal_ivae.independence.hsic.hsic_table` with ``kernel="distance"``
+    tests many pairs at once.
     """
     (first, second), labels = checked({"x": x, "y": y}, groups)
     table = hsic_table(

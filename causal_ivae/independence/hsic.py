@@ -1,12 +1,13 @@
-"""Hilbert-Schmidt independence criterion, conditional on groups, for very many pairs at once.
+"""Test independence within groups by the Hilbert-Schmidt criterion (HSIC), for many pairs at once.
 
-Gretton et al. 2005, "Measuring statistical dependence with Hilbert-Schmidt norms".  Within every
-block of volumes the Gram matrices are centred; the statistic is the sum over blocks of length L
+The criterion is that of Gretton et al. 2005, "Measuring statistical dependence with
+Hilbert-Schmidt norms".  The Gram matrices K_b and L_b of the two series are centred within every
+block b of n_b volumes, and the statistic is the sum over blocks
 
-    T = sum_b (1 / L_b) trace(K_b H L_b H),
+    T = sum_b (1 / n_b) trace(K_b H L_b H),
 
-that is L_b times the biased HSIC of the block.  Two series that are independent given the block
-have a T that is small, whatever their scales do from block to block.
+that is n_b times the biased HSIC of the block.  T is small for two series that are independent
+given the block, even if the scales of both change from block to block.
 """
 
 from dataclasses import dataclass
@@ -25,30 +26,34 @@ from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, 
 from causal_ivae.seeding import generator
 from causal_ivae.settings import Null
 
-# Gram matrices of each series that are alive at once, their intermediates included.
 _COPIES = 6
+"""A test holds this many Gram matrices of each series at once, intermediate results included."""
 
 _MATRICES_ON_CPU, _FACTORS_ON_CPU = 2**22, 2**24
-"""Numbers of one chunk on a CPU: more Gram matrices than its caches hold take longer and leave a
-heap of holes; factors are few, and smaller chunks of them all overhead."""
+"""A chunk on a CPU holds at most this many numbers.
+
+Gram matrices are slower once they exceed the CPU's caches, and they fragment the heap.  Factors
+are small, so that smaller chunks of them would cost more in overhead than they save.
+"""
 
 
 @dataclass(frozen=True)
 class IndependenceTest:
-    """Outcome of one HSIC test.
+    """Hold the outcome of one test of independence.
 
     Attributes
     ----------
     statistic : float
-        T, summed over groups.
+        The statistic T, summed over groups.
     p_value : float
-        Share of null draws at least as large (the observed one counted in), or the upper tail of
-        the gamma approximation.
+        Share of null draws that are at least as large as T, counting T itself as one draw; for
+        the gamma null, the upper tail probability.
     null : str
+        Name of the null distribution.
     null_mean : float
         Mean of T under the null.
     draws : int
-        Null draws; 0 for gamma.
+        Number of draws from the null; 0 for the gamma null.
     """
 
     statistic: float
@@ -60,15 +65,15 @@ class IndependenceTest:
 
 @dataclass(frozen=True)
 class IndependenceTable:
-    """HSIC tests of every first against every second series, pair by pair.
+    """Hold the HSIC tests of every first against every second series of each pair.
 
     Attributes
     ----------
     statistic, null_mean, p_value : ndarray, shape (pairs, first, second), float64
     block_excess : ndarray, shape (pairs, first, second, n_blocks), float64
-        Each block's share of T less its null mean.
+        Each block's part of T, minus the mean of that part under the null.
     block_null_sd : ndarray, shape (pairs, first, second, n_blocks), float64
-        Null standard deviation of each block's share of T.
+        Standard deviation of each block's part of T under the null.
     """
 
     statistic: NDArray[np.float64]
@@ -78,7 +83,7 @@ class IndependenceTable:
     block_null_sd: NDArray[np.float64]
 
     def of(self, pairs: NDArray[np.bool_]) -> "IndependenceTable":
-        """Return the tests of some pairs."""
+        """Return the tests of the pairs that a mask of shape (pairs,) selects."""
         return IndependenceTable(
             self.statistic[pairs],
             self.null_mean[pairs],
@@ -97,20 +102,20 @@ def hsic_test(
     draws: int = 999,
     seed: int = 0,
 ) -> IndependenceTest:
-    """Test whether two series are independent, within groups if groups are given.
+    """Test whether two series are independent, within each group if groups are given.
 
     Parameters
     ----------
     x, y : ndarray, shape (n_times,) or (n_times, n_features)
-        Of any unit; the Gaussian kernel's bandwidth is the median distance within each group.
+        In any unit; the Gaussian kernel's bandwidth is the median distance within each group.
     groups : ndarray of int, shape (n_times,), or None
-        Independence is tested given the group.  Rows of one group must be in order of time for
-        the nulls that keep time structure, and should be contiguous.
+        Independence is tested given the group.  Nulls that keep time structure need the rows of
+        one group in order of time, and the rows should be contiguous.
     null : {"circular_shift", "permutation", "wild_bootstrap", "gamma"}
-        "gamma" and "permutation" hold for independent rows only; "circular_shift" and
+        "gamma" and "permutation" are valid for independent rows only; "circular_shift" and
         "wild_bootstrap" keep autocorrelation.
     draws : int
-        Draws from the null; not used by "gamma".
+        Number of draws from the null; "gamma" uses none.
     seed : int
 
     Returns
@@ -125,11 +130,12 @@ def hsic_test(
 
     Notes
     -----
-    HSIC: Gretton et al. 2005, equation 4 (biased estimate), summed over groups.  Nulls: see
-    `causal_ivae.independence.nulls`.  Of a group of more than 128 rows, the median is over 128 of
-    them, and T is low by at most 1e-5 of the sum of the largest eigenvalues of both Gram matrices:
-    see `causal_ivae.independence.kernel` and `causal_ivae.independence.lowrank`.  So it is by
-    permutation from 32 rows on.
+    The statistic is the biased estimate of Gretton et al. 2005, equation 4, summed over groups;
+    `causal_ivae.independence.nulls` describes the nulls.  In a group of more than 128 rows, the
+    median distance is taken over 128 of them (`causal_ivae.independence.kernel`), and T comes from
+    low-rank factors, which make it at most 1e-5 of the sum of the largest eigenvalues of both
+    Gram matrices too small (`causal_ivae.independence.lowrank`).  The permutation null uses these
+    factors from 32 rows on.
     """
     (first, second), labels = checked({"x": x, "y": y}, groups)
     table = hsic_table(
@@ -139,7 +145,7 @@ def hsic_test(
 
 
 def single_test(table: "IndependenceTable", null: Null, draws: int) -> IndependenceTest:
-    """Return the one test of a table that has no more."""
+    """Return the only test of a table that holds one test."""
     return IndependenceTest(
         statistic=float(table.statistic[0, 0, 0]),
         p_value=float(table.p_value[0, 0, 0]),
@@ -160,24 +166,24 @@ def hsic_table(
     memory_gib: float = 1.0,
     kernel: Kernel = "gaussian",
 ) -> IndependenceTable:
-    """Test every first against every second series of every pair.
+    """Test every first series of every pair against every second series of that pair.
 
     Parameters
     ----------
     first : Tensor, shape (pairs, n_first, n_times, n_features), float32
-        Such as the two regions of each pair.
+        For instance the two regions of each pair.
     second : Tensor, shape (pairs, n_second, n_times, n_features), float32
-        Such as the disturbances of all restarts.
+        For instance the disturbances of all restarts.
     blocks : Blocks
-        On the same device.
+        On the same device as the series.
     null, draws, seed
-        As in `hsic_test`.  All tests share the null's random numbers, so a test's p-value does
-        not depend on which other tests are made.
+        As in `hsic_test`.  All tests share the null's random numbers, so that a p-value does not
+        depend on which other tests are made.
     memory_gib : float
-        Pairs are taken in chunks that need about this much, and so are the blocks of one pair.
-        Changes no number beyond rounding.
+        Pairs, and the blocks of one pair, are processed in chunks of about this size (GiB).
+        Results do not depend on it beyond rounding.
     kernel : {"gaussian", "distance"}
-        See `causal_ivae.independence.kernel`.
+        The kernel of both series, as `causal_ivae.independence.kernel` defines it.
 
     Returns
     -------
@@ -192,7 +198,7 @@ def hsic_table(
     for rows in blocks.rows:
         floats += len(rows) * _floats_per_block(kernel, null, first, second, rows.shape[1], draws)
     chunk = max(1, room // floats)
-    # Results have their place before the work: kept one by one, they would break up the heap.
+    # The result arrays are allocated first, since many small ones would fragment the heap.
     shape = len(first), first.shape[1], second.shape[1]
     n_blocks = sum(len(rows) for rows in blocks.rows)
     table = [np.empty(shape) for _ in range(3)] + [np.empty((*shape, n_blocks)) for _ in range(2)]
@@ -220,7 +226,7 @@ def _chunk_table(
     for index, rows in enumerate(blocks.rows):
         length = rows.shape[1]
         rng = generator(seed, null, length, index)
-        # Long blocks are taken a few at a time.
+        # Only as many blocks are processed at once as fit into the given room.
         floats = len(first) * _floats_per_block(kernel, null, first, second, length, draws)
         step = max(1, room // (floats + _floats_drawn(null, length, draws)))
         for i in range(0, len(rows), step):
@@ -237,7 +243,7 @@ def _chunk_table(
     statistic = observed.sum(-1)
     if null == "gamma":
         m, v = mean.sum(-1).cpu().numpy(), sd.square().sum(-1).cpu().numpy()
-        # A series that is constant within every block is independent of all.
+        # A series that is constant within every block has variance 0 and is independent of all.
         with np.errstate(invalid="ignore"):
             p_value = gammaincc(m**2 / v, statistic.clamp_min(0.0).cpu().numpy() * m / v)
         p_value = np.where(v > 0, p_value, 1.0)
@@ -253,7 +259,7 @@ def _chunk_table(
 def _block_null(
     first: Tensor, second: Tensor, kernel: Kernel, null: Null, drawn: Tensor, room: int
 ) -> BlockNull:
-    """Return the null of blocks of one length, by factors where these are faster.
+    """Return statistic and null of blocks of one length, from factors where these are faster.
 
     Parameters
     ----------
@@ -268,7 +274,7 @@ def _block_null(
     factors = GramFactors.of(first, second, max_rank(null, length))
     result = block_null(factors if null == "gamma" else factors.compressed(), null, drawn)
     step = max(1, room // _exact_floats(null, first, second, length, drawn.shape[1]))
-    # Series that take more than the rank allowed.
+    # Series whose factors would need a higher rank than is allowed are tested exactly.
     for block in (~factors.reached).flatten(0, 2).any(0).nonzero()[:, 0].tolist():
         wrong = ~factors.reached[..., block]
         pairs = wrong.flatten(1).any(1).nonzero()[:, 0]
@@ -287,27 +293,27 @@ def _by_matrices(kernel: Kernel, null: Null, length: int) -> bool:
 def _floats_per_block(
     kernel: Kernel, null: Null, first: Tensor, second: Tensor, length: int, draws: int
 ) -> int:
-    """Numbers held at once for one block of one pair."""
+    """Return how many numbers are held at once for one block of one pair."""
     if _by_matrices(kernel, null, length):
         return _exact_floats(null, first, second, length, draws)
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
     rank = max_rank(null, length)
     products = 0
     if null in ("circular_shift", "wild_bootstrap"):
-        # Of one column of a first with all columns of a second.
+        # These hold the products of one column of a first series with all columns of a second.
         products = rank * (4 * length + 2 * draws)
     return 4 * series * rank * length + tests * (products + 2 * (length + draws))
 
 
 def _exact_floats(null: Null, first: Tensor, second: Tensor, length: int, draws: int) -> int:
-    """Do the same for Gram matrices, and draws where blocks are short."""
+    """Return how many numbers are held at once for one block of one pair by Gram matrices."""
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
     copies = _COPIES if null in ("circular_shift", "gamma") else 4 + first.shape[1]
-    # Multipliers times the product of two Gram matrices, before and after the second factor.
+    # The wild bootstrap holds the draws' multipliers times the product of two Gram matrices.
     products = 3 * draws * length if null == "wild_bootstrap" else 0
     return copies * series * length**2 + tests * (products + 2 * draws)
 
 
 def _floats_drawn(null: Null, length: int, draws: int) -> int:
-    """Numbers held at once for the random orders or multipliers of one block, in float64."""
+    """Return the memory that one block's random draws take, counted in float32 numbers."""
     return 6 * length * draws if null in ("permutation", "wild_bootstrap") else 0

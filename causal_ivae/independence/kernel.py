@@ -1,7 +1,7 @@
-"""The kernel of a block: its bandwidth and its centred Gram matrix.
+"""Compute the kernel bandwidth and the centred Gram matrix of every block.
 
-- gaussian: exp(-|v - v'|^2 / 2 h^2), h the block's median distance.
-- distance: -|v - v'| / (the block's mean distance).  HSIC with it is distance covariance
+- gaussian: exp(-|v - v'|^2 / 2 h^2), where h is the block's median distance.
+- distance: -|v - v'| / (the block's mean distance).  HSIC with this kernel is distance covariance
   (Sejdinovic et al. 2013, "Equivalence of distance-based and RKHS-based statistics").
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 Kernel = Literal["gaussian", "distance"]
 
 MEDIAN_ROWS = 128
-"""Rows from which the median distance of a longer block is taken."""
+"""The median distance of a longer block is taken over this many of its rows."""
 
 
 def squared_bandwidth(series: Tensor) -> Tensor:
@@ -27,19 +27,19 @@ def squared_bandwidth(series: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (...,), float32
-        The mean squared distance where most values coincide; never zero.
+        The mean squared distance instead where most values coincide; never zero.
 
     Notes
     -----
-    Of a block longer than `MEDIAN_ROWS`, that many rows count, evenly spaced in the order of the
-    first feature.  For one feature these are quantiles, whose median distance is that of the block
-    to half a per cent: each stands for its neighbours too, whose distances to it are as good as
-    zero.  Which rows they are does not depend on their order in time, so a permuted or shifted
-    block keeps its bandwidth, and no period of the series can hide.
+    In a block longer than `MEDIAN_ROWS`, only that many rows count, evenly spaced in the order of
+    the first feature.  For one feature these are quantiles, and their median distance is within
+    half a per cent of the block's once the distances of each to the neighbours that it stands for
+    are counted as zero.  The choice of rows does not depend on their order in time, so that a
+    permuted or shifted block keeps its bandwidth and a periodic series is not sampled in phase.
     """
     rows = series if series.shape[-2] <= MEDIAN_ROWS else _evenly_spaced(series)
     length = rows.shape[-2]
-    # Row d of all offsets up to half the length has the distances of i to i + d on the circle.
+    # Entry (d, i) pairs row i with row i + d + 1, counted on a circle; half the circle is enough.
     offsets = torch.cat([rows, rows], -2).unfold(-2, length, 1)[..., 1 : length // 2 + 1, :, :]
     squared = (offsets[..., 0, :] - rows[..., None, :, 0]).square_()
     for feature in range(1, rows.shape[-1]):
@@ -48,7 +48,7 @@ def squared_bandwidth(series: Tensor) -> Tensor:
     middle = (distances - 1) // 2
     if rows is not series and rows.shape[-1] == 1:
         middle -= length // 4
-    # With an even length, half of the last offset repeats the other half.
+    # With an even length, the second half of the last offset repeats the first half.
     median = _smallest(squared.flatten(-2)[..., :distances], middle)
     if bool((median > 0).all()):
         return median
@@ -57,7 +57,7 @@ def squared_bandwidth(series: Tensor) -> Tensor:
 
 
 def centred_gram(series: Tensor, kernel: Kernel = "gaussian") -> Tensor:
-    """Centre the Gram matrix of every block.
+    """Compute the centred Gram matrix of every block.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def centred_gram(series: Tensor, kernel: Kernel = "gaussian") -> Tensor:
     Returns
     -------
     Tensor, shape (..., length, length), float32
-        H K H.
+        H K H, where H is the centring matrix.
     """
     first, *others = series.unbind(-1)
     gram = (first[..., :, None] - first[..., None, :]).square_()
@@ -84,7 +84,7 @@ def centred_gram(series: Tensor, kernel: Kernel = "gaussian") -> Tensor:
 
 
 def _evenly_spaced(series: Tensor) -> Tensor:
-    """Take `MEDIAN_ROWS` rows at even steps in the order of the first feature."""
+    """Pick `MEDIAN_ROWS` rows at even steps in the order of the first feature."""
     steps = torch.arange(MEDIAN_ROWS, device=series.device)
     middle = (2 * steps + 1) * series.shape[-2] // (2 * MEDIAN_ROWS)
     if series.shape[-1] == 1:
@@ -94,16 +94,16 @@ def _evenly_spaced(series: Tensor) -> Tensor:
 
 
 def _sorted(values: Tensor) -> Tensor:
-    """Sort the last axis."""
+    """Sort the values along the last axis."""
     if values.device.type != "cpu":
         return values.sort(-1).values
-    # Torch takes several times as long.
+    # On a CPU, numpy sorts several times faster than torch.
     return torch.from_numpy(np.sort(values.numpy(), axis=-1))
 
 
 def _smallest(values: Tensor, index: int) -> Tensor:
-    """Return the number of the last axis that has so many before it once sorted."""
+    """Return the value at a position, counted from 0, of the sorted last axis."""
     if values.device.type != "cpu":
         return values.kthvalue(index + 1, -1).values
-    # Torch takes several times as long.
+    # On a CPU, numpy finds it several times faster than torch.
     return torch.from_numpy(np.partition(values.numpy(), index, axis=-1)[..., index].copy())

@@ -1,28 +1,27 @@
-"""Low-rank factors of the Gram matrices of long blocks, and HSIC from them.
+"""Compute HSIC of long blocks from low-rank factors of their Gram matrices.
 
-The Gaussian Gram matrix K of a long block has few eigenvalues that are not negligible.  So it is
-K = F F' + R with few columns in F and with R positive semidefinite, and F is found without ever
-forming K: the kernel is projected on its values at an even grid over the block's range (one
-feature only; Williams and Seeger 2001, "Using the Nyström method to speed up kernel machines"),
-and what that leaves out is decomposed by incomplete Cholesky with pivoting (Bach and Jordan 2002,
-"Kernel independent component analysis").  With factors F of H K H and G of H L H,
+The Gaussian Gram matrix K of a long block has few eigenvalues that are not negligible.  It can
+therefore be written K = F F' + R, where F has few columns and R is positive semidefinite and
+small.  F is found without forming K: the kernel of one feature is first projected on its values at
+an even grid over the block's range (Williams and Seeger 2001, "Using the Nyström method to speed
+up kernel machines"), and incomplete Cholesky with pivoting decomposes the remainder (Bach and
+Jordan 2002, "Kernel independent component analysis").  With factors F of H K H and G of H L H,
 
     trace(K H L H) = ||F' G||^2,
 
-which takes length x rank^2 steps where Gram matrices take length^2.
+which takes length x rank^2 operations instead of length^2.
 
-The trace of what is left out, centring included, is at most `TOLERANCE` x length, so that of a
-block
+The remainder R, centring included, has a trace of at most `TOLERANCE` x length, so that in a block
 
     0 <= T - ||F' G||^2 / length <= `TOLERANCE` x (largest eigenvalue of H K H + that of H L H).
 
-That bound is for series whose left-out part lies where the other series has its largest
-eigenvalue.  The mean of T over all permutations, and so what T is compared with, is low by at most
+The bound is reached only where the remainder of one series lies along the leading eigenvector of
+the other.  The mean of T over all permutations is too small by at most
 2 x `TOLERANCE` x length / (length - 1).
 
-Random Fourier features (Rahimi and Recht 2007) were measured and left out: with 1,000 columns T is
-off by 2 to 7 % at 1,000 and 5,000 rows, where these factors of 18 to 21 columns are off by 1e-5
-and take a sixtieth of the time or less.
+Random Fourier features (Rahimi and Recht 2007) are not used: with 1,000 columns, T was wrong by 2
+to 7 % at 1,000 and 5,000 rows, where these factors of 18 to 21 columns are wrong by 1e-5 and take
+at most a sixtieth of the time.
 """
 
 import math
@@ -39,7 +38,7 @@ from causal_ivae.independence.kernel import MEDIAN_ROWS, squared_bandwidth
 from causal_ivae.settings import Null
 
 TOLERANCE = 1e-5
-"""Trace that factors may leave out, relative to the length (the trace of K)."""
+"""Factors may leave out this share of the trace of K, which equals the block's length."""
 
 LOW_RANK_ROWS: dict[Null, int] = {
     "circular_shift": MEDIAN_ROWS + 1,
@@ -47,13 +46,12 @@ LOW_RANK_ROWS: dict[Null, int] = {
     "wild_bootstrap": MEDIAN_ROWS + 1,
     "gamma": MEDIAN_ROWS + 1,
 }
-"""Rows of a block from which factors are faster than Gram matrices.
+"""From this number of rows in a block on, factors are faster than Gram matrices.
 
-Measured on one core, series of one feature: for one test and for the 32 tests of a pair with 8
-restarts the two break even at 80 to 130 rows; by permutation below 30.
+On one core and for series of one feature, both are equally fast at 80 to 130 rows, for one test as
+for the 32 tests of a pair with 8 restarts; by permutation they are so below 30 rows.
 """
 
-# Rank, relative to the root of the length, up to which they are.
 _RANK: dict[Null, float] = {
     "circular_shift": 2.0,
     "permutation": 4.0,
@@ -61,39 +59,42 @@ _RANK: dict[Null, float] = {
     "gamma": 4.0,
 }
 
-# Numbers that the draws of one pass may hold; more than a cache holds is not faster.
+"""Up to this rank, as a multiple of the root of the length, factors are faster than matrices."""
+
 _PASS = 2**22
+"""The draws of one pass hold at most this many numbers, since more would exceed the CPU's cache."""
 
 _SPACING = 0.58
-"""Of the grid, in bandwidths: the projection leaves out less than the tolerance of any law."""
+"""Distance of grid points in bandwidths; the projection then meets `TOLERANCE` for any values."""
 _GRID = 32
-"""Points of a grid at most."""
+"""A grid has at most this many points."""
 
 
 def max_rank(null: Null, length: int) -> int:
-    """Return the rank beyond which Gram matrices are faster."""
+    """Return the rank beyond which Gram matrices are faster than factors."""
     return int(_RANK[null] * math.sqrt(length))
 
 
 def decompose(series: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Factor the Gaussian Gram matrix of every block, but for a remainder.
+    """Factor the Gaussian Gram matrix of every block, up to a small remainder.
 
     Parameters
     ----------
     series : Tensor, shape (..., length, n_features), float32
     rank : int
-        At which to give up.
+        The decomposition stops at this rank even if the remainder is still large.
 
     Returns
     -------
     factors : Tensor, shape (..., up to rank, length), float32
-        F'; zero beyond a block's own rank, so that a block does not depend on those beside it.
+        F'; zero beyond a block's own rank, so that a block's result does not depend on the other
+        blocks of the batch.
     reached : Tensor, shape (...,), bool
-        Whether F leaves out a trace of at most half of `TOLERANCE` x length.
+        True where the trace of the remainder is at most half of `TOLERANCE` x length.
 
     Notes
     -----
-    Bach and Jordan 2002, section 4: the pivot is the row with the largest residual.
+    The pivot is the row with the largest residual (Bach and Jordan 2002, section 4).
     """
     length, n_features = series.shape[-2:]
     allowed = 0.5 * TOLERANCE * length
@@ -122,20 +123,20 @@ def decompose(series: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 
 def _on_grid(features: Tensor, bandwidth: Tensor, factors: Tensor) -> int:
-    """Project the kernel of one feature on its values at an even grid, and return the columns.
+    """Project the kernel of one feature on an even grid and return the number of columns used.
 
     Parameters
     ----------
     features : Tensor, shape (blocks, 1, length), float32
     bandwidth : Tensor, shape (blocks, 1, 1), float32
-        Squared.
+        The squared bandwidth of every block.
     factors : Tensor, shape (blocks, rank, length), float32
-        Gets the first columns; those beyond a block's own grid are zero.
+        The first columns are written in place; those beyond a block's own grid become zero.
 
     Notes
     -----
-    A grid reaches one point beyond the range.  Where that takes too many, as it does with
-    outliers, it lies about the median.
+    A grid extends one point beyond the range of the values.  Where this would take too many
+    points, as it does with outliers, the grid covers the values around the median.
     """
     most = min(factors.shape[1], _GRID)
     low, high = features.aminmax(dim=-1, keepdim=True)
@@ -154,9 +155,9 @@ def _on_grid(features: Tensor, bandwidth: Tensor, factors: Tensor) -> int:
 
 @cache
 def _whitening() -> NDArray[np.float32]:
-    """Return the inverse of the Cholesky factor of the kernel at the points of a grid.
+    """Return the inverse Cholesky factor of the kernel on the largest grid.
 
-    The first rows are those of a smaller grid.
+    Its top left part is that of a smaller grid.
     """
     points = _SPACING * np.arange(_GRID)
     kernel = np.exp(-0.5 * (points[:, None] - points) ** 2)
@@ -166,18 +167,18 @@ def _whitening() -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class GramFactors:
-    """Two sets of series in blocks of one length, by the factors of their Gram matrices.
+    """Hold the factors of the Gram matrices of two sets of series, in blocks of one length.
 
     Attributes
     ----------
     first, second : Tensor, shape (pairs, a or b, n_blocks, rank, length), float32
-        F' and G'; zero where `TOLERANCE` was not reached.
+        F' and G'; zero for series that did not reach `TOLERANCE`.
     reached : Tensor, shape (pairs, a, b, n_blocks), bool
-        Where it was.
+        True where both series of a test reached `TOLERANCE`.
 
     Notes
     -----
-    See `causal_ivae.independence.nulls.Kernels` for what the methods return.
+    `causal_ivae.independence.nulls.Kernels` describes the shapes that the methods return.
     """
 
     first: Tensor
@@ -186,15 +187,15 @@ class GramFactors:
 
     @classmethod
     def of(cls, first: Tensor, second: Tensor, rank: int) -> "GramFactors":
-        """Decompose all series at once.
+        """Decompose the Gram matrices of all series at once.
 
         Parameters
         ----------
         first, second : Tensor, shape (pairs, a or b, n_blocks, length, n_features), float32
         rank : int
-            At which to give up on a series.
+            A series that needs a higher rank counts as not reached.
         """
-        # A feature of zeros adds nothing to a distance.
+        # Both sets get the same number of features; features of zeros add nothing to a distance.
         missing = second.shape[-1] - first.shape[-1]
         series = torch.cat(
             [pad(first, (0, max(0, missing))), pad(second, (0, max(0, -missing)))], 1
@@ -207,30 +208,30 @@ class GramFactors:
         return cls(factors[:, :a], factors[:, a:], reached[:, :a, None] & reached[:, None, a:])
 
     def compressed(self) -> "GramFactors":
-        """Return the principal axes of the factors, without the least of them.
+        """Return the factors reduced to their leading principal axes.
 
-        The rank of an incomplete decomposition is above the least possible, and a draw from the
-        null takes time with the product of two ranks.  The axes that are left out hold a trace
-        of at most half of `TOLERANCE` x length.
+        An incomplete decomposition has a higher rank than necessary, and the time of a draw from
+        the null grows with the product of both ranks.  The omitted axes hold a trace of at most
+        half of `TOLERANCE` x length.
         """
         return GramFactors(_principal(self.first), _principal(self.second), self.reached)
 
     @property
     def length(self) -> int:
-        """Return the volumes per block."""
+        """Return the number of volumes per block."""
         return self.first.shape[-1]
 
     def statistic(self) -> Tensor:
-        """Return the squared norm of F' G."""
+        """Return T, the squared norm of F' G over the length."""
         rows = self.second.permute(0, 2, 4, 1, 3).flatten(-2)
         return self._squared(rows[..., None, :])[..., 0]
 
     def trace_and_square(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Return them from the rows of the factors and from F' F."""
+        """Return traces and squared off-diagonal sums, from the rows of the factors and F' F."""
         return _trace_and_square(self.first), _trace_and_square(self.second)
 
     def shifts(self) -> Tensor:
-        """Sum the squared circular cross-correlations of all columns of F with all of G."""
+        """Return T of every shift, summing squared cross-correlations of F's and G's columns."""
         first, second = torch.fft.rfft(self.first).conj(), torch.fft.rfft(self.second)[:, None]
         table = torch.zeros((), device=first.device)
         for column in first[:, :, None].unbind(-2):
@@ -239,11 +240,11 @@ class GramFactors:
         return table / self.length
 
     def lag_sums(self) -> tuple[Tensor, Tensor]:
-        """Sum the autocorrelations of all columns of F, and of G."""
+        """Return the diagonal sums, which are autocorrelations summed over the factors' columns."""
         return _autocorrelation(self.first), _autocorrelation(self.second)
 
     def permuted(self, order: Tensor) -> Tensor:
-        """Return the squared norm of F' G with the rows of G in another order."""
+        """Return T with the rows of G in other orders."""
         rows = self._rows()
         start = torch.arange(0, rows[..., 0].numel(), rows.shape[2], device=rows.device)
         flat, start = rows.flatten(0, 2), start.reshape(*rows.shape[:2], 1, 1)
@@ -255,7 +256,7 @@ class GramFactors:
         return torch.cat(parts, dim=-1)
 
     def multiplied(self, weight: Tensor) -> Tensor:
-        """Sum the squared products of w with those of all columns of F with all of G."""
+        """Return w' (K * L) w / length, summing (w' (f * g))^2 over columns f of F and g of G."""
         table = torch.zeros((), device=weight.device)
         for column in self.first[:, :, None].unbind(-2):
             products = column[..., None, :] * self.second[:, None]
@@ -266,7 +267,7 @@ class GramFactors:
         return table / self.length
 
     def _rows(self) -> Tensor:
-        """Return the second's factors by row, shape (pairs, n_blocks, length, b * rank)."""
+        """Return the rows of G of all series, shape (pairs, n_blocks, length, b * rank)."""
         return self.second.permute(0, 2, 4, 1, 3).flatten(-2).contiguous()
 
     def _draws_per_pass(self) -> int:
@@ -275,11 +276,12 @@ class GramFactors:
         return max(1, _PASS // (pairs * n_blocks * max(length, a * rank) * b * rank_second))
 
     def _squared(self, rows: Tensor) -> Tensor:
-        """Return ||F' G||^2 / length of every draw of the second's rows.
+        """Return ||F' G||^2 / length for every draw.
 
         Parameters
         ----------
         rows : Tensor, shape (pairs, n_blocks, length, draws, b * rank), float32
+            The rows of G in the order of each draw.
 
         Returns
         -------
@@ -293,7 +295,7 @@ class GramFactors:
 
 
 def _principal(factors: Tensor) -> Tensor:
-    """Rotate factors, shape (..., rank, length), to orthogonal ones, the largest first."""
+    """Rotate factors of shape (..., rank, length) to their principal axes, the largest first."""
     eigenvalues, vectors = torch.linalg.eigh((factors @ factors.mT).double())
     kept = eigenvalues.cumsum(-1) > 0.5 * TOLERANCE * factors.shape[-1]
     axes = (vectors * kept[..., None, :]).flip(-1)[..., : max(1, int(kept.sum(-1).max()))]
@@ -303,7 +305,7 @@ def _principal(factors: Tensor) -> Tensor:
 
 def _autocorrelation(factors: Tensor) -> Tensor:
     length = factors.shape[-1]
-    # With as many zeros appended, no product reaches round the circle.
+    # Appended zeros keep the circular transform from joining the block's end to its beginning.
     power = torch.fft.rfft(factors, n=2 * length).abs().square_().sum(-2)
     sums: Tensor = torch.fft.irfft(power, n=2 * length)[..., :length]
     return sums

@@ -1,18 +1,18 @@
-"""Null distributions of HSIC for blocks of one length.
+"""Compute the null distributions of HSIC for blocks of one length.
 
-- circular shift: the second series of each block is rotated in time by a random offset, all
-  offsets equally likely, zero among them.  Keeps each series' autocorrelation.  All offsets cost
-  one Fourier transform: with c_d(i) = K[i, i+d] the circulant diagonals,
+- circular shift: rotates the second series of each block in time by a random offset; all offsets,
+  zero included, are equally likely.  It keeps the autocorrelation of both series.  One Fourier
+  transform gives T for all offsets: with the circulant diagonals c_d(i) = K[i, i+d],
   T(s) = sum_d sum_i c_d(i) c'_d(i+s) is a sum of circular cross-correlations.
-  A rotated series has a seam where its end meets its beginning, and so is rougher than it was: in
-  blocks of 83 volumes of AR(1) processes with coefficient 0.95, T comes out 7 % too low.
-  The draws are therefore moved so that their mean is the one that T has for independent
-  stationary series (`stationary_mean`).
-- permutation: rows of each block in random order; for independent rows.
-- wild bootstrap: Chwialkowski, Sejdinovic, Gretton 2014, equation 8 with an autoregressive
-  multiplier; keeps autocorrelation.
-- gamma: moments of Gretton et al. 2007, "A kernel statistical test of independence"; for
+  A rotated series is rougher than the original where its end meets its beginning: in blocks of 83
+  volumes of AR(1) processes with coefficient 0.95, T is 7 % too small on average.  The draws are
+  therefore shifted to the mean that T has for independent stationary series (`stationary_mean`).
+- permutation: puts the rows of the second series of each block in random order; valid for
   independent rows.
+- wild bootstrap: Chwialkowski, Sejdinovic, Gretton 2014, equation 8, with an autoregressive
+  multiplier; it keeps autocorrelation.
+- gamma: a gamma distribution with the moments of Gretton et al. 2007, "A kernel statistical test
+  of independence"; valid for independent rows.
 """
 
 import math
@@ -28,30 +28,42 @@ from torch.nn.functional import pad
 from causal_ivae.settings import Null
 
 WILD_BOOTSTRAP_LENGTH = 20.0
-"""Correlation length of the wild bootstrap's multipliers, volumes (the authors' choice)."""
+"""The wild bootstrap's multipliers have this correlation length (volumes; the authors' choice)."""
 
 
 class Kernels(Protocol):
-    """Centred Gram matrices K of a first and L of a second set of series, blocks of one length."""
+    """Give what the nulls need of the centred Gram matrices K and L of two sets of series.
+
+    The first set has a series per pair, the second b, all in blocks of one length.
+    """
 
     @property
     def length(self) -> int:
-        """Return the volumes per block."""
+        """Return the number of volumes per block."""
 
     def statistic(self) -> Tensor:
         """Return T, shape (pairs, a, b, n_blocks)."""
 
     def trace_and_square(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Return trace and squared sum off the diagonal of K and L, (pairs, a or b, n_blocks)."""
+        """Return the trace and the sum of squares off the diagonal, of K and of L.
+
+        Each has the shape (pairs, a or b, n_blocks).
+        """
 
     def shifts(self) -> Tensor:
-        """Return T for every circular shift of the second, (pairs, a, b, n_blocks, length)."""
+        """Return T for every circular shift of the second series.
+
+        The shape is (pairs, a, b, n_blocks, length).
+        """
 
     def lag_sums(self) -> tuple[Tensor, Tensor]:
-        """Return the sums of K[i, i + d] and of L[i, i + d], (pairs, a or b, n_blocks, length)."""
+        """Return for every lag d the sum over i of K[i, i + d], and that of L[i, i + d].
+
+        Each has the shape (pairs, a or b, n_blocks, length).
+        """
 
     def permuted(self, order: Tensor) -> Tensor:
-        """Return T with the second's rows in another order, (pairs, a, b, n_blocks, draws).
+        """Return T with the second's rows in other orders, (pairs, a, b, n_blocks, draws).
 
         Parameters
         ----------
@@ -69,13 +81,16 @@ class Kernels(Protocol):
 
 @dataclass(frozen=True)
 class BlockNull:
-    """Statistic of each block and its null.
+    """Hold the statistic of each block and its null distribution.
 
     Attributes
     ----------
-    observed, mean, sd : Tensor, shape (pairs, first, second, n_blocks)
+    observed : Tensor, shape (pairs, first, second, n_blocks)
+        Each block's part of T.
+    mean, sd : Tensor, shape (pairs, first, second, n_blocks)
+        Mean and standard deviation of that part under the null.
     values : Tensor, shape (pairs, first, second, n_blocks, draws)
-        Null draws; none for gamma.
+        Draws from the null; none for the gamma null.
     """
 
     observed: Tensor
@@ -84,15 +99,16 @@ class BlockNull:
     values: Tensor
 
     def put(self, other: "BlockNull", pairs: Tensor, block: int, tests: Tensor) -> None:
-        """Replace some tests of one block by those of another null.
+        """Replace the results of some tests of one block by those of another null.
 
         Parameters
         ----------
         other : BlockNull
-            Of `pairs` and this block alone.
+            The results of `pairs` for this block alone.
         pairs : Tensor, shape (pairs of other,), int64
         block : int
         tests : Tensor, shape (pairs of other, first, second), bool
+            True for the tests to replace.
         """
         for name in ("observed", "mean", "sd", "values"):
             mine, theirs = getattr(self, name), getattr(other, name)[:, :, :, 0]
@@ -102,12 +118,12 @@ class BlockNull:
 
 @dataclass(frozen=True)
 class GramMatrices:
-    """`Kernels` by their matrices.
+    """Compute what `Kernels` promises from whole Gram matrices.
 
     Attributes
     ----------
     first, second : Tensor, shape (pairs, a or b, n_blocks, length, length), float32
-        From `causal_ivae.independence.kernel.centred_gram`.
+        Results of `causal_ivae.independence.kernel.centred_gram`.
     """
 
     first: Tensor
@@ -115,19 +131,19 @@ class GramMatrices:
 
     @property
     def length(self) -> int:
-        """Return the volumes per block."""
+        """Return the number of volumes per block."""
         return self.first.shape[-1]
 
     def statistic(self) -> Tensor:
-        """Sum the products of the two matrices."""
+        """Return T, the sum of the products of both matrices' entries over the length."""
         return torch.einsum("pagij,pbgij->pabg", self.first, self.second) / self.length
 
     def trace_and_square(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Return them for the first and for the second."""
+        """Return the traces and the sums of squares off the diagonal."""
         return _trace_and_square(self.first), _trace_and_square(self.second)
 
     def shifts(self) -> Tensor:
-        """See `shift_table`."""
+        """Return T for every circular shift of the second series."""
         return shift_table(shift_spectra(self.first), shift_spectra(self.second), self.length)
 
     def lag_sums(self) -> tuple[Tensor, Tensor]:
@@ -135,7 +151,7 @@ class GramMatrices:
         return _diagonal_sums(self.first), _diagonal_sums(self.second)
 
     def permuted(self, order: Tensor) -> Tensor:
-        """Sum the products with the second's rows and columns reordered."""
+        """Return T with the rows and columns of the second matrix reordered."""
         n_blocks, draws, length = order.shape
         block = torch.arange(n_blocks, device=order.device)[:, None, None, None]
         step = max(1, int(2**26 / max(1, self.second.numel())))
@@ -147,7 +163,7 @@ class GramMatrices:
         return torch.cat(parts, dim=-1) / length
 
     def multiplied(self, weight: Tensor) -> Tensor:
-        """Return the quadratic form of the elementwise product."""
+        """Return w' (K * L) w / length for every draw of multipliers w."""
         product = self.first[:, :, None] * self.second[:, None]
         return ((weight @ product) * weight).sum(-1) / weight.shape[-1]
 
@@ -167,7 +183,7 @@ def _diagonal_sums(gram: Tensor) -> Tensor:
 
 
 def shift_spectra(gram: Tensor) -> Tensor:
-    """Transform the circulant diagonals of centred Gram matrices.
+    """Return the Fourier transforms of the circulant diagonals of centred Gram matrices.
 
     Parameters
     ----------
@@ -176,8 +192,8 @@ def shift_spectra(gram: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (..., length // 2 + 1, length // 2 + 1), complex64
-        Diagonal d of 0 to length // 2, frequency f; weighted so that a product of two spectra
-        counts the diagonals beyond length // 2, which symmetry makes equal.
+        Entry (d, f) is frequency f of diagonal d, for d from 0 to length // 2.  Weights count the
+        diagonals beyond length // 2 too, which are equal to those before it by symmetry.
     """
     length = gram.shape[-1]
     half = length // 2 + 1
@@ -202,9 +218,9 @@ def shift_table(first: Tensor, second: Tensor, length: int) -> Tensor:
     ----------
     first : Tensor, shape (pairs, a, n_blocks, diagonals, frequencies), complex64
     second : Tensor, shape (pairs, b, n_blocks, diagonals, frequencies), complex64
-        From `shift_spectra`.
+        Results of `shift_spectra`.
     length : int
-        Volumes per block; the spectra alone do not tell odd from even.
+        Volumes per block; the spectra alone do not tell whether it is odd or even.
 
     Returns
     -------
@@ -222,7 +238,7 @@ def stationary_mean(first: Tensor, second: Tensor) -> Tensor:
     ----------
     first : Tensor, shape (pairs, a, n_blocks, length), float32
     second : Tensor, shape (pairs, b, n_blocks, length), float32
-        Sums of the diagonals of the centred Gram matrices, from `Kernels.lag_sums`.
+        Sums along the diagonals of the centred Gram matrices, from `Kernels.lag_sums`.
 
     Returns
     -------
@@ -230,26 +246,27 @@ def stationary_mean(first: Tensor, second: Tensor) -> Tensor:
 
     Notes
     -----
-    The kernel of a stationary series has at lag d the same mean l(d) wherever in the block, so
-    E T = (1 / length) sum_ij K_ij l(|i - j|); l(d) is estimated by the mean of the d-th diagonal.
+    At lag d the kernel of a stationary series has the same mean l(d) everywhere in the block, so
+    that E T = (1 / length) sum_ij K_ij l(|i - j|).  The mean of the d-th diagonal estimates l(d).
     """
     length = first.shape[-1]
     lags = torch.arange(length, 0, -1, device=first.device)
     # Every lag but zero lies on both sides of the main diagonal.
     weight = (2.0 - lags.eq(length).float()) / (lags * length)
-    # Not by a matrix product, whose rounding depends on how many pairs are in it.
+    # A matrix product would be shorter, but its rounding depends on the number of pairs.
     return ((first * weight)[:, :, None] * second[:, None]).sum(-1)
 
 
 def draw(null: Null, rng: np.random.Generator, *, n_blocks: int, draws: int, length: int) -> Tensor:
-    """Draw what a null needs at random; the same for all series.
+    """Draw the random numbers that a null needs, which all series share.
 
     Returns
     -------
     Tensor
         Circular shift: offsets, shape (n_blocks, draws), int64.  Permutation: orders, shape
         (n_blocks, draws, length), int64.  Wild bootstrap: multipliers, shape (n_blocks, draws,
-        length), float32.  Gamma: nothing.  Drawn block by block, so blocks may come in parts.
+        length), float32.  Gamma: empty.  The numbers are drawn block by block, so that blocks may
+        be drawn in several calls.
     """
     if null == "gamma":
         return torch.zeros(n_blocks, 0)
@@ -264,14 +281,14 @@ def draw(null: Null, rng: np.random.Generator, *, n_blocks: int, draws: int, len
 
 
 def block_null(kernels: Kernels, null: Null, drawn: Tensor) -> BlockNull:
-    """Return the statistic and its null.
+    """Compute the statistic of every block and its null distribution.
 
     Parameters
     ----------
     kernels : Kernels
     null : {"circular_shift", "permutation", "wild_bootstrap", "gamma"}
     drawn : Tensor
-        From `draw`, on the device of `kernels`.
+        Random numbers from `draw`, on the device of `kernels`.
     """
     if null == "circular_shift":
         table = kernels.shifts()
@@ -292,8 +309,8 @@ def _gamma_moments(kernels: Kernels) -> tuple[Tensor, Tensor]:
     m = kernels.length
     (trace_first, square_first), (trace_second, square_second) = kernels.trace_and_square()
     square_first, square_second = (s / (m * (m - 1)) for s in (square_first, square_second))
-    # The exact mean over all permutations of centred matrices; Gretton et al. 2007 give its
-    # large-sample form.
+    # This mean over all permutations of centred matrices is exact; Gretton et al. 2007 give the
+    # form for large samples.
     mean = trace_first[:, :, None] * trace_second[:, None] / (m * (m - 1))
     factor = 2.0 * m * (m - 4) * (m - 5) / ((m - 1) * (m - 2) * (m - 3))
     return mean, factor * square_first[:, :, None] * square_second[:, None]

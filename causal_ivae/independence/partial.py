@@ -1,4 +1,4 @@
-"""Partial correlation with the degrees of freedom that autocorrelation leaves."""
+"""Test partial correlations with degrees of freedom corrected for autocorrelation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,21 @@ from causal_ivae.errors import InputError
 from causal_ivae.independence.checks import checked
 
 _LEAST_FREE = 10.0
+"""The test needs at least this many effective degrees of freedom."""
 
 
 @dataclass(frozen=True)
 class PartialCorrelations:
-    """Partial correlations and their tests.
+    """Hold the partial correlations of pairs and their tests.
 
     Attributes
     ----------
-    value, p_value : ndarray, shape (pairs,), float64
-        The p-values are two-sided.
+    value : ndarray, shape (pairs,), float64
+        Partial correlations.
+    p_value : ndarray, shape (pairs,), float64
+        Two-sided p-values.
     effective : ndarray, shape (pairs,), float64
-        Volumes that count as independent.
+        Effective numbers of independent volumes.
     """
 
     value: NDArray[np.float64]
@@ -36,29 +39,29 @@ def partial_correlation_test(
     z: NDArray[np.floating] | None = None,
     groups: NDArray[np.integer] | None = None,
 ) -> PartialCorrelations:
-    """Test whether x and y are correlated given z, within groups if groups are given.
+    """Test whether x and y are correlated given z, within each group if groups are given.
 
     Parameters
     ----------
     x, y : ndarray, shape (n_times,)
     z : ndarray, shape (n_times,) or (n_times, n_given), or None
     groups : ndarray of int, shape (n_times,), or None
-        Means are taken off in each; its rows are contiguous and in order of time.
+        Every series is centred within each group, whose rows are contiguous and in order of time.
 
     Returns
     -------
     PartialCorrelations
-        Of one pair.
+        The result of one pair.
 
     Raises
     ------
     InputError
-        If the lengths differ, a value is not finite, a series is constant, or too few rows count
-        as independent.
+        If the lengths differ, a value is not finite, a series is constant, or the effective
+        number of rows is too small.
 
     Notes
     -----
-    See `partial_correlations`.
+    `partial_correlations` describes the test.
     """
     given = {} if z is None else {"z": z}
     series, labels = checked({"x": x, "y": y, **given}, groups)
@@ -72,16 +75,17 @@ def partial_correlations(
     pairs: NDArray[np.int64],
     given: Sequence[int] | None = None,
 ) -> PartialCorrelations:
-    """Correlate pairs of regions given all other regions, or given some.
+    """Test partial correlations of pairs of regions given all other regions, or given some.
 
     Parameters
     ----------
     values : ndarray, shape (n_times, n_regions)
     blocks : ndarray, shape (n_times,), int64
-        Stretches within which volumes follow one another; means are taken off in each.
+        Stretches of consecutive volumes; every series is centred within each.
     pairs : ndarray, shape (pairs, 2), int64
+        Columns of the two regions of each pair.
     given : sequence of int, optional
-        Regions in no pair; default for every pair all that are not in it.
+        Columns to condition on, which are in no pair; by default, for each pair, all others.
 
     Returns
     -------
@@ -90,15 +94,15 @@ def partial_correlations(
     Raises
     ------
     InputError
-        If there are too few effectively independent volumes for so many regions.
+        If the effective number of volumes is too small for this number of regions.
 
     Notes
     -----
-    Fisher's z of a partial correlation given k others has variance 1 / (n - k - 3) (Fisher 1924);
-    n is the effective number of volumes of the pair, N / (1 + 2 sum_t r_i(t) r_j(t)) / m, with the
-    autocorrelations r of what the regions given leave of each (Bartlett 1935), and m the mean over
-    volumes of the product of their variances in the block, each relative to its own mean: where
-    the same blocks are loud in both, few volumes say all.
+    Fisher's z of a partial correlation given k others has variance 1 / (n - k - 3) (Fisher 1924).
+    The effective number of volumes is n = N / (1 + 2 sum_t r_i(t) r_j(t)) / m, where r are the
+    autocorrelations of the residuals given the other regions (Bartlett 1935).  m is the mean over
+    volumes of the product of both residuals' variances in the block, each relative to its mean:
+    if both vary most in the same blocks, the few volumes of these blocks decide the correlation.
     """
     _, labels, counts = np.unique(blocks, return_inverse=True, return_counts=True)
     sums = np.zeros((len(counts), values.shape[1]))
@@ -146,7 +150,7 @@ def _too_few(n_times: int, effective: float, regions: int) -> InputError:
 def _autocorrelations(
     series: NDArray[np.float64], labels: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Autocorrelation of every column at lags 1, 2, ..., within blocks, shape (lags, columns)."""
+    """Compute each column's autocorrelation within blocks at lags 1, 2, ..., (lags, columns)."""
     n_times = len(series)
     lags = min(n_times // 4, round(10.0 * np.log10(n_times)))
     power = np.square(series).mean(axis=0)
@@ -154,6 +158,7 @@ def _autocorrelations(
     for lag in range(1, lags + 1):
         follows = labels[lag:] == labels[:-lag]
         products = (series[lag:] * series[:-lag])[follows]
-        # A product of two such is a sum over as many volumes as follow one another at this lag.
+        # Bartlett's sum weights a lag by its share of volume pairs.  The root puts this weight
+        # into the product of two autocorrelations.
         found.append(products.sum(axis=0) / np.sqrt(n_times * max(1, follows.sum())) / power)
     return np.array(found)

@@ -1,1 +1,1 @@
-"""Series with known truth."""
+"""Simulate series whose causal graph or sources are known."""

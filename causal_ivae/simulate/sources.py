@@ -1,4 +1,4 @@
-"""Disturbances whose variances change from segment to segment."""
+"""Simulate disturbances whose means and variances change from segment to segment."""
 
 from typing import Literal
 
@@ -24,11 +24,11 @@ def segment_sources(
     ----------
     n_segments, n_per_segment, n_sources : int
     prior : {"laplace", "gaussian"}
-        Law of the innovations.
+        Distribution of the innovations.
     std_range, mean_range : (float, float)
-        Standard deviation and mean of every source in every segment are uniform in these.
+        Ranges from which every source's standard deviation and mean in every segment are drawn.
     autocorrelation : float
-        Lag-one coefficient of an AR(1) process in time; 0 for independent rows.
+        Lag-one coefficient of the sources' AR(1) process; 0 gives independent rows.
     rng : numpy.random.Generator
 
     Returns
@@ -38,8 +38,8 @@ def segment_sources(
 
     Notes
     -----
-    p(z|u) = product over i of p_i(z_i | u), the conditional prior of Khemakhem et al. 2020,
-    equation 7; ranges as in their section 5.1.
+    The law is p(z|u) = product over i of p_i(z_i | u), the conditional prior of Khemakhem et al.
+    2020, equation 7.  The default range of standard deviations is that of their section 5.1.
     """
     n_times = n_segments * n_per_segment
     innovations = (

@@ -1,4 +1,4 @@
-"""Region pairs and networks with a known causal graph."""
+"""Simulate pairs and networks of regions with a known causal graph."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,11 +13,12 @@ from causal_ivae.seeding import generator
 from causal_ivae.simulate.sources import segment_sources
 
 _WORST_CONDITION = 4.0
+"""The matrices of a cyclic pair have at most this condition number, so that regions differ."""
 
 
 @dataclass(frozen=True)
 class SimulatedSeries:
-    """Series with known truth.
+    """Hold simulated series with the graph and the disturbances that made them.
 
     Attributes
     ----------
@@ -50,14 +51,14 @@ def simulate_pair(
     Parameters
     ----------
     direction : {"x->y", "y->x", "none", "common cause", "cyclic"}
-        x is column 0, y is column 1.  With "common cause" a third, unobserved disturbance drives
-        both alike and neither drives the other; with "cyclic" both disturbances drive both: the
-        method assumes that there are no such things.
+        x is column 0, y is column 1.  "common cause" and "cyclic" break the method's assumptions:
+        in the first, an unobserved disturbance drives both regions and neither drives the other;
+        in the second, each region drives the other.
     n_segments, n_per_segment : int
     layers : int
-        Weight matrices of the mixing network; 1 is linear.
+        Number of weight matrices of the mixing network; 1 gives a linear equation.
     prior, mean_range, autocorrelation
-        See `causal_ivae.simulate.sources.segment_sources`.
+        As in `causal_ivae.simulate.sources.segment_sources`.
     seed : int
 
     Returns
@@ -66,9 +67,9 @@ def simulate_pair(
 
     Notes
     -----
-    x = f1(n1), y = f2(x, n2): a network of lower triangular weight matrices with leaky ReLU
-    (slope 0.2) between them, as in Monti, Zhang, Hyvarinen 2019, section 4; "cyclic" has full
-    matrices, with condition numbers up to 4, lest two regions become one.
+    The equations x = f1(n1), y = f2(x, n2) are a network of lower triangular weight matrices with
+    leaky ReLU (slope 0.2) between them, as in Monti, Zhang, Hyvarinen 2019, section 4.  "cyclic"
+    has full matrices with condition numbers of at most 4, so that the two regions stay distinct.
     """
     rng = generator(seed, "simulate_pair", direction)
     size = 3 if direction == "common cause" else 2
@@ -103,21 +104,22 @@ def simulate_noisy_pair(
     autocorrelation: float = 0.0,
     seed: int = 0,
 ) -> SimulatedSeries:
-    """Simulate one signal that two regions see, each with white noise of its own, and no edge.
+    """Simulate two regions that measure one signal, each with its own white noise, and no edge.
 
     Parameters
     ----------
     n_segments, n_per_segment : int
     noise : (float, float), optional
-        Standard deviations of the noise over that of the signal; default uniform in (0.2, 1.5).
+        Standard deviation of each region's noise relative to the signal's; by default drawn
+        uniformly from (0.2, 1.5).
     autocorrelation : float
-        Of the signal; see `causal_ivae.simulate.sources.segment_sources`.
+        Autocorrelation of the signal, as in `causal_ivae.simulate.sources.segment_sources`.
     seed : int
 
     Returns
     -------
     SimulatedSeries
-        ``disturbances`` hold the signal twice.
+        Both columns of ``disturbances`` hold the signal.
     """
     rng = generator(seed, "simulate_noisy_pair")
     signal, segments = segment_sources(
@@ -162,9 +164,9 @@ def simulate_network(
 
     Notes
     -----
-    x_j = f_j(its causes, n_j): f_j is a network as in `simulate_pair`, of the causes and n_j, in
-    which the causes reach x_j and nothing else reaches it; so a region depends on its other
-    ancestors through its causes alone.  Every x_j is z-scored before its effects see it.
+    Every region is x_j = f_j(its causes, n_j), where f_j is a network as in `simulate_pair`.  A
+    region therefore depends on its other ancestors only through its causes.  Every x_j is z-scored
+    before it enters the equations of its effects.
     """
     rng = generator(seed, "simulate_network")
     adjacency = np.asarray(adjacency, dtype=bool)
@@ -188,7 +190,7 @@ def simulate_network(
 
 
 def random_graph(n_regions: int, density: float = 0.5, *, seed: int = 0) -> NDArray[np.bool_]:
-    """Draw an acyclic graph: a random order, and each edge along it with the same probability.
+    """Draw an acyclic graph with a random order of regions and equally likely edges along it.
 
     Parameters
     ----------
@@ -227,21 +229,21 @@ def simulate_bold(
         Row = cause, column = effect; must be acyclic.
     n_times : int
     tr : float
-        Repetition time, s.
+        Repetition time (s).
     window_seconds : float
-        The disturbances' variances change this often, s.
+        Length of the windows between which the disturbances' variances change (s).
     strength : float
         Weight of every edge, in standard deviations of the cause.
     noise : float
-        Standard deviation of the measurement noise over that of the signal.
+        Standard deviation of the measurement noise relative to that of the signal.
     seed : int
     subject : str
-        Another subject is another draw.
+        Name of the subject; each subject gets its own random numbers.
 
     Returns
     -------
     SimulatedSeries
-        ``segments`` are the windows.
+        Each window is a segment.
 
     Raises
     ------
@@ -250,9 +252,9 @@ def simulate_bold(
 
     Notes
     -----
-    Neural activity: x_j = n_j + sum over causes i of strength * (x_i + 0.5 |x_i|), with AR(1)
-    disturbances.  BOLD: convolution with the double-gamma haemodynamic response (Friston et al.
-    1998), then white noise.
+    Neural activity is x_j = n_j + sum over causes i of strength * (x_i + 0.5 |x_i|), with AR(1)
+    disturbances.  BOLD is this activity convolved with the double-gamma haemodynamic response
+    (Friston et al. 1998), plus white noise.
     """
     rng = generator(seed, "simulate_bold", subject)
     n_regions = len(adjacency)
@@ -277,7 +279,7 @@ def _mixed(
     layers: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Mix columns by a network in which each reaches itself and, along edges, others."""
+    """Mix columns by a network in which each column drives itself and, along edges, others."""
     values, size = sources, sources.shape[1]
     cyclic = any((effect, cause) in edges for cause, effect in edges)
     for layer in range(layers):

@@ -1,4 +1,4 @@
-"""Random invertible networks that mix sources into observations."""
+"""Draw random invertible networks that mix sources into observations."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,21 +12,23 @@ from causal_ivae.errors import SettingsError, nearest
 MixingActivation = Literal["leaky_relu", "xtanh"]
 
 _CANDIDATES = 10_000
+"""The condition numbers of this many random matrices are compared."""
 _QUANTILE = 25
+"""A matrix is used if its condition number is at most this percentile."""
 
 
 @dataclass(frozen=True)
 class Mixing:
-    """A multilayer perceptron without biases.
+    """Mix sources by a multilayer perceptron without biases.
 
     Attributes
     ----------
     weights : tuple of ndarray
-        The first of shape (n_sources, n_features), the others (n_features, n_features).
+        The first has shape (n_sources, n_features), the others (n_features, n_features).
     activation : {"leaky_relu", "xtanh"}
-        After all layers but the last.
+        Function applied after every layer but the last; xtanh is tanh(x) + slope x.
     slope : float
-        Of leaky ReLU below zero, and of the linear part of xtanh, tanh(x) + slope x.
+        Slope of leaky ReLU below zero, or of the linear part of xtanh.
     """
 
     weights: tuple[NDArray[np.float64], ...]
@@ -34,7 +36,7 @@ class Mixing:
     slope: float
 
     def __call__(self, sources: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mix sources (..., n_sources) into observations (..., n_features)."""
+        """Mix sources of shape (..., n_sources) into observations of shape (..., n_features)."""
         values = sources
         for weight in self.weights[:-1]:
             values = values @ weight
@@ -60,9 +62,9 @@ def random_mixing(
     ----------
     n_sources, n_features : int
     layers : int
-        Weight matrices; 1 is a linear mixture.
+        Number of weight matrices; 1 gives a linear mixture.
     activation, slope
-        See `Mixing`.
+        As in `Mixing`.
     rng : numpy.random.Generator
 
     Returns
@@ -77,10 +79,10 @@ def random_mixing(
 
     Notes
     -----
-    Every matrix has entries uniform in (-1, 1), columns of unit norm, and a condition number
-    below the 25th percentile of 10,000 such matrices: the simulations of Hyvarinen and Morioka
-    2016, section 5, and of Khemakhem et al. 2020, section 5.1.  Every layer has a matrix of its
-    own; the code published with the latter repeats one matrix.
+    Every matrix has entries uniform in (-1, 1), columns scaled to unit norm, and a condition
+    number below the 25th percentile of 10,000 such matrices, as in the simulations of Hyvarinen
+    and Morioka 2016, section 5, and of Khemakhem et al. 2020, section 5.1.  Each layer has its own
+    matrix; the code published with the latter repeats one matrix.
     """
     for name, value, least in (
         ("n_sources", n_sources, 1),

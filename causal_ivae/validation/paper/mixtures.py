@@ -1,4 +1,4 @@
-"""Mixtures of sources that are modulated by segment: the paper's simulated data."""
+"""Simulate the paper's data: mixtures of sources whose law changes from segment to segment."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -15,19 +15,23 @@ Setting = Literal["gaussian_variance", "gaussian_mean_variance", "laplace_varian
 _STD_RANGE = (0.5, 3.0)
 _MEAN_RANGE = (-5.0, 5.0)
 _EASY_STEP = 3.0
+"""The mean of the easy source differs by this much between neighbouring segments."""
 _MOST_NETWORKS = 100
+"""At most this many networks are drawn in search of an injective one."""
 _STEP = 1e-3
+"""Injectivity is checked by moving the first source by this much."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows drawn from one simulated law.
+    """Hold rows drawn from one simulated mixture.
 
     Attributes
     ----------
     observations : ndarray, shape (n_times, n_features), float64
     sources : ndarray, shape (n_times, n_sources), float64
     segments : ndarray, shape (n_times,), int64
+        Segment of every row, counted from 0.
     """
 
     observations: NDArray[np.float64]
@@ -37,17 +41,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class SimulatedMixture:
-    """Observations with known sources.
+    """Hold simulated observations with their sources and the law that they were drawn from.
 
     Attributes
     ----------
     train, test : Sample
-        Two draws from the same law: the same segments, mixing and noise.
+        Two draws with the same segments, mixing and noise level.
     mean, std : ndarray, shape (n_segments, n_sources), float64
-        Of every source in every segment.
+        Mean and standard deviation of every source in every segment.
     mixing : Mixing
     noise : float
-        Standard deviation of what was added to the observations.
+        Standard deviation of the noise that was added to the observations.
     seed : int
     """
 
@@ -79,15 +83,16 @@ def simulate_mixture(
     Parameters
     ----------
     setting : {"gaussian_variance", "gaussian_mean_variance", "laplace_variance"}
-        Law of the sources, and what of it changes with the segment.
+        Distribution of the sources, and which of its moments change with the segment.
     n_segments, n_per_segment, n_test_per_segment : int
-        M, L and the rows per segment of the second draw.
+        Number of segments (the paper's M), rows per segment of the first draw (L) and of the
+        second.
     n_sources, n_features : int
-        n and d; d is n unless given.
+        Numbers of sources (n) and of observed columns (d, by default n).
     layers, activation, slope
-        See `causal_ivae.validation.paper.mixing.random_mixing`.
+        As in `causal_ivae.validation.paper.mixing.random_mixing`.
     noise : float
-        Standard deviation of white noise added to the observations.
+        Standard deviation of white noise that is added to the observations.
     seed : int
 
     Returns
@@ -97,12 +102,12 @@ def simulate_mixture(
     Raises
     ------
     SettingsError
-        If a size is too small or a name unknown, as in the other simulations here.
+        If a size is too small or a name is unknown.
 
     Notes
     -----
-    Khemakhem et al. 2020, section 5.1: standard deviations uniform in (0.5, 3), means zero or
-    uniform in (-5, 5).
+    Standard deviations are uniform in (0.5, 3), means are zero or uniform in (-5, 5), as in
+    Khemakhem et al. 2020, section 5.1.
     """
     if setting not in get_args(Setting):
         raise SettingsError(f"Unknown setting '{setting}'. {nearest(setting, get_args(Setting))}")
@@ -139,11 +144,11 @@ def simulate_easy_segments(
     slope: float = 0.1,
     seed: int = 0,
 ) -> SimulatedMixture:
-    """Simulate two sources of which one gives the segment away.
+    """Simulate two sources, one of which alone tells the segments apart.
 
-    The second source's mean moves by three with every segment, in random order of segments, and
-    it is observed unmixed: x1 = f1(z1, z2), x2 = z2.  A classifier of segments need not unmix
-    the first source.
+    The mean of the second source differs by 3 between neighbouring segments, taken in random
+    order, and this source is observed unmixed: x1 = f1(z1, z2), x2 = z2.  A classifier of segments
+    can therefore succeed without unmixing the first source.
 
     Parameters
     ----------
@@ -156,12 +161,12 @@ def simulate_easy_segments(
 
     Notes
     -----
-    The data of figure 3b of Khemakhem et al. 2020, section 5.2: mean(z1|u) = 0 and mean(z2|u) =
-    alpha gamma(u) for a permutation gamma.  The paper does not give alpha; here it is 3, the
-    largest standard deviation, so that neighbouring segments overlap.  Putting z2 in the place of
-    f2 can undo the injectivity that the theory asks of a mixing: where x1 falls with z1 on one
-    side and rises on the other, no method can know the sign of z1.  Networks are drawn until x1
-    moves one way with z1 at every row.
+    These are the data of figure 3b of Khemakhem et al. 2020, section 5.2: mean(z1|u) = 0 and
+    mean(z2|u) = alpha gamma(u) for a permutation gamma.  The paper does not state alpha; here it
+    is 3, the largest standard deviation, so that neighbouring segments overlap.  Replacing f2 by
+    z2 can break the injectivity that the theory requires of a mixing: where x1 falls with z1 in
+    one place and rises in another, no method can know the sign of z1.  Networks are therefore
+    drawn until x1 changes in the same direction with z1 at every row.
     """
     rng = generator(seed, "simulate_easy_segments")
     _check_sizes(n_segments, n_per_segment, n_test_per_segment)
@@ -190,7 +195,7 @@ def simulate_easy_segments(
 
 
 def _injective(mixing: Mixing, sources: NDArray[np.float64]) -> bool:
-    """Whether the first observation moves one way with the first source, at all rows."""
+    """Check that the first observation moves in one direction with the first source everywhere."""
     moved = sources + np.array([_STEP, 0.0])
     rises = mixing(moved)[:, 0] > mixing(sources)[:, 0]
     return bool(rises.all() or not rises.any())
@@ -215,11 +220,12 @@ def simulate_binary(
     Returns
     -------
     SimulatedMixture
-        ``observations`` hold zeros and ones.
+        The observations are zeros and ones.
 
     Notes
     -----
-    Khemakhem et al. 2020, section 5.3 and appendix: Bernoulli observations through a sigmoid.
+    The observations are Bernoulli draws whose log-odds are a linear mixture, as in Khemakhem et
+    al. 2020, section 5.3 and appendix.
     """
     rng = generator(seed, "simulate_binary")
     _check_sizes(n_segments, n_per_segment, n_test_per_segment)

@@ -1,8 +1,8 @@
-"""Pairs of known direction by other laws than those of `simulate_pair`.
+"""Simulate pairs of known direction by other laws than those of `simulate_pair`.
 
-What is calibrated or tuned on one generator is to be checked on others: here the disturbances,
-the way their scale changes over segments, and the function from cause to effect are all of other
-kinds than the networks of `causal_ivae.simulate.structural`.
+A method that was tuned on one simulator must be checked on others.  Here the disturbances, the
+change of their scale over segments and the function from cause to effect all differ from those of
+`causal_ivae.simulate.structural`.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,9 @@ Modulation = Literal["lognormal", "drift", "states"]
 MODULATIONS: tuple[Modulation, ...] = ("lognormal", "drift", "states")
 
 _WAVES = 8
+"""A smooth random function is the sum of this many cosines and a slope."""
 _BURN_IN = 100
+"""The first rows of an autoregressive process depend on its start, so this many are dropped."""
 
 
 def simulate_mechanism_pair(
@@ -48,12 +50,12 @@ def simulate_mechanism_pair(
     mechanism : {"additive", "heteroscedastic", "post_nonlinear", "sigmoid"}
         How the effect follows from its cause and its disturbance.
     law : {"generalised_gaussian", "student", "uniform", "skewed"}
-        Of the disturbances in a segment.
+        Distribution of the disturbances within a segment.
     modulation : {"lognormal", "drift", "states"}
         How the disturbances' scales change over segments.
     n_segments, n_per_segment : int
     autocorrelation : float
-        Lag-one coefficient of an AR(1) process in time of the disturbances, in [0, 1).
+        Lag-one coefficient of the disturbances' AR(1) process, in [0, 1).
     seed : int
 
     Returns
@@ -67,12 +69,16 @@ def simulate_mechanism_pair(
 
     Notes
     -----
-    With f smooth, random and not monotone in general (random Fourier features), x = n1 and y is
-    ``additive`` f(x) + n2 (Hoyer et al. 2008), ``heteroscedastic`` f(x) + exp(g(x)) n2,
-    ``post_nonlinear`` h(f(x) + n2) with h monotone and x = h1(n1) (Zhang and Hyvarinen 2009),
-    or ``sigmoid`` s(x) + n2 with s a shifted and scaled logistic function (as in Buhlmann,
-    Peters, Ernest 2014).  The disturbance of the effect has 0.4 to 1 times the standard deviation
-    of what its cause contributes.
+    The cause is x = n1, and f and g are smooth random functions (random Fourier features) that
+    need not be monotone.  The effect is
+
+    - ``additive``: f(x) + n2 (Hoyer et al. 2008);
+    - ``heteroscedastic``: f(x) + exp(g(x)) n2;
+    - ``post_nonlinear``: h(f(x) + n2) with h monotone and x = h1(n1) (Zhang and Hyvarinen 2009);
+    - ``sigmoid``: s(x) + n2 with s a shifted and scaled logistic function (as in Buhlmann, Peters,
+      Ernest 2014).
+
+    The standard deviation of n2 is 0.4 to 1 times that of the cause's contribution.
     """
     for what, value, allowed in (
         ("mechanism", mechanism, MECHANISMS),
@@ -114,10 +120,11 @@ def _disturbances(
     n_per_segment: int,
     autocorrelation: float,
 ) -> NDArray[np.float64]:
-    """Return two series of mean 0 and equal variance in time, shape (n_times, 2)."""
+    """Draw two disturbances of constant variance, shape (n_times, 2)."""
     shape = (n_segments * n_per_segment + _BURN_IN, 2)
     if law == "generalised_gaussian":
-        # exp(-|n|^power): sharper than Gaussian, so identifiable in the linear case too.
+        # The density exp(-|n|^power) is sharper than a Gaussian one, which makes the direction
+        # identifiable in the linear case too.
         power = rng.uniform(0.8, 1.6, 2)
         size = rng.gamma(1.0 / power, size=shape) ** (1.0 / power)
         drawn = size * rng.choice([-1.0, 1.0], shape)
@@ -136,22 +143,21 @@ def _disturbances(
 def _scales(
     rng: np.random.Generator, modulation: Modulation, n_segments: int
 ) -> NDArray[np.float64]:
-    """Return the scale of both disturbances in every segment, shape (n_segments, 2)."""
+    """Draw the scale of both disturbances in every segment, shape (n_segments, 2)."""
     if modulation == "lognormal":
         return np.exp(rng.normal(0.0, 0.6, (n_segments, 2)))
     if modulation == "drift":
-        # A random walk that is drawn back: its scale does not grow with the number of segments.
+        # The autoregression keeps the random walk from growing with the number of segments.
         steps = rng.normal(0.0, 0.35, (n_segments + _BURN_IN, 2))
         walk = lfilter([1.0], [1.0, -0.85], steps, axis=0)[_BURN_IN:]
         return np.asarray(np.exp(walk))
     levels = np.exp(np.array([[-0.9], [0.0], [0.9]]) + rng.uniform(-0.3, 0.3, (3, 2)))
     state = rng.integers(0, 3, (n_segments, 2))
-    # The two series change their states at times of their own.
     return np.take_along_axis(levels, state, axis=0)
 
 
 def _smooth(rng: np.random.Generator) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return a draw of a Gaussian process with length scale 1.5, and a slope."""
+    """Draw a random slope plus a draw of a Gaussian process with length scale 1.5."""
     frequency = rng.normal(0.0, 1.0 / 1.5, _WAVES)
     phase = rng.uniform(0.0, 2.0 * np.pi, _WAVES)
     height = rng.normal(0.0, np.sqrt(2.0 / _WAVES), _WAVES)
@@ -170,7 +176,7 @@ def _sigmoid(rng: np.random.Generator) -> Callable[[NDArray[np.float64]], NDArra
 
 
 def _monotone(rng: np.random.Generator) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return an increasing function: a slope, a step somewhere, and a bend of its tails."""
+    """Draw an increasing function: a slope, a smooth step and a power that bends the tails."""
     step, place, power = rng.uniform(0.5, 2.0), rng.uniform(-1.0, 1.0), rng.uniform(0.6, 1.5)
 
     def function(x: NDArray[np.float64]) -> NDArray[np.float64]:
