@@ -1,4 +1,4 @@
-"""What anatomy expects, and a graph held against it."""
+"""Read anatomical priors and compare causal graphs with them."""
 
 from causal_ivae.anatomy.prior import (
     Prior,

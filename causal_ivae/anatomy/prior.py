@@ -1,4 +1,4 @@
-"""Set a causal graph against anatomy: which edges it explains, and how many it would by chance."""
+"""Compare a causal graph with anatomy: which edges anatomy explains, and how many by chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,24 +23,30 @@ CHECK_COLUMNS = ("cause", "effect", "verdict", "path")
 
 @dataclass(frozen=True)
 class PriorComparison:
-    """A causal graph set against an anatomical prior.
+    """Hold the comparison of a causal graph with an anatomical prior.
 
     Attributes
     ----------
     check : pandas.DataFrame
         One row per decided edge: ``cause``, ``effect``, ``verdict`` ("direct", "indirect", "not
-        feasible", or empty where the prior says nothing of the pair), ``path`` (the shortest path
+        feasible", or empty where the prior does not cover the pair), ``path`` (the shortest path
         through the prior, region names joined with " > "; empty where there is none).
     summary : dict
-        Ready for JSON.  ``Name``, ``Directed``; ``Edges`` (decided edges that the prior speaks
-        of, the denominator of all shares), ``EdgesLeftOut`` (the others), ``PairsTested`` (pairs
-        that the prior speaks of), ``Unknown`` (regions that the prior does not know);
-        ``Direct`` and ``Feasible`` (direct or indirect), each with ``Count``, ``Share``,
-        ``ChanceShare`` and ``PValue``; ``Orientation`` with ``Edges`` (found on pairs with a
-        projection in one direction only), ``Count`` (found in that direction) and ``PValue``.
-        Null where nothing was found.  For drawings ``Projections``, the direct ones between
-        tested regions, each a list of cause and effect, and ``Rows``, the regions as the prior's
-        own drawing puts them from top to bottom.
+        Counts and shares that can be written as JSON:
+
+        - ``Name`` and ``Directed`` describe the prior;
+        - ``Edges`` is the number of decided edges that the prior covers, the denominator of all
+          shares, and ``EdgesLeftOut`` the number of the others;
+        - ``PairsTested`` is the number of pairs that the prior covers, and ``Unknown`` lists the
+          regions that it does not know;
+        - ``Direct`` and ``Feasible`` (direct or indirect) each hold ``Count``, ``Share``,
+          ``ChanceShare`` and ``PValue``;
+        - ``Orientation`` holds ``Edges`` (the number of edges on pairs with a projection in one
+          direction only), ``Count`` (the number in that direction) and ``PValue``;
+        - ``Projections`` lists cause and effect of every direct projection between tested regions,
+          and ``Rows`` the regions in the rows of the prior's drawing, from top to bottom.
+
+        Shares and p-values are null where there are no edges.
     """
 
     check: pd.DataFrame
@@ -55,7 +61,7 @@ def compare_with_prior(
     draws: int = 9999,
     seed: int = 0,
 ) -> PriorComparison:
-    """Judge every decided edge by an anatomical prior.
+    """Compare every decided edge with an anatomical prior.
 
     Parameters
     ----------
@@ -64,9 +70,9 @@ def compare_with_prior(
         `causal_ivae.discovery.graph.CausalGraph`.
     prior : Prior
     max_path : int or None
-        Longest indirect path, in projections; None for any length.
+        Largest number of projections in an indirect path; None for any number.
     draws : int
-        Random graphs behind the p-values.
+        Number of random graphs for the p-values.
     seed : int
 
     Returns
@@ -76,27 +82,27 @@ def compare_with_prior(
     Raises
     ------
     InputError
-        If a column is missing, or an edge joins other regions than its pair's.
+        If a column is missing, or the edge of a row joins other regions than the row's pair.
 
     Notes
     -----
-    A random graph has as many edges as the one found, on pairs drawn without replacement among
-    the tested pairs that the prior speaks of, each in a direction drawn at random.
-    ``ChanceShare`` is the exact expectation and ``PValue`` is
-    (1 + number of random graphs with at least the count found) / (1 + draws).  An undirected
-    prior explains both directions of a pair alike, so only the choice of pairs is tested then.
-    ``Orientation`` keeps the pairs found and asks of the directions alone (one-sided binomial
-    test against 1/2).  All p-values take edges as exchangeable.
+    A random graph has as many edges as the given one.  Its pairs are drawn without replacement
+    from the tested pairs that the prior covers, and each gets a random direction.
+    ``ChanceShare`` is the exact expectation over random graphs, and ``PValue`` is
+    (1 + number of random graphs with at least the observed count) / (1 + draws).  An undirected
+    prior explains both directions of a pair, so that only the choice of pairs is tested then.
+    ``Orientation`` keeps the pairs and tests the directions alone (one-sided binomial test against
+    1/2).  All p-values assume that edges are exchangeable.
 
-    A pair is left out of all counts where a region is unknown to the prior, both regions are one
-    region of the prior, or they lie in opposite hemispheres and the prior describes one.
+    The prior does not cover a pair if it does not know a region, if both regions belong to the
+    same region of the prior, or if they lie in opposite hemispheres and the prior describes one.
     """
     _check_edges(edges)
     pairs = list(zip(edges["x"], edges["y"], strict=True))
     matches = match_regions(list(dict.fromkeys(name for pair in pairs for name in pair)), prior)
     paths = _shortest_paths(prior, {match.region for match in matches.values()}, max_path)
     rows: list[tuple[str, str, Verdict, str]] = []
-    # Per pair that the prior speaks of: directions (0, 1 or 2) that are direct, and feasible.
+    # For every pair that the prior covers: how many directions (0, 1 or 2) it explains.
     explained: dict[str, list[int]] = {"Direct": [], "Feasible": []}
     projections: list[list[str]] = []
     agree = informative = 0
@@ -167,7 +173,7 @@ def _check_edges(edges: pd.DataFrame) -> None:
 
 
 def _speaks(first: Match | None, second: Match | None) -> bool:
-    """Return whether the prior says anything of a pair of regions."""
+    """Check whether the prior covers a pair of regions."""
     if first is None or second is None or first.region == second.region:
         return False
     return same_hemisphere(first, second)
@@ -193,7 +199,7 @@ def _path(
     matches: dict[str, Match],
     paths: dict[str, dict[str, list[str]]],
 ) -> list[str]:
-    """Return the shortest path, ends named as analysed and the rest as in the prior."""
+    """Return the shortest path, with the analysed names at its ends and the prior's in between."""
     path = paths[matches[cause].region].get(matches[effect].region)
     return [cause, *path[1:-1], effect] if path else []
 
@@ -221,14 +227,14 @@ def _against_chance(
 def random_counts(
     directions: Sequence[int], n_edges: int, draws: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Count the explained edges of random graphs.
+    """Count how many edges of random graphs a prior explains.
 
     Parameters
     ----------
     directions : sequence of int, length n_pairs
-        How many of the two directions of each pair the prior explains: 0, 1 or 2.
+        Number of directions (0, 1 or 2) of each pair that the prior explains.
     n_edges : int
-        Edges of each random graph, at most n_pairs.
+        Number of edges of each random graph, at most n_pairs.
     draws : int
     rng : numpy.random.Generator
 
@@ -238,9 +244,9 @@ def random_counts(
 
     Notes
     -----
-    Pairs drawn without replacement fall in the three classes with multivariate hypergeometric
-    counts; an edge on a pair of class 1 is explained in one direction of two.  So no graph needs
-    to be drawn edge by edge.
+    The numbers of drawn pairs with 0, 1 and 2 explained directions are multivariate
+    hypergeometric, and an edge on a pair with 1 is explained with probability 1/2.  So no graph
+    needs to be drawn edge by edge.
     """
     classes = np.bincount(np.asarray(directions, dtype=np.int64), minlength=3)
     drawn = rng.multivariate_hypergeometric(classes, n_edges, size=draws, method="marginals")

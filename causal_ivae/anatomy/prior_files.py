@@ -1,4 +1,4 @@
-"""Read anatomical priors: tables of projections, and structural connectivity matrices."""
+"""Read anatomical priors from tables of projections or structural connectivity matrices."""
 
 import csv
 import json
@@ -26,15 +26,15 @@ def load_prior(settings: PriorSettings) -> Prior | None:
     settings : PriorSettings
         ``name`` is a bundled prior or one of these files:
 
-        - a table of projections (.tsv, .csv) with the columns ``cause`` and ``effect`` and, if
-          wanted, ``disputed`` (0 or 1), ``citation`` (keys joined with ``;``) and ``remark``; a
+        - a table of projections (.tsv, .csv) with the columns ``cause`` and ``effect`` and
+          optionally ``disputed`` (0 or 1), ``citation`` (keys joined with ``;``) and ``remark``; a
           .json of the same stem may give ``names``, ``aliases`` (region to list), ``references``,
           ``directed``, ``name`` and ``description``;
-        - structural connectivity (.tsv, .csv), a square matrix whose header, and whose first
-          column if it is not a number, hold the region names;
-        - structural connectivity (.npy, .mat, or .tsv and .csv of numbers alone) with the
-          ``names`` of its rows, and the ``key`` of the matrix in a .mat file of several, in a
-          .json of the same stem.
+        - structural connectivity with names (.tsv, .csv): a square matrix with the region names in
+          its header and optionally in its first column;
+        - structural connectivity without names (.npy, .mat, or .tsv and .csv of numbers): a .json
+          of the same stem gives the ``names`` of the rows and, if a .mat file holds several
+          variables, the ``key`` of the matrix.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def load_prior(settings: PriorSettings) -> Prior | None:
     SettingsError
         If the name is unknown, or the threshold is missing for a matrix or given for a table.
     InputError
-        If the file cannot be used as it is; the message names it.
+        If the file cannot be read or its content is not valid; the message names the file.
     """
     if settings.name is None:
         return None
@@ -64,7 +64,7 @@ def load_prior(settings: PriorSettings) -> Prior | None:
                     "projections, not structural connectivity; set the threshold to null."
                 )
             return _from_table(path, header, rows, sidecar, settings.include_disputed)
-        # As many rows as columns, the first among them.
+        # The first line of a matrix without names is a row of numbers, not a header.
         if len(header) == len(rows) + 1 and all(_is_number(cell) for cell in header):
             names, weights = _names_of_rows(path, sidecar), np.array([header, *rows], dtype=float)
         else:
@@ -89,19 +89,20 @@ def prior_from_matrix(
     name: str,
     where: str = "the structural connectivity given",
 ) -> Prior:
-    """Make an undirected prior of structural connectivity.
+    """Make an undirected prior from structural connectivity.
 
     Parameters
     ----------
     weights : array_like, shape (n_regions, n_regions)
-        Symmetric, non-negative, in any unit (streamlines, fractional anisotropy); the diagonal is
-        not used.
+        Symmetric and non-negative weights in any unit (streamlines, fractional anisotropy); the
+        diagonal is not used.
     names : sequence of str, length n_regions
     threshold : float
-        A weight above it counts as a connection, feasible in both directions.
+        A weight above it counts as a connection that is feasible in both directions.
     name : str
+        Name of the prior.
     where : str
-        What the matrix was read from, for messages.
+        How error messages call the matrix.
 
     Raises
     ------
@@ -158,7 +159,7 @@ def _check_matrix(matrix: NDArray[np.float64], names: Sequence[str], where: str)
             i, j = np.argwhere(wrong)[0]
             raise InputError(f"{where} holds, in row '{names[i]}', column '{names[j]}', {what}.")
     uneven = np.abs(matrix - matrix.T)
-    # Streamline counts written as text agree to their last digits only.
+    # The two halves of a matrix written as text may differ in their last digits.
     if uneven.max() > 1e-6 * max(float(matrix.max()), 1e-300):
         i, j = divmod(int(uneven.argmax()), len(matrix))
         raise InputError(
@@ -224,7 +225,8 @@ def _matrix_of_table(
     path: Path, header: list[str], rows: list[list[str]]
 ) -> tuple[list[str], ArrayLike]:
     names, labels = header[1:], [row[0] for row in rows]
-    # A table of projections under other headings may have as many columns as a matrix.
+    # The names must occur in the header too, since a table of projections with wrong headings may
+    # happen to have as many columns as a matrix.
     if len(header) == len(rows) + 1 and (not header[0] or set(labels) & set(names)):
         rows = [row[1:] for row in rows]
         if labels != names:

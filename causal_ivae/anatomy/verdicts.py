@@ -1,4 +1,4 @@
-"""Anatomical priors: which regions project to which, and how region names meet their names."""
+"""Describe anatomical priors and match the names of analysed regions with their regions."""
 
 import re
 from collections.abc import Sequence
@@ -19,17 +19,18 @@ _SUFFIX = re.compile(r"(?<=.)[ _.\-]+(l|r|lh|rh|left|right)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Projection:
-    """One projection of a prior, from cause to effect.
+    """Describe one projection of a prior, from cause to effect.
 
     Attributes
     ----------
     cause, effect : str
         Regions of the prior.
     disputed : bool
-        Whether descriptions of the anatomy disagree on it.
+        True if publications disagree on whether it exists.
     citations : tuple of str
         Keys of `Prior.references`; empty for structural connectivity.
     remark : str
+        Free text of the prior's table.
     """
 
     cause: str
@@ -41,24 +42,24 @@ class Projection:
 
 @dataclass(frozen=True)
 class Prior:
-    """What anatomy expects; the estimation never sees it.
+    """Hold the projections that anatomy expects, which the estimation itself never uses.
 
     Attributes
     ----------
     name : str
     names : tuple of str
-        Regions of the prior.
+        Names of the prior's regions.
     projections : tuple of Projection
-        In both directions of a pair where the prior is undirected.
+        All projections; an undirected prior has both directions of each.
     directed : bool
-        False for structural connectivity, which says nothing about direction.
+        False for structural connectivity, which does not tell directions.
     aliases : tuple of (str, str)
-        Other name of a region, and the region.
+        Pairs of another name (case-folded) and the region that it stands for.
     references : tuple of (str, str)
-        Key, and the work cited with its DOI.
+        Pairs of a citation key and the cited work with its DOI.
     description : str
     rows : tuple of tuple of str
-        Regions as a drawing puts them, from top to bottom; no count depends on them.
+        Regions in the rows of a drawing, from top to bottom; no result depends on them.
     """
 
     name: str
@@ -72,14 +73,14 @@ class Prior:
 
     @property
     def graph(self) -> "nx.DiGraph[str]":
-        """The projections, from cause to effect."""
+        """Return the projections as a graph from cause to effect."""
         graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
         graph.add_nodes_from(self.names)
         graph.add_edges_from((p.cause, p.effect) for p in self.projections)
         return graph
 
     def cited(self, path: Sequence[str]) -> tuple[str, ...]:
-        """Return the citation keys behind a path of prior regions, each once, in order."""
+        """Return the citation keys of the projections along a path, each once and in order."""
         steps = {(p.cause, p.effect): p.citations for p in self.projections}
         keys = (key for step in pairwise(path) for key in steps.get(step, ()))
         return tuple(dict.fromkeys(keys))
@@ -87,14 +88,14 @@ class Prior:
 
 @dataclass(frozen=True)
 class Match:
-    """The region of a prior that an analysed region stands for.
+    """Name the region of a prior that an analysed region belongs to.
 
     Attributes
     ----------
     region : str
-        Name in the prior.
+        Name of the region in the prior.
     side : {"left", "right"} or None
-        Hemisphere of the analysed region, where its name says so and the prior's does not.
+        Hemisphere in the analysed region's name, if the prior does not name hemispheres.
     """
 
     region: str
@@ -102,30 +103,29 @@ class Match:
 
 
 def match_regions(names: Sequence[str], prior: Prior) -> dict[str, Match]:
-    """Find each analysed region in a prior.
+    """Find the region of a prior that each analysed region belongs to.
 
-    A name is looked up as it stands, then without regard to case, then among the aliases, then
-    with the hemisphere taken off both sides' names (``L_``, ``lh.``, ``Left``, ``_R``, ...),
-    unless the hemispheres contradict each other.  Where a step finds more than one region of the
-    prior, the name is ambiguous and not matched.
+    A name is looked up exactly, then ignoring case, then among the aliases, and then without the
+    hemisphere (``L_``, ``lh.``, ``Left``, ``_R``, ...) in both names, unless their hemispheres
+    differ.  A name for which a step finds several regions is ambiguous and not matched.
 
     Parameters
     ----------
     names : sequence of str
-        Analysed regions.
+        Names of the analysed regions.
     prior : Prior
 
     Returns
     -------
     dict
-        Analysed region to `Match`; regions that the prior does not know are left out.
+        The `Match` of every analysed region that the prior knows.
     """
     matches = {name: _match(name, prior) for name in names}
     return {name: match for name, match in matches.items() if match is not None}
 
 
 def same_hemisphere(first: Match, second: Match) -> bool:
-    """Return whether a prior that describes one hemisphere speaks of a pair of regions."""
+    """Check that the names of two regions do not lie in opposite hemispheres."""
     return first.side is None or second.side is None or first.side == second.side
 
 
@@ -147,12 +147,12 @@ def _match(name: str, prior: Prior) -> Match | None:
     ]
     if len({region for region, _ in sided}) != 1:
         return None
-    # A prior that names hemispheres itself decides on pairs across them.
+    # If the prior names hemispheres, its own projections tell which pairs across them it covers.
     return Match(sided[0][0], None if any(term_side for _, term_side in sided) else side)
 
 
 def _split(name: str) -> tuple[str, Hemisphere | None]:
-    """Take the hemisphere off a name; the rest is returned without regard to case."""
+    """Split a name into the case-folded rest and the hemisphere."""
     for pattern in (_PREFIX, _SUFFIX):
         found = pattern.search(name)
         if found:

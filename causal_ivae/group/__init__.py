@@ -1,4 +1,4 @@
-"""Statistics over subjects: which edges hold in the group, how sure that is, what they go with."""
+"""Compute group statistics: edges that hold over subjects, and what their scores depend on."""
 
 from causal_ivae.group.combine import GROUP_COLUMNS, combine_subjects, split_half_entry
 from causal_ivae.group.model import MODEL_COLUMNS, GroupModel, check_model, covariates_of, fit_model

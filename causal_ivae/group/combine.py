@@ -1,4 +1,4 @@
-"""The edges of the group from those of its subjects."""
+"""Combine the edges of subjects into the edges of the group."""
 
 from typing import Any
 
@@ -24,10 +24,11 @@ GROUP_COLUMNS = (
 )  # fmt: skip
 
 _HALVES = 500
-# More tell little more.
+"""The subjects are split into random halves this many times."""
 _MOST_LEFT_OUT = 100
-# A score at the end of its range may have no error at all, and must not outweigh all others.
+"""At most this many subjects are left out in turn, since more would hardly change the share."""
 _LEAST_ERROR = 0.02
+"""Smaller errors count as this one, so that a score with an error of 0 has a finite weight."""
 
 
 def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int = 0) -> pd.DataFrame:
@@ -38,38 +39,39 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
     subjects : Subjects
     settings : GroupSettings
     seed : int
-        For the sign flips, where there are too many to try all of them, and for the halves.
+        Seed of the random sign flips and of the random halves.
 
     Returns
     -------
     pandas.DataFrame
         One row per pair, in the order of the first subject by label, with `GROUP_COLUMNS`:
 
-        - ``score``: mean over subjects, ``score_low`` and ``score_high`` its 95 % t interval,
-          ``score_error`` its standard error (missing for one subject); ``p_value``: of the null
-          hypothesis that it is zero; ``q_value``: Benjamini-Hochberg across pairs;
-        - ``decision``: "none" where the combined dependence is not significant, else the
-          direction of the score if ``q_value`` is at most alpha, else "undecided"; ``cause`` and
-          ``effect`` are empty unless a direction is decided;
-        - ``confidence``: share of subjects whose score has the sign of the mean, with its 95 %
-          Wilson interval ``share_low``, ``share_high``; the sign is taken from the same
-          subjects, so about half is what no effect at all gives, and slightly more;
-        - ``n_x_to_y``, ``n_y_to_x``, ``n_none``, ``n_undecided``: subjects by their own decision;
-        - ``p_dependence``: the subjects' dependence tests combined; missing if none are given;
-        - ``i_squared``, ``p_heterogeneity``: see `heterogeneity`;
-        - ``leave_one_out``: share of the groups without one subject that decide alike; 100 subjects
-          are left out at most;
-        - ``split_half``: see `split_half`.
+        - ``score`` is the mean over subjects, ``score_low`` and ``score_high`` its 95 % t interval
+          and ``score_error`` its standard error (missing for one subject);
+        - ``p_value`` tests whether the mean score is zero; ``q_value`` is Benjamini-Hochberg across
+          pairs;
+        - ``decision`` is "none" if the combined dependence is not significant, else the direction
+          of the score if ``q_value`` is at most alpha, else "undecided"; ``cause`` and ``effect``
+          are empty unless a direction is decided;
+        - ``confidence`` is the share of subjects whose score has the sign of the mean, with the
+          95 % Wilson interval ``share_low``, ``share_high``; without any effect it is slightly
+          more than one half, since the same subjects determine the sign;
+        - ``n_x_to_y``, ``n_y_to_x``, ``n_none``, ``n_undecided`` count subjects by their decision;
+        - ``p_dependence`` combines the subjects' dependence tests; missing if there are none;
+        - ``i_squared``, ``p_heterogeneity`` come from `heterogeneity`;
+        - ``leave_one_out`` is the share of groups without one subject that reach the same
+          decision; at most 100 subjects are left out in turn;
+        - ``split_half`` comes from `split_half`.
 
-        The probabilities are missing: there are none of the group.
+        The columns of probabilities are missing values, since the group has none.
 
     Notes
     -----
-    The sign-flip permutation test takes a subject's score as symmetric around zero if there is no
-    direction, and subjects as independent: two-sided, on the mean score, over all 2**n flips for
-    up to 13 subjects and over ``settings.draws`` random ones beyond.  With n subjects no p-value
-    is below `causal_ivae.group.sign_flips.smallest_p`, 2/2**n, so seven subjects reach .0156 at
-    best and three .25.  Dependence p-values are combined by Fisher's method.
+    The sign-flip permutation test assumes that subjects are independent and that a subject's score
+    is symmetric around zero if there is no direction.  It is two-sided, on the mean score, over
+    all 2**n flips for up to 13 subjects and over ``settings.draws`` random flips for more.  With n
+    subjects no p-value is below 2/2**n (`causal_ivae.group.sign_flips.smallest_p`): seven subjects
+    reach at best .0156, three .25.  Fisher's method combines the dependence p-values.
     """
     n_subjects, n_pairs = subjects.scores.shape
     scores, decisions = subjects.scores, subjects.decisions
@@ -116,7 +118,7 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
 def heterogeneity(
     scores: NDArray[np.float64], errors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ask whether subjects differ by more than the errors of their scores.
+    """Test whether subjects differ by more than the errors of their scores.
 
     Parameters
     ----------
@@ -125,10 +127,10 @@ def heterogeneity(
     Returns
     -------
     i_squared : ndarray, shape (n_pairs,)
-        Share of the variance over subjects that is theirs and not error's: I^2 of Higgins and
-        Thompson 2002.  NaN where an error is missing, or of one subject.
+        Share of the variance over subjects that the errors do not explain: I^2 of Higgins and
+        Thompson 2002.  NaN where an error is missing or there is one subject.
     p_value : ndarray, shape (n_pairs,)
-        Of Cochran's Q.
+        P-value of Cochran's Q.
 
     Notes
     -----
@@ -160,10 +162,11 @@ def split_half(
     Returns
     -------
     alike : ndarray, shape (n_pairs,)
-        Share of 500 splits in which both halves favour the same direction; half of them do where
-        there is none.  NaN for fewer than four subjects.
+        Share of 500 splits in which both halves favour the same direction, about one half if
+        there is no direction.  NaN for fewer than four subjects.
     correlation : ndarray, shape (500,), or None
-        Of the two halves' scores over pairs; None for fewer than three pairs or four subjects.
+        Correlation of the two halves' scores over pairs; None for fewer than three pairs or four
+        subjects.
     """
     n_subjects, n_pairs = subjects.scores.shape
     if n_subjects < 4:
@@ -182,10 +185,10 @@ def split_half(
 
 
 def split_half_entry(subjects: Subjects, seed: int) -> dict[str, Any]:
-    """Return what a sidecar says of random halves of the subjects; empty for fewer than four.
+    """Summarise the comparison of random halves for a sidecar; empty for fewer than four subjects.
 
-    ``SameDirection`` is the mean over pairs, and ``Correlation`` the median over splits with the
-    2.5 % and 97.5 % quantiles; see `split_half`.
+    ``SameDirection`` is the mean over pairs of `split_half`'s shares.  ``Correlation`` is the
+    median over splits with the 2.5 % and 97.5 % quantiles.
     """
     alike, correlation = split_half(subjects, seed)
     if not len(alike) or np.isnan(alike).any():
@@ -200,7 +203,7 @@ def split_half_entry(subjects: Subjects, seed: int) -> dict[str, Any]:
 def _decide(
     subjects: Subjects, members: NDArray[np.bool_], settings: GroupSettings, seed: int
 ) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return decision, p, q and combined dependence of some of the subjects."""
+    """Return decision, p-value, q-value and combined dependence of every pair for some subjects."""
     scores = subjects.scores[members]
     p_value = sign_flip_p(scores, draws=settings.draws, seed=seed)
     q_value = multipletests(p_value, method="fdr_bh")[1] if len(p_value) else p_value
@@ -212,7 +215,7 @@ def _decide(
     decision = np.where(
         (q_value <= settings.alpha) & (mean != 0), np.where(mean > 0, "x->y", "y->x"), "undecided"
     )
-    # Without dependence tests p_dependence is missing, and no comparison with it holds.
+    # Without dependence tests p_dependence is NaN, and this comparison is false.
     decision = np.where(p_dependence > settings.alpha, "none", decision)
     return decision, p_value, q_value, p_dependence
 

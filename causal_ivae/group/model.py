@@ -1,4 +1,4 @@
-"""What the scores of subjects go with: a linear model of columns of ``participants.tsv``."""
+"""Explain the scores of subjects by a linear model of columns of ``participants.tsv``."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class GroupModel:
-    """Estimates of a linear model of every pair's scores.
+    """Hold the estimates of a linear model of every pair's scores.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class GroupModel:
         One row per pair and term, with `MODEL_COLUMNS`.
     formula : str
     subjects : tuple of str
-        Labels of those that it rests on.
+        Labels of the subjects in the model.
     left_out : dict of str to str
-        Label of each other subject, and why.
+        For each label of another subject, why it is left out.
     """
 
     table: pd.DataFrame
@@ -55,13 +55,13 @@ def covariates_of(formula: str) -> tuple[str, ...]:
     Parameters
     ----------
     formula : str
-        Such as ``"score ~ group + age"``: names, ``C(name)`` for numbers that are labels, and
-        ``+``, ``:``, ``*``, ``-``, ``0``, ``1`` between them.
+        For instance ``"score ~ group + age"``: column names, ``C(name)`` for numbers that are
+        labels, and ``+``, ``:``, ``*``, ``-``, ``0``, ``1`` between them.
 
     Raises
     ------
     SettingsError
-        If it is another; nothing of it is ever run as code.
+        If the formula has another form.  No part of it is ever run as code.
     """
     left, tilde, right = formula.partition("~")
     rest = _TOKEN.sub("", right).strip()
@@ -75,12 +75,12 @@ def covariates_of(formula: str) -> tuple[str, ...]:
 
 
 def check_model(formula: str, participants: pd.DataFrame) -> None:
-    """Check that participants have what a model names.
+    """Check that the table of participants has the columns that a model names.
 
     Raises
     ------
     SettingsError
-        If the formula is not one, or names a column that is not there.
+        If the formula is not valid or names a column that does not exist.
     """
     for name in covariates_of(formula):
         if name not in participants:
@@ -92,13 +92,13 @@ def check_model(formula: str, participants: pd.DataFrame) -> None:
 
 
 def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> GroupModel:
-    """Regress the scores of every pair on what is known of the subjects.
+    """Regress the scores of every pair on columns of ``participants.tsv``.
 
     Parameters
     ----------
     subjects : Subjects
     formula : str
-        As of `covariates_of`.
+        A formula as in `covariates_of`.
     participants : pandas.DataFrame
         ``participant_id`` (with or without ``sub-``) and the columns that the formula names; one
         row for each subject.  Columns of numbers are centred, so that the intercept is the mean
@@ -107,19 +107,20 @@ def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> G
     Returns
     -------
     GroupModel
-        Subjects without a row, or without one of the values, are left out.
+        Subjects without a row or with a missing value are left out.
 
     Raises
     ------
     SettingsError
-        If the formula is not one, or names a column that is not there.
+        If the formula is not valid or names a column that does not exist.
     InputError
-        If subjects are listed twice, are too few, or do not tell the terms apart.
+        If a subject is listed twice, there are too few subjects, or the terms of the model are
+        collinear in these subjects.
 
     Notes
     -----
-    Ordinary least squares with the covariance HC3 of MacKinnon and White 1985, which allows for
-    scores that vary more in one group than in the other.
+    Ordinary least squares with the HC3 covariance of MacKinnon and White 1985, which allows the
+    scores to vary more in one group than in another.
     """
     names = covariates_of(formula)
     table, left_out = _rows(subjects.labels, formula, participants)
@@ -137,7 +138,7 @@ def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> G
         )
     estimate, error = _least_squares(design, subjects.scores[kept])
     freedom = len(design) - len(terms)
-    # A covariate that explains all leaves an error of 0.
+    # The error is 0 where the covariates explain the scores exactly.
     ratio = np.divide(estimate, error, out=np.full_like(estimate, np.inf), where=error > 0)
     ratio[(error == 0) & (estimate == 0)] = 0.0
     p_value = 2.0 * student_t.sf(np.abs(ratio), freedom)
@@ -170,7 +171,7 @@ def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> G
 def _rows(
     labels: Sequence[str], formula: str, participants: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return the rows of the subjects that have all values, and why others have none."""
+    """Return the rows of subjects with all values, and for each other subject what is missing."""
     check_model(formula, participants)
     names = covariates_of(formula)
     known = participants.assign(
@@ -203,10 +204,10 @@ def _design(formula: str, table: pd.DataFrame) -> tuple[NDArray[np.float64], tup
         if name not in labels and pd.api.types.is_numeric_dtype(table[name]):
             data[name] = table[name] - table[name].mean()
     try:
-        # A column may be called "score" as well.
+        # The outcome has a name of its own, since a column may be called "score".
         model = ols(f"direction_score ~ {formula.partition('~')[2]}", data)
     except Exception as error:
-        # A name such as "class" is no name in a formula, and each of its parsers says so otherwise.
+        # The formula parsers raise errors of different types, for instance for the name "class".
         raise SettingsError(
             f"The model '{formula}' cannot be used ({error}): write it otherwise, or rename a "
             "column of participants.tsv."
@@ -217,11 +218,12 @@ def _design(formula: str, table: pd.DataFrame) -> tuple[NDArray[np.float64], tup
 def _least_squares(
     design: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return estimates and HC3 errors, shape (n_terms, n_pairs)."""
+    """Return estimates and HC3 standard errors, each of shape (n_terms, n_pairs)."""
     solver = np.linalg.pinv(design)
     estimate = solver @ scores
     leverage = np.einsum("st,ts->s", design, solver)
-    # A subject that alone has a level of a factor is fitted exactly and says nothing of errors.
+    # A subject that is the only one with a level of a factor is fitted exactly, so that its
+    # residual says nothing about the errors.
     weight = np.divide(1.0, 1.0 - leverage, out=np.zeros_like(leverage), where=leverage < 1 - 1e-9)
     residual = (scores - design @ estimate) * weight[:, None]
     return estimate, np.sqrt(np.square(solver) @ np.square(residual))

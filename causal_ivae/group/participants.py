@@ -1,4 +1,4 @@
-"""What is known of the subjects: ``participants.tsv`` of BIDS."""
+"""Find and read ``participants.tsv``, the BIDS table of what is known about the subjects."""
 
 import csv
 import warnings
@@ -10,18 +10,18 @@ from pandas.errors import ParserWarning
 from causal_ivae.errors import InputError
 
 PARTICIPANTS = "participants.tsv"
-# A derivatives folder often lies two below the dataset that has the file.
 _FOLDERS_UP = 2
+"""A derivatives folder often lies two levels below the dataset that has the file."""
 
 
 def find_participants(source: Path) -> Path | None:
-    """Return ``participants.tsv`` of a dataset or a folder in it; None if there is none.
+    """Find ``participants.tsv`` of the dataset that a folder belongs to; None if there is none.
 
     Parameters
     ----------
     source : pathlib.Path
-        Folder of the input.  The two folders above are looked in too, for derivatives leave it to
-        the dataset that they are derived from.
+        Folder of the input.  The two folders above it are searched too, since derivatives usually
+        leave the file to the dataset that they are derived from.
     """
     here = source.resolve()
     for folder in (here, *here.parents)[: 1 + _FOLDERS_UP]:
@@ -36,7 +36,7 @@ def read_participants(path: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``participant_id`` as text; other columns as numbers where all that is there are.
+        ``participant_id`` is text; another column is numeric if all its values are numbers.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def read_participants(path: Path) -> pd.DataFrame:
     """
     try:
         with warnings.catch_warnings():
-            # Of a row with more cells than the header has names.
+            # pandas only warns of a row with more cells than the header.
             warnings.simplefilter("error", ParserWarning)
             table = pd.read_csv(
                 path,

@@ -1,4 +1,4 @@
-"""The graphs of several subjects, pair beside pair."""
+"""Align the graphs of several subjects pair by pair."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ _TURNED = {"x->y": "y->x", "y->x": "x->y", "none": "none", "undecided": "undecid
 
 @dataclass(frozen=True)
 class Subjects:
-    """What the statistics over subjects need.
+    """Hold the edges of several subjects for the group statistics.
 
     Attributes
     ----------
     labels : tuple of str
-        Sorted.
+        Subject labels in sorted order.
     pairs : tuple of (str, str)
-        In the order of the first subject.
+        Region names of every pair, in the order of the first subject.
     scores : ndarray, shape (n_subjects, n_pairs), float64
-        Positive favours x -> y.
+        Direction scores; positive favours x -> y.
     errors : ndarray, shape (n_subjects, n_pairs), float64
         Standard errors of the scores; NaN where they are not known.
     decisions : ndarray of str, shape (n_subjects, n_pairs)
+        Decisions of every subject: "x->y", "y->x", "none" or "undecided".
     dependence : ndarray, shape (n_subjects, n_pairs), float64, or None
         P-values of the tests that the two regions are independent.
     """
@@ -45,19 +46,19 @@ def align(
     *,
     least: int = 1,
 ) -> Subjects:
-    """Put the edges of several subjects side by side.
+    """Align the edges of several subjects.
 
     Parameters
     ----------
     edges : mapping of subject label to pandas.DataFrame
-        Edge tables with ``x``, ``y``, ``decision`` and ``score``, and ``score_error`` if it is
-        known (`causal_ivae.discovery.graph.EDGE_COLUMNS`), the same pairs in all; a pair may be
-        written (a, b) in one and (b, a) in another.
+        Edge tables with ``x``, ``y``, ``decision``, ``score`` and optionally ``score_error``
+        (`causal_ivae.discovery.graph.EDGE_COLUMNS`).  All have the same pairs; a pair may be
+        written (a, b) in one table and (b, a) in another.
     dependence : mapping of subject label to pandas.DataFrame, optional
         Test tables (`causal_ivae.discovery.graph.TEST_COLUMNS`); the rows without a ``restart``
         test whether the two regions are dependent at all.
     least : int
-        Subjects that are needed.
+        Smallest permitted number of subjects.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def _checked(label: str, table: pd.DataFrame) -> pd.DataFrame:
 def _aligned(
     label: str, table: pd.DataFrame, pairs: list[tuple[str, str]], reference: str
 ) -> tuple[list[float], list[float], list[str]]:
-    """Return scores, their errors and decisions in the order and the direction of `pairs`."""
+    """Return scores, errors and decisions of one subject in the order and direction of `pairs`."""
     values: dict[tuple[str, str], tuple[float, float, str]] = {}
     known = table.reindex(columns=["x", "y", "decision", "score", "score_error"])
     for x, y, decision, score, error in known.itertuples(index=False):
@@ -160,5 +161,5 @@ def _dependence(
                     f"(p = {p}); run the subject again."
                 )
             p_values[row, column] = p
-    # A p-value from an approximate null may underflow to 0, whose logarithm is infinite.
+    # Fisher's method takes logarithms, and a p-value of an approximate null may underflow to 0.
     return np.maximum(p_values, np.finfo(np.float64).tiny)
