@@ -14,7 +14,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from causal_ivae.reporting.arrows import (
+from causal_ivae.drawing.arrows import (
     FONT,
     draw_arrow,
     drawn_edges,
@@ -22,8 +22,8 @@ from causal_ivae.reporting.arrows import (
     spread,
     text_width,
 )
-from causal_ivae.reporting.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
-from causal_ivae.reporting.wording import count
+from causal_ivae.drawing.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.drawing.wording import count
 
 _WIDTH = 400.0  # points
 _LINE = 11.5  # distance of two labels, points
@@ -51,7 +51,7 @@ def brain_figure(
     Parameters
     ----------
     names, edges, verdicts, figure_name, method
-        As of `causal_ivae.reporting.graph_figure.graph_figure`.
+        As of `causal_ivae.drawing.graph_figure.graph_figure`.
     centres : mapping of str to (x, y, z)
         mm in the MNI frame; edges of regions that it lacks are not drawn.
 

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import NDArray
 
-from causal_ivae.reporting.arrows import (
+from causal_ivae.drawing.arrows import (
     FONT,
     DrawnEdge,
     draw_arrow,
@@ -20,8 +20,8 @@ from causal_ivae.reporting.arrows import (
     spread,
     text_width,
 )
-from causal_ivae.reporting.svg import INK, Drawing, figure_style, new_figure, shorten
-from causal_ivae.reporting.wording import count
+from causal_ivae.drawing.svg import INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.drawing.wording import count
 
 MOST_EDGES = 100
 """Beyond so many, only the surest are drawn."""
@@ -70,7 +70,7 @@ def circuit_figure(
     Parameters
     ----------
     names, edges, verdicts, figure_name, method
-        As of `causal_ivae.reporting.graph_figure.graph_figure`.
+        As of `causal_ivae.drawing.graph_figure.graph_figure`.
     rows : sequence of sequence of str
         Regions from top to bottom, such as the prior puts them; regions that it lacks come last.
         Without any, rows follow from the edges.

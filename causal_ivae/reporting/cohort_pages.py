@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from causal_ivae.derivatives.records import UnitRecord
-from causal_ivae.reporting import html, summary, tables, wording
+from causal_ivae.drawing import wording
+from causal_ivae.reporting import html, summary, tables
+from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import WORDS, verdicts_of
 
@@ -104,7 +106,7 @@ def render_index(
             "states": states,
             "qualities": qualities,
             "pages": pages,
-            "methods": [wording.method_name(method) for method in methods],
+            "methods": [method_name(method) for method in methods],
             "counted": f"{wording.count(len(rows), 'subject')}: {wording.listed(counts)}.",
         },
         templates,
@@ -130,7 +132,7 @@ def render_compare(
     page["of"] = "the group" if record.unit == "group" else record.unit
     page["pairs"] = pair_rows(record)
     page["agreement"] = summary.agreement_sentences(record)
-    labels = {name: wording.method_label(name, m.sidecar) for name, m in record.methods.items()}
+    labels = {name: method_label(name, m.sidecar) for name, m in record.methods.items()}
     page["couples"] = [(labels[a], labels[b]) for a, b in combinations(labels, 2)]
     page["subject_rows"] = [
         (unit, quote(f"{unit}.html"), _agreements(subject, tuple(labels)))

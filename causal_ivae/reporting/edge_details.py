@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from causal_ivae.derivatives.records import MethodRecord
-from causal_ivae.reporting import tables, wording
+from causal_ivae.drawing import wording
+from causal_ivae.reporting import tables
 
 _FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
 

@@ -10,8 +10,8 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.reporting.arrows import FONT, text_width
-from causal_ivae.reporting.svg import (
+from causal_ivae.drawing.arrows import FONT, text_width
+from causal_ivae.drawing.svg import (
     AMBER,
     BLUE,
     GRID,

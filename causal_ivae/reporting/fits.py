@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from causal_ivae.derivatives.records import MethodRecord
+from causal_ivae.drawing.wording import count
 from causal_ivae.reporting.tables import with_names
-from causal_ivae.reporting.wording import count
 
 VERDICTS = ("usable", "doubtful", "not identifiable")
 

@@ -9,7 +9,7 @@ import networkx as nx
 import pandas as pd
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
-from causal_ivae.reporting.svg import Drawing
+from causal_ivae.drawing.svg import Drawing
 from causal_ivae.reporting.tables import region_names, verdicts, with_names
 
 _NUMBERS = ("score", "p_value", "q_value", "confidence")

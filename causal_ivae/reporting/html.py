@@ -15,15 +15,17 @@ from pydantic import ValidationError
 
 from causal_ivae.derivatives.names import POOLED
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
-from causal_ivae.reporting import arrows, figures, fits, summary, tables, wording
+from causal_ivae.drawing import arrows, wording
+from causal_ivae.drawing.graph_figure import graph_figure
+from causal_ivae.drawing.svg import Drawing
+from causal_ivae.reporting import figures, fits, summary, tables
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
-from causal_ivae.reporting.graph_figure import graph_figure
+from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
 from causal_ivae.reporting.references import as_bibtex, resolve
-from causal_ivae.reporting.svg import Drawing
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.settings import Pipeline
@@ -125,7 +127,7 @@ def group_page(
         page["beside"] = {
             "link": f"{POOLED}.html",
             "methods": [
-                (wording.method_label(name, method.sidecar), tables.beside_rows(method, other))
+                (method_label(name, method.sidecar), tables.beside_rows(method, other))
                 for name, method in record.methods.items()
                 if (other := pooled.methods.get(name)) is not None
             ],
@@ -135,7 +137,7 @@ def group_page(
     ]
     page["subjects"] = [_subject(subject) for subject in subjects]
     shares = {
-        wording.method_label(name, method.sidecar): tables.with_names(method.edges)
+        method_label(name, method.sidecar): tables.with_names(method.edges)
         for name, method in record.methods.items()
         if "share_low" in method.edges and len(method.edges)
     }
@@ -151,7 +153,7 @@ def _model(name: str, method: MethodRecord) -> dict[str, Any]:
         reasons.setdefault(reason, []).append(unit)
     return {
         "key": name,
-        "name": wording.method_label(name, method.sidecar),
+        "name": method_label(name, method.sidecar),
         "formula": about.get("Formula", ""),
         "n_subjects": len(about.get("Subjects", ())),
         "left_out": reasons,
@@ -184,7 +186,7 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
         "simulated": _simulated(record),
         "notes": [str(note) for note in record.sidecar.get("Notes", ())],
         "findings": summary.summary_sentences(record),
-        "absent": [wording.method_name(name) for name in summary.missing_methods(record)],
+        "absent": [method_name(name) for name in summary.missing_methods(record)],
         "methods": [
             _method(index, name, method, names, centres)
             for index, (name, method) in enumerate(record.methods.items())
@@ -223,7 +225,7 @@ def _method(
     names: tuple[str, ...],
     centres: Mapping[str, Sequence[float]],
 ) -> dict[str, Any]:
-    shown = wording.method_label(name, method.sidecar)
+    shown = method_label(name, method.sidecar)
     judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
     edges = tables.with_names(method.edges)
     drawn = names, edges, judged
@@ -278,7 +280,7 @@ def _calibration(record: UnitRecord) -> dict[str, Any] | None:
         about = method.sidecar.get("Calibration")
         if about:
             return {
-                "method": wording.method_label(name, method.sidecar),
+                "method": method_label(name, method.sidecar),
                 "figure": figures.reliability_figure(about["Bins"], "fig-reliability"),
                 "error": about["ExpectedCalibrationError"],
                 "pairs": int(sum(one["count"] for one in about["Bins"])),
@@ -382,7 +384,7 @@ def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
         sidecar.get("Settings", {}), sort_keys=False, allow_unicode=True, width=96
     )
     return {
-        "name": wording.method_label(name, sidecar),
+        "name": method_label(name, sidecar),
         "command": command if isinstance(command, str) else shlex.join(map(str, command)),
         "seed": sidecar.get("Seed"),
         "device": sidecar.get("Device"),

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from causal_ivae.reporting.wording import METHOD_NAMES, count, listed
+from causal_ivae.drawing.wording import count, listed
+from causal_ivae.reporting.method_names import METHOD_NAMES
 from causal_ivae.settings import (
     IVAESettings,
     Null,

@@ -5,8 +5,9 @@ from html import escape
 from matplotlib.figure import Figure
 
 from causal_ivae.discovery.graph import CausalGraph
-from causal_ivae.reporting.graph_figure import graph_figure
-from causal_ivae.reporting.wording import count, method_name, p_text, percent, signed
+from causal_ivae.drawing.graph_figure import graph_figure
+from causal_ivae.drawing.wording import count, p_text, percent, signed
+from causal_ivae.reporting.method_names import method_name
 
 _MOST_ROWS = 20
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
-from causal_ivae.reporting.svg import AMBER, BLUE, GRID
+from causal_ivae.drawing.svg import AMBER, BLUE, GRID
+from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.tables import surest, with_names
-from causal_ivae.reporting.wording import method_label
 
 MOST_PAIRS = 200
 """Pairs that are shown; those with a direction come first."""

@@ -10,9 +10,9 @@ from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from causal_ivae.drawing.svg import figure_style
 from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
 from causal_ivae.reporting.brain_figure import is_mni
-from causal_ivae.reporting.svg import figure_style
 
 _CUTS = 6  # from the side, and from above
 

@@ -6,9 +6,10 @@ from itertools import combinations
 from typing import Any
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
 from causal_ivae.reporting.fits import fits_sentence
+from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.tables import same_direction, with_names
-from causal_ivae.reporting.wording import count, listed, method_label, p_phrase, percent, signed
 
 _FEW_SUBJECTS = 10
 _CYCLES_NAMED = 3

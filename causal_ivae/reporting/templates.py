@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError
 
+from causal_ivae.drawing import wording
 from causal_ivae.errors import SettingsError
-from causal_ivae.reporting import wording
 from causal_ivae.settings import resources
 
 _STYLE, _SCRIPT = "style.css", "report.js"

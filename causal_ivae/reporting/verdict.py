@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.drawing.wording import count, listed, percent
 from causal_ivae.reporting.fits import reason_counts
-from causal_ivae.reporting.wording import count, listed, method_label, percent
+from causal_ivae.reporting.method_names import method_label
 from causal_ivae.unmixing.diagnostics import ALPHA, MIN_AGREEMENT
 
 USABLE, DOUBTFUL, NOT_USABLE = "usable", "doubtful", "not usable"

@@ -6,9 +6,9 @@ from page_parser import Page
 from rendering import render_subject
 
 from causal_ivae.derivatives.records import UnitRecord
+from causal_ivae.drawing.wording import signed
 from causal_ivae.reporting.cohort_pages import index_row, pair_rows, render_compare, render_index
 from causal_ivae.reporting.verdict import verdicts_of
-from causal_ivae.reporting.wording import signed
 
 METHODS = ("ivae", "tcl")
 

@@ -8,8 +8,8 @@ from fake_records import SIX, subject_record
 from page_parser import Page
 from rendering import render_subject
 
+from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.reporting import tables
-from causal_ivae.reporting.graph_figure import graph_figure
 from causal_ivae.reporting.tables import detailed
 
 DETAILS = ("tests", "restarts", "diagnostics", "evidence", "stability")

@@ -8,9 +8,9 @@ import pytest
 from fake_records import HOSTILE, group_record, names_of, subject_record
 from svg_reading import SVG, drawn, edge_table, heads, label_position, texts
 
+from causal_ivae.drawing.arrows import STYLES, graph_legend
+from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.reporting import figures
-from causal_ivae.reporting.arrows import STYLES, graph_legend
-from causal_ivae.reporting.graph_figure import graph_figure
 
 
 def marks(svg, *styles):

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from causal_ivae.reporting import wording
+from causal_ivae.drawing import wording
+from causal_ivae.reporting.method_names import method_label
 
 
 @pytest.mark.parametrize(
@@ -18,9 +19,9 @@ def test_p_values(value, expected):
 
 def test_tcl_is_named_with_the_linear_ica_after_it():
     sidecar = {"Settings": {"unmixing": {"tcl": {"ica": "score_matching"}}}}
-    assert wording.method_label("tcl", sidecar) == "TCL (score matching)"
-    assert wording.method_label("ivae", sidecar) == "iVAE"
-    assert wording.method_label("tcl", {"Settings": {"old_key": 1}}) == "TCL"
+    assert method_label("tcl", sidecar) == "TCL (score matching)"
+    assert method_label("ivae", sidecar) == "iVAE"
+    assert method_label("tcl", {"Settings": {"old_key": 1}}) == "TCL"
 
 
 @pytest.mark.parametrize(

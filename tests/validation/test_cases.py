@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from causal_ivae.derivatives.files import read_json, read_table
+from causal_ivae.drawing.svg import figure_style, new_figure
 from causal_ivae.errors import SettingsError
-from causal_ivae.reporting.svg import figure_style, new_figure
 from causal_ivae.seeding import generator
 from causal_ivae.validation.suites.cases import run_cases
 from causal_ivae.validation.suites.report import Session, as_text, share_with_interval, write_report

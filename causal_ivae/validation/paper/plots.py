@@ -8,7 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causal_ivae.reporting.svg import (
+from causal_ivae.drawing.svg import (
     AMBER,
     BLUE,
     FAINT,

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 
-from causal_ivae.reporting.svg import (
+from causal_ivae.drawing.svg import (
     AMBER,
     BLUE,
     FAINT,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
-from causal_ivae.reporting.svg import figure_style, new_figure
+from causal_ivae.drawing.svg import figure_style, new_figure
 from causal_ivae.validation.suites.cases import ERROR
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
 from causal_ivae.validation.suites.report import as_text

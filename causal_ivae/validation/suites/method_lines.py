@@ -6,7 +6,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causal_ivae.reporting.svg import AMBER, BLUE, FAINT, GRID, INK, RED
+from causal_ivae.drawing.svg import AMBER, BLUE, FAINT, GRID, INK, RED
 
 _COLOURS = {
     "structural": BLUE,

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causal_ivae.reporting.svg import FAINT, figure_style, new_figure
+from causal_ivae.drawing.svg import FAINT, figure_style, new_figure
 from causal_ivae.validation.suites.cases import ERROR
 from causal_ivae.validation.suites.method_lines import colour
 from causal_ivae.validation.suites.report import as_text, share_with_interval

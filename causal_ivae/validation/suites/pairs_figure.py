@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causal_ivae.reporting.svg import FAINT, INK, figure_style, new_figure
+from causal_ivae.drawing.svg import FAINT, INK, figure_style, new_figure
 from causal_ivae.validation.suites.calibration_error import reliability
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
 from causal_ivae.validation.suites.pairs_summary import finished

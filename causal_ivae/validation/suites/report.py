@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 
 from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
-from causal_ivae.reporting.svg import png_and_svg
+from causal_ivae.drawing.svg import png_and_svg
 from causal_ivae.validation.speed.machine import load, machine, software
 from causal_ivae.validation.suites.cases import CASE, ERROR
 
@@ -59,7 +59,7 @@ def write_report(
         As `causal_ivae.validation.suites.cases.run_cases` returns it.
     summary : pandas.DataFrame
     figure : matplotlib.figure.Figure
-        Drawn within `causal_ivae.reporting.svg.figure_style`.
+        Drawn within `causal_ivae.drawing.svg.figure_style`.
     settings : mapping
         All settings, as given to `run_cases`.
     method : str or mapping of str to str

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.reporting.svg import FAINT, figure_style, new_figure
+from causal_ivae.drawing.svg import FAINT, figure_style, new_figure
 from causal_ivae.validation.suites.agreement import (
     Agreement,
     Graphs,

@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from causal_ivae.anatomy import Prior
-from causal_ivae.reporting.arrows import STYLES, edge_kind
-from causal_ivae.reporting.svg import GRID, INK, figure_style, new_figure, png_and_svg
+from causal_ivae.drawing.arrows import STYLES, edge_kind
+from causal_ivae.drawing.svg import GRID, INK, figure_style, new_figure, png_and_svg
 from causal_ivae.validation.paper.figure4.experiment import ORDER, Circuit
 from causal_ivae.validation.paper.figure4.recordings import REGIONS
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from causal_ivae.reporting.arrows import (
+from causal_ivae.drawing.arrows import (
     FONT,
     draw_arrow,
     drawn_edges,
@@ -15,8 +15,8 @@ from causal_ivae.reporting.arrows import (
     spread,
     text_width,
 )
-from causal_ivae.reporting.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
-from causal_ivae.reporting.wording import count
+from causal_ivae.drawing.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.drawing.wording import count
 
 _WIDTH = 400.0  # points
 _NODE = 4.5

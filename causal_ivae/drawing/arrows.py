@@ -13,7 +13,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
-from causal_ivae.reporting.svg import BLUE, RED, Drawing, figure_style, new_figure
+from causal_ivae.drawing.svg import BLUE, RED, Drawing, figure_style, new_figure
 
 FONT = 8.5
 _LEGEND_WIDTH = 790.0  # points

@@ -1,0 +1,1 @@
+"""Graphs as figures, for a result that draws itself and for the pages."""
