@@ -1,0 +1,264 @@
+"""Every benchmark and figure that a command can ask for, with its options.
+
+Building a parser from this imports nothing heavy: a benchmark's own modules are imported when it
+runs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from causal_ivae.errors import SettingsError
+from causal_ivae.validation.report import Report
+
+if TYPE_CHECKING:
+    from causal_ivae.validation.paper.experiments import FigureName
+
+Kind = Literal["text", "texts", "count", "counts", "seed", "folder", "flag"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line, without its two dashes.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"text", "texts", "count", "counts", "seed", "folder", "flag"}
+        What its value is: any text, a whole number of 1 or more, or one or more of these; a whole
+        number of 0 or more; a path; or nothing at all, where it matters only whether the option
+        is given.
+    metavar : str
+        What stands for its value in the help; empty for a flag.
+    help : str
+    default : str or int or None
+        Where the option is not given; a flag is then false.
+    """
+
+    name: str
+    kind: Kind
+    metavar: str = ""
+    help: str = ""
+    default: str | int | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark as the command line knows it.
+
+    Attributes
+    ----------
+    summary : str
+        For the list of all benchmarks.
+    description : str
+        For its own help.
+    options : tuple of Option
+        Beside the folder that it writes to.
+    run : callable
+        ``run(output, command=..., say=..., **options)``: measures, writes, and returns a `Report`.
+        ``say`` is told in a line what is done.
+    """
+
+    summary: str
+    description: str
+    options: tuple[Option, ...]
+    run: Callable[..., Report]
+
+
+SEED = Option("seed", "seed", "N", default=0)
+DEVICE = Option("device", "text", "auto|cpu|cuda", default="auto")
+
+
+def _stack(output: Path, **options: Any) -> Report:
+    from causal_ivae.validation.speed.stack import benchmark_stack
+
+    options.pop("command")
+    return Report("", (benchmark_stack(output, **options),))
+
+
+def _speed(output: Path, **options: Any) -> Report:
+    from causal_ivae.validation.speed.speed import benchmark_speed
+
+    found = benchmark_speed(output, **options)
+    return Report(found.text, found.written)
+
+
+def _printed(written: list[Path]) -> Report:
+    return Report(written[0].read_text(encoding="utf-8"), tuple(written))
+
+
+def _pairs(output: Path, **options: Any) -> Report:
+    from causal_ivae.validation.suites.pairs import benchmark_pairs
+
+    return _printed(benchmark_pairs(output, **options))
+
+
+def _null(output: Path, **options: Any) -> Report:
+    from causal_ivae.validation.suites.null import benchmark_null
+
+    return _printed(benchmark_null(output, **options))
+
+
+def _netsim(output: Path, **options: Any) -> Report:
+    from causal_ivae.validation.suites.netsim import benchmark_netsim
+
+    return _printed(benchmark_netsim(output, **options))
+
+
+def _many(output: Path, **options: Any) -> Report:
+    from causal_ivae.validation.suites.many import benchmark_many
+
+    return _printed(benchmark_many(output, **options))
+
+
+def _reproducibility(output: Path, **options: Any) -> Report:
+    from causal_ivae.validation.suites.reproducibility import benchmark_reproducibility
+
+    return _printed(benchmark_reproducibility(output, **options))
+
+
+def _suite(
+    run: Callable[..., Report], summary: str, description: str, *own: Option, data: str = ""
+) -> Benchmark:
+    """Return a benchmark of cases: what all of them accept, then its own options."""
+    shared = (
+        *([Option("data", "folder", "FOLDER", data)] if data else []),
+        Option("quick", "flag", help="few and small cases, to see that it works"),
+        SEED,
+        Option("nprocs", "count", "N", "cases at once (default: one per core; 1: in this process)"),
+    )
+    return Benchmark(
+        summary,
+        f"{description} A table is printed and written, with a figure. Cases that are finished are "
+        "not computed again: the same command goes on where it was interrupted.",
+        (*shared, *own),
+        run,
+    )
+
+
+_METHODS = Option("methods", "texts", "METHOD")
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "stack": Benchmark(
+        "25 fits trained at once against the same 25 fits one by one",
+        "Time 25 fits trained at once against the same 25 fits one by one.",
+        (Option("steps", "count", "N", "of every fit (default: 1000)", default=1000), DEVICE),
+        _stack,
+    ),
+    "speed": Benchmark(
+        "training, tests, scaling and whole subjects, with one thread",
+        "Time training against a plain loop, tests of independence against lingam, causal-learn "
+        "and hyppo where these are installed, how time and memory grow, and whole subjects. A "
+        "table is printed and written, with a figure. Takes a quarter of an hour or more on a CPU.",
+        (
+            Option("quick", "flag", help="few and small measurements, to see that it works"),
+            Option(
+                "parts",
+                "texts",
+                "PART",
+                "of training, independence, scaling, workers, subjects (default: all)",
+            ),
+            DEVICE,
+        ),
+        _speed,
+    ),
+    "pairs": _suite(
+        _pairs,
+        "which way simulated pairs point: ours and published methods",
+        "Orient simulated pairs of known direction, and pairs that have none, by our methods and "
+        "by published ones (some need the extra [benchmark]).",
+        Option("layers", "counts", "N", "default: 1 to 5"),
+        Option("segments", "counts", "N", "default: 4 8 16 32 48"),
+        Option("pairs", "count", "N", "of every cell (default: 100)"),
+        _METHODS,
+        Option("kinds", "texts", "KIND", "directed, cyclic, independent (default: all)"),
+        Option(
+            "generators",
+            "texts",
+            "NAME",
+            "network (default), additive, heteroscedastic, post_nonlinear, sigmoid",
+        ),
+    ),
+    "null": _suite(
+        _null,
+        "how often tests reject where nothing depends on anything",
+        "Measure the false-positive rate of every test with every null on simulated series, and "
+        "on the user's own: phase-randomised, and of different subjects.",
+        Option("pairs", "count", "N", "of every cell (default: 400)"),
+        Option("nulls", "texts", "NULL", "default: all"),
+        data="folder of tables of region time series of three or more subjects (default: none)",
+    ),
+    "netsim": _suite(
+        _netsim,
+        "which way the edges of the NetSim simulations point",
+        "Orient the true edges of the NetSim simulations of Smith et al. 2011.",
+        Option("sims", "texts", "NAME", "default: all in the folder"),
+        _METHODS,
+        Option(
+            "units",
+            "texts",
+            "UNIT",
+            "'pooled windows', 'pooled subjects', 'subject' (default: all)",
+        ),
+        Option("subjects", "count", "N", "the first N of every simulation"),
+        data="folder of NetSim's .npz files with 'ts' (subjects, volumes, nodes) and 'net'",
+    ),
+    "many": _suite(
+        _many,
+        "directed edges of simulated networks of six regions",
+        "Estimate simulated networks of six regions by our methods and by published ones.",
+        Option("layers", "counts", "N", "default: 1 to 5"),
+        Option("segments", "counts", "N", "default: 8 16 32"),
+        Option("graphs", "count", "N", "of every cell (default: 20)"),
+        Option(
+            "methods",
+            "texts",
+            "METHOD",
+            "pairwise, whole-set, direct-lingam, pc, random (default: all)",
+        ),
+    ),
+    "reproducibility": _suite(
+        _reproducibility,
+        "whether directions in real data come back in another part of them",
+        "Compare directions between halves of the subjects, halves of the volumes, and left and "
+        "right counterparts.",
+        _METHODS,
+        Option(
+            "comparisons",
+            "texts",
+            "NAME",
+            "subjects, volumes, hemispheres (default: those that the data allow)",
+        ),
+        Option("regions", "texts", "NAME", "default: all"),
+        Option("splits", "count", "N", "of the subjects (default: 5)"),
+        Option(
+            "segments",
+            "text",
+            "KIND",
+            "u within the pooled fit: subjects (default), windows or windows:SECONDS",
+            default="subjects",
+        ),
+        data="folder of tables of region time series, as 'causal-ivae run' reads them",
+    ),
+}
+
+FIGURES = ("figure1", "figure2", "figure3", "figure4", "discrete", "selection")
+FIGURE_OPTIONS = (
+    Option("quick", "flag", help="few and short fits, to see that it works"),
+    SEED,
+    DEVICE,
+    Option("data", "folder", "FOLDER", "tables of the subjects; figure4 only"),
+)
+
+
+def reproduce(figure: str, output: Path, **options: Any) -> Report:
+    """Compute a figure of the paper and write it; `options` are those of `FIGURE_OPTIONS`."""
+    from causal_ivae.validation.paper.figure4 import reproduce_figure4
+    from causal_ivae.validation.paper.reproduce import reproduce
+
+    if figure == "figure4":
+        return Report("", tuple(reproduce_figure4(output, **options)))
+    if options.pop("data") is not None:
+        raise SettingsError(f"--data is for figure4; {figure} simulates its data.")
+    return Report("", tuple(reproduce(cast("FigureName", figure), output, **options)))
