@@ -1,14 +1,18 @@
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ivae.derivatives import files, records
+from causal_ivae.derivatives import records
 from causal_ivae.derivatives.files import (
     read_json,
     read_sidecar,
     read_table,
+    write_bytes,
     write_json,
     write_table,
     write_text,
@@ -60,11 +64,49 @@ def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     def fail(_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         write_text(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """Let the system refuse what a file of this process would hold beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_half_way_spoils_no_file(tmp_path):
+    old, new = tmp_path / "old.bin", tmp_path / "new.bin"
+    write_bytes(old, b"old")
+    for path in (old, new):
+        with files_end_at(100_000), pytest.raises(OSError, match="large"):
+            write_bytes(path, bytes(300_000))
+    assert old.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_new_file_takes_the_name_of_the_old_one_when_it_is_whole(tmp_path, monkeypatch):
+    path, reader = tmp_path / "a.txt", tmp_path / "reader"
+    write_text(path, "old")
+    # A second name of the old file: who reads it already must not see it change.
+    reader.hardlink_to(path)
+    synced = []
+
+    def spy(handle):
+        assert path.read_text() == "old"
+        synced.append((os.fstat(handle).st_ino, os.fstat(handle).st_size))
+
+    monkeypatch.setattr("os.fsync", spy)
+    write_text(path, "new text")
+    assert (path.read_text(), reader.read_text()) == ("new text", "old")
+    assert synced == [(path.stat().st_ino, len("new text"))]
 
 
 def test_outputs_are_as_readable_as_the_umask_allows(tmp_path):

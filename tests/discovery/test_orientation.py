@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm, ttest_1samp
 
 from causal_ivae.discovery import orientation
 from causal_ivae.discovery.orientation import DECISIONS, VOTES, four_test_rule, orient
@@ -87,6 +88,37 @@ def test_the_interval_holds_zero_where_the_score_may_be_zero(spread):
         assert -1 <= low <= result.score[0] <= high <= 1
         # The dependence is sure here, so p is that of the direction.
         assert (result.p_value[0] <= 0.05) == (low > 0 or high < 0)
+
+
+@pytest.mark.parametrize("blocks", [2, 5])
+def test_the_direction_is_tested_as_the_mean_of_blocks(blocks):
+    # Of one restart whose two dependences add up to one in every block, the score is the mean
+    # over blocks of their difference, whose error and test are known.
+    difference = np.array([0.3, -0.1, 0.25, 0.4, 0.05])[:blocks]
+    excess = np.full((1, 2, 2, blocks), 9.0)
+    excess[0, 0, 1], excess[0, 1, 0] = (1 - difference) / 2, (1 + difference) / 2
+    tests = table(excess, np.zeros((1, 2, 2)))
+    dependence = table(np.full((1, 1, 1, blocks), 4.0), np.zeros((1, 1, 1)))
+    found = orient(dependence, tests, np.ones((1, 1), dtype=bool),
+                   DecisionSettings(resamples=100_000), seed=0)  # fmt: skip
+    known = ttest_1samp(difference, 0.0)
+    assert found.score[0] == pytest.approx(difference.mean())
+    assert found.error[0] == pytest.approx(difference.std(ddof=1) / np.sqrt(blocks), rel=0.01)
+    assert found.p_value[0] == pytest.approx(known.pvalue, rel=0.03)
+    low, high = known.confidence_interval()
+    expected = np.clip([low, high], -1.0, 1.0)
+    np.testing.assert_allclose(found.interval[0], expected, atol=0.01)
+
+
+def test_the_resamples_that_are_dependent_are_told_by_the_null_of_what_was_drawn():
+    # A block that is drawn k times has k times its statistic and k times its error.
+    weight = np.array([[3, 0], [2, 1], [1, 2], [0, 3]])
+    excess, sd = np.array([[2.0, 1.5]]), np.ones((1, 2))
+    shares = orientation._shares(excess, sd, np.ones((1, 4)), weight, 0.05)
+    number = weight @ excess[0] / np.sqrt(np.square(weight).sum(axis=1))
+    dependent = number > norm.isf(0.05)
+    assert dependent.tolist() == [True, True, True, False]
+    np.testing.assert_allclose(shares, [[0.0, 0.75, 0.0, 0.25]])
 
 
 def test_no_dependence_is_no_edge():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from causal_ivae import discover
 from causal_ivae.discovery import resampling
@@ -63,6 +64,36 @@ def test_every_block_once_gives_the_evidence_itself(sums):
     np.testing.assert_allclose(found.dependence, given.dependence, rtol=1e-9)
     assert found.dependence_p[0] < 1e-6
     assert found.dependence_p[2] > 0.5
+
+
+def test_a_block_that_is_drawn_often_counts_as_often(sums):
+    once = np.ones((1, BLOCKS), dtype=np.int64)
+    weight = np.array([[3, 0, 1, 1, 0, 2, 0, 1]])
+    of_tests = weight[:, TESTED]
+    given, everything = evidence_of(sums), slice(0, PAIRS)
+    found = resampling._evidence(
+        sums, given, everything, weight, of_tests.astype(float), weight @ SIZES
+    )
+    drawn = np.repeat(np.arange(BLOCKS), weight[0])
+    n = SIZES[drawn].sum()
+    np.testing.assert_allclose(found.gain, sums.gain[:, drawn].sum(axis=1) / n)
+    np.testing.assert_allclose(found.statistic, vuong_statistic(sums.gain[:, drawn]))
+    np.testing.assert_allclose(found.residual, (of_tests * sums.residual).sum(axis=-1) / n)
+    # Copies of a block have one error, which adds up, and not errors of their own.
+    error = np.sqrt(np.square(of_tests * sums.residual_sd).sum(axis=-1)) / n
+    np.testing.assert_allclose(found.residual_sd, error)
+    number = (of_tests * sums.dependence).sum(axis=-1)
+    number /= np.sqrt(np.square(of_tests * sums.dependence_sd).sum(axis=-1))
+    np.testing.assert_allclose(found.dependence_p, norm.sf(number), rtol=1e-6)
+    # So all blocks twice are as sure as all blocks once.
+    ones, twos = (
+        resampling._evidence(
+            sums, given, everything, k * once, k * once[:, TESTED].astype(float), k * once @ SIZES
+        )
+        for k in (1, 2)
+    )
+    np.testing.assert_allclose(twos.residual_sd, ones.residual_sd)
+    np.testing.assert_allclose(twos.dependence_p, ones.dependence_p, rtol=1e-6)
 
 
 def test_pairs_are_resampled_alike_whatever_is_held_at_once(sums, monkeypatch):

@@ -141,6 +141,29 @@ class TestHiddenStates:
         found(given, by="hmm", states=3)
         assert seen == [[40, 59, 138] * 2]
 
+    @pytest.mark.parametrize("n_regions", [1, 4, 25])
+    def test_many_regions_make_a_switch_as_hard_as_their_number_s_root(
+        self, monkeypatch, n_regions
+    ):
+        from hmmlearn import hmm
+
+        seen = []
+        predict = hmm.GaussianHMM.predict
+
+        def spy(self, values, lengths=None):
+            seen.append(self.transmat_.copy())
+            return predict(self, values, lengths)
+
+        monkeypatch.setattr(hmm.GaussianHMM, "predict", spy)
+        found(series(blocks((0, 1, 2), 40, n_regions)), by="hmm", states=3, stay_seconds=20.0)
+        (transitions,) = seen
+        np.testing.assert_allclose(transitions.sum(axis=1), 1.0)
+        # A tenth of the volumes of one region leave a state, half of them for either other.
+        odds = (0.1 / 2 / 0.9) ** np.sqrt(n_regions)
+        for i in range(3):
+            for j in set(range(3)) - {i}:
+                assert transitions[i, j] / transitions[i, i] == pytest.approx(odds)
+
     def test_too_few_volumes(self):
         with pytest.raises(InputError, match=r"'01' has 5 stretches of 15 volumes.*6 hidden"):
             found(series(np.ones((80, 3))), by="hmm")

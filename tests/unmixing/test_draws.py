@@ -33,3 +33,13 @@ def test_a_member_draws_the_same_alone_and_in_company():
     alone = standard_normal(member_keys([12], CPU), 9, (7, 3))
     assert torch.equal(together[1], alone[0])
     assert together.shape == (3, 7, 3)
+
+
+def test_every_bit_of_a_seed_counts():
+    seeds = [5, *(5 ^ (1 << bit) for bit in (0, 15, 31, 32, 47, 62))]
+    # Words that change places are another seed too.
+    seeds += [(5 << 32) + 6, (6 << 32) + 5]
+    for draw in (uniform, standard_normal):
+        draws = draw(member_keys(seeds, CPU), 3, (4000,)).numpy()
+        correlation = np.corrcoef(draws) - np.eye(len(seeds))
+        assert np.abs(correlation).max() < 5 / np.sqrt(4000)

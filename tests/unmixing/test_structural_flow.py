@@ -5,6 +5,7 @@ from scipy.stats import kstest, norm
 
 from causal_ivae.settings import StructuralSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.unmixing import hypotheses
 from causal_ivae.unmixing.hypotheses import fit_hypotheses
 from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.models.draws import member_keys
@@ -195,6 +196,60 @@ def test_the_mechanism_is_chosen_on_segments_held_out():
     # All are linear.  The richer mechanism always does better on what it was trained on.
     assert (judged(*given, folds=3, **rich).mechanism == 0).mean() > 0.5
     assert (judged(*given, folds=1, **rich).mechanism == 1).all()
+
+
+def observed(monkeypatch, replaced, **changes):
+    """Judge one pair by `replaced(kept)` in place of likelihoods, and return what was judged.
+
+    `replaced` makes one number of every member and segment from whether it was trained on.
+    """
+    n_segments = 6
+    rng = np.random.default_rng(2)
+    values = (rng.laplace(size=(120, 2)) ** 3).astype(np.float32)
+    segments = np.repeat(np.arange(n_segments), 20)
+    seen = []
+    credible = hypotheses._credible
+
+    def fit(*given, kept, **options):
+        model, result = fit_stack(*given, kept=kept, **options)
+        members = len(result.objective)
+        table = replaced(torch.ones(members, n_segments) if kept is None else kept)
+        model.log_likelihood = lambda x, u: table[:, u]
+        return model, result
+
+    def spy(total, n_times):
+        seen.append(total)
+        return credible(total, n_times)
+
+    monkeypatch.setattr(hypotheses, "fit_stack", fit)
+    monkeypatch.setattr(hypotheses, "_credible", spy)
+    found = judged(values, segments, [[0, 1]], ("a", "b"), trial_steps=1, steps=1, **changes)
+    _, log_slope = normal_scores(values)
+    return found, seen[0], log_slope.sum(axis=1, dtype=np.float64).reshape(n_segments, -1)
+
+
+@pytest.mark.parametrize("folds", [2, 3, 6])
+def test_a_trial_judges_a_segment_by_the_fit_that_did_not_see_it(monkeypatch, folds):
+    shares = []
+
+    def seen(kept):
+        shares.append(kept.mean(dim=1))
+        return kept
+
+    _, trials, log_slope = observed(monkeypatch, seen, folds=folds)
+    np.testing.assert_allclose(trials[0], 0.0)
+    np.testing.assert_allclose(trials[1], log_slope.sum(), rtol=1e-5)
+    # Every trial leaves out its share, so each segment is left out of just one of them.
+    assert all(torch.allclose(share, torch.tensor(1.0 - 1.0 / folds)) for share in shares[:2])
+
+
+def test_the_slope_of_normal_scores_is_in_the_likelihood(monkeypatch):
+    found, trials, log_slope = observed(monkeypatch, torch.zeros_like)
+    assert np.abs(log_slope.sum(axis=1)).min() > 1.0
+    np.testing.assert_allclose(trials[1] - trials[0], log_slope.sum(), rtol=1e-5)
+    # The linear mechanism tells the directions apart no better, so that the other one decides.
+    assert found.mechanism.tolist() == [1]
+    np.testing.assert_allclose(found.log_likelihood[0], [log_slope.sum(axis=1)] * 2, rtol=1e-5)
 
 
 def test_more_volumes_take_more_steps():
