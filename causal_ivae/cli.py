@@ -19,7 +19,9 @@ from causal_ivae.commands.arguments import build_parser
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError, nearest
 
 if TYPE_CHECKING:
-    from causal_ivae.batch.runner import BatchResult, Plan, Request
+    from causal_ivae.batch.plan import Plan
+    from causal_ivae.batch.request import Request
+    from causal_ivae.batch.status import BatchResult
     from causal_ivae.settings import Pipeline
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
@@ -83,7 +85,7 @@ def _run(options: argparse.Namespace, command: str) -> int:
         for page in pages:
             print(page)
         return DONE
-    from causal_ivae.batch.runner import plan
+    from causal_ivae.batch.plan import plan
 
     planned = plan(_request(options, command))
     if options.dry_run:
@@ -105,7 +107,7 @@ def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
 
 
 def _request(options: argparse.Namespace, command: str) -> "Request":
-    from causal_ivae.batch.runner import Request
+    from causal_ivae.batch.request import Request
     from causal_ivae.imaging.filters import load_bids_filter
 
     query = None
@@ -116,7 +118,7 @@ def _request(options: argparse.Namespace, command: str) -> "Request":
         output=options.output,
         levels=tuple(dict.fromkeys(options.levels)),
         pipeline=_pipeline(options),
-        participants=tuple(options.participant_label),
+        labels=tuple(options.participant_label),
         sessions=tuple(options.session_label),
         task=options.task,
         space=options.space,
@@ -130,7 +132,7 @@ def _request(options: argparse.Namespace, command: str) -> "Request":
         scheduler=options.scheduler,
         stop_on_first_crash=options.stop_on_first_crash,
         templates=options.templates,
-        about_subjects=options.participants,
+        participants_file=options.participants,
         command=command,
     )
 
@@ -189,7 +191,7 @@ def _segments(text: str) -> dict[str, Any]:
 def _print_plan(planned: "Plan") -> None:
     from causal_ivae.batch.preview import preview
 
-    request = planned.request
+    request = planned.analysis
     pipeline = request.pipeline
     print(f"Output    {request.output}")
     print(f"Levels    {', '.join(request.levels)}")

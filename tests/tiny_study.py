@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from causal_ivae.batch.runner import BatchResult, Request, plan, run
+from causal_ivae.batch.plan import plan
+from causal_ivae.batch.request import Request
+from causal_ivae.batch.runner import run
+from causal_ivae.batch.status import BatchResult
 from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.settings import Pipeline
 from causal_ivae.simulate.structural import simulate_bold

@@ -10,58 +10,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from causal_ivae.batch.request import Request
 from causal_ivae.derivatives.files import read_sidecar, write_text
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 from causal_ivae.provenance import digest_of, package_version, shown, versions
-from causal_ivae.settings import Method, Pipeline
+from causal_ivae.settings import Method
 
-Overwrite = Literal["never", "stale", "always"]
 State = Literal["done", "up to date", "failed", "running", "not run"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """What every piece of work of one run needs to know; it travels to the workers.
+class Analysis(Request):
+    """A request that was checked; every piece of work of a run knows it, also in the workers.
+
+    Its paths are resolved: `source` is the folder that the names of input files are relative to,
+    and `participants_file` is None if no model asks for it.
 
     Attributes
     ----------
-    source : pathlib.Path
-        Folder that the names of input files are relative to.
-    output : pathlib.Path
-    pipeline : Pipeline
     atlas_digest, prior_digest : str
         Of the content of the atlas and of the prior; empty where there is none.
-    seed : int
-    device : str
-        "auto", "cpu" or "cuda".
-    overwrite : {"never", "stale", "always"}
-    command : str
-    memory : int or None
-        Of one worker process, bytes; None for its share of the machine's.
     sharing : int
         Worker processes on one machine.
-    templates : pathlib.Path or None
-        A user's own for the pages.
-    participants : pathlib.Path or None
-        What is known of the subjects; None if no model asks for it.
     """
 
-    source: Path
-    output: Path
-    pipeline: Pipeline
     atlas_digest: str = ""
     prior_digest: str = ""
-    seed: int = 0
-    device: str = "auto"
-    overwrite: Overwrite = "stale"
-    command: str = ""
-    memory: int | None = None
     sharing: int = 1
-    templates: Path | None = None
-    participants: Path | None = None
 
     @property
     def load_hash(self) -> str:

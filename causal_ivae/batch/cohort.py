@@ -168,7 +168,7 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
     from causal_ivae.group import MODEL_COLUMNS, align, combine_subjects, split_half_entry
 
     tables = {m.unit: m.paths.file("edges.tsv", method) for m in members}
-    read = [*tables.values(), *([analysis.participants] if analysis.participants else [])]
+    read = [*tables.values(), *([analysis.participants_file] if analysis.participants_file else [])]
     inputs = fingerprints(read, analysis.output)
     settings_hash = digest_of(
         analysis.pipeline.group_digest, analysis.prior_hash, *sorted({m.hash for m in members})
@@ -239,11 +239,11 @@ def _modelled(
 ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
     """Return the table of the model over subjects and its entry in the sidecar; none if unasked."""
     formula = analysis.pipeline.group.model
-    if formula is None or analysis.participants is None:
+    if formula is None or analysis.participants_file is None:
         return None, {}
     from causal_ivae.group import fit_model, read_participants
 
-    model = fit_model(subjects, formula, read_participants(analysis.participants))
+    model = fit_model(subjects, formula, read_participants(analysis.participants_file))
     entry = {
         "Formula": model.formula, "Subjects": list(model.subjects), "LeftOut": model.left_out,
     }  # fmt: skip

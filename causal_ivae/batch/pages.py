@@ -143,14 +143,14 @@ def write_group_page(
 
 
 def write_all(
-    output: Path, participants: Sequence[str] = (), templates: Path | None = None
+    output: Path, labels: Sequence[str] = (), templates: Path | None = None
 ) -> list[Path]:
     """Write every page of an output folder again.
 
     Parameters
     ----------
     output : pathlib.Path
-    participants : sequence of str
+    labels : sequence of str
         Labels, with or without ``sub-``; empty takes all, and the group.
     templates : pathlib.Path, optional
         A user's own.
@@ -165,7 +165,7 @@ def write_all(
     NothingMatchedError
         If there is nothing to write a page of.
     """
-    wanted = {f"sub-{label.removeprefix('sub-')}" for label in participants}
+    wanted = {f"sub-{label.removeprefix('sub-')}" for label in labels}
     units = sorted(folder.name for folder in output.glob("sub-*") if folder.is_dir())
     found = {unit: paths for unit in units if (paths := find_paths(output, unit)) is not None}
     if wanted - set(found):

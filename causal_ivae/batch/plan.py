@@ -1,14 +1,12 @@
-"""What the user asks for, checked before anything is written."""
+"""Check what the user asks for, and find its subjects, before anything is written."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 from causal_ivae.anatomy.prior import load_prior
-from causal_ivae.batch.analysis import Analysis, Overwrite
+from causal_ivae.batch.analysis import Analysis
+from causal_ivae.batch.request import Request
 from causal_ivae.batch.workers.machine import processes_for
-from causal_ivae.batch.workers.watch import Limits
 from causal_ivae.derivatives.files import read_sidecar
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
@@ -16,84 +14,16 @@ from causal_ivae.imaging.bids import SubjectFiles, find_subjects
 from causal_ivae.imaging.segments import check_number_of_subjects
 from causal_ivae.provenance import digest_of, fingerprint
 from causal_ivae.reporting.templates import check_templates
-from causal_ivae.settings import Pipeline
 
-Level = Literal["participant", "group"]
-LEVELS: tuple[Level, ...] = ("participant", "group")
 _LEAST_MEMORY = 2**29
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asks for.
-
-    Attributes
-    ----------
-    source : pathlib.Path
-        fMRIPrep derivatives, a folder of tables, or one file.
-    output : pathlib.Path
-    levels : tuple of {"participant", "group"}
-    pipeline : Pipeline
-    participants, sessions : tuple of str
-        Labels; empty takes all.
-    task, space : str or None
-    bids_filter : mapping or None
-    seed : int
-    device : str
-    overwrite : {"never", "stale", "always"}
-    nprocs : int or None
-    memory : int or None
-        Of one worker process, bytes.
-    time_limit : float or None
-        For loading a subject, and for estimating its graphs, s.
-    scheduler : str or None
-    stop_on_first_crash : bool
-    templates : pathlib.Path or None
-        A user's own for the pages.
-    about_subjects : pathlib.Path or None
-        ``participants.tsv``; None looks for it in the input and above.
-    command : str
-    """
-
-    source: Path
-    output: Path
-    levels: tuple[Level, ...]
-    pipeline: Pipeline = field(default_factory=Pipeline)
-    participants: tuple[str, ...] = ()
-    sessions: tuple[str, ...] = ()
-    task: str | None = None
-    space: str | None = None
-    bids_filter: Mapping[str, Any] | None = None
-    seed: int = 0
-    device: str = "auto"
-    overwrite: Overwrite = "stale"
-    nprocs: int | None = None
-    memory: int | None = None
-    time_limit: float | None = None
-    scheduler: str | None = None
-    stop_on_first_crash: bool = False
-    templates: Path | None = None
-    about_subjects: Path | None = None
-    command: str = ""
-
-    @property
-    def limits(self) -> Limits:
-        """What one piece of work may take."""
-        return Limits(self.memory, self.time_limit)
-
-
-@dataclass(frozen=True)
 class Plan:
-    """A request that was checked: what will run on what."""
+    """A request that was checked, and the files of the subjects that it runs on."""
 
-    request: Request
     analysis: Analysis
     subjects: tuple[SubjectFiles, ...]
-
-    @property
-    def pooled(self) -> bool:
-        """Whether all subjects go into one fit."""
-        return self.request.pipeline.segments.by == "subjects"
 
 
 def plan(request: Request) -> Plan:
@@ -125,17 +55,17 @@ def _plan(request: Request) -> Plan:
     if request.templates is not None:
         check_templates(request.templates)
     pipeline = request.pipeline
-    if pipeline.segments.by == "subjects" and "participant" in request.levels:
+    if request.pooled and "participant" in request.levels:
         raise SettingsError(
             "Segments 'subjects' pool all subjects into one fit, so there is no level "
             "participant: run the level group alone."
         )
-    about_subjects = _about_subjects(request, source)
+    participants_file = _participants_file(request, source)
     parcellation = load_atlas(pipeline.atlas) if pipeline.atlas is not None else None
     prior = load_prior(pipeline.prior)
     subjects = find_subjects(
         source,
-        participants=request.participants,
+        labels=request.labels,
         task=request.task,
         sessions=request.sessions,
         space=request.space,
@@ -144,33 +74,30 @@ def _plan(request: Request) -> Plan:
     )
     if not subjects:
         raise NothingMatchedError(f"The filters leave no subject in '{source}'.")
-    if pipeline.segments.by == "subjects":
+    if request.pooled:
         check_number_of_subjects(len(subjects))
     if subjects[0].kind == "images" and parcellation is None:
         raise SettingsError(
             f"'{source}' holds images, so an atlas is needed: give --atlas (see "
             "'causal-ivae atlas list')."
         )
-    analysis = Analysis(
+    checked = replace(
+        request,
         source=(source if source.is_dir() else source.parent).resolve(),
         output=output.resolve(),
-        pipeline=pipeline,
+        templates=None if request.templates is None else request.templates.resolve(),
+        participants_file=participants_file,
+    )
+    sharing = 1
+    if request.scheduler is None:
+        sharing = processes_for(len(subjects), request.nprocs, request.memory)
+    analysis = Analysis(
+        **vars(checked),
         atlas_digest=_atlas_digest(parcellation),
         prior_digest="" if prior is None else digest_of(repr(prior)),
-        seed=request.seed,
-        device=request.device,
-        overwrite=request.overwrite,
-        command=request.command,
-        memory=request.memory,
-        sharing=(
-            1
-            if request.scheduler is not None
-            else processes_for(len(subjects), request.nprocs, request.memory)
-        ),
-        templates=None if request.templates is None else request.templates.resolve(),
-        participants=about_subjects,
+        sharing=sharing,
     )
-    return Plan(request, analysis, subjects)
+    return Plan(analysis, subjects)
 
 
 def _check_output(source: Path, output: Path) -> None:
@@ -197,12 +124,12 @@ def _check_output(source: Path, output: Path) -> None:
         )
 
 
-def _about_subjects(request: Request, source: Path) -> Path | None:
-    """Return the file that the model over subjects needs; None if there is no model."""
+def _participants_file(request: Request, source: Path) -> Path | None:
+    """Return the ``participants.tsv`` that the model over subjects needs, None without a model."""
     formula = request.pipeline.group.model
     if formula is None or "group" not in request.levels:
         return None
-    if request.pipeline.segments.by == "subjects":
+    if request.pooled:
         raise SettingsError(
             "Segments 'subjects' make one graph of all subjects, so there are no scores of each "
             f"for the model '{formula}': leave out one of them."
@@ -210,7 +137,9 @@ def _about_subjects(request: Request, source: Path) -> Path | None:
     from causal_ivae.group import check_model, covariates_of, find_participants, read_participants
 
     covariates_of(formula)
-    path = request.about_subjects or find_participants(source if source.is_dir() else source.parent)
+    path = request.participants_file or find_participants(
+        source if source.is_dir() else source.parent
+    )
     if path is None:
         raise InputError(
             f"The model '{formula}' needs a participants.tsv, which is neither in '{source}' nor "

@@ -39,13 +39,13 @@ def preview(planned: Plan) -> dict[str, str]:
             continue
         if known is not None:
             loaded[piece.unit] = known
-        said[piece.unit] = "load" if planned.pooled else f"load, {methods}"
+        said[piece.unit] = "load" if analysis.pooled else f"load, {methods}"
     regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
     for unit in loaded:
         estimating = Estimating(analysis, unit, regions.get(unit, ()))
         if unit in lacking:
             said[unit] = f"would fail: lacks {', '.join(lacking[unit])}"
-        elif planned.pooled or participant.is_up_to_date(estimating):
+        elif analysis.pooled or participant.is_up_to_date(estimating):
             said[unit] = "up to date"
         else:
             said[unit] = ", ".join(participant.stale_methods(estimating)) or "prior or page only"

@@ -13,15 +13,13 @@ from causal_ivae.batch.forecast import forecast
 from causal_ivae.batch.loading import Loaded, Loading
 from causal_ivae.batch.pages import GROUP, write_region_map
 from causal_ivae.batch.participant import Estimating
-from causal_ivae.batch.plan import Plan, Request, plan
+from causal_ivae.batch.plan import Plan
 from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
 from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
 from causal_ivae.derivatives.names import LOCK_NAME, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
-
-__all__ = ["BatchResult", "Plan", "Request", "common_regions", "plan", "run"]
 
 
 def run(planned: Plan, display: Display | None = None) -> BatchResult:
@@ -43,12 +41,12 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
         If the output folder cannot be written to, or another program is writing one of the
         subjects in it.
     """
-    request, analysis = planned.request, planned.analysis
+    analysis = planned.analysis
     units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
-    targets = (*units, *_of_all(planned))
+    targets = (*units, *_of_all(analysis))
     with _claimed(analysis.output, targets) as claims, display or Silent() as shown:
         record = Record(analysis, shown, targets)
-        _begin(record, request)
+        _begin(record)
         if not claims.supported:
             record.note(
                 f"The file system of '{analysis.output}' has no locks: run no other program on "
@@ -57,20 +55,20 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
         try:
             with open_pool(
                 len(units),
-                nprocs=request.nprocs,
-                scheduler=request.scheduler,
+                nprocs=analysis.nprocs,
+                scheduler=analysis.scheduler,
                 on_stage=shown.stage,
                 on_start=record.started,
-                limits=request.limits,
+                limits=analysis.limits,
             ) as pool:
-                runner = _Runner(record, pool, request)
-                if "participant" in request.levels:
+                runner = _Runner(record, pool, analysis)
+                if "participant" in analysis.levels:
                     _participants(runner, analysis, units)
-                elif planned.pooled:
+                elif analysis.pooled:
                     _pooled(runner, analysis, units)
             ended = {outcome.unit: outcome for outcome in record.result.outcomes}
             nobody = bool(ended) and all(o.state == "failed" for o in ended.values())
-            grouped = "group" in request.levels and not planned.pooled and not runner.stopped
+            grouped = "group" in analysis.levels and not analysis.pooled and not runner.stopped
             if grouped and nobody:
                 left_out = "No subject could be analysed."
                 record.add(Outcome(GROUP, "not run", message=left_out), quiet=True)
@@ -90,11 +88,11 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
     return record.result
 
 
-def _of_all(planned: Plan) -> tuple[str, ...]:
+def _of_all(analysis: Analysis) -> tuple[str, ...]:
     """Return the units that are made of all subjects."""
-    if "group" not in planned.request.levels:
+    if "group" not in analysis.levels:
         return ()
-    beside = planned.request.pipeline.group.pooled and not planned.pooled
+    beside = analysis.pipeline.group.pooled and not analysis.pooled
     return (POOLED, GROUP) if beside else (GROUP,)
 
 
@@ -120,11 +118,11 @@ def _claimed(output: Path, units: tuple[str, ...]) -> Claims:
     )
 
 
-def _begin(record: Record, request: Request) -> None:
+def _begin(record: Record) -> None:
     try:
-        describe(record, request)
+        describe(record)
     except OSError as error:
-        raise _not_writable(request.output, error) from error
+        raise _not_writable(record.analysis.output, error) from error
 
 
 def _not_writable(output: Path, error: OSError) -> SettingsError:
@@ -155,9 +153,9 @@ def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loa
         else:
             waiting[unit] = piece
     devices: tuple[str, ...] = ()
-    if len(waiting) > 1 and runner.request.scheduler is None:
-        devices = devices_for(analysis.device, runner.request.nprocs)
-    runner.announce(analysis, waiting, len(devices) or runner.request.nprocs)
+    if len(waiting) > 1 and analysis.scheduler is None:
+        devices = devices_for(analysis.device, analysis.nprocs)
+    runner.announce(waiting, len(devices) or analysis.nprocs)
     for unit, outcome in runner.each(participant.estimate, waiting, devices):
         runner.finish(unit, outcome, loaded[unit].outcome)
 
@@ -265,7 +263,7 @@ class _Runner:
 
     record: Record
     pool: Pool
-    request: Request
+    analysis: Analysis
     stopped: bool = False
 
     def each(
@@ -282,14 +280,12 @@ class _Runner:
             if self._has_stopped():
                 return
 
-    def announce(
-        self, analysis: Analysis, waiting: Mapping[str, Estimating], nprocs: int | None
-    ) -> None:
+    def announce(self, waiting: Mapping[str, Estimating], nprocs: int | None) -> None:
         """Say what will be estimated and how long it will take, where that is known here."""
-        if not waiting or self.request.scheduler is not None or self._has_stopped():
+        if not waiting or self.analysis.scheduler is not None or self._has_stopped():
             return
         try:
-            lines = forecast(analysis, waiting, nprocs)
+            lines = forecast(self.analysis, waiting, nprocs)
         except (CausalIvaeError, OSError, RuntimeError):
             # What is wrong with this subject, or with torch, estimating it will say.
             return
@@ -302,19 +298,19 @@ class _Runner:
     def finish(self, unit: str, result: Outcome | Lost, earlier: Outcome | None) -> None:
         if isinstance(result, Lost):
             details = f"{result.message}\n\n{result.where}".strip()
-            crash = write_crash(self.record.analysis, unit, details)
-            name = crash.relative_to(self.record.analysis.output).as_posix()
+            crash = write_crash(self.analysis, unit, details)
+            name = crash.relative_to(self.analysis.output).as_posix()
             result = Outcome(
                 unit, "failed", result.seconds, result.peak_mib, result.message, crash=name
             )
         self.record.add(result.after(earlier))
         self.stopped = self.stopped or (
-            result.state == "failed" and self.request.stop_on_first_crash
+            result.state == "failed" and self.analysis.stop_on_first_crash
         )
 
     def fail(self, unit: str, earlier: Outcome, message: str) -> None:
-        crash = write_crash(self.record.analysis, unit, message)
-        name = crash.relative_to(self.record.analysis.output).as_posix()
+        crash = write_crash(self.analysis, unit, message)
+        name = crash.relative_to(self.analysis.output).as_posix()
         failed = Outcome(unit, "failed", message=message, crash=name, bad_input=True)
         self.finish(unit, failed, earlier)
 

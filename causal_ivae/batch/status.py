@@ -12,7 +12,6 @@ import pandas as pd
 import yaml
 
 from causal_ivae.batch.analysis import Analysis, Outcome
-from causal_ivae.batch.plan import Request
 from causal_ivae.batch.progress import Display
 from causal_ivae.derivatives.files import (
     append_line,
@@ -144,7 +143,7 @@ class Record:
         write_table(self.folder / "status.tsv", pd.DataFrame(rows, columns=columns))
 
 
-def describe(record: Record, request: Request) -> None:
+def describe(record: Record) -> None:
     """Write what makes the output a BIDS derivative, and what this run was asked."""
     description = {
         "Name": "causal-ivae: causal graphs between brain regions",
@@ -152,22 +151,23 @@ def describe(record: Record, request: Request) -> None:
         "DatasetType": "derivative",
         "GeneratedBy": generated_by(),
     }
-    path = record.analysis.output / "dataset_description.json"
+    analysis = record.analysis
+    path = analysis.output / "dataset_description.json"
     if read_sidecar(path) != description:
         write_json(path, description)
-    settings = yaml.safe_dump(request.pipeline.model_dump(mode="json"), sort_keys=False)
+    settings = yaml.safe_dump(analysis.pipeline.model_dump(mode="json"), sort_keys=False)
     write_text(record.folder / "pipeline.yaml", settings)
     about = {
-        "Command": request.command,
-        "Levels": list(request.levels),
+        "Command": analysis.command,
+        "Levels": list(analysis.levels),
         "Host": platform.node(),
         "Process": os.getpid(),
-        "Seed": request.seed,
-        "SettingsHash": request.pipeline.digest,
+        "Seed": analysis.seed,
+        "SettingsHash": analysis.pipeline.digest,
         "Versions": versions(),
     }
     write_json(record.folder / "run.json", about)
-    record.log(f"started: {request.command or 'from Python'}")
+    record.log(f"started: {analysis.command or 'from Python'}")
     record.start()
 
 

@@ -18,8 +18,8 @@ import yaml
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from causal_ivae.batch.analysis import Overwrite
-from causal_ivae.batch.plan import LEVELS, Plan, Request, plan
+from causal_ivae.batch.plan import Plan, plan
+from causal_ivae.batch.request import LEVELS, Overwrite, Request
 from causal_ivae.derivatives.files import read_sidecar, write_json, write_table, write_text
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
@@ -114,7 +114,7 @@ def prepare(
     simulated : bool
         Use simulated BOLD even if the real data can be had.
     nprocs, device, overwrite, command
-        As in `causal_ivae.batch.plan.Request`.
+        As in `causal_ivae.batch.request.Request`.
     say : callable
         Told in a line what the demo runs on.
 

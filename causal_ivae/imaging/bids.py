@@ -87,7 +87,7 @@ class _Found:
 def find_subjects(
     folder_or_file: Path,
     *,
-    participants: Sequence[str] = (),
+    labels: Sequence[str] = (),
     task: str | None = None,
     sessions: Sequence[str] = (),
     space: str | None = None,
@@ -103,8 +103,8 @@ def find_subjects(
         folder of tables (.tsv, .csv, .npy, .npz, .mat, .h5; at its top or inside ``sub-*``
         folders), or one such file.  Where some tables are named ``sub-<label>``, the others are not
         taken for subjects.
-    participants : sequence of str
-        Labels to keep, with or without ``sub-``; empty keeps all.
+    labels : sequence of str
+        Subjects to keep, with or without ``sub-``; empty keeps all.
     task : str or None
         Task to keep; needed where there are several.
     sessions : sequence of str
@@ -133,7 +133,7 @@ def find_subjects(
     query = parse_bids_filter(bids_filter)
     path = Path(folder_or_file).expanduser()
     kind, root, found = _look(path)
-    found = _keep_participants(found, participants, path)
+    found = _keep_subjects(found, labels, path)
     if task is not None:
         query = {**query, "task": (task.removeprefix("task-"),)}
     if sessions:
@@ -147,7 +147,7 @@ def find_subjects(
     found = _one_task(found, path)
     found = _one_space(found, atlas_space, path)
     found = _combined_echoes(found, path) if "echo" not in query else found
-    gone = {p.removeprefix("sub-") for p in participants} - {f.label for f in found}
+    gone = {label.removeprefix("sub-") for label in labels} - {f.label for f in found}
     if gone:
         raise NothingMatchedError(
             f"Participant {_listed(sorted(gone, key=natural_key))} has no run with the task, "
@@ -251,18 +251,16 @@ def _label(paths: Iterable[Path], top: Path) -> list[_Found]:
     return found
 
 
-def _keep_participants(
-    found: list[_Found], participants: Sequence[str], where: Path
-) -> list[_Found]:
-    if not participants:
+def _keep_subjects(found: list[_Found], labels: Sequence[str], where: Path) -> list[_Found]:
+    if not labels:
         return found
-    labels = sorted({f.label for f in found}, key=natural_key)
-    wanted = {p.removeprefix("sub-") for p in participants}
-    unknown = sorted(wanted - set(labels), key=natural_key)
+    there = sorted({f.label for f in found}, key=natural_key)
+    wanted = {label.removeprefix("sub-") for label in labels}
+    unknown = sorted(wanted - set(there), key=natural_key)
     if unknown:
         raise NothingMatchedError(
             f"No data for participant {_listed(unknown)} in '{where}'. "
-            f"Participants there: {_listed(labels)}."
+            f"Participants there: {_listed(there)}."
         )
     return [f for f in found if f.label in wanted]
 

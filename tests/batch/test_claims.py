@@ -71,7 +71,7 @@ def test_file_system_without_locks_is_said(tmp_path, monkeypatch, code):
 def test_second_program_on_the_same_subject_is_refused_and_says_who_writes(tmp_path, hold):
     source = write_study(tmp_path / "input", ("01", "02"))
     out = tmp_path / "out"
-    first = run_study(source, out, participants=("02",))
+    first = run_study(source, out, labels=("02",))
     before = snapshot(out), sorted((out / "logs").iterdir())
     hold(out / LOCK_NAME, "sub-02")
     with pytest.raises(SettingsError, match="Another program is writing 'sub-02' in") as refused:
@@ -80,7 +80,7 @@ def test_second_program_on_the_same_subject_is_refused_and_says_who_writes(tmp_p
     assert "--participant-label" in str(refused.value)
     assert (snapshot(out), sorted((out / "logs").iterdir())) == before
     # What the other program does not write is free: jobs of an array share a folder.
-    assert states(run_study(source, out, participants=("01",))) == {"sub-01": "done"}
+    assert states(run_study(source, out, labels=("01",))) == {"sub-01": "done"}
 
 
 def test_half_written_files_of_a_killed_program_are_removed_but_not_those_of_a_living_one(
@@ -97,5 +97,5 @@ def test_half_written_files_of_a_killed_program_are_removed_but_not_those_of_a_l
     for path in left:
         path.write_text("half")
     hold(out / LOCK_NAME, "sub-02")
-    run_study(source, out, participants=("01",))
+    run_study(source, out, labels=("01",))
     assert [path.exists() for path in left] == [False, False, True, True]

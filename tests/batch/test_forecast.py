@@ -3,8 +3,10 @@
 from tiny_study import NAMES, tiny_pipeline, write_study
 
 from causal_ivae.batch import forecast, runner
+from causal_ivae.batch.plan import plan
 from causal_ivae.batch.progress import Silent
-from causal_ivae.batch.runner import Request, plan, run
+from causal_ivae.batch.request import Request
+from causal_ivae.batch.runner import run
 
 
 class Noted(Silent):

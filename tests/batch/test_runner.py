@@ -153,7 +153,7 @@ def test_second_run_does_nothing(finished, no_cluster):
 def test_subject_alone_gives_the_same_numbers(finished, tmp_path):
     source, out = finished
     alone = tmp_path / "alone"
-    result = run_study(source, alone, participants=("02",))
+    result = run_study(source, alone, labels=("02",))
     assert states(result) == {"sub-02": "done"}
     for method in ("ivae", "tcl"):
         for suffix in ("edges.tsv", "tests.tsv", "training.tsv", "diagnostics.tsv"):
@@ -166,8 +166,8 @@ def test_changed_input_makes_only_its_subject_stale(finished):
     before = snapshot(out)
     table = source / "sub-03_task-rest_timeseries.tsv"
     subject_table("other").to_csv(table, sep="\t", index=False)
-    assert set(states(run_study(source, out, participants=("01", "02"))).values()) == {"up to date"}
-    assert states(run_study(source, out, participants=("03",))) == {"sub-03": "done"}
+    assert set(states(run_study(source, out, labels=("01", "02"))).values()) == {"up to date"}
+    assert states(run_study(source, out, labels=("03",))) == {"sub-03": "done"}
     after = snapshot(out)
     changed = {name for name in before if after[name] != before[name]}
     assert changed
@@ -186,7 +186,7 @@ def test_settings_of_one_method_make_only_that_method_stale(finished):
     source, out = finished
     before = snapshot(out)
     pipeline = tiny_pipeline(unmixing__ivae__steps=21)
-    result = run_study(source, out, pipeline=pipeline, participants=("01",))
+    result = run_study(source, out, pipeline=pipeline, labels=("01",))
     assert states(result) == {"sub-01": "done"}
     changed = {name for name, content in snapshot(out).items() if content != before[name]}
     assert any("meas-ivae" in name for name in changed)
@@ -195,7 +195,7 @@ def test_settings_of_one_method_make_only_that_method_stale(finished):
 
 def test_other_seed_makes_everything_stale(finished):
     source, out = finished
-    assert states(run_study(source, out, participants=("01",), seed=1)) == {"sub-01": "done"}
+    assert states(run_study(source, out, labels=("01",), seed=1)) == {"sub-01": "done"}
     about = json.loads(file_of(out, "sub-01", "edges.json", "ivae").read_text())
     assert about["Seed"] == 1
 
@@ -205,7 +205,7 @@ def test_overwrite_never_keeps_stale_results_and_says_so(finished):
     edges = file_of(out, "sub-01", "edges.tsv", "ivae")
     before = edges.read_bytes()
     pipeline = tiny_pipeline(unmixing__ivae__steps=21)
-    result = run_study(source, out, pipeline=pipeline, participants=("01",), overwrite="never")
+    result = run_study(source, out, pipeline=pipeline, labels=("01",), overwrite="never")
     assert edges.read_bytes() == before
     assert result.outcomes[0].state == "up to date"
     assert "kept, though made with other settings" in result.outcomes[0].message
@@ -215,7 +215,7 @@ def test_overwrite_always_does_it_again(finished):
     source, out = finished
     edges = file_of(out, "sub-01", "edges.tsv", "ivae")
     before, modified = edges.read_bytes(), edges.stat().st_mtime_ns
-    result = run_study(source, out, participants=("01",), overwrite="always")
+    result = run_study(source, out, labels=("01",), overwrite="always")
     assert states(result) == {"sub-01": "done"}
     assert edges.stat().st_mtime_ns > modified
     assert edges.read_bytes() == before
@@ -228,7 +228,7 @@ def test_new_prior_is_compared_without_a_new_fit(finished, tmp_path):
     edges = file_of(out, "sub-01", "edges.tsv", "ivae")
     modified = edges.stat().st_mtime_ns
     pipeline = tiny_pipeline(prior__name=str(prior))
-    result = run_study(source, out, pipeline=pipeline, participants=("01",))
+    result = run_study(source, out, pipeline=pipeline, labels=("01",))
     assert states(result) == {"sub-01": "done"}
     assert edges.stat().st_mtime_ns == modified
     check = read_table(file_of(out, "sub-01", "priorcheck.tsv", "ivae"))
@@ -238,9 +238,7 @@ def test_new_prior_is_compared_without_a_new_fit(finished, tmp_path):
     assert about["Prior"]["Name"] == "prior"
     assert about["Settings"]["prior"]["name"] == str(prior)
     prior.write_text("cause\teffect\nA\tB\n")
-    assert states(run_study(source, out, pipeline=pipeline, participants=("01",))) == {
-        "sub-01": "done"
-    }
+    assert states(run_study(source, out, pipeline=pipeline, labels=("01",))) == {"sub-01": "done"}
 
 
 def test_interrupted_rewrite_is_not_taken_for_whole(finished, monkeypatch):
@@ -252,12 +250,12 @@ def test_interrupted_rewrite_is_not_taken_for_whole(finished, monkeypatch):
 
     monkeypatch.setattr("causal_ivae.derivatives.write_json", stop)
     with pytest.raises(KeyboardInterrupt):
-        run_study(source, out, participants=("01",), overwrite="always")
+        run_study(source, out, labels=("01",), overwrite="always")
     monkeypatch.undo()
     status = max((out / "logs").glob("*/status.tsv"), key=lambda p: p.stat().st_mtime_ns)
     assert list(read_table(status)["state"]) == ["not run"]
     assert not sidecar.exists() or not file_of(out, "sub-01", "timeseries.json").exists()
-    assert states(run_study(source, out, participants=("01",))) == {"sub-01": "done"}
+    assert states(run_study(source, out, labels=("01",))) == {"sub-01": "done"}
     assert sidecar.is_file()
 
 
@@ -311,7 +309,7 @@ def test_input_that_became_unreadable_costs_one_subject(finished, monkeypatch):
         return real(paths, root)
 
     monkeypatch.setattr(loading, "fingerprints", refuse)
-    result = run_study(source, out, participants=("02",))
+    result = run_study(source, out, labels=("02",))
     assert states(result) == {"sub-02": "failed"}
     assert "Permission denied" in result.failed[0].message
 
@@ -328,7 +326,7 @@ _estimate = participant.estimate
 def test_killed_worker_costs_one_subject(finished, monkeypatch):
     source, out = finished
     monkeypatch.setattr(participant, "estimate", kill_second)
-    result = run_study(source, out, seed=5, participants=("01", "02"), nprocs=2)
+    result = run_study(source, out, seed=5, labels=("01", "02"), nprocs=2)
     assert states(result) == {"sub-01": "done", "sub-02": "failed"}
     failed = result.failed[0]
     assert "killed" in failed.message

@@ -72,7 +72,7 @@ def test_regions_are_the_atlas_rows_of_their_names(delivered, tmp_path):
     assert about["RepetitionTime"] == 0.72
     assert about["Simulated"] is False
     assert [s.label for s in planned.subjects] == list(SUBJECTS[:3])
-    assert planned.request.levels == ("participant", "group")
+    assert planned.analysis.levels == ("participant", "group")
 
 
 def test_prior_is_informative_and_says_its_threshold(delivered, tmp_path):
@@ -119,7 +119,7 @@ def test_wrong_content_of_the_package_falls_back(monkeypatch, tmp_path):
     lines = []
     planned = demo.prepare(tmp_path / "demo", n_subjects=1, say=lines.append)
     assert "is not in" in lines[0]
-    assert (planned.request.source / "sub-101309_task-rest_timeseries.tsv").is_file()
+    assert (planned.analysis.source / "sub-101309_task-rest_timeseries.tsv").is_file()
 
 
 @pytest.mark.parametrize("count", [0, 8])

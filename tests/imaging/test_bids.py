@@ -96,9 +96,9 @@ def test_links_are_followed_once(tmp_path):
 
 def test_participants_with_and_without_prefix(tmp_path):
     touch(tmp_path, "sub-01.tsv", "sub-02.tsv", "sub-03.tsv")
-    assert labels(find_subjects(tmp_path, participants=("sub-03", "01"))) == ["01", "03"]
+    assert labels(find_subjects(tmp_path, labels=("sub-03", "01"))) == ["01", "03"]
     with pytest.raises(NothingMatchedError, match=r"participant '9'.*there: '01', '02', '03'"):
-        find_subjects(tmp_path, participants=("9",))
+        find_subjects(tmp_path, labels=("9",))
 
 
 def test_what_was_looked_for_is_said(tmp_path):
@@ -231,7 +231,7 @@ def test_a_participant_without_the_chosen_task_is_named(tmp_path):
     )
     assert labels(find_subjects(tmp_path, task="b")) == ["01"]
     with pytest.raises(NothingMatchedError, match=r"Participant '02' has no run with the task"):
-        find_subjects(tmp_path, task="b", participants=("01", "02"))
+        find_subjects(tmp_path, task="b", labels=("01", "02"))
 
 
 def test_links_to_nothing_are_found_and_said_when_read(tmp_path):

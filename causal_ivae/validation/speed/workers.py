@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from causal_ivae.batch.runner import Request, plan, run
+from causal_ivae.batch.plan import plan
+from causal_ivae.batch.request import Request
+from causal_ivae.batch.runner import run
 from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.errors import FitError
 from causal_ivae.settings import IVAESettings, Pipeline, UnmixingSettings

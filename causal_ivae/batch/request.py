@@ -1,0 +1,81 @@
+"""What the user asks for: what to run on what, how, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from causal_ivae.batch.workers.watch import Limits
+from causal_ivae.settings import Pipeline
+
+Level = Literal["participant", "group"]
+LEVELS: tuple[Level, ...] = ("participant", "group")
+Overwrite = Literal["never", "stale", "always"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    source : pathlib.Path
+        fMRIPrep derivatives, a folder of tables, or one file.
+    output : pathlib.Path
+    levels : tuple of {"participant", "group"}
+    pipeline : Pipeline
+    labels, sessions : tuple of str
+        Labels of the subjects and of the sessions to use; empty takes all.
+    task, space : str or None
+    bids_filter : mapping or None
+    seed : int
+    device : str
+        "auto", "cpu", "cuda" or "cuda:<number>".
+    overwrite : {"never", "stale", "always"}
+    nprocs : int or None
+        Worker processes; None for one per core or GPU.
+    memory : int or None
+        Of one worker process, bytes; None for its share of the machine's.
+    time_limit : float or None
+        For loading a subject, and for estimating its graphs, s.
+    scheduler : str or None
+        Address of a running dask scheduler; None starts workers on this machine.
+    stop_on_first_crash : bool
+    templates : pathlib.Path or None
+        Folder of the user's own templates for the pages.
+    participants_file : pathlib.Path or None
+        ``participants.tsv``; None looks for it in the input and in the two folders above it.
+    command : str
+        The command line, for the record.
+    """
+
+    source: Path
+    output: Path
+    levels: tuple[Level, ...]
+    pipeline: Pipeline = field(default_factory=Pipeline)
+    labels: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    task: str | None = None
+    space: str | None = None
+    bids_filter: Mapping[str, Any] | None = None
+    seed: int = 0
+    device: str = "auto"
+    overwrite: Overwrite = "stale"
+    nprocs: int | None = None
+    memory: int | None = None
+    time_limit: float | None = None
+    scheduler: str | None = None
+    stop_on_first_crash: bool = False
+    templates: Path | None = None
+    participants_file: Path | None = None
+    command: str = ""
+
+    @property
+    def limits(self) -> Limits:
+        """What one piece of work may take."""
+        return Limits(self.memory, self.time_limit)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether all subjects go into one fit."""
+        return self.pipeline.segments.by == "subjects"
