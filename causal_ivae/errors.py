@@ -1,7 +1,7 @@
-"""Every error this package raises on purpose.
+"""Define every error that this package raises on purpose.
 
-A message says what is wrong, the value, where it was found and what to do.  The library
-raises; the command line prints one line and chooses the exit code.
+A message states the problem, the value, where it was found and what to do.  The library raises an
+error; the command line prints its message in one line and chooses the exit code.
 """
 
 from collections.abc import Iterable
@@ -9,35 +9,35 @@ from difflib import get_close_matches
 
 
 class CausalIvaeError(Exception):
-    """Base of all errors raised on purpose by this package; the message is one line."""
+    """Be the base class of all errors raised on purpose, whose message is one line."""
 
     def __init__(self, message: str) -> None:
-        # What a parser or a file says may have several.
+        # Messages quoted from parsers or files may have several lines.
         super().__init__(" ".join(message.splitlines()))
 
 
 class InputError(CausalIvaeError, ValueError):
-    """The data given cannot be analysed as they are (a file, a table, an image, an array)."""
+    """Report that a file, a table, an image or an array cannot be analysed as it is."""
 
 
 class TooShortError(InputError):
-    """Too little of a run is left once it is censored and cleaned; other runs may do."""
+    """Report that too little of a run remains after censoring; other runs may be long enough."""
 
 
 class SettingsError(CausalIvaeError, ValueError):
-    """A setting, an option or a resource name is unknown or out of range."""
+    """Report that a setting, an option or the name of a resource is unknown or out of range."""
 
 
 class NothingMatchedError(SettingsError):
-    """The filters given (participant, task, session, space) leave nothing to run."""
+    """Report that no run matches the filters (participant, task, session, space)."""
 
 
 class FitError(CausalIvaeError, RuntimeError):
-    """Training or testing could not give a finite result."""
+    """Report that training or a test gave no finite result."""
 
 
 def nearest(value: str, allowed: Iterable[str]) -> str:
-    """Return a remedy naming the valid value closest to `value`, or all of them."""
+    """Return a sentence that suggests the valid value closest to `value`, or lists all of them."""
     allowed = sorted(allowed)
     close = get_close_matches(value, allowed, n=1)
     if close:

@@ -1,4 +1,4 @@
-"""What a result was made from: fingerprints of files, versions of packages."""
+"""Record what a result was made from: fingerprints of files and versions of packages."""
 
 import hashlib
 import platform
@@ -16,7 +16,7 @@ _PACKAGES = (
 
 
 def fingerprint(path: Path) -> str:
-    """Return a short text that changes when a file's content changes.
+    """Return a short text that changes with the content of a file.
 
     Parameters
     ----------
@@ -39,18 +39,18 @@ def fingerprint(path: Path) -> str:
 
 
 def fingerprints(paths: Iterable[Path], root: Path) -> dict[str, str]:
-    """Return the fingerprint of each file, keyed by its path below `root` where it is below."""
+    """Return the fingerprint of each file, with keys as `shown` gives them."""
     return {shown(path, root): fingerprint(path) for path in sorted(set(paths))}
 
 
 def shown(path: Path, root: Path) -> str:
-    """Return a path as written in sidecars: below `root` if it is, else absolute."""
+    """Return a path as sidecars show it: relative to `root` if it lies below it, else absolute."""
     path, root = path.resolve(), root.resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 def digest_of(*parts: str) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of texts."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of texts joined by line breaks."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -63,7 +63,7 @@ def package_version() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of this package, Python and the packages that make the numbers."""
+    """Return the versions of this package, Python and the packages that results depend on."""
     found = {"causal-ivae": package_version(), "python": platform.python_version()}
     for package in _PACKAGES:
         try:

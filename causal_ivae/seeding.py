@@ -1,7 +1,7 @@
-"""One seed, and a child of it for every piece of work.
+"""Derive a seed for every piece of work from the one seed of an analysis.
 
-A child is keyed by what the work *is* (subject, method, pair, restart), never by its position
-in a loop, so adding a subject or a pair changes no other result.
+A derived seed depends on what the work *is* (subject, method, pair, restart), never on its
+position in a loop, so that adding a subject or a pair changes no other result.
 """
 
 from hashlib import blake2b
@@ -10,19 +10,19 @@ import numpy as np
 
 
 def child_seed(seed: int, *keys: str | int) -> int:
-    """Return the 63-bit seed of the piece of work named by `keys`.
+    """Return the 63-bit seed of the piece of work that `keys` name.
 
     Parameters
     ----------
     seed : int
         The seed of the whole analysis, non-negative.
     *keys : str or int
-        What the work is, from the general to the particular.
+        Names of the work, from the general to the specific.
 
     Returns
     -------
     int
-        In ``[0, 2**63)``.
+        A seed in ``[0, 2**63)``.
     """
     spawn_key = tuple(_word(key) for key in keys)
     state = np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1, np.uint64)
@@ -35,8 +35,8 @@ def generator(seed: int, *keys: str | int) -> np.random.Generator:
 
 
 def _word(key: str | int) -> int:
-    # The prefix keeps the string "1" and the number 1 apart.
-    # NumPy's strings and integers count as Python's own.
+    # The prefix tells the string "1" from the number 1, and gives NumPy's strings and integers the
+    # same seeds as Python's.
     kind = "str" if isinstance(key, str) else "int"
     text = f"{kind}:{key}".encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")

@@ -1,4 +1,4 @@
-"""Typed settings, their files and the bundled resources."""
+"""Define typed settings, read their files and find the bundled resources."""
 
 from causal_ivae.settings.analysis import (
     METHODS,

@@ -1,9 +1,9 @@
-"""What all settings have in common."""
+"""Define the base class of all settings."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """Settings that cannot be changed, and refuse what they do not know."""
+    """Hold settings that cannot be changed and refuse unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -14,7 +14,8 @@ def load_pipeline(name_or_path: str | Path) -> Pipeline:
     Parameters
     ----------
     name_or_path : str or pathlib.Path
-        The name of a file in ``pipelines/`` or a YAML file.  Keys left out keep their defaults.
+        The name of a file in ``pipelines/``, or the path of a YAML file.  Keys that it leaves out
+        keep their defaults.
 
     Returns
     -------
@@ -23,8 +24,8 @@ def load_pipeline(name_or_path: str | Path) -> Pipeline:
     Raises
     ------
     SettingsError
-        If the file does not exist, is not YAML, or holds an unknown key or a value out of range;
-        the message names the key, the file and the nearest valid key.
+        If the file does not exist, is not YAML, or holds an unknown key or a value out of range.
+        The message names the key, the file and the nearest valid key.
     """
     path = resources.find("pipelines", name_or_path)
     tree = read_mapping(path)

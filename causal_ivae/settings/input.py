@@ -1,4 +1,4 @@
-"""How the input is read, cleaned and cut into segments."""
+"""Define the settings for reading, cleaning and segmenting the input."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ SegmentKind = Literal["windows", "runs", "sessions", "task", "changepoints", "hm
 
 
 class TableSettings(Settings):
-    """How tables of region time series are read."""
+    """Hold the settings for reading tables of region time series."""
 
     tr: float = Field(
         2.0, gt=0, description="repetition time in s where no sidecar JSON gives RepetitionTime"
@@ -20,7 +20,7 @@ class TableSettings(Settings):
 
 
 class DenoiseSettings(Settings):
-    """Confound regression and censoring of fMRIPrep images (nilearn's `load_confounds`)."""
+    """Hold the settings for denoising fMRIPrep images with nilearn's `load_confounds`."""
 
     preset: str | None = Field(
         None, description="bundled preset or a file that the settings below it were taken from"
@@ -47,7 +47,7 @@ class DenoiseSettings(Settings):
 
 
 class SegmentSettings(Settings):
-    """What plays the part of the auxiliary variable u."""
+    """Hold the settings for the segments, which serve as the auxiliary variable u."""
 
     by: SegmentKind = "windows"
     window_seconds: float = Field(60.0, gt=0)

@@ -1,4 +1,4 @@
-"""Denoising presets: data files that spell out what is regressed out and what is censored."""
+"""Read denoising presets, the files that state which confounds to remove and what to censor."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Preset:
-    """A denoising preset.
+    """Hold a denoising preset.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Preset:
     citations : tuple of str
         Keys of ``reports/references.bib``.
     settings : dict
-        A value for each of `KEYS`, settings of the section ``denoise``.
+        A value for every key in `KEYS`, which are settings of the section ``denoise``.
     """
 
     name: str
@@ -40,7 +40,8 @@ def load_preset(name_or_path: str | Path) -> Preset:
     Raises
     ------
     SettingsError
-        If it is neither, is no preset, or lacks a setting: every one is explicit.
+        If there is no such name or file, the file is not a preset, or it does not state every
+        setting.
     """
     path = resources.find("denoise", name_or_path)
     tree = read_mapping(path)

@@ -1,7 +1,7 @@
 """Find pipelines, atlases, priors and report templates by name or by path.
 
-A path that the user gives wins over a name.  Names are looked up in the installed package's
-``_resources`` folder, else in the checkout that this file belongs to.
+A path that the user gives takes precedence over a name.  Names are looked up in the installed
+package's ``_resources`` folder, or else in the checkout that this file belongs to.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ def folder(kind: Kind) -> Path:
     Raises
     ------
     SettingsError
-        If the installation carries no such folder.
+        If the installation has no such folder.
     """
     package = Path(__file__).resolve().parents[1]
     installed = package / "_resources" / _FOLDERS[kind]
@@ -56,7 +56,7 @@ def names(kind: Kind) -> list[str]:
 
 
 def find(kind: Kind, name_or_path: str | Path) -> Path:
-    """Return the file that a resource name or a path stands for.
+    """Return the file of a resource, given its name or its path.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
     Raises
     ------
     SettingsError
-        If it is neither; the message names the nearest bundled one.
+        If there is neither such a file nor such a name; the message suggests the nearest name.
     """
     path = Path(name_or_path).expanduser()
     if path.is_file():

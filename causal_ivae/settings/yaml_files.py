@@ -1,4 +1,4 @@
-"""Settings files: YAML by a safe loader, every key once."""
+"""Read settings from YAML files with a safe loader that refuses repeated keys."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     Raises
     ------
     SettingsError
-        If it is not YAML, gives a key twice or holds anything but pairs; the message names it.
+        If the file is not YAML, gives a key twice or does not hold pairs; the message names it.
     """
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
@@ -31,7 +31,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses keys given twice, of which YAML would silently keep the last, and references."""
+    """Load YAML but refuse aliases and repeated keys, of which YAML would keep only the last."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _with_text_keys(tree: dict[Any, Any]) -> dict[str, Any]:
-    """Return the tree with the key that YAML reads as nothing named ``null`` again."""
+    """Return the tree with text keys, since YAML reads the key ``null`` as None."""
     return {
         "null" if key is None else str(key): (
             _with_text_keys(value) if isinstance(value, dict) else value

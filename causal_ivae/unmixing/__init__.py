@@ -1,4 +1,4 @@
-"""Unmix latent disturbances given segments."""
+"""Unmix latent disturbances, given the segments."""
 
 import os
 

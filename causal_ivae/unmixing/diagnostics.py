@@ -1,4 +1,4 @@
-"""Whether a fit can be believed: what theorem 1 asks, and what training left behind."""
+"""Judge whether a fit is usable, by the conditions of theorem 1 and by how training went."""
 
 import math
 from collections.abc import Sequence
@@ -20,55 +20,60 @@ from causal_ivae.unmixing.training.ensemble import Fit
 Verdict = Literal["usable", "doubtful", "not identifiable"]
 
 MAX_CONDITION = 100.0
+"""A fit with a larger condition number of L is doubtful."""
 MIN_KL = 0.1
+"""A component with a smaller KL divergence (nats) has collapsed to the prior."""
 MAX_RISE = 0.05
+"""Training that still gained more than this (nats per row) has not converged."""
 MIN_AGREEMENT = 0.9
+"""Restarts with a smaller mean MCC disagree."""
 ALPHA = 0.05
 MIN_STANDARD_ERRORS = 2.0
+"""A modulation of fewer standard errors does not count as one."""
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """What speaks for and against one fit.
+    """Hold what speaks for and against one fit.
 
     Attributes
     ----------
     n_segments, n_components, n_statistics : int
-        M, n and k of theorem 1; M is 0 where u is continuous.
+        M, n and k of theorem 1; M is 0 if u is continuous.
     rank : int
-        Of the matrix L of theorem 1 (iv): its singular values above sampling error.
+        Rank of the matrix L of theorem 1 (iv): how many singular values exceed sampling error.
     condition : float
-        Condition number of L; infinite where the smallest singular value is nil.
+        Condition number of L; infinite if the smallest singular value is zero.
     modulation : tuple of float, length n_components
-        Standard deviation over segments of a disturbance's log scale, sampling error taken off.
+        Standard deviation over segments of each disturbance's log scale, without sampling error.
     modulation_error : tuple of float, length n_components
         Standard error of `modulation`.
     rise : float
-        What the objective gained over the last tenth of training, nats per row.
+        Gain of the objective over the last tenth of training (nats per row).
     kl : tuple of float or None, length n_components
-        KL of posterior and prior, nats; None for a model without one.
+        KL divergence of the posterior from the prior (nats); None for a model without a posterior.
     agreement : float or None
-        Mean MCC between the restarts; None where fewer than two did not diverge.
+        Mean MCC between restarts; None if fewer than two restarts are finite.
     dependence_p : float or None
-        Smallest p-value of HSIC between two recovered disturbances given u, times their number
-        of pairs; None where it was not tested.
+        Smallest HSIC p-value over pairs of recovered disturbances given u, times the number of
+        pairs; None if it was not tested.
     retried : bool
-        Training diverged at first.
+        True if training diverged at first.
     diverged : bool
-        It did so again, in every restart; nothing else here then means anything.
+        True if every restart diverged again; the other attributes are then meaningless.
 
     Notes
     -----
-    Theorem 1 (iv) of Khemakhem et al. 2020 asks for nk + 1 segments u_0, ..., u_nk for which L =
+    Theorem 1 (iv) of Khemakhem et al. 2020 requires nk + 1 segments u_0, ..., u_nk for which L =
     (lambda(u_1) - lambda(u_0), ..., lambda(u_nk) - lambda(u_0)) is invertible.  With more
     segments, such a choice exists exactly if the differences of all of them have rank nk.  For
-    the condition number every row of lambda is divided by its mean absolute value, so units have
-    no part in it.  A learned lambda always has full rank numerically; for the rank, the log
-    scales (and means) of the segments stand in for lambda, rows and columns are scaled to even
-    sampling errors, and singular values count that exceed what these alone give in 95 of 100
-    cases (Johnstone 2001).  Scales that are powers of one another count as one.  The sampling
-    variance of a log scale is (kurtosis - 1) / 4 n_e, with n_e the segment's length shortened for
-    autocorrelation.
+    the condition number, every row of lambda is divided by its mean absolute value, so that it
+    does not depend on units.  A learned lambda always has full rank numerically.  The rank is
+    therefore that of the segments' log scales (and means), with rows and columns scaled to equal
+    sampling errors: it counts the singular values above the 95 % quantile of what sampling error
+    alone gives (Johnstone 2001).  Scales that are powers of one another count as one.  The
+    sampling variance of a log scale is (kurtosis - 1) / 4 n_e, where n_e is the segment's length
+    reduced for autocorrelation.
     """
 
     n_segments: int
@@ -87,12 +92,12 @@ class Diagnostics:
 
     @property
     def segments_needed(self) -> int:
-        """Number of segments that theorem 1 asks for, nk + 1."""
+        """Return the number of segments that theorem 1 requires, nk + 1."""
         return self.n_components * self.n_statistics + 1
 
     @property
     def obstacles(self) -> tuple[str, ...]:
-        """Why the disturbances are not identifiable; empty if nothing says so."""
+        """Return the reasons why the disturbances are not identifiable; empty if there are none."""
         if self.diverged:
             return ()
         found = []
@@ -108,7 +113,7 @@ class Diagnostics:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What makes the fit doubtful; empty if nothing does."""
+        """Return the reasons why the fit is doubtful; empty if there are none."""
         if self.diverged:
             return ("training diverged",)
         found = []
@@ -132,11 +137,11 @@ class Diagnostics:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is worth knowing and says little of accuracy; empty if there is nothing.
+        """Return remarks that do not change the verdict; empty if there are none.
 
-        In simulations neither a disagreement of restarts nor a small p-value went with a lower
-        MCC of the best fit: a few restarts get stuck, and at thousands of volumes no fit is
-        perfect enough for a test of independence.
+        In simulations, neither a disagreement of restarts nor a small p-value predicted a lower
+        MCC of the best fit: a few restarts get stuck, and with thousands of volumes a test of
+        independence rejects every fit.
         """
         found = []
         if self.agreement is not None and self.agreement < MIN_AGREEMENT:
@@ -150,20 +155,20 @@ class Diagnostics:
 
     @property
     def verdict(self) -> Verdict:
-        """In a word."""
+        """Return the verdict in one word."""
         if self.obstacles:
             return "not identifiable"
         return "doubtful" if self.doubts else "usable"
 
     def sentence(self) -> str:
-        """Say the verdict, its reasons and the notes plainly."""
+        """Return the verdict, its reasons and the notes in words."""
         reasons = self.obstacles or self.doubts
         because = f" because {'; '.join(reasons)}" if reasons else ""
         note = f" Note: {'; '.join(self.notes)}." if self.notes else ""
         return f"{self.verdict.capitalize()}{because}.{note}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the attributes for JSON; an infinite condition becomes None."""
+        """Return the attributes for JSON, with None for an infinite condition number."""
         tree = asdict(self)
         if not math.isfinite(self.condition):
             tree["condition"] = None
@@ -171,7 +176,7 @@ class Diagnostics:
 
     @classmethod
     def from_dict(cls, tree: dict[str, Any]) -> Self:
-        """Read back what `as_dict` gave."""
+        """Make the object from the result of `as_dict`."""
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in tree.items()
         }
@@ -193,13 +198,14 @@ def diagnose(
     Parameters
     ----------
     fit : Fit
-        Members are ordered model by model, restarts within.
+        The fit of all models; the restarts of one model follow one another.
     u : Tensor, shape (n_times,) int64 or (n_times, n_auxiliary) float32
     restarts : int
+        Number of restarts of every model.
     n_statistics : int
-        k of theorem 1: 1 where the variance is modulated, 2 where the mean is too.
+        k of theorem 1: 1 if the variance is modulated, 2 if the mean is too.
     dependence_p : ndarray, shape (models,), optional
-        See `Diagnostics`.
+        Results of `residual_dependence`.
 
     Returns
     -------
@@ -236,7 +242,7 @@ def diagnose(
 
 
 def best_restarts(fit: Fit, restarts: int) -> NDArray[np.int64]:
-    """Return the member with the best objective of every model, shape (models,)."""
+    """Return for every model the stack member with the best objective, shape (models,)."""
     objective = np.where(np.isfinite(fit.objective), fit.objective, -np.inf).reshape(-1, restarts)
     return np.asarray(objective.argmax(axis=1) + restarts * np.arange(len(objective)))
 
@@ -256,7 +262,7 @@ def residual_dependence(
     ----------
     z : Tensor, shape (models, n_times, n_components), float32
     order : ndarray, shape (n_times,), int64
-        Blocks of volumes without a gap, split where u changes.
+        Label of every volume's block: an unbroken stretch of volumes with the same u.
     null, draws, seed, memory_gib
         As in `causal_ivae.independence.hsic.hsic_table`.
 

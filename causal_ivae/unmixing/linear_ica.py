@@ -1,4 +1,4 @@
-"""Linear independent component analysis of every stack member."""
+"""Unmix every stack member by linear independent component analysis."""
 
 import torch
 from torch import Tensor
@@ -17,21 +17,21 @@ def fast_ica(x: Tensor, *, iterations: int) -> tuple[Tensor, Tensor]:
     ----------
     x : Tensor, shape (members, rows, n_components), float32
     iterations : int
-        Fixed; the iteration converges cubically, and members need not agree when to stop.
+        Fixed number of iterations for all members; convergence is cubic.
 
     Returns
     -------
     mean : Tensor, shape (members, 1, n_components), float32
     weight : Tensor, shape (members, n_components, n_components), float32
-        ``(x - mean) @ weight`` are the components, of unit variance; directions of x without
-        variance get weight zero, and so does a member whose training diverged.
+        ``(x - mean) @ weight`` are the components with unit variance.  Directions of x without
+        variance get weight zero, as does a member whose training diverged.
 
     Notes
     -----
     Hyvarinen 1999, "Fast and robust fixed-point algorithms for independent component analysis",
     equations 20 and 45, in double precision.
     """
-    # The decompositions refuse a whole stack for one member that is not finite.
+    # One member that is not finite would make the decompositions fail for the whole stack.
     finite = x.isfinite().all(-1).all(-1)[:, None, None]
     double = torch.where(finite, x.double(), 0.0)
     mean = double.mean(1, keepdim=True)
@@ -53,16 +53,16 @@ def fast_ica(x: Tensor, *, iterations: int) -> tuple[Tensor, Tensor]:
 
 
 def score_matching_ica(x: Tensor, u: Tensor, mean: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Unmix every member by the change of its components' variances between segments.
+    """Unmix every member by how its components' variances change between segments.
 
     Parameters
     ----------
     x : Tensor, shape (members, rows, n_components), float32
     u : Tensor, shape (rows,), int64
-        Segments 0, 1, ...
+        Segment of every row, numbered from 0.
     mean : Tensor, shape (members, 1, n_components)
     weight : Tensor, shape (members, n_components, n_components)
-        Where to start: what `fast_ica` returned.
+        Starting values, from `fast_ica`.
 
     Returns
     -------
@@ -71,12 +71,12 @@ def score_matching_ica(x: Tensor, u: Tensor, mean: Tensor, weight: Tensor) -> tu
 
     Notes
     -----
-    Piecewise-stationary linear ICA by score matching, the last step of Monti, Zhang, Hyvarinen
-    2019, section 3.2.  With p(x|u) of score -sum_i lambda_iu (w_i' x) w_i, the objective of
-    Hyvarinen 2005, equation 4, is quadratic in the lambda of a segment, whose best value is
-    closed: lambda_u = M_u^-1 |w|^2 with M_u = (W W') * (W C_u W').  The segments' covariances
-    C_u are all that is needed of the data.  Unlike FastICA it does not ask that the segments'
-    variances of different components be uncorrelated.
+    This is piecewise-stationary linear ICA by score matching, the last step of Monti, Zhang,
+    Hyvarinen 2019, section 3.2.  If p(x|u) has the score -sum_i lambda_iu (w_i' x) w_i, the
+    objective of Hyvarinen 2005, equation 4, is quadratic in a segment's lambda, and its optimum is
+    lambda_u = M_u^-1 |w|^2 with M_u = (W W') * (W C_u W').  It depends on the data only through
+    the segments' covariances C_u.  Unlike FastICA it does not require that the variances of
+    different components be uncorrelated over segments.
     """
     white = ((x - mean) @ weight).double().nan_to_num(0.0)
     counts = torch.bincount(u).to(white.dtype)
@@ -84,7 +84,7 @@ def score_matching_ica(x: Tensor, u: Tensor, mean: Tensor, weight: Tensor) -> tu
     centred = white - segment_means(white, u)[:, u]
     products = (centred[..., :, None] * centred[..., None, :]).flatten(2)
     covariance = segment_means(products, u).reshape(len(white), -1, n, n)
-    # Training ends in inference mode, whose tensors cannot be differentiated through.
+    # The caller is in inference mode, whose tensors cannot be differentiated.
     with torch.inference_mode(False), torch.enable_grad():
         covariance, share = covariance.clone(), (counts / counts.sum()).clone()
         identity = torch.eye(n, dtype=white.dtype, device=white.device)

@@ -1,4 +1,4 @@
-"""Monotone transform of every series to a standard normal law."""
+"""Transform every series to a standard normal distribution by a monotone function."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +13,26 @@ _LEAST_SLOPE = 1e-3
 def normal_scores(
     values: NDArray[np.floating],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Map every column to a standard normal law by an increasing function.
+    """Map every column to a standard normal distribution by an increasing function.
 
     Parameters
     ----------
     values : ndarray, shape (n_times, n_columns)
-        z-scored.
+        Z-scored series.
 
     Returns
     -------
     scores : ndarray, shape (n_times, n_columns), float32
     log_slope : ndarray, shape (n_times, n_columns), float32
-        Logarithm of the function's slope at every value: a density of the scores becomes one of
-        the values when it is added.
+        Logarithm of the function's slope at every value.  Adding it to the log-density of the
+        scores gives the log-density of the values.
 
     Notes
     -----
-    Which of two regions drives the other does not change under increasing functions of each, but
-    layers of nonlinear mixing leave laws whose scale differs by orders of magnitude from place to
-    place.  The function is a monotone cubic through up to 64 quantiles (Fritsch and Carlson 1980),
-    linear in the tails.
+    Increasing functions of two regions do not change which of them drives the other.  They are
+    needed because layers of nonlinear mixing can leave distributions whose scale differs by orders
+    of magnitude between parts of their range.  The function is a monotone cubic through up to 64
+    quantiles (Fritsch and Carlson 1980) and linear in the tails.
     """
     n_times, n_columns = values.shape
     scores = np.empty(values.shape, dtype=np.float32)
@@ -41,7 +41,7 @@ def normal_scores(
     share = np.concatenate([[0.5 / n_times], np.arange(1, count) / count, [1.0 - 0.5 / n_times]])
     for column in range(n_columns):
         series = np.asarray(values[:, column], dtype=np.float64)
-        # Values that many volumes share make equal quantiles; the middle of them is kept.
+        # A value that many volumes share gives several equal quantiles; they are averaged.
         places, which = np.unique(np.quantile(series, share), return_inverse=True)
         heights = np.bincount(which, norm.ppf(share)) / np.bincount(which)
         if len(places) < 2:
@@ -50,7 +50,7 @@ def normal_scores(
         curve = PchipInterpolator(places, heights)
         slope = curve.derivative()
         inside = np.clip(series, places[0], places[-1])
-        # The curve is flat at its ends where the last pieces differ much; tails need a slope.
+        # The curve may be flat at its ends, but the linear tails need a positive slope.
         steep = np.maximum(slope(inside), _LEAST_SLOPE)
         scores[:, column] = curve(inside) + steep * (series - inside)
         log_slope[:, column] = np.log(steep)

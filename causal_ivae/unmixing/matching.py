@@ -1,4 +1,4 @@
-"""Match two sets of components, and say how well they agree."""
+"""Match two sets of components and measure how well they agree."""
 
 import math
 from itertools import permutations
@@ -26,14 +26,14 @@ def mean_correlation(
     Parameters
     ----------
     z_true, z_est : array_like, shape (n_times, n_components)
-        True and estimated disturbances, any unit.
+        True and estimated disturbances, in any unit.
     method : {"pearson", "spearman"}
-        Spearman's is unchanged by monotone maps of each component.
+        Spearman's correlation does not change under monotone maps of each component.
 
     Returns
     -------
     float
-        In [0, 1]; 1 if the estimate is the truth up to order, sign and scale.
+        A number in [0, 1]; 1 if the estimate equals the truth up to order, sign and scale.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def mean_correlation(
 
     Notes
     -----
-    Mean of ``|corr(z_true[:, i], z_est[:, pi(i)])|`` over i, for the assignment pi that maximises
-    it (Khemakhem et al. 2020, section 5).  A constant component has correlation 0.
+    This is the mean of ``|corr(z_true[:, i], z_est[:, pi(i)])|`` over i for the assignment pi that
+    maximises it (Khemakhem et al. 2020, section 5).  A constant component has correlation 0.
     """
     if np.ndim(z_true) != 2:
         raise InputError(
@@ -70,17 +70,17 @@ def mean_correlations(
     method : {"pearson", "spearman"}
     held_out : (array_like, array_like), optional
         True and estimated components at other times: components are matched on `z_true` and
-        `z_est`, and correlated on these.
+        `z_est`, but correlated on these.
 
     Returns
     -------
     ndarray, shape (...)
-        In [0, 1]; see `mean_correlation`.
+        Numbers in [0, 1], as `mean_correlation` defines them.
 
     Raises
     ------
     InputError
-        As `mean_correlation` does.
+        In the same cases as `mean_correlation`.
     """
     if method not in ("pearson", "spearman"):
         raise InputError(
@@ -103,7 +103,7 @@ def weak_mean_correlations(
     *,
     held_out: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the mean canonical correlation of every member: the MCC after a linear map.
+    """Return the mean canonical correlation of every member, which is the MCC up to linear maps.
 
     Parameters
     ----------
@@ -111,23 +111,22 @@ def weak_mean_correlations(
         As in `mean_correlations`.
     held_out : (array_like, array_like), optional
         True and estimated components at other times: the maps are fitted on `z_true` and
-        `z_est`, and correlated on these.
+        `z_est`, but correlated on these.
 
     Returns
     -------
     ndarray, shape (...)
-        In [0, 1]; 1 if the estimate is the truth up to a linear map.
+        Numbers in [0, 1]; 1 if the estimate equals the truth up to a linear map.
 
     Raises
     ------
     InputError
-        As `mean_correlation` does.
+        In the same cases as `mean_correlation`.
 
     Notes
     -----
-    Canonical correlation analysis (Hotelling 1936).  Identifiability up to a linear map is what
-    theorem 1 of Khemakhem et al. 2020 gives without its further conditions, there "weak"
-    identifiability.
+    Canonical correlation analysis is due to Hotelling 1936.  Theorem 1 of Khemakhem et al. 2020
+    without its further conditions gives identifiability up to a linear map, which they call "weak".
     """
     true, estimated = _pair(z_true, z_est)
     whiten_true, whiten_estimated = _whitening(true), _whitening(estimated)
@@ -146,7 +145,7 @@ def weak_mean_correlations(
 def _correlations(
     z_true: ArrayLike, z_est: ArrayLike, method: CorrelationMethod
 ) -> NDArray[np.float64]:
-    """Absolute correlation of every true with every estimated component."""
+    """Return the absolute correlation of every true with every estimated component."""
     true, estimated = _pair(z_true, z_est)
     if method == "spearman":
         true, estimated = rankdata(true, axis=-2), rankdata(estimated, axis=-2)
@@ -170,8 +169,8 @@ def _pair(z_true: ArrayLike, z_est: ArrayLike) -> tuple[NDArray[np.float64], NDA
 
 
 def _whitening(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the map to uncorrelated columns of unit norm; directions without spread become 0."""
-    # Of columns of equal norm, or a small unit would pass for no spread.
+    """Return the map to uncorrelated columns of unit norm, with zeros for constant directions."""
+    # Columns get equal norms first, since one in a small unit would otherwise count as constant.
     units = _inverse_norms(values)
     standard = (values - values.mean(axis=-2, keepdims=True)) * units
     variances, vectors = np.linalg.eigh(np.swapaxes(standard, -1, -2) @ standard)
@@ -193,14 +192,14 @@ def _checked(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre each component and give it unit norm; a constant one becomes zero."""
+    """Centre each component and scale it to unit norm; a constant one becomes zero."""
     return np.asarray((values - values.mean(axis=-2, keepdims=True)) * _inverse_norms(values))
 
 
 def _inverse_norms(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return one over the norm of each component, centred; 0 for a constant one."""
+    """Return one over the norm of each centred component; 0 for a constant one."""
     norm = np.linalg.norm(values - values.mean(axis=-2, keepdims=True), axis=-2, keepdims=True)
-    # The mean of equal numbers may differ from them in the last digit.
+    # A constant may differ from its mean in the last digit, so its norm is compared with a floor.
     floor = 1e-12 * np.linalg.norm(values, axis=-2, keepdims=True)
     constant = norm <= floor
     return np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, norm))
@@ -212,12 +211,12 @@ def restart_agreement(disturbances: Tensor) -> list[float]:
     Parameters
     ----------
     disturbances : Tensor, shape (models, restarts, n_times, n_components), float32
-        Members that are not finite are left out.
+        Restarts that are not finite are left out.
 
     Returns
     -------
     list of float, length models
-        NaN where fewer than two restarts are finite.
+        NaN for models with fewer than two finite restarts.
     """
     models, restarts, _, n = disturbances.shape
     finite = disturbances.isfinite().flatten(2).all(-1)

@@ -1,4 +1,4 @@
-"""How far the law of recovered disturbances changes with the segment."""
+"""Measure how much the distribution of recovered disturbances changes with the segment."""
 
 import math
 from dataclasses import dataclass
@@ -12,20 +12,26 @@ from torch import Tensor
 from causal_ivae.unmixing.training.ensemble import Fit
 
 _SCALINGS = 5
+"""Rows and columns are scaled in turn this many times to make sampling errors equal."""
 _TRACY_WIDOM_95 = 0.9793
+"""This is the 95 % quantile of the Tracy-Widom distribution of order 1."""
 
 
 @dataclass(frozen=True)
 class Modulation:
-    """How far the law of the disturbances changes with the segment, for every model.
+    """Hold for every model how much the distribution of its disturbances changes with the segment.
+
+    `causal_ivae.unmixing.diagnostics.Diagnostics` defines the quantities.
 
     Attributes
     ----------
     n_segments : int
     rank : ndarray, shape (models,), int64
+        Rank of the matrix L of theorem 1.
     condition : ndarray, shape (models,), float64
-        See `causal_ivae.unmixing.diagnostics.Diagnostics`, as for the others.
+        Condition number of L.
     strength, error : ndarray, shape (models, n_components), float64
+        Modulation of every disturbance and its standard error.
     """
 
     n_segments: int
@@ -36,14 +42,15 @@ class Modulation:
 
     @classmethod
     def of(cls, fit: Fit, best: NDArray[np.int64], z: Tensor, u: Tensor, n_statistics: int) -> Self:
-        """Measure it in the members `best` of a fit.
+        """Measure the modulation in some members of a fit.
 
         Parameters
         ----------
         fit : Fit
         best : ndarray, shape (models,), int64
+            One member of every model.
         z : Tensor, shape (models, n_times, n_components), float32
-            Their disturbances.
+            The disturbances of these members.
         u : Tensor, shape (n_times,), int64
         n_statistics : int
             k of theorem 1.
@@ -59,7 +66,8 @@ class Modulation:
         excess = log_scale.var(axis=1, ddof=1) - noise.mean(axis=1)
         strength = np.sqrt(excess.clip(min=0.0))
         spread = log_scale.var(axis=1, ddof=1) * math.sqrt(2.0 / (n_segments - 1))
-        # Of a square root; where nothing is left, of the largest strength that noise would hide.
+        # The error of a square root by the delta method.  Where the excess is within noise, it is
+        # the largest strength that noise could hide.
         error = np.where(excess > spread, spread / (2.0 * strength.clip(min=1e-12)), spread**0.5)
         rank, condition = _rank(log_scale, mean, noise, mean_noise, n_statistics)
         return cls(n_segments, rank, condition, strength, error)
@@ -68,7 +76,10 @@ class Modulation:
 def _moments(
     z: Tensor, u: Tensor, counts: Tensor
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log standard deviation and mean in every segment, each (models, segments, components)."""
+    """Return the log standard deviation and the mean of every segment.
+
+    Each has the shape (models, segments, components).
+    """
     z = z.double().nan_to_num(0.0)
     shape = (len(z), len(counts), z.shape[-1])
     size = counts.double().clamp_min(1.0)[:, None]
@@ -81,9 +92,9 @@ def _moments(
 def _sampling_variance(
     z: Tensor, u: Tensor, counts: Tensor
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of the log scale, and of the mean over the standard deviation, in every segment.
+    """Return the sampling variances of every segment's log scale and standardised mean.
 
-    Each of shape (models, segments, components).
+    Each has the shape (models, segments, components).
     """
     z = z.double().nan_to_num(0.0)
     size = counts.double().clamp_min(1.0)[:, None]
@@ -94,11 +105,11 @@ def _sampling_variance(
     residual = residual / variance.clamp_min(1e-24).sqrt()[:, u]
     together = (u[1:] == u[:-1]).to(z.dtype)[:, None]
     rho = ((residual[:, 1:] * residual[:, :-1] * together).sum(1) / len(u)).clamp(-0.99, 0.99)
-    # Kurtosis, corrected for the length of the segments that it is taken in (Fisher's g2 to G2).
+    # The kurtosis is corrected for the short segments that it is taken in (Fisher's g2 to G2).
     length = max(len(u) / len(counts), 5.0)
     excess = (length + 1.0) * (residual.pow(4).mean(1) - 3.0) + 6.0
     excess = excess * (length - 1.0) / ((length - 2.0) * (length - 3.0))
-    # Of an AR(1) process's sample variance (Bartlett 1946), and of its mean.
+    # These are the factors of an AR(1) process's sample variance (Bartlett 1946) and mean.
     of_scale = (excess + 2.0).clamp_min(0.5) / 4.0 * (1.0 + rho**2) / (1.0 - rho**2)
     of_mean = (1.0 + rho) / (1.0 - rho)
     return (
@@ -114,8 +125,8 @@ def _rank(
     mean_noise: NDArray[np.float64],
     n_statistics: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rank and condition number of the differences of lambda over segments."""
-    # In units of the disturbance's pooled scale, so that units have no part in it.
+    """Return rank and condition number of the differences of lambda over segments."""
+    # Each disturbance is taken in units of its pooled scale, so that units do not matter.
     pooled = 0.5 * np.log(np.exp(2.0 * log_scale).mean(axis=1, keepdims=True))
     precision = np.exp(-2.0 * (log_scale - pooled))
     columns, shown, variances = [precision], [log_scale], [noise]
@@ -129,12 +140,12 @@ def _rank(
     values = _singular_values(relative - relative.mean(axis=1, keepdims=True))
     condition = np.full(len(values), np.inf)
     np.divide(values[:, 0], values[:, -1], out=condition, where=values[:, -1] > 0.0)
-    # Log scales and means, of even sampling error, show what differs where a precision's own
-    # error would hide it; to first order their differences span the same space.
+    # The rank is taken of log scales and means, since the sampling error of precisions is uneven
+    # and would hide differences.  To first order, the differences of both span the same space.
     table, variance = np.concatenate(shown, axis=-1), np.concatenate(variances, axis=-1)
     degrees = table.shape[1] - 1
-    # The rank of the differences is that of (1, lambda) less one, which the scaling of rows and
-    # columns leaves alone.
+    # The rank of the differences is the rank of (1, lambda) minus one, and scaling of rows and
+    # columns does not change the latter.
     constant = np.ones((*table.shape[:2], 1))
     for _ in range(_SCALINGS):
         for axis in (1, 2):
@@ -143,7 +154,7 @@ def _rank(
             constant = constant / scale if axis == 2 else constant
     constant /= np.linalg.norm(constant, axis=1, keepdims=True)
     table = table - constant * (constant * table).sum(axis=1, keepdims=True)
-    # Uneven errors that are left count as fewer segments.
+    # Errors that remain uneven reduce the effective number of segments.
     share = variance / variance.sum(axis=1, keepdims=True)
     segments = np.minimum(1.0 / np.square(share).sum(axis=1).max(axis=-1), degrees)
     edge = np.sqrt(_largest_by_chance(segments, table.shape[-1]) / segments)
@@ -152,14 +163,17 @@ def _rank(
 
 
 def _largest_by_chance(rows: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-    """95 % quantile of the largest eigenvalue of X'X, X standard normal (Johnstone 2001)."""
+    """Return the 95 % quantile of the largest eigenvalue of X'X for standard normal X.
+
+    The approximation is that of Johnstone 2001.
+    """
     root, other = np.sqrt(np.maximum(rows - 1.0, 1.0)), math.sqrt(columns)
     spread = (root + other) * (1.0 / root + 1.0 / other) ** (1.0 / 3.0)
     return np.asarray((root + other) ** 2 + _TRACY_WIDOM_95 * spread)
 
 
 def _singular_values(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """As many as columns, shape (models, columns), largest first; 0 where rows are too few."""
+    """Return all singular values, largest first, shape (models, columns); 0 if rows are too few."""
     given = np.linalg.svd(table, compute_uv=False)
     values = np.zeros((len(table), table.shape[-1]))
     values[:, : given.shape[1]] = given

@@ -1,1 +1,1 @@
-"""Stacked models: many small ones, trained as one."""
+"""Define stacked models, which train many small models as one."""

@@ -1,9 +1,9 @@
-"""Random numbers of a stack of models, one independent stream per member.
+"""Draw random numbers for a stack of models, with an independent stream for every member.
 
-A counter-based generator: a member's draw is a hash of (its key, the step, the position), so it
-does not depend on which other members share the stack, and it is the same on CPU and on CUDA up
-to the rounding of logarithm and cosine.  The mixing function is the 32-bit finaliser
-``lowbias32`` (C. Wellons, "Prospecting for Hash Functions", 2018), applied twice.
+A draw is a hash of the member's key, the step and the position.  It therefore does not depend on
+the other members of the stack, and is the same on CPU and on CUDA up to the rounding of logarithm
+and cosine.  The hash function is the 32-bit finaliser ``lowbias32`` (C. Wellons, "Prospecting for
+Hash Functions", 2018), applied twice.
 """
 
 import math
@@ -26,9 +26,9 @@ def standard_normal(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
-        From `member_keys`.
+        Keys from `member_keys`.
     stream : int
-        Which draw this is, such as the training step; another stream is an independent draw.
+        Number of the draw, for instance the training step; each number gives an independent draw.
     shape : tuple of int
         Shape per member.
     """
@@ -36,13 +36,13 @@ def standard_normal(keys: Tensor, stream: int, shape: tuple[int, ...]) -> Tensor
 
 
 def standard_normals(keys: Tensor, streams: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Draw as `standard_normal` from many streams.
+    """Draw standard normal numbers of many streams at once.
 
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
     streams : Tensor, shape (streams,), int64
-        On the device of the keys.
+        Numbers of the draws, on the device of the keys.
     shape : tuple of int
 
     Returns
@@ -69,7 +69,7 @@ def _uniform(keys: Tensor, streams: Tensor, count: int) -> Tensor:
     mixed = _mix(counter + start[:, None])
     mixed = _mix(mixed[:, None] ^ keys[:, :1])
     mixed = _mix(mixed ^ keys[:, 1:])
-    # 23 bits and a half keep the result strictly inside (0, 1) in float32.
+    # 23 bits plus one half give a result strictly inside (0, 1) in float32.
     return (((mixed >> 9) & 0x7FFFFF).to(torch.float32) + 0.5) * (1.0 / (1 << 23))
 
 

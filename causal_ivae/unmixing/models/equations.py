@@ -1,4 +1,4 @@
-"""Stack of structural equations: the disturbance of a region, given its causes."""
+"""Define a stack of structural equations, each the disturbance of a region given its causes."""
 
 import torch
 from torch import Tensor
@@ -16,29 +16,31 @@ from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedMod
 
 _LEAKY = 0.1
 _NEARLY = 0.1
+"""The last layer's starting weights are reduced to this share, so that causes hardly matter."""
 _MIN_SLOPE = 1e-3
-_SLOPE_ONE = 0.5413  # its softplus is 1
+_SLOPE_ONE = 0.5413
+"""The softplus of this number is 1, so that every slope starts near 1."""
 
 
 class StackedEquations(StackedModel):
-    """The disturbance of one region as a monotone function of it, which its causes shape.
+    """Model a region's disturbance as a monotone function of the region that its causes shape.
 
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
     n_features : int
-        The first column is the region, the others are its causes.  A column of zeros is no cause,
-        so regions with fewer causes fit into the same stack.
+        Number of columns: the region first, then its causes.  Regions with fewer causes fit into
+        the same stack, since a column of zeros is no cause.
     auxiliary : Auxiliary
     settings : EquationSettings
 
     Notes
     -----
-    n = a(c) + integral from 0 to x of s(t, c) dt, for a region x with causes c: s > 0 is linear in
-    t between knots and constant beyond them, and a network of c gives a and the slopes at the
-    knots.  So log p(x | c, u) = log p(n | u) + log s(x, c): over the regions of a graph these add
-    up to the exact likelihood of the model of Khemakhem et al. 2020 without observation noise
-    (their footnote 1), with an unmixing that is triangular in any order of the graph.
+    For a region x with causes c, n = a(c) + integral from 0 to x of s(t, c) dt.  The slope s > 0 is
+    linear in t between knots and constant beyond them, and a network of c gives a and the slopes
+    at the knots.  Hence log p(x | c, u) = log p(n | u) + log s(x, c).  Summed over the regions of a
+    graph, this is the exact likelihood of the model of Khemakhem et al. 2020 without observation
+    noise (their footnote 1), with an unmixing that is triangular in every order of the graph.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class StackedEquations(StackedModel):
         )
 
     def start(self, x: Tensor, u: Tensor) -> None:
-        """Begin with the law of the disturbances that fits the rows x.
+        """Set the prior to the distribution of the disturbances in the rows x.
 
         Parameters
         ----------
@@ -77,25 +79,25 @@ class StackedEquations(StackedModel):
         self.prior.match(self.disturbances(x, u), u)
 
     def unmix(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the disturbance and the logarithm of its slope in the region.
+        """Return the disturbance and the logarithm of its derivative by the region.
 
         Parameters
         ----------
         x : Tensor, shape (members, rows, n_features)
-            The region, then its causes.
+            The region in the first column, then its causes.
 
         Returns
         -------
         n, log_slope : Tensor, shape (members, rows)
         """
         given = self.network(x[..., 1:])
-        # Of a part of the columns, the last few numbers would be rounded differently.
+        # softplus is taken of all columns, since a part of them would be rounded differently.
         slopes = (softplus(given + _SLOPE_ONE) + _MIN_SLOPE)[..., 1:]
         share, area = self._hats(x[..., :1])
         return given[..., 0] + (slopes * area).sum(-1), (slopes * share).sum(-1).log()
 
     def log_likelihood(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return log p(x|c, u) of every row, nats, shape (members, rows).
+        """Return log p(x|c, u) of every row in nats, shape (members, rows).
 
         Parameters
         ----------
@@ -106,7 +108,7 @@ class StackedEquations(StackedModel):
         return self.prior.log_density(n[..., None], u)[..., 0] + log_slope
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-likelihood, and its negative."""
+        """Return the mean log-likelihood and, as the loss, its negative."""
         value = self.log_likelihood(batch.x, batch.u).mean(-1)
         return value, -value
 
@@ -119,7 +121,7 @@ class StackedEquations(StackedModel):
         return self.unmix(x)[0][..., None]
 
     def _hats(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return every knot's share in the slope at x (..., 1), and that share's integral from 0.
+        """Return every knot's weight in the slope at x (..., 1), and its integral from 0 to x.
 
         Linear interpolation is a sum of hat functions, which are 1 at a knot and 0 at the others.
         """
@@ -136,5 +138,5 @@ class StackedEquations(StackedModel):
 
 
 def _below(t: Tensor) -> Tensor:
-    """Integral of the hat 1 - |t| from 0 to t, for t in [-1, 1]."""
+    """Return the integral of 1 - |t| from 0 to t, for t in [-1, 1]."""
     return t - 0.5 * t * t.abs()
