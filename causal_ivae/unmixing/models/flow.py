@@ -1,4 +1,4 @@
-"""Stack of iVAEs without observation noise: invertible unmixing with exact likelihood."""
+"""Define a stack of iVAEs without observation noise, invertible and with exact likelihood."""
 
 import math
 
@@ -23,26 +23,29 @@ _MIN_SLOPE = 1e-3
 _LOG_2PI = math.log(2.0 * math.pi)
 _EVALUATION_STREAM = 1 << 22
 _NEARLY = 0.05
+"""Random starting weights are reduced to this share, so that the flow starts nearly linear."""
 _MAX_LOG_SCALE = 3.0
 _RIDGE = 1e-8
 _LEFT, _BOTTOM = 0, 2
+"""A table of splines holds the left edges and the bottoms of the pieces at these places."""
 _ITERATIONS = 20
 _SLOPE_ONE = math.log(math.expm1(1.0 - _MIN_SLOPE))
 
 
 class StackedSplines(nn.Module):
-    """Monotone rational-quadratic splines of every column, for several layers.
+    """Transform every column by monotone rational-quadratic splines, in several layers.
 
     Parameters
     ----------
     init : Initialiser
     layers, features, knots : int
     bound : float
-        A spline maps [-bound, bound] onto itself in `knots` pieces; beyond, it is the identity.
+        A spline maps [-bound, bound] onto itself in `knots` pieces and is the identity elsewhere.
 
     Notes
     -----
-    Durkan, Bekasov, Murray, Papamakarios 2019, "Neural spline flows", section 3.1.
+    The splines are those of Durkan, Bekasov, Murray, Papamakarios 2019, "Neural spline flows",
+    section 3.1.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class StackedSplines(nn.Module):
     def tables(self) -> tuple[Tensor, ...]:
         """Return the pieces of every layer's splines, each (members, 6, features, knots).
 
-        The six are left edges, widths, bottoms, heights, and the slopes at both ends.
+        The six entries are left edges, widths, bottoms, heights, and the slopes at both ends.
         """
         widths = self._shares(self.widths)
         heights = self._shares(self.heights)
@@ -76,7 +79,7 @@ class StackedSplines(nn.Module):
         return torch.stack(parts, dim=2).unbind(1)
 
     def forward(self, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values and the log slopes of x, each (members, features, rows)."""
+        """Return the splines' values and log slopes at x, each (members, features, rows)."""
         clamped = x.clamp(-self.bound, self.bound)
         left, width, bottom, height, slope, next_slope = _pieces(table, clamped, _LEFT)
         t = (clamped - left) / width
@@ -90,7 +93,7 @@ class StackedSplines(nn.Module):
         return torch.where(inside, y, x), torch.where(inside, log_slope, 0.0)
 
     def inverse(self, y: Tensor, table: Tensor) -> Tensor:
-        """Return the x that `forward` maps to y, (members, features, rows)."""
+        """Return the x that `forward` maps to y, shape (members, features, rows)."""
         clamped = y.clamp(-self.bound, self.bound)
         left, width, bottom, height, slope, next_slope = _pieces(table, clamped, _BOTTOM)
         rise = height / width
@@ -112,14 +115,14 @@ class StackedSplines(nn.Module):
 
 
 def _pieces(table: Tensor, values: Tensor, edges: int) -> tuple[Tensor, ...]:
-    """Return the six entries for the piece that every value lies in."""
+    """Return the six table entries of the piece in which every value lies."""
     inner = table[:, edges, :, 1:].detach().contiguous()
     piece = torch.searchsorted(inner, values.detach().contiguous())
     return pick(table, piece).unbind(1)
 
 
 class StackedCoupling(nn.Module):
-    """Affine coupling: some columns are scaled and shifted by a network of the others.
+    """Scale and shift some columns by a network of the others (affine coupling).
 
     Parameters
     ----------
@@ -127,12 +130,12 @@ class StackedCoupling(nn.Module):
     features : int
     hidden : int
     flipped : bool
-        Whether the first half is changed by the second, instead of the second by the first.
+        True if the second half changes the first, False if the first changes the second.
 
     Notes
     -----
-    Dinh, Sohl-Dickstein, Bengio 2017, "Density estimation using Real NVP", equations 7 and 8.  At
-    the start it changes nearly nothing.
+    The coupling is that of Dinh, Sohl-Dickstein, Bengio 2017, "Density estimation using Real NVP",
+    equations 7 and 8.  It starts close to the identity.
     """
 
     def __init__(self, init: Initialiser, features: int, hidden: int, *, flipped: bool) -> None:
@@ -151,13 +154,13 @@ class StackedCoupling(nn.Module):
             last.bias.zero_()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values of x (members, features, rows), and the changed ones' log slopes."""
+        """Return the mapped x (members, features, rows) and the changed columns' log slopes."""
         log_scale, shift = self._given(x[:, self.kept])
         changed = x[:, self.changed] * log_scale.exp() + shift
         return self._joined(x[:, self.kept], changed), log_scale
 
     def inverse(self, y: Tensor) -> Tensor:
-        """Return the x that `forward` maps to y, (members, features, rows)."""
+        """Return the x that `forward` maps to y, shape (members, features, rows)."""
         log_scale, shift = self._given(y[:, self.kept])
         changed = (y[:, self.changed] - shift) * torch.exp(-log_scale)
         return self._joined(y[:, self.kept], changed)
@@ -171,24 +174,25 @@ class StackedCoupling(nn.Module):
 
 
 class StackedFlow(StackedModel):
-    """Linear maps with monotone splines between them, from x to the disturbances.
+    """Unmix x to the disturbances by linear maps with monotone splines between them.
 
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
     n_features, n_components : int
-        With fewer components than columns of x, the remaining latent variables are noise: the
-        same Gaussian law for every u.
+        If there are fewer components than columns of x, the other latent variables are noise with
+        the same Gaussian distribution for every u.
     auxiliary : Auxiliary
     settings : FlowSettings
 
     Notes
     -----
-    log p(x|u) = log p(g(x)|u) + log |det dg/dx|: the model of Khemakhem et al. 2020 without
-    observation noise (their footnote 1), g the inverse of f.  Compositions of linear maps and
-    elementwise monotone functions contain the mixing networks of the simulations and are dense
-    in the smooth invertible maps (Meng, Song, Song, Ermon 2020, "Gaussianization flows").  Data
-    of fewer dimensions than columns have no density; there a little noise is added to x.
+    The model is that of Khemakhem et al. 2020 without observation noise (their footnote 1):
+    log p(x|u) = log p(g(x)|u) + log |det dg/dx|, where g is the inverse of f.  Compositions of
+    linear maps and elementwise monotone functions contain the mixing networks of the simulations
+    and are dense in the smooth invertible maps (Meng, Song, Song, Ermon 2020, "Gaussianization
+    flows").  Data with fewer dimensions than columns have no density, so that a little noise is
+    added to x then.
     """
 
     def __init__(
@@ -220,10 +224,11 @@ class StackedFlow(StackedModel):
         self.log_noise = init.constant(1, noises, value=-1.0) if noises else None
 
     def start(self, x: Tensor, u: Tensor) -> None:
-        """Begin near a linear unmixing of the rows x, with the prior that fits what comes of it.
+        """Start near a linear unmixing of the rows x, with a prior matched to its result.
 
-        Where u is segments and components are as many as columns, that is linear ICA by the change
-        of variances between segments; else the principal components, rotated at random.
+        If u is segments and there are as many components as columns, the linear unmixing is ICA by
+        the change of variances between segments; otherwise it is principal components in a random
+        rotation.
 
         Parameters
         ----------
@@ -253,7 +258,7 @@ class StackedFlow(StackedModel):
         self.prior.match(self.disturbances(x, u), u)
 
     def _rotation(self) -> Tensor:
-        """Random rotation of the components among themselves, and of the noise."""
+        """Return a random rotation that mixes components with components and noise with noise."""
         first = self.weights[:, 0].detach()
         n = self.n_components
         rotation = torch.zeros_like(first)
@@ -272,11 +277,11 @@ class StackedFlow(StackedModel):
         Returns
         -------
         z : Tensor, shape (members, rows, n_features)
-            The disturbances, then the noise.
+            The disturbances in the first columns, the noise in the others.
         log_determinant : Tensor, shape (members, rows)
         """
         weights, biases = self.weights.unbind(1), self.biases.unbind(1)
-        # Within, columns come before rows: the splines look up their pieces column by column.
+        # Columns come before rows here, since the splines look up their pieces column by column.
         z = torch.baddbmm(biases[0], weights[0].mT, x.mT)
         log_determinant = torch.linalg.slogdet(self.weights).logabsdet.sum(1, keepdim=True)
         log_determinant = log_determinant.expand(-1, x.shape[1])
@@ -304,19 +309,19 @@ class StackedFlow(StackedModel):
         return z.mT
 
     def noise_shape(self, rows: int) -> tuple[int, ...] | None:
-        """One number to add to every value of x, where components are fewer than columns."""
+        """Return the shape of the noise added to x, or None if there are no noise components."""
         return None if self.log_noise is None else (rows, self.weights.shape[-1])
 
     def log_likelihood(self, x: Tensor, u: Tensor, added: Tensor | None = None) -> Tensor:
-        """Return log p(x|u) of every row, nats, shape (members, rows).
+        """Return log p(x|u) of every row in nats, shape (members, rows).
 
         Parameters
         ----------
         x : Tensor, shape (members, rows, n_features)
         u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
         added : Tensor, optional, shape (members, rows, n_features)
-            Standard normal numbers, added to x at the scale of the jitter where components are
-            fewer than columns; else the same draw every time.
+            Standard normal numbers that are added to x, scaled by the jitter, if there are fewer
+            components than columns; by default the same draw in every call.
         """
         if self.log_noise is None:
             z, log_determinant = self.unmix(x)
@@ -330,7 +335,7 @@ class StackedFlow(StackedModel):
         return log_prior.sum(-1) + log_noise.sum(-1) + log_determinant
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-likelihood, and its negative."""
+        """Return the mean log-likelihood and, as the loss, its negative."""
         value = self.log_likelihood(batch.x, batch.u, batch.noise).mean(-1)
         return value, -value
 

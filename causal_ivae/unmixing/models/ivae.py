@@ -1,4 +1,4 @@
-"""Stack of identifiable variational autoencoders (Khemakhem, Kingma, Monti, Hyvarinen 2020)."""
+"""Define a stack of identifiable variational autoencoders (iVAE; Khemakhem et al. 2020)."""
 
 import math
 
@@ -13,28 +13,30 @@ from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedMod
 
 _LOG_2PI = math.log(2.0 * math.pi)
 _NOISE_AT_START = 0.3
+"""A learned noise level starts at this standard deviation, in units of the data's."""
 _EVALUATION_STREAM = 1 << 22
 
 
 class StackedIVAE(StackedModel):
-    """Encoder q(z|x,u), decoder p(x|z) and prior p(z|u) of every stack member.
+    """Train an encoder q(z|x,u), a decoder p(x|z) and a prior p(z|u) for every stack member.
 
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
-        From `causal_ivae.unmixing.models.draws.member_keys`.
+        Keys from `causal_ivae.unmixing.models.draws.member_keys`.
     n_features, n_components : int
     auxiliary : Auxiliary
-        Without segments and features this is the ordinary VAE: q(z|x) and a standard prior.
+        Without segments and features this is the ordinary VAE with q(z|x) and a standard prior.
     settings : IVAESettings or VAESettings
 
     Notes
     -----
-    p(x|z) = N(f(z), diag(sigma^2)) (equation 6) or, for binary x, independent Bernoulli variables
-    with logits f(z); p(z|u) as in equation 7; q(z|x,u) a diagonal Gaussian; the ELBO is equation
-    8 with the KL term in closed form.  Other weights than one: the decomposition of Chen, Li,
-    Grosse, Duvenaud 2018, equation 2, estimated by minibatch-weighted sampling (their appendix
-    C.1), as in the simulations published with the paper.
+    The decoder is p(x|z) = N(f(z), diag(sigma^2)) (equation 6), or independent Bernoulli variables
+    with logits f(z) for binary x.  The prior p(z|u) is equation 7, q(z|x,u) is a diagonal
+    Gaussian, and the ELBO is equation 8 with the KL term in closed form.  If its weights are not
+    all one, the KL term is decomposed as in Chen, Li, Grosse, Duvenaud 2018, equation 2, and
+    estimated by minibatch-weighted sampling (their appendix C.1), as in the simulations published
+    with the paper.
     """
 
     def __init__(
@@ -102,11 +104,11 @@ class StackedIVAE(StackedModel):
         return mean, log_std.clamp(-8.0, 4.0)
 
     def noise_shape(self, rows: int) -> tuple[int, ...]:
-        """One draw of z for every row."""
+        """Return the shape of the random numbers for one draw of z per row."""
         return rows, self.n_components
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the ELBO and the loss: its weighted terms, the KL part annealed."""
+        """Return the ELBO and the loss, whose terms are weighted and whose KL part is annealed."""
         anneal = (batch.share / self.warmup).clamp_max(1.0) if self.warmup else 1.0
         assert batch.noise is not None
         mean, log_std = self.posterior(batch.x, batch.u)
@@ -127,7 +129,7 @@ class StackedIVAE(StackedModel):
         return reconstruction - sum(terms), loss
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the ELBO of all rows, nats per row, shape (members,)."""
+        """Return the mean ELBO of all rows in nats per row, shape (members,)."""
         mean, log_std = self.posterior(x, u)
         noise = standard_normal(self.keys, _EVALUATION_STREAM, tuple(mean.shape[1:]))
         decoded = self.decoder(mean + log_std.exp() * noise)
@@ -135,7 +137,7 @@ class StackedIVAE(StackedModel):
         return self._log_likelihood(x, decoded).mean(-1) - kl
 
     def kl_per_component(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return KL(q(z_i|x,u) || p(z_i|u)), mean over rows, shape (members, n_components)."""
+        """Return the mean KL(q(z_i|x,u) || p(z_i|u)) over rows, shape (members, n_components)."""
         return self.prior.kl(*self.posterior(x, u), u).mean(-2)
 
     def log_importance_weights(self, x: Tensor, u: Tensor, stream: int, draws: int) -> Tensor:
@@ -155,7 +157,7 @@ class StackedIVAE(StackedModel):
         noise = standard_normal(self.keys, stream, (draws, *mean.shape[1:])).movedim(1, 0)
         z = mean + log_std.exp() * noise
         log_q = (-0.5 * noise.square() - log_std - 0.5 * _LOG_2PI).sum(-1)
-        # The decoder takes (members, rows, ...): draws are further rows.
+        # The decoder takes (members, rows, ...), so that the draws become further rows.
         decoded = self.decoder(z.movedim(0, 1).flatten(1, 2)).unflatten(1, (draws, -1))
         log_x = self._log_likelihood(x, decoded.movedim(1, 0))
         weights: Tensor = log_x + self.prior.log_density(z, u).sum(-1) - log_q
@@ -185,7 +187,7 @@ class StackedIVAE(StackedModel):
 def _decomposed_kl(
     z: Tensor, mean: Tensor, log_std: Tensor, log_prior: Tensor, n_times: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Index-code mutual information, total correlation and dimension-wise KL, each (members,)."""
+    """Return index-code mutual information, total correlation and dimension-wise KL, (members,)."""
     rows = z.shape[1]
     standard = (z[:, :, None] - mean[:, None]) * torch.exp(-log_std[:, None])
     pairwise = -0.5 * standard.square() - log_std[:, None] - 0.5 * _LOG_2PI

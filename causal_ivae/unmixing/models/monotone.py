@@ -1,4 +1,4 @@
-"""Increasing functions of every stack member, with gradients in few passes over memory."""
+"""Define increasing functions for every stack member, with gradients in few memory passes."""
 
 from typing import Any
 
@@ -11,20 +11,21 @@ _MIN_SHARE = 1e-2
 
 
 class StackedMonotone(nn.Module):
-    """Affine and increasing functions of one variable in turn, of every stack member.
+    """Alternate affine and increasing functions of one variable for every stack member.
 
     Parameters
     ----------
     init : Initialiser
     layers, knots : int
-        Increasing functions, and pieces of each between -bound and bound; beyond, it is linear.
+        Number of increasing functions, and of the pieces of each between -bound and bound; an
+        increasing function is linear elsewhere.
     bound : float
 
     Notes
     -----
-    y = A_K(s_K(... A_1(s_1(A_0(x))))), with A_k(x) = exp(a_k) x + b_k, and s_k of a slope that is
-    positive and piecewise linear: Mueller, McWilliams, Rousselle, Gross, Novak 2019, "Neural
-    importance sampling", section 4.2 (piecewise-quadratic transforms), with linear tails.
+    The function is y = A_K(s_K(... A_1(s_1(A_0(x))))) with A_k(x) = exp(a_k) x + b_k.  The slope of
+    s_k is positive and piecewise linear: the piecewise-quadratic transforms of Mueller, McWilliams,
+    Rousselle, Gross, Novak 2019, "Neural importance sampling", section 4.2, with linear tails.
     """
 
     def __init__(self, init: Initialiser, layers: int, knots: int, bound: float) -> None:
@@ -34,13 +35,13 @@ class StackedMonotone(nn.Module):
         self.log_slopes = init.symmetric(layers, knots + 1, bound=0.1)
 
     def forward(self, x: Tensor, log_scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values at x, and the logarithms of the slopes there.
+        """Return the values and the log slopes at x.
 
         Parameters
         ----------
         x : Tensor, shape (members, rows)
         log_scale, shift : Tensor, shape (members, layers + 1, rows or 1)
-            a_k and b_k.
+            The a_k and b_k of the affine functions.
 
         Returns
         -------
@@ -54,17 +55,18 @@ class StackedMonotone(nn.Module):
 
 
 class _Table(torch.autograd.Function):
-    """From widths and log slopes to the pieces of every increasing function.
+    """Compute the pieces of every increasing function from their widths and log slopes.
 
-    A piece of width w between slopes v and v' rises by w (v + v') / 2, and half of what its slope
-    changes by per unit is (v' - v) / 2w.
+    A piece of width w whose slope goes from v to v' rises by w (v + v') / 2, and half the slope's
+    change per unit is (v' - v) / 2w.
     """
 
     @staticmethod
     def forward(context: Any, widths: Tensor, log_slopes: Tensor, bound: float) -> Tensor:
-        """Return the pieces, shape (members, layers, 4, knots + 2), tails included.
+        """Return the pieces, tails included, shape (members, layers, 4, knots + 2).
 
-        The four are left edges, values there, slopes there, and half of what a slope changes by.
+        The four entries are the left edge, the value and the slope there, and half the slope's
+        change per unit.
         """
         knots = widths.shape[-1]
         share = widths.softmax(-1)
@@ -78,7 +80,7 @@ class _Table(torch.autograd.Function):
         left -= bound
         bottom[..., 2:] = rise.cumsum(-1)
         bottom -= 0.5 * rise.sum(-1, keepdim=True)
-        # The lower tail goes on from the first edge, to its left.
+        # The lower tail continues to the left of the first edge with the slope there.
         slopes[..., 0] = slope[..., 0]
         slopes[..., 1:] = slope
         torch.div(middle - slope[..., :-1], width, out=half[..., 1:-1])
@@ -90,7 +92,7 @@ class _Table(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """Return the gradients of widths and log slopes."""
         share, width, slope, middle, half = context.saved_tensors
-        # An edge moves with all widths to its left, and a value there with all that rises.
+        # An edge depends on all widths to its left, and the value there on all rises to its left.
         of_edge, of_rise = gradient[..., :2, 2:].flip(-1).cumsum(-1).flip(-1).unbind(-2)
         of_rise = of_rise - 0.5 * gradient[..., 1, :].sum(-1, keepdim=True)
         of_turn = gradient[..., 3, 1:-1] / width
@@ -105,19 +107,19 @@ class _Table(torch.autograd.Function):
 
 
 class _Chain(torch.autograd.Function):
-    """`StackedMonotone.forward`, given the pieces.
+    """Evaluate all affine and increasing functions in turn, given the pieces.
 
-    In a piece with left edge e, value b there, slope v there and half its change h, with
-    t = x - e,  s(x) = b + t (v + h t)  and  s'(x) = v + 2 h t.  Pieces are picked by a product
-    with the indicators of where a row lies: exact in full single precision, faster than a search,
-    and with a gradient that adds in the same order every time.
+    In a piece with left edge e, value b, slope v and half slope change h, and with t = x - e,
+    s(x) = b + t (v + h t)  and  s'(x) = v + 2 h t.  A row's piece is picked by a product with its
+    indicators.  This is exact in full single precision and faster than a search, and its gradient
+    always adds in the same order.
     """
 
     @staticmethod
     def forward(
         context: Any, x: Tensor, log_scale: Tensor, shift: Tensor, table: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return values and log slopes."""
+        """Return the values and the log slopes at x."""
         members, layers, _, pieces = table.shape
         scale = log_scale.exp()
         scales, shifts = scale.unbind(1), shift.unbind(1)

@@ -1,4 +1,4 @@
-"""Networks whose every parameter carries a leading axis of stack members.
+"""Define networks whose parameters have a leading axis of stack members.
 
 One product per layer serves all members: ``(members, rows, in) @ (members, in, out)``.
 """
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from causal_ivae.unmixing.models.draws import uniform
 
 _NARROW = 16
-"""Columns below which a product's transpose is several times faster."""
+"""With fewer columns, a product is several times faster in its transposed form."""
 
 _TINY = float(torch.finfo(torch.float32).tiny)
 
@@ -25,17 +25,17 @@ Activation = Literal["leaky_relu", "xtanh"]
 
 @dataclass(frozen=True)
 class LeakyReLU:
-    """The activation x for x > 0, else slope x."""
+    """Apply the activation that is x for x > 0 and slope x elsewhere."""
 
     slope: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Apply it to every number."""
+        """Apply the activation to every number."""
         return nn.functional.leaky_relu(x, self.slope)
 
 
 def activation(name: Activation, slope: float) -> Callable[[Tensor], Tensor]:
-    """Return leaky ReLU with the slope given, or ``tanh(x) + slope x``."""
+    """Return leaky ReLU with a slope, or the function ``tanh(x) + slope x``."""
     if name == "leaky_relu":
         return LeakyReLU(slope)
     return lambda x: torch.tanh(x) + slope * x
@@ -43,8 +43,8 @@ def activation(name: Activation, slope: float) -> Callable[[Tensor], Tensor]:
 
 def softplus(x: Tensor) -> Tensor:
     """Return log(1 + exp(x))."""
-    # torch's own rounds the last few numbers of an array differently, so that a member's result
-    # would depend on the size of its stack.
+    # torch's softplus rounds the last few numbers of an array differently, so that a member's
+    # result would depend on the size of its stack.
     return -nn.functional.logsigmoid(-x)
 
 
@@ -54,14 +54,14 @@ def look_up(table: Tensor, u: Tensor) -> Tensor:
 
 
 def _product_look_up(table: Tensor, u: Tensor) -> Tensor:
-    # On CUDA the gradient of index_select adds in another order every time; a product does not.
+    # On CUDA the gradient of index_select adds in no fixed order, but that of a product does.
     one_hot = nn.functional.one_hot(u, table.shape[1]).to(table.dtype)
     rows: Tensor = one_hot @ table
     return rows
 
 
 def add_up(rows: Tensor, u: Tensor, segments: int) -> Tensor:
-    """Add the rows (members, rows, features) of every segment, the gradient of `look_up`."""
+    """Sum the rows (members, rows, features) of every segment, as the gradient of `look_up`."""
     if rows.is_cuda:
         one_hot = nn.functional.one_hot(u, segments).to(rows.dtype)
         return one_hot.mT @ rows
@@ -69,7 +69,7 @@ def add_up(rows: Tensor, u: Tensor, segments: int) -> Tensor:
 
 
 def pick(table: Tensor, piece: Tensor) -> Tensor:
-    """Return the entries of the piece that every row lies in.
+    """Return the table entries of the piece in which every row lies.
 
     Parameters
     ----------
@@ -92,11 +92,11 @@ def _picked(table: Tensor, piece: Tensor) -> Tensor:
 
 
 class _Pick(torch.autograd.Function):
-    """`pick` with a product for its gradient: on CUDA that of gather adds in no fixed order."""
+    """Pick with a product as the gradient, since that of gather adds in no fixed order on CUDA."""
 
     @staticmethod
     def forward(context: Any, table: Tensor, piece: Tensor) -> Tensor:
-        """Return the entries of every row's piece."""
+        """Return the table entries of every row's piece."""
         context.save_for_backward(piece)
         context.pieces = table.shape[-1]
         return _picked(table, piece)
@@ -111,7 +111,7 @@ class _Pick(torch.autograd.Function):
 
 
 class Initialiser:
-    """Hands out initial weights, each from a stream of its own.
+    """Make initial weights, each from its own random stream.
 
     Parameters
     ----------
@@ -120,7 +120,8 @@ class Initialiser:
 
     def __init__(self, keys: Tensor) -> None:
         self.keys = keys
-        self._stream = 1 << 24  # far from the streams of training steps
+        # Training steps use small stream numbers, so that these start far above them.
+        self._stream = 1 << 24
 
     def symmetric(self, *shape: int, bound: float) -> nn.Parameter:
         """Return uniform weights in (-bound, bound), shape (members, *shape)."""
@@ -128,19 +129,19 @@ class Initialiser:
         return nn.Parameter((2.0 * uniform(self.keys, self._stream, shape) - 1.0) * bound)
 
     def constant(self, *shape: int, value: float) -> nn.Parameter:
-        """Return one value everywhere, shape (members, *shape)."""
+        """Return weights that all have one value, shape (members, *shape)."""
         return nn.Parameter(torch.full((len(self.keys), *shape), value, device=self.keys.device))
 
 
 class StackedLinear(nn.Module):
-    """``x @ weight + bias`` for every member.
+    """Compute ``x @ weight + bias`` for every member.
 
     Parameters
     ----------
     init : Initialiser
     features_in, features_out : int
     gain : float
-        Standard deviation of the output over that of the input at the start.
+        Ratio of the output's to the input's standard deviation at the start.
     """
 
     def __init__(
@@ -160,32 +161,31 @@ class StackedLinear(nn.Module):
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x @ weight + bias of every member."""
-    # For one column a stack of one takes another path through the product, which rounds
-    # differently.
+    """Return ``x @ weight + bias`` of every member."""
+    # With one column, the product rounds differently in a stack of one member.
     if weight.shape[1] == 1:
         return x * weight + bias
     if weight.shape[2] == 1:
         return (x * weight.mT).sum(-1, keepdim=True) + bias
     if weight.shape[2] < _NARROW:
         return torch.baddbmm(bias.mT, weight.mT, x.mT).mT
-    # Faster than baddbmm, which copies the bias to every row first.
+    # baddbmm would be slower, since it first copies the bias to every row.
     return torch.bmm(x, weight).add_(bias)
 
 
 def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
-    """Return the gradient of the weight from that of x @ weight."""
+    """Return the gradient of the weight, given the gradient of ``x @ weight``."""
     if gradient.shape[-1] < _NARROW:
         return torch.bmm(gradient.mT, x).mT
     return torch.bmm(x.mT, gradient)
 
 
 class _Affine(torch.autograd.Function):
-    """`affine` with the faster products in the gradient too."""
+    """Compute `affine` with the faster products in the gradient too."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return x @ weight + bias."""
+        """Return ``x @ weight + bias``."""
         context.save_for_backward(x, weight)
         return affine(x, weight, bias)
 
@@ -198,9 +198,9 @@ class _Affine(torch.autograd.Function):
 
 
 class _LeakyNetwork(torch.autograd.Function):
-    """Layers with leaky ReLU between them, in few passes over memory.
+    """Apply layers with leaky ReLU between them in few passes over memory.
 
-    An activation is overwritten by its leaky ReLU, whose sign still tells the slope.
+    Leaky ReLU overwrites its input, since the sign of its output still tells the slope.
     """
 
     @staticmethod
@@ -212,7 +212,7 @@ class _LeakyNetwork(torch.autograd.Function):
         table: Tensor | None,
         *layers: Tensor,
     ) -> Tensor:
-        """Return the output; `layers` are weight and bias in turn."""
+        """Return the output of layers that are given as weight and bias in turn."""
         weights, biases = layers[::2], layers[1::2]
         inputs = []
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
@@ -253,20 +253,23 @@ class _LeakyNetwork(torch.autograd.Function):
 
 
 class StackedMLP(nn.Module):
-    """Multilayer perceptron of every member, with an optional table look-up of segments.
+    """Apply a multilayer perceptron to every member, with segments as optional input.
 
-    The one-hot segment in the first layer is a row look-up, not a product.
+    The segment enters the first layer as a table row, which equals the product with its one-hot
+    code.
 
     Parameters
     ----------
     init : Initialiser
     features_in, features_out : int
     hidden : int
+        Number of units of a hidden layer.
     layers : int
         Number of weight matrices.
     act : callable
+        Activation between layers.
     segments : int
-        Rows of the table; 0 for none.
+        Number of segments; 0 if they are no input.
     """
 
     def __init__(
@@ -290,7 +293,7 @@ class StackedMLP(nn.Module):
         self.table = init.symmetric(segments, sizes[1], bound=0.5) if segments else None
 
     def forward(self, x: Tensor, u: Tensor | None = None) -> Tensor:
-        """Map (members, rows, features_in), with segments u (rows,) int64, to the output."""
+        """Map x (members, rows, features_in) and segments u (rows,) int64 to the output."""
         if self.table is not None and u is None:
             raise TypeError("This network was built with segments and needs u.")
         if isinstance(self.act, LeakyReLU):
@@ -307,18 +310,18 @@ class StackedMLP(nn.Module):
 
 
 class StackedMaxout(nn.Module):
-    """Maxout network whose last layer is |.|: the feature extractor of TCL.
+    """Extract the features of TCL by a maxout network with absolute values at its end.
 
-    Hyvarinen and Morioka 2016, section 5: maxout units in the hidden layers, absolute value in
-    the last, as many features as observed variables.
+    Hyvarinen and Morioka 2016, section 5, use maxout units in the hidden layers, absolute values in
+    the last layer, and as many features as observed variables.
 
     Parameters
     ----------
     init : Initialiser
     features : int
-        Observed variables, and features.
+        Number of observed variables and of features.
     hidden, layers, pieces : int
-        Width, number of weight matrices, affine pieces per maxout unit.
+        Number of units per hidden layer, of weight matrices, and of affine pieces per maxout unit.
     """
 
     def __init__(
@@ -333,7 +336,7 @@ class StackedMaxout(nn.Module):
         self.last = StackedLinear(init, sizes[-1], features, gain=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (members, rows, features) to (members, rows, features), non-negative."""
+        """Map x (members, rows, features) to non-negative features of the same shape."""
         for layer in self.hidden:
             x = _Largest.apply(layer(x), self.pieces)  # type: ignore[no-untyped-call]
         features: Tensor = self.last(x).abs()
@@ -341,11 +344,11 @@ class StackedMaxout(nn.Module):
 
 
 class _Largest(torch.autograd.Function):
-    """The largest of several pieces, each of so many columns; the gradient goes to that piece."""
+    """Take the largest of several pieces, which alone receives the gradient."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, pieces: int) -> Tensor:
-        """Return (members, rows, features) of x (members, rows, pieces * features)."""
+        """Reduce x (members, rows, pieces * features) to (members, rows, features)."""
         largest = reduce(torch.maximum, x.chunk(pieces, dim=-1))
         context.save_for_backward(x, largest)
         return largest
@@ -357,7 +360,7 @@ class _Largest(torch.autograd.Function):
         of_x = torch.empty_like(x)
         pieces = x.shape[-1] // largest.shape[-1]
         for piece, of_piece in zip(x.chunk(pieces, -1), of_x.chunk(pieces, -1), strict=True):
-            # Six times as fast as a product with where the piece is the largest.
+            # This is six times as fast as a product with a mask of the largest piece.
             torch.ops.aten.threshold_backward.grad_input(
                 gradient, piece - largest, -_TINY, grad_input=of_piece
             )

@@ -1,4 +1,4 @@
-"""The conditional prior p(z|u) of every stack member."""
+"""Define the conditional prior p(z|u) of every stack member."""
 
 import math
 from typing import Any
@@ -15,25 +15,29 @@ _LOG_2PI = math.log(2.0 * math.pi)
 _LAPLACE_OVER_GAUSSIAN = math.log(2.0) - 0.5 * (1.0 + _LOG_2PI)
 _MOST_LOG_SCALE = 6.0
 _HIDDEN = 32
+"""The network of a continuous u has this many units per hidden layer."""
 _MIN_SCALE = 1e-2
+"""A matched scale is at least this large."""
 
 
 class StackedPrior(nn.Module):
-    """p(z|u) = product over i of a Gaussian or Laplace law, modulated by u.
+    """Model p(z|u) as a product of Gaussian or Laplace distributions that depend on u.
 
     Parameters
     ----------
     init : Initialiser
     n_components : int
     auxiliary : Auxiliary
-        Scales (and means) are looked up per segment, or given by an MLP of a continuous u; with
-        neither, p(z) is the standard law and nothing is learned.
+        Scales (and means) come from a table of segments, or from a network of a continuous u.
+        With neither, p(z) is the standard distribution and nothing is learned.
     family : {"gaussian", "laplace"}
     modulates : {"variance", "mean_variance"}
+        Which moments depend on u.
 
     Notes
     -----
-    Khemakhem et al. 2020, equation 7, with sufficient statistics z^2 or |z|, and z.
+    This is equation 7 of Khemakhem et al. 2020.  The sufficient statistics are z^2 (Gaussian) or
+    |z| (Laplace), and also z if means are modulated.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class StackedPrior(nn.Module):
         ----------
         u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
         like : Tensor, shape (..., members, rows, n_components)
-            What they will be compared with.
+            A tensor with the shape, type and device of z.
         """
         log_scale, mean = self._at(u, like)
         return log_scale, torch.zeros_like(log_scale) if mean is None else mean
@@ -89,7 +93,7 @@ class StackedPrior(nn.Module):
         return look_up(table, u), None if self.mean is None else look_up(self.mean, u)
 
     def match(self, z: Tensor, u: Tensor) -> None:
-        """Set the table of scales and means to the segments' moments of z.
+        """Set the tables of scales and means to the moments of z in every segment.
 
         Parameters
         ----------
@@ -109,7 +113,7 @@ class StackedPrior(nn.Module):
         self.log_scale.copy_(scale.clamp_min(_MIN_SCALE).log())
 
     def log_density(self, z: Tensor, u: Tensor) -> Tensor:
-        """Return log p_i(z_i|u) of z (..., members, rows, n_components), of that shape, nats."""
+        """Return log p_i(z_i|u) in nats, with the shape of z (..., members, rows, n_components)."""
         log_scale, mean = self._at(u, z)
         standard = (z if mean is None else z - mean) * torch.exp(-log_scale)
         if self.family == "gaussian":
@@ -117,11 +121,11 @@ class StackedPrior(nn.Module):
         return -standard.abs() - log_scale - math.log(2.0)
 
     def kl(self, mean: Tensor, log_std: Tensor, u: Tensor) -> Tensor:
-        """KL(N(mean, std^2) || p(z|u)) in closed form, shape (members, rows, n_components)."""
+        """Return KL(N(mean, std^2) || p(z|u)), shape (members, rows, n_components)."""
         log_scale, prior_mean = self._at(u, mean)
         if prior_mean is not None:
             mean = mean - prior_mean
-        # Minus the entropy of q, and the part of the cross entropy that has no z.
+        # This part holds the negative entropy of q and the prior's normalisation.
         constant = log_scale - log_std
         if self.family == "gaussian":
             second_moment = mean.square() + torch.exp(2.0 * log_std)
@@ -146,7 +150,7 @@ class _ExpectedAbsolute(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, mean: Tensor, std: Tensor) -> Tensor:
         ratio = mean / std
-        # The gradients for the two arguments, of which the value is made as well.
+        # The value is made of the gradients by the two arguments.
         of_mean = torch.erf(ratio * math.sqrt(0.5))
         of_std = ratio.square_().mul_(-0.5).exp_().mul_(math.sqrt(2.0 / math.pi))
         context.save_for_backward(of_mean, of_std)
@@ -165,23 +169,23 @@ def expected_absolute(mean: Tensor, std: Tensor) -> Tensor:
 
 
 def segment_means(values: Tensor, u: Tensor, segments: int = -1) -> Tensor:
-    """Return the mean in every segment.
+    """Return the mean of values in every segment.
 
     Parameters
     ----------
     values : Tensor, shape (members, rows, columns)
     u : Tensor, shape (rows,), int64
     segments : int
-        Number of segments, of which some may have no row and get 0; default up to the last of u.
+        Number of segments, by default the largest label plus 1.  Segments without rows get 0.
 
     Returns
     -------
     Tensor, shape (members, segments, columns)
     """
-    # A product, because index_add adds in another order every time on CUDA.
+    # On CUDA, index_add would add in no fixed order, but a product does.
     one_hot = nn.functional.one_hot(u, segments).to(values.dtype)
     share = (one_hot / one_hot.sum(0).clamp_min(1.0)).mT.contiguous()
     if values.shape[-1] == 1:
-        # For one column a stack of one takes another path through the product.
+        # With one column, the product rounds differently in a stack of one member.
         return segment_means(values.expand(-1, -1, 2), u, segments)[..., :1]
     return share.expand(len(values), *share.shape) @ values

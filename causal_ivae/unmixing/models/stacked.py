@@ -1,4 +1,4 @@
-"""What every stack of models offers to the training loop."""
+"""Define what every stack of models offers to the training loop."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """What the auxiliary variable u is.
+    """Describe the auxiliary variable u.
 
     Attributes
     ----------
     segments : int
-        Number of segments, where u is a label, shape (rows,) int64; else 0.
+        Number of segments if u is a label, shape (rows,) int64; otherwise 0.
     features : int
-        Number of columns, where u is continuous, shape (rows, features) float32; else 0.
+        Number of columns if u is continuous, shape (rows, features) float32; otherwise 0.
     """
 
     segments: int = 0
@@ -27,20 +27,20 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Minibatch:
-    """The rows of one training step.
+    """Hold the rows of one training step.
 
     Attributes
     ----------
     x : Tensor, shape (members, rows, n_features), float32
     u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
     share : Tensor, shape ()
-        Share of training done after this step, in (0, 1].
+        Share of training that is done after this step, in (0, 1].
     n_times : int
-        Rows of the whole training set.
+        Number of rows of the whole training set.
     noise : Tensor or None, shape (members, *StackedModel.noise_shape(rows)), float32
-        Standard normal numbers, of the stream that the step's number names.
+        Standard normal numbers of the step's own stream.
     weight : Tensor or None, shape (members, rows), float32
-        What each row counts for each member; None where all count alike.
+        Weight of each row for each member; None for equal weights.
     """
 
     x: Tensor
@@ -51,20 +51,21 @@ class Minibatch:
     weight: Tensor | None = None
 
     def mean(self, values: Tensor) -> Tensor:
-        """Average values (members, rows) over the rows that count, shape (members,)."""
+        """Return the weighted mean over rows of values (members, rows), shape (members,)."""
         if self.weight is None:
             return values.mean(-1)
         return (values * self.weight).sum(-1) / self.weight.sum(-1).clamp_min(1.0)
 
 
 class StackedModel(nn.Module, ABC):
-    """A stack of models of one kind; every parameter has a leading axis of members.
+    """Hold a stack of models of one kind, whose parameters have a leading axis of members.
 
     Attributes
     ----------
     keys : Tensor, shape (members, 2), int32
-        Of the members' random streams, from `causal_ivae.unmixing.models.draws.member_keys`.
+        Keys of the members' random streams, from `causal_ivae.unmixing.models.draws.member_keys`.
     n_components : int
+        Number of disturbances that a member estimates.
     """
 
     keys: Tensor
@@ -72,21 +73,21 @@ class StackedModel(nn.Module, ABC):
 
     @abstractmethod
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return what is to grow, and what the optimiser is to lower, each (members,).
+        """Return the objective, which is recorded, and the loss to minimise, each (members,).
 
-        The first is what is recorded, in nats per row; the second may weight its terms.
+        The objective is in nats per row; the loss may weight its terms.
         """
 
     @abstractmethod
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the objective on all rows given, nats per row, shape (members,)."""
+        """Return the objective on all given rows in nats per row, shape (members,)."""
 
     @abstractmethod
     def disturbances(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the estimated disturbances, shape (members, rows, n_components)."""
 
     def taken(self, which: Tensor) -> Self:
-        """Return a stack of some members, which shares nothing with this one.
+        """Return a stack of some members that shares no memory with this one.
 
         Parameters
         ----------
@@ -100,7 +101,7 @@ class StackedModel(nn.Module, ABC):
         return taken
 
     def put(self, which: Tensor, members: "StackedModel") -> None:
-        """Put the members of another stack of this kind in the places given."""
+        """Replace some members by those of another stack of this kind."""
         theirs = members.state_dict()
         with torch.no_grad():
             for name, mine in self.state_dict().items():
@@ -108,11 +109,11 @@ class StackedModel(nn.Module, ABC):
         self.keys[which] = members.keys
 
     def noise_shape(self, rows: int) -> tuple[int, ...] | None:  # noqa: ARG002
-        """Return the shape, per member, of the normal numbers that a step on some rows needs."""
+        """Return the shape, per member, of the random numbers of a step; None if it needs none."""
         return None
 
     def start(self, x: Tensor, u: Tensor) -> None:
-        """Set what is estimated before training, from all rows."""
+        """Set the parameters that are estimated from all rows before training."""
 
     def finish(self, x: Tensor, u: Tensor) -> None:
-        """Estimate what follows training, from all rows."""
+        """Set the parameters that are estimated from all rows after training."""

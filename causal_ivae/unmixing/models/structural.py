@@ -1,4 +1,4 @@
-"""Stack of structural flows: the equations x1 = f1(n1), x2 = f2(x1, n2), with exact likelihood."""
+"""Define a stack of structural flows, the equations x1 = f1(n1), x2 = f2(x1, n2) of a pair."""
 
 import torch
 from torch import Tensor, nn
@@ -10,25 +10,27 @@ from causal_ivae.unmixing.models.priors import StackedPrior
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
 
 _NEARLY = 0.05
+"""The last layer's starting weights are this share of random ones, for a nearly linear start."""
 _MAX_LOG_SCALE = 3.0
 _SLOPE = 0.1
 _LAYERS_OF_NETWORK = 3
 _MIN_SPREAD = 1e-3
 _ROWS_AT_ONCE = 512
-"""Rows that are judged at a time: activations of more leave the caches."""
+"""Rows are evaluated this many at a time, since the activations of more exceed the CPU's caches."""
 
 
 class StackedStructuralFlow(StackedModel):
-    """The two structural equations of a pair, solved for the disturbances.
+    """Solve the two structural equations of a pair for the disturbances, with exact likelihood.
 
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
     auxiliary : Auxiliary
-        Segments.
+        The segments.
     settings : StructuralSettings
     linear : bool
-        Whether the effect is linear in its cause; both disturbances keep any monotone shape.
+        True if the effect is linear in its cause.  Both disturbances may have any distribution
+        either way.
 
     Notes
     -----
@@ -36,15 +38,16 @@ class StackedStructuralFlow(StackedModel):
 
         n1 = g1(x1),    n2 = A_K(s_K(... A_1(s_1(A_0(x2; x1)); x1) ...); x1),
 
-    g1 and s_k increasing, A_k(y; x1) = exp(a_k(x1)) y + b_k(x1) with a and b from a network of
-    x1; where linear, A_0 = x2 - b x1 and the others are constant.  The Jacobian is triangular, so
+    where g1 and s_k are increasing and A_k(y; x1) = exp(a_k(x1)) y + b_k(x1), with a and b from a
+    network of x1.  If the effect is linear in its cause, A_0 = x2 - b x1 and the other A_k do not
+    depend on x1.  The Jacobian is triangular, so that
 
-        log p(x1, x2 | u) = log p(n1|u) + log p(n2|u) + log dn1/dx1 + log dn2/dx2,
+        log p(x1, x2 | u) = log p(n1|u) + log p(n2|u) + log dn1/dx1 + log dn2/dx2.
 
-    the likelihood of Khemakhem et al. 2020 without observation noise (their footnote 1), in the
-    class of models of Monti, Zhang, Hyvarinen 2019, equation 1.  Compositions of such maps are
-    dense in the increasing triangular maps (Huang, Krueger, Lacoste, Courville 2018, "Neural
-    autoregressive flows", theorem 1, for a related form).
+    This is the likelihood of Khemakhem et al. 2020 without observation noise (their footnote 1) for
+    the models of Monti, Zhang, Hyvarinen 2019, equation 1.  Compositions of such maps are dense in
+    the increasing triangular maps (Huang, Krueger, Lacoste, Courville 2018, "Neural autoregressive
+    flows", theorem 1, show this for a related form).
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class StackedStructuralFlow(StackedModel):
         )
 
     def start(self, x: Tensor, u: Tensor) -> None:
-        """Begin at the regression of the effect on its cause, with the scales that it leaves."""
+        """Start at the linear regression of the effect on its cause and the residual's scales."""
         centred = x - x.mean(1, keepdim=True)
         spread = centred.std(1).clamp_min(_MIN_SPREAD)
         product = (centred[..., 0] * centred[..., 1]).mean(1)
@@ -101,7 +104,7 @@ class StackedStructuralFlow(StackedModel):
         self.prior.match(self.disturbances(x, u), u)
 
     def finish(self, x: Tensor, u: Tensor) -> None:
-        """Give every segment, held out or not, the scales that fit its disturbances best."""
+        """Set the scales of every segment, held out or not, to those of its disturbances."""
         self.prior.match(self.disturbances(x, u), u)
 
     def unmix(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +113,7 @@ class StackedStructuralFlow(StackedModel):
         Parameters
         ----------
         x : Tensor, shape (members, rows, 2)
-            Cause and effect.
+            The cause in column 0, the effect in column 1.
 
         Returns
         -------
@@ -130,7 +133,7 @@ class StackedStructuralFlow(StackedModel):
         return torch.stack((first, second), dim=-1), log_slope + log_determinant
 
     def log_likelihood(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return log p(x|u) of every row, nats, shape (members, rows).
+        """Return log p(x|u) of every row in nats, shape (members, rows).
 
         Parameters
         ----------
@@ -141,7 +144,7 @@ class StackedStructuralFlow(StackedModel):
         return self.prior.log_density(disturbances, u).sum(-1) + log_determinant
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-likelihood, and its negative."""
+        """Return the mean log-likelihood and, as the loss, its negative."""
         value = batch.mean(self.log_likelihood(batch.x, batch.u))
         return value, -value
 

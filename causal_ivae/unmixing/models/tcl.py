@@ -1,4 +1,4 @@
-"""Stack of time-contrastive learners (Hyvarinen and Morioka 2016)."""
+"""Define a stack of time-contrastive learners (TCL; Hyvarinen and Morioka 2016)."""
 
 from typing import Literal
 
@@ -12,21 +12,22 @@ from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedMod
 
 
 class StackedTCL(StackedModel):
-    """Segment classifier over maxout features of every stack member.
+    """Classify segments by maxout features, whose linear ICA gives the components.
 
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
     n_features : int
     auxiliary : Auxiliary
-        Must be segments.
+        The segments; a continuous u is not possible.
     settings : TCLSettings
 
     Notes
     -----
-    Multinomial logistic regression of the segment label on features h(x) of the data's dimension
-    with |.| in the last layer; at the optimum h is a linear mixture of log p(z) terms, here |z|
-    (Hyvarinen and Morioka 2016, theorem 1), which linear ICA unmixes.
+    The segment label is predicted by multinomial logistic regression on as many features h(x) as
+    there are columns, with absolute values in the last layer.  At the optimum, h is a linear
+    mixture of the terms of log p(z), here |z| (Hyvarinen and Morioka 2016, theorem 1), which linear
+    ICA unmixes.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class StackedTCL(StackedModel):
         self.register_buffer("ica_weight", identity.repeat(len(keys), 1, 1))
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-probability of the true segment, and its negative."""
+        """Return the mean log-probability of the true segment and, as the loss, its negative."""
         value = self.evaluate(batch.x, batch.u)
         return value, -value
 
@@ -71,11 +72,11 @@ class StackedTCL(StackedModel):
         return (true - logits.logsumexp(-1)).mean(-1)
 
     def accuracy(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the share of rows whose segment is named rightly, shape (members,)."""
+        """Return the share of rows whose segment is predicted correctly, shape (members,)."""
         return (self._logits(x).argmax(-1) == u).float().mean(-1)
 
     def finish(self, x: Tensor, u: Tensor) -> None:
-        """Fit the linear ICA that follows the features, as the settings say."""
+        """Fit the linear ICA of the features that the settings name."""
         self.fit_ica(x, u, self.settings.ica)
 
     def fit_ica(self, x: Tensor, u: Tensor, ica: Literal["fastica", "score_matching"]) -> None:
@@ -90,8 +91,8 @@ class StackedTCL(StackedModel):
     def disturbances(self, x: Tensor, u: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return independent components of the features, shape (members, rows, n_features).
 
-        They estimate the absolute values of z up to scale, sign and order, as TCL's theory
-        says; `finish` comes first.
+        They estimate the absolute values of z up to scale, sign and order.  `finish` must have been
+        called before.
         """
         components: Tensor = (self.features(x) - self.ica_mean) @ self.ica_weight
         return components

@@ -1,1 +1,1 @@
-"""The training of stacks."""
+"""Train stacks of models."""

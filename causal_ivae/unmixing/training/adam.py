@@ -1,4 +1,4 @@
-"""One Adam over all members of a stack, in one array."""
+"""Optimise all members of a stack by one Adam over one array."""
 
 import math
 
@@ -9,14 +9,14 @@ from torch.optim.adam import adam
 from causal_ivae.unmixing.models.stacked import StackedModel
 
 _ALIGNED = 16
-"""Numbers in a cache line, which any vector register divides."""
+"""A cache line holds this many numbers, a multiple of every vector register's."""
 
 
 class PackedAdam:
-    """Adam over all that a stack learns, in one array.
+    """Optimise all parameters of a stack by Adam on one array.
 
-    The model's parameters and their gradients become views of two arrays, so that a step is one
-    kernel over all of them.
+    The model's parameters and their gradients become views of two arrays, so that one kernel makes
+    a step of all of them.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ class PackedAdam:
 
     Notes
     -----
-    Kingma and Ba 2015, "Adam", algorithm 1, by torch's fused kernel.  The arrays are padded to
-    whole vector registers: otherwise their last few numbers take another path through the kernel,
-    and a member's rounding would depend on the size of its stack.
+    This is algorithm 1 of Kingma and Ba 2015, "Adam", by torch's fused kernel.  The arrays are
+    padded to whole vector registers, since the kernel treats the last few numbers of other arrays
+    differently, and a member's rounding would depend on the size of its stack.
     """
 
     def __init__(self, model: StackedModel, weight_decay: float = 0.0) -> None:
@@ -51,12 +51,12 @@ class PackedAdam:
             at = place.stop
 
     def taken(self, model: StackedModel, which: Tensor) -> tuple["PackedAdam", StackedModel]:
-        """Return the optimiser and the stack of some members, to go on as if alone.
+        """Return the optimiser and the stack of some members, to train these on their own.
 
         Parameters
         ----------
         model : StackedModel
-            The stack that this optimiser is of.
+            The stack that this optimiser trains.
         which : Tensor, shape (members,), int64
         """
         stack = model.taken(which)
@@ -72,15 +72,16 @@ class PackedAdam:
         return other, stack
 
     def step(self, loss: Tensor, rate: float | Tensor, share: Tensor | None = None) -> None:
-        """Lower the losses of all members, shape (members,), by one step.
+        """Make one step for all members.
 
         Parameters
         ----------
         loss : Tensor, shape (members,)
+            The losses to lower.
         rate : float or Tensor, shape ()
-            Learning rate; a tensor is on the model's device.
+            Learning rate; a tensor must be on the model's device.
         share : Tensor, optional, shape (members,)
-            Of that rate, for every member.
+            Each member's share of that rate; 1 by default.
         """
         before = None if share is None else self._values.clone()
         self._gradients.zero_()

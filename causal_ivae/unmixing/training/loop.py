@@ -1,4 +1,4 @@
-"""The training loop of every stack."""
+"""Train a stack of models of any kind."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from causal_ivae.unmixing.training.steps import Rows, Steps
 
 CURVE_POINTS = 50
 _WORSE = 0.1
-"""Nats per row below its start at which a member counts as diverged."""
+"""A member that ends this far below its start (nats per row) counts as diverged."""
 
 Progress = Callable[[float], None]
 Watch = Callable[[int, StackedModel], None]
@@ -47,18 +47,18 @@ def train(
     -------
     curve_steps : ndarray, shape (points,), int64
     curves : ndarray, shape (members, points), float64
-        Mean objective on the minibatches up to each of `curve_steps`.
+        Mean objective on the minibatches since the step before, at each of `curve_steps`.
     final : ndarray, shape (members,), float64
         Objective on all rows at the end; NaN for a member whose training diverged.
     taken : ndarray, shape (members,), int64
-        Steps that each member learned for.
+        Number of steps that each member learned.
     """
     keep_freed_memory()
     with torch.no_grad():
         model.start(values[:, columns].transpose(0, 1), u)
     least = _evaluate(model, values, columns, u) - _WORSE
     if isinstance(settings, AutoencoderSettings) and not settings.weights.plain:
-        # What is lowered is not the ELBO, which may well fall.
+        # The loss is a weighted ELBO then, so that the ELBO itself may fall.
         least[np.isfinite(least)] = -np.inf
     decay = settings.weight_decay if isinstance(settings, TCLSettings) else 0.0
     points = np.linspace(0, settings.steps, CURVE_POINTS + 1).round().astype(np.int64)
@@ -101,7 +101,7 @@ def train(
 
 
 def _order(n_times: int, settings: ModelSettings, seed: int) -> Tensor:
-    """Return the rows of every step, shape (steps, batch): epoch by epoch, each in a new order."""
+    """Return the rows of every step, shape (steps, batch); each epoch has a new random order."""
     batch = min(settings.batch_size, n_times)
     shuffle = torch.Generator().manual_seed(seed)
     epochs = math.ceil(settings.steps * batch / n_times)

@@ -1,4 +1,4 @@
-"""How fast each member of a stack learns, and when it is done."""
+"""Decide how fast each member of a stack learns, and when it is done."""
 
 import copy
 import math
@@ -11,21 +11,22 @@ from torch import Tensor
 from causal_ivae.settings import ModelSettings
 
 _LEAST_RATE = 0.01
-"""Learning rate at the end, as a share of that at the start."""
+"""The learning rate falls to this share of its starting value."""
 _FALL = 0.2
-"""Share of the steps over which a member's rate falls once it gains nothing."""
+"""A member that no longer improves lowers its rate over this share of the steps."""
 _GAIN = 0.005
-"""Nats per row that count as a gain."""
+"""A smaller improvement (nats per row) does not count."""
 _WORTH_LEAVING = 0.25
-"""Share of a stack that must be done before it is made smaller."""
+"""A stack is made smaller once this share of its members is done."""
 
 
 class Schedule:
-    """Learning rates, and when a member is done.
+    """Hold the learning rates of a stack's members and decide when each is done.
 
-    Without patience all members follow a cosine from the learning rate to a hundredth of it.  With
-    it each keeps the rate until its objective has gained nothing for so long, then follows the
-    cosine for a fifth of the steps and is done; it does so in time for the last step in any case.
+    Without patience, all members follow a cosine from the learning rate to a hundredth of it.  With
+    patience, a member keeps its rate until its objective has not improved for that share of the
+    steps, then follows the cosine for a fifth of the steps and is done.  It always begins to follow
+    the cosine early enough to be done at the last step.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class Schedule:
             self.rates *= _cosine(np.arange(settings.steps) / settings.steps)
 
     def share(self, step: int | Tensor) -> Tensor | None:
-        """Return each member's share of the rate of a step, (members,); None where all have it."""
+        """Return each member's share of a step's rate, (members,); None if all shares are 1."""
         settings = self._settings
         if not settings.patience:
             return None
@@ -60,28 +61,28 @@ class Schedule:
         return torch.where(fallen < 1.0, falling, 0.0)
 
     def note(self, step: int, objective: Tensor) -> None:
-        """Take note of what the members have reached after so many steps."""
+        """Record the objective that the members have reached at a step."""
         settings = self._settings
         gained = objective > self._best + _GAIN
         self._best = torch.where(gained, objective, self._best)
         self._gained = torch.where(gained, float(step), self._gained)
         waited = step - self._gained >= settings.patience * settings.steps
         start = torch.where(waited, float(step), torch.inf)
-        # In place: a captured step reads it.
+        # The tensor is changed in place, since a captured CUDA graph reads it.
         torch.minimum(self._falls_from, start, out=self._falls_from)
 
     def done(self, step: int) -> Tensor:
-        """Return who learns nothing any more, shape (members,)."""
+        """Return which members have stopped learning, shape (members,), bool."""
         return step >= self.taken_by()
 
     def taken_by(self) -> Tensor:
-        """Return the steps after which each member is done, as far as is known, (members,)."""
+        """Return the step after which each member is done, as known so far, shape (members,)."""
         if not self._settings.patience:
             return torch.full_like(self._gained, self._settings.steps)
         return self._falls_from + self._fall
 
     def worth_keeping(self, step: int) -> Tensor | None:
-        """Return who is left, shape (members,), int64; None where too few are done."""
+        """Return the members that are not done, (members,) int64; None if too few are done."""
         if not self._settings.patience:
             return None
         done = self.done(step)

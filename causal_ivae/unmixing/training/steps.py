@@ -1,4 +1,4 @@
-"""The steps of training; on a GPU a whole step is one graph of kernels."""
+"""Take the steps of training, which are each one graph of kernels on a GPU."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,25 +13,25 @@ from causal_ivae.unmixing.training.adam import PackedAdam
 from causal_ivae.unmixing.training.schedule import Schedule
 
 _AHEAD = 2**20
-"""Numbers of minibatches and draws that are made ahead at a time, on a CPU."""
+"""On a CPU, minibatches and draws are prepared in parts of this many numbers."""
 _WARMING = 3
-"""Steps launched kernel by kernel before a graph is captured: libraries set themselves up."""
+"""A graph is captured after this many ordinary steps, in which libraries initialise themselves."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the members of a stack are trained on, and in which order.
+    """Hold the data that the members of a stack are trained on, and the order of the rows.
 
     Attributes
     ----------
     values : Tensor, shape (n_times, n_columns), float32
     u : Tensor, shape (n_times,) int64 or (n_times, n_auxiliary) float32
     order : Tensor, shape (steps, batch), int64
-        Rows of every step.
+        Row numbers of every step.
     columns : Tensor, shape (members, n_features), int64
-        Columns that each member sees.
+        Columns that each member is trained on.
     kept : Tensor or None, shape (members, n_segments), float32
-        1 for the segments that count for a member; None where all do.
+        1 for the segments that a member is trained on; None if all members use all segments.
     """
 
     values: Tensor
@@ -41,19 +41,19 @@ class Rows:
     kept: Tensor | None = None
 
     def of(self, members: Tensor) -> "Rows":
-        """Return those of some members."""
+        """Return the data of some members."""
         kept = None if self.kept is None else self.kept[members]
         return replace(self, columns=self.columns[members], kept=kept)
 
     def minibatches(self, model: StackedModel, steps: Tensor) -> list[Minibatch]:
-        """Return the minibatches of some steps; rows and random numbers of all are made at once.
+        """Return the minibatches of some steps, whose rows and random numbers are made at once.
 
         Parameters
         ----------
         model : StackedModel
-            Whose random numbers they hold.
+            The model whose random numbers they hold.
         steps : Tensor, shape (steps,), int64
-            On the device, which is not waited for.
+            Step numbers on the device, so that the host need not wait for it.
         """
         all_steps, batch = self.order.shape
         rows = self.order.index_select(0, steps)
@@ -83,19 +83,19 @@ class Steps:
     ----------
     model : StackedModel
     optimizer : PackedAdam
-        Of that model.
+        The optimiser of that model.
     schedule : Schedule
-        Of its members.
+        The schedule of its members.
     rows : Rows
     start : int
         Number of the first step.
 
     Notes
     -----
-    A step of small networks is some hundred kernels of microseconds each, and launching one from
-    Python takes longer than running it.  So on a GPU a whole step (minibatch, random numbers,
-    gradients, Adam) is captured as a CUDA graph, which reads the number of the step and the
-    learning rate on the device, and is replayed without a word from the host.
+    A step of small networks consists of some hundred kernels of microseconds each, and launching
+    one from Python takes longer than running it.  On a GPU a whole step (minibatch, random numbers,
+    gradients, Adam) is therefore captured as a CUDA graph, which reads the step number and the
+    learning rate on the device and is replayed without the host.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Steps:
         self._graph = _Graph(self.take_numbered, device) if device.type == "cuda" else None
 
     def take(self, count: int) -> Tensor:
-        """Take so many steps, and return the mean objective on their minibatches, (members,)."""
+        """Take a number of steps and return their mean objective on minibatches, (members,)."""
         self._reached.zero_()
         steps = range(self._next, self._next + count)
         self._next = steps.stop
@@ -128,14 +128,14 @@ class Steps:
         return self._reached / count
 
     def take_numbered(self) -> None:
-        """Take the step whose number the device holds, without waiting for the device."""
+        """Take the step whose number is on the device, without waiting for the device."""
         (minibatch,) = self._rows.minibatches(self._model, self._number)
         rate = self._rates.index_select(0, self._number)[0]
         self._take(minibatch, rate, self._schedule.share(self._number))
         self._number += 1
 
     def end(self) -> None:
-        """Give the memory of a graph back."""
+        """Free the memory of the captured graph."""
         if self._graph is not None:
             self._graph = None
             torch.cuda.empty_cache()
@@ -155,7 +155,7 @@ class Steps:
 
 
 class _Graph:
-    """Work on a GPU that is captured once its kernels are warm, and then replayed.
+    """Repeat work on a GPU, which is captured after some repetitions and then replayed.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class _Graph:
         self._captured: torch.cuda.CUDAGraph | None = None
 
     def launch(self, count: int) -> None:
-        """Do the work so many times, and wait for the last."""
+        """Do the work a number of times and wait until it is done."""
         with torch.cuda.device(self._device):
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())

@@ -1,4 +1,4 @@
-"""How many threads torch uses for one operation."""
+"""Set how many threads torch uses for one operation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,18 +8,18 @@ import torch
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Let each operation of torch use so many threads within this context.
+    """Limit torch to a number of threads per operation within this context.
 
     Parameters
     ----------
     number : int
-        1 or more.
+        Number of threads, at least 1.
 
     Notes
     -----
-    The operations of a stack of small models take microseconds.  Shared out among threads, they
-    take as long, and the threads that wait for one another cost as much again: a structural flow
-    of six regions took nine times the processor time with two threads on a machine in use.
+    The operations of a stack of small models take microseconds.  Several threads do not make them
+    faster, and waiting for one another takes processor time: a structural flow of six regions took
+    nine times the processor time with two threads on a busy machine.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(number)
