@@ -1,4 +1,4 @@
-"""The models one at a time, in scikit-learn's grammar."""
+"""Offer every model as an estimator with scikit-learn's methods, for one data set at a time."""
 
 from causal_ivae.unmixing.estimators.autoencoders import IVAE, VAE
 from causal_ivae.unmixing.estimators.flow import FlowIVAE

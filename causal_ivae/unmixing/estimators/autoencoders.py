@@ -1,4 +1,4 @@
-"""IVAE and the VAE family."""
+"""Define the estimators of iVAE and of the VAE family."""
 
 import math
 from dataclasses import replace
@@ -52,16 +52,16 @@ class _Autoencoder(StackedEstimator[StackedIVAE]):
         x, u
             As in `transform`.
         draws : int
-            Importance samples; the estimate is a lower bound that tightens with them.
+            Number of importance samples; the estimate is a lower bound that tightens with it.
 
         Returns
         -------
         ndarray, shape (n_times,), float64
-            Nats, in the units of x.
+            Log-likelihoods in nats, for x in its own units.
 
         Notes
         -----
-        Burda, Grosse, Salakhutdinov 2016, equation 8.
+        The estimate is equation 8 of Burda, Grosse, Salakhutdinov 2016.
         """
         rows, given = self._prepared(x, u)
         with torch.inference_mode():
@@ -83,18 +83,19 @@ def _with_weights(model: "IVAE | VAE") -> dict[str, Any]:
 
 
 class IVAE(_Autoencoder):
-    """Identifiable variational autoencoder (Khemakhem, Kingma, Monti, Hyvarinen 2020).
+    """Unmix x by an identifiable variational autoencoder (Khemakhem et al. 2020).
 
     Parameters
     ----------
     n_components : int or None
-        Latent disturbances; None for as many as columns of x.
+        Number of latent disturbances; None for as many as columns of x.
     prior : {"gaussian", "laplace"}
-        Law of each disturbance given u.
+        Distribution of each disturbance given u.
     modulates : {"variance", "mean_variance"}
-        What changes with u: by a table where u is a segment, by an MLP where it is continuous.
+        Moments that change with u, by a table if u is a segment and by a network if it is
+        continuous.
     likelihood : {"gaussian", "bernoulli"}
-        Law of x given z; "bernoulli" for columns of zeros and ones.
+        Distribution of x given z; "bernoulli" for columns of zeros and ones.
     noise : float or "learned"
         Standard deviation of p(x|z), in units of each column's standard deviation.
     weights : ElboWeights or dict
@@ -102,27 +103,28 @@ class IVAE(_Autoencoder):
         ``ElboWeights(reconstruction=100, mutual_information=1, total_correlation=0,
         dimension_wise_kl=10)``.
     hidden, layers : int
-        Width and number of weight matrices of encoder and decoder.
+        Units per hidden layer and number of weight matrices, of encoder and decoder.
     activation : {"leaky_relu", "xtanh"}
     slope : float
-        Of leaky ReLU below zero, and of the linear part of xtanh.
+        Slope of leaky ReLU below zero, or of the linear part of xtanh.
     steps, batch_size, learning_rate : int, int, float
-        Adam with a cosine schedule.
+        Training by Adam, whose learning rate falls along a cosine.
     patience : float
-        Share of the steps without a gain after which a fit ends; 0 for all steps.
+        Share of the steps without improvement after which a fit ends; 0 for all steps.
     warmup : float
-        Share of steps over which the weight of the KL term rises to one.
+        Share of the steps over which the weight of the KL term rises to one.
     restarts : int
-        Fits from different starting weights, trained as one stack; the best ELBO is kept.
+        Number of fits from different starting weights; the one with the best ELBO is kept.
     seed : int
     device : str
+        "auto", "cpu" or "cuda".
 
     Notes
     -----
-    Maximises the ELBO of equation 8.  Disturbances are identified up to order, sign and scale
-    (for one sufficient statistic per component, up to a monotone function) where segments are
-    enough and different enough (theorem 1).  For binary x there is no such theorem: the authors
-    withdrew the proof of identifiability for discrete observations in a corrigendum.
+    The model maximises the ELBO of equation 8.  Disturbances are identified up to order, sign and
+    scale (for one sufficient statistic per component, up to a monotone function) if there are
+    enough segments that differ enough (theorem 1).  For binary x there is no such theorem: the
+    authors withdrew the proof of identifiability for discrete observations in a corrigendum.
     """
 
     def __init__(
@@ -178,23 +180,24 @@ class IVAE(_Autoencoder):
 
         Returns
         -------
-        ndarray, shape (n_times, n_features), float64, in the units of x
+        ndarray, shape (n_times, n_features), float64
+            Observations in the units of x.
         """
         self._check_fitted()
         return self._sample(self._auxiliary(u, len(np.asarray(u))))
 
 
 class VAE(_Autoencoder):
-    """Variational autoencoder without auxiliary variable (Kingma and Welling 2014).
+    """Unmix x by a variational autoencoder without auxiliary variable (Kingma and Welling 2014).
 
     Parameters
     ----------
     n_components : int or None
-        Latent variables; None for as many as columns of x.
+        Number of latent variables; None for as many as columns of x.
     beta : float
-        Weight of the whole KL term: the beta-VAE of Higgins et al. 2017.
+        Weight of the whole KL term, as in the beta-VAE of Higgins et al. 2017.
     total_correlation : float
-        Further factor on the total correlation alone: the beta-TC-VAE of Chen et al. 2018.
+        Additional factor of the total correlation, as in the beta-TC-VAE of Chen et al. 2018.
     weights : ElboWeights or dict, optional
         All weights at once, instead of `beta` and `total_correlation`.
     likelihood, noise, hidden, layers, activation, slope
@@ -204,8 +207,8 @@ class VAE(_Autoencoder):
 
     Notes
     -----
-    The prior is standard normal for all rows, so nothing identifies the latent variables: any
-    rotation of them has the same likelihood.
+    The prior is standard normal for all rows, so that any rotation of the latent variables has the
+    same likelihood and nothing identifies them.
     """
 
     def __init__(
@@ -250,10 +253,10 @@ class VAE(_Autoencoder):
         self.device = device
 
     def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
-        """Train the model on x (n_times, n_features); u is for the same grammar as `IVAE`."""
-        # One label on every second row: the model has no place for it.
+        """Train the model on x (n_times, n_features); u is ignored, since a VAE needs none."""
+        # The base class needs two segments.  The model ignores them, so that any labels will do.
         super().fit(x, np.arange(len(np.asarray(x))) % 2)
-        # Without u there is one segment, whose law does not change.
+        # The diagnostics are those of one segment, in which nothing changes.
         self.diagnostics_ = replace(
             self.diagnostics_,
             n_segments=1,

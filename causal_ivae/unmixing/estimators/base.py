@@ -1,4 +1,4 @@
-"""What the stacked models' estimators share: checking, scaling, fitting, saving."""
+"""Define what the estimators share: checking, scaling, fitting, saving and loading."""
 
 import json
 from dataclasses import replace
@@ -31,9 +31,9 @@ _Model = TypeVar("_Model", bound=StackedModel)
 
 
 class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
-    """A stack whose members are the restarts of one model.
+    """Fit several restarts of one model as a stack and keep the best.
 
-    Subclasses say which settings their parameters make.
+    Subclasses turn their parameters into settings.
     """
 
     n_components: int | None = None
@@ -55,19 +55,19 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         Parameters
         ----------
         x : array_like, shape (n_times, n_features)
-            Of any unit; z-scored inside.
+            Observations in any unit; they are z-scored before training.
         u : array_like, shape (n_times,) of int, or (n_times,) or (n_times, n_auxiliary) of float
-            The auxiliary variable: the segment of every row, at least two distinct values with
-            two rows each; or a real number or vector per row.
+            The auxiliary variable: the segment of every row, with at least two segments of at
+            least two rows; or a real number or vector per row.
 
         Returns
         -------
         self
-            With ``objective_`` (float, nats per row of z-scored data), ``slope_``, ``n_iter_``
-            (int, steps that it learned for), ``training_curve_`` (ndarray, shape (points, 2): step
-            and objective), all four of the restart with the best objective,
-            ``restart_objectives_`` (ndarray, shape (restarts,); NaN where training diverged
-            twice) and ``diagnostics_``.
+            The best restart gives ``objective_`` (float, nats per row of z-scored data),
+            ``slope_`` (gain per 100 steps at the end of training), ``n_iter_`` (int, number of
+            training steps) and ``training_curve_`` (ndarray, shape (points, 2): step and
+            objective).  ``restart_objectives_`` (ndarray, shape (restarts,)) holds the objectives
+            of all restarts, NaN if training diverged twice, and ``diagnostics_`` judges the fit.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             If shapes disagree, a value is not finite, a column is constant, or segments are too
             few or too short.
         FitError
-            If the training of every restart diverged, at half the rate too.
+            If the training of every restart diverged, at half the learning rate too.
         """
         settings = self._settings()
         data = checks.matrix(x)
@@ -111,20 +111,20 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         return self
 
     def diagnose(self, x: ArrayLike, u: ArrayLike | None = None, *, seed: int = 0) -> Diagnostics:
-        """Say whether the fit can be believed, residual dependence included.
+        """Judge the fit, with a test of the remaining dependence between disturbances.
 
         Parameters
         ----------
         x, u : array_like, as in `fit`
-            In the order of time.
+            Rows in order of time.
         seed : int
-            Of the null distribution.
+            Seed of the null distribution.
 
         Returns
         -------
         Diagnostics
-            ``diagnostics_``, and HSIC between the recovered disturbances given u, with circular
-            shifts in time; a continuous u is not conditioned on, so nothing is tested there.
+            ``diagnostics_`` with the p-value of HSIC between the recovered disturbances given u,
+            with circular shifts in time as the null.  Nothing is tested for a continuous u.
         """
         data, given = self._prepared(x, u)
         if given.dim() > 1:
@@ -147,7 +147,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         self.training_curve_ = np.column_stack([fit.curve_steps, fit.curves[best]])
 
     def fit_transform(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
-        """Train and return the disturbances of the training rows."""
+        """Train the model and return the disturbances of the training rows."""
         return self.fit(x, u).transform(x, u)
 
     def transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -157,7 +157,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         ----------
         x : array_like, shape (n_times, n_features)
         u : array_like, as in `fit`
-            Segments that were in the data the model was fitted to.
+            Its segments must all occur in the training data.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         return z[0].double().cpu().numpy()
 
     def score(self, x: ArrayLike, u: ArrayLike | None = None) -> float:
-        """Return the objective, mean over rows, in nats and in the units of x."""
+        """Return the mean objective over rows in nats, for x in its own units."""
         data, given = self._prepared(x, u)
         with torch.inference_mode():
             value = self.model_.evaluate(data, given)
@@ -182,7 +182,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         Parameters
         ----------
         path : str or pathlib.Path
-            Ends in ``.safetensors``.
+            A path that ends in ``.safetensors``.
         """
         path = checked_path(path)
         self._check_fitted()
@@ -213,7 +213,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read back what `save` wrote.
+        """Read a model that `save` wrote.
 
         Raises
         ------
@@ -328,7 +328,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
 
 
 def plain_parameters(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return the parameters of an estimator as JSON can hold them."""
+    """Return the parameters of an estimator as values that JSON can hold."""
     parameters: dict[str, Any] = estimator.get_params()
     return {
         name: value.model_dump()
@@ -341,7 +341,7 @@ def plain_parameters(estimator: BaseEstimator) -> dict[str, Any]:
 
 
 def checked_path(path: str | Path) -> Path:
-    """Return the path of the weights, or say what its name must end in."""
+    """Return the path of the weights after checking its suffix."""
     path = Path(path)
     if path.suffix != ".safetensors":
         raise InputError(f"'{path}' must end in '.safetensors'; the JSON is written beside it.")
@@ -349,7 +349,7 @@ def checked_path(path: str | Path) -> Path:
 
 
 def read_description(path: Path, name: str) -> dict[str, Any]:
-    """Return the JSON beside the weights of a model of the class named."""
+    """Return the JSON beside the weights after checking that it describes a class."""
     beside = path.with_suffix(".json")
     for needed in (path, beside):
         if not needed.is_file():

@@ -1,4 +1,4 @@
-"""What x and u may be, and the one line that is said where they are not."""
+"""Check the x, the u and the parameters that an estimator is given."""
 
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
 def validated(kind: type[_Settings], parameters: dict[str, Any]) -> _Settings:
-    """Return the settings that an estimator's parameters make, or say which is wrong."""
+    """Return the settings that an estimator's parameters make, after checking their values."""
     known = {k: v for k, v in parameters.items() if k in kind.model_fields}
     try:
         return kind.model_validate(known)
@@ -40,19 +40,19 @@ def matrix(x: ArrayLike, name: str = "x") -> NDArray[np.float64]:
 
 
 def constant_columns(data: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the columns of data (n_times, n_columns) without spread, beyond rounding."""
+    """Return the columns of data (n_times, n_columns) that are constant up to rounding."""
     floor = 1e-12 * np.abs(data).max(axis=0)
     return np.flatnonzero(data.std(axis=0) <= floor)
 
 
 def is_continuous(u: ArrayLike) -> bool:
-    """Whether u is a real number or vector per row, not a segment label."""
+    """Check whether u is a real number or vector per row instead of a segment label."""
     given = np.asarray(u)
     return given.ndim == 2 or np.issubdtype(given.dtype, np.floating)
 
 
 def labels(u: ArrayLike, length: int) -> NDArray[np.int64]:
-    """Return u as labels of segments, shape (n_times,)."""
+    """Return u as segment labels after checking its shape and type, shape (n_times,)."""
     given = np.asarray(u)
     if given.shape != (length,) or not np.issubdtype(given.dtype, np.integer):
         raise InputError(
@@ -81,7 +81,7 @@ def covariates(u: ArrayLike, length: int) -> NDArray[np.float64]:
 
 
 def distinct_segments(given: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the segments' names and each row's position among them."""
+    """Return the distinct segment labels and each row's position among them."""
     names, positions, counts = np.unique(given, return_inverse=True, return_counts=True)
     if len(names) < 2:
         raise InputError(

@@ -1,4 +1,4 @@
-"""FlowIVAE: iVAE without observation noise."""
+"""Define the estimator of iVAE without observation noise."""
 
 import numpy as np
 import torch
@@ -14,42 +14,44 @@ _DEFAULTS = FlowSettings()
 
 
 class FlowIVAE(StackedEstimator[StackedFlow]):
-    """Identifiable flow: iVAE's model without observation noise, by exact likelihood.
+    """Unmix x by an identifiable flow, which is iVAE without observation noise.
 
     Parameters
     ----------
     n_components : int or None
-        Latent disturbances; None for as many as columns of x.  With fewer, the remaining latent
-        variables are noise of the same law for every u.
+        Number of latent disturbances; None for as many as columns of x.  If there are fewer, the
+        other latent variables are noise with the same distribution for every u.
     prior : {"gaussian", "laplace"}
-        Law of each disturbance given u.
+        Distribution of each disturbance given u.
     modulates : {"variance", "mean_variance"}
-        What changes with u: by a table where u is a segment, by an MLP where it is continuous.
+        Moments that change with u, by a table if u is a segment and by a network if it is
+        continuous.
     layers : int
-        Linear maps, with a monotone spline of every column between each two.
+        Number of linear maps, with monotone splines of every column between them.
     knots : int
-        Pieces of every spline.
+        Number of pieces of every spline.
     hidden : int
-        Units of the networks of affine couplings between the splines and the next linear map; 0
-        for no couplings.
+        Number of hidden units of the affine couplings that follow the splines; 0 for no couplings.
     bound : float
-        A spline is the identity beyond this.
+        A spline is the identity outside [-bound, bound].
     jitter : float
-        Standard deviation of the noise added to x in every step, in units of each column's, where
-        components are fewer than columns: data on a surface have no density.
+        Standard deviation of the noise that is added to x in every step if there are fewer
+        components than columns, in units of each column's standard deviation; without it such data
+        have no density.
     steps, batch_size, learning_rate : int, int, float
-        Adam with a cosine schedule.
+        Training by Adam, whose learning rate falls along a cosine.
     patience : float
-        Share of the steps without a gain after which a fit ends; 0 for all steps.
+        Share of the steps without improvement after which a fit ends; 0 for all steps.
     restarts : int
-        Fits from different starting weights, trained as one stack; the best likelihood is kept.
+        Number of fits from different starting weights; the one with the best likelihood is kept.
     seed : int
     device : str
+        "auto", "cpu" or "cuda".
 
     Notes
     -----
-    Khemakhem et al. 2020, footnote 1: with zero observation noise f is invertible and
-    p(x|u) = p_z(f^-1(x)|u) |det J|.
+    Without observation noise, f is invertible and the likelihood p(x|u) = p_z(f^-1(x)|u) |det J| is
+    exact (Khemakhem et al. 2020, footnote 1).
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         return checks.validated(FlowSettings, self.get_params())
 
     def log_likelihood(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
-        """Return the exact log p(x|u) of every row, shape (n_times,), nats in the units of x."""
+        """Return the exact log p(x|u) of every row in nats, for x in its own units, (n_times,)."""
         rows, given = self._prepared(x, u)
         with torch.inference_mode():
             value = self.model_.log_likelihood(rows, given)[0].double().cpu().numpy()
@@ -107,7 +109,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         Raises
         ------
         InputError
-            If the model has fewer components than columns: x then depends on the noise too.
+            If the model has fewer components than columns, since x depends on the noise then too.
         """
         self._check_fitted()
         if self.model_.n_components < len(self.mean_):

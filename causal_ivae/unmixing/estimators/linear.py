@@ -1,4 +1,4 @@
-"""Linear baselines in the same grammar: FastICA and DirectLiNGAM, which see no segments."""
+"""Define the linear baselines FastICA and DirectLiNGAM, which use no segments."""
 
 import json
 from importlib import import_module
@@ -19,13 +19,13 @@ from causal_ivae.unmixing.estimators.base import checked_path, plain_parameters,
 
 
 class _Linear(BaseEstimator):  # type: ignore[misc]
-    """``transform(x)`` is ``(x - mean_) @ unmixing_.T``."""
+    """Unmix x by ``(x - mean_) @ unmixing_.T``."""
 
     mean_: NDArray[np.float64]
     unmixing_: NDArray[np.float64]
 
     def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:
-        """Estimate the unmixing of x (n_times, n_features); u is for the same grammar as IVAE."""
+        """Estimate the unmixing of x (n_times, n_features); u is ignored."""
         raise NotImplementedError
 
     def transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:  # noqa: ARG002
@@ -39,7 +39,7 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
         return np.asarray((data - self.mean_) @ self.unmixing_.T)
 
     def fit_transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Estimate, and return the disturbances of the same rows."""
+        """Estimate the unmixing and return the disturbances of the same rows."""
         return self.fit(x, u).transform(x)
 
     def save(self, path: str | Path) -> None:
@@ -53,7 +53,7 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read back what `save` wrote."""
+        """Read a model that `save` wrote."""
         path = checked_path(path)
         self = cls(**read_description(path, cls.__name__)["parameters"])
         for name, value in load_file(path).items():
@@ -66,7 +66,7 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
 
 
 class FastICA(_Linear):
-    """Linear ICA by scikit-learn's FastICA (Hyvarinen 1999).
+    """Unmix x by scikit-learn's FastICA (Hyvarinen 1999).
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class FastICA(_Linear):
         Returns
         -------
         self
-            With ``unmixing_`` (ndarray, shape (n_components, n_features)).
+            The result is ``unmixing_`` (ndarray, shape (n_components, n_features)).
         """
         data = checks.matrix(x)
         n = data.shape[1] if self.n_components is None else self.n_components
@@ -110,7 +110,7 @@ class FastICA(_Linear):
 
 
 class DirectLiNGAM(_Linear):
-    """Linear non-Gaussian acyclic model (Shimizu et al. 2011), by the lingam package.
+    """Fit a linear non-Gaussian acyclic model (Shimizu et al. 2011) by the lingam package.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class DirectLiNGAM(_Linear):
 
     Notes
     -----
-    x = B x + n with B acyclic; the disturbances are n = (I - B)(x - mean).
+    The model is x = B x + n with B acyclic; the disturbances are n = (I - B)(x - mean).
     """
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -134,8 +134,9 @@ class DirectLiNGAM(_Linear):
         Returns
         -------
         self
-            With ``unmixing_`` (ndarray, shape (n_features, n_features)) and ``adjacency_``
-            (ndarray, shape (n_features, n_features); row = cause, column = effect).
+            The results are ``unmixing_`` (ndarray, shape (n_features, n_features)) and
+            ``adjacency_`` (ndarray, shape (n_features, n_features); row = cause, column =
+            effect).
 
         Raises
         ------
@@ -151,7 +152,7 @@ class DirectLiNGAM(_Linear):
         data = checks.matrix(x)
         model = lingam.DirectLiNGAM(random_state=child_seed(self.seed, "LiNGAM") % 2**32)
         model.fit(data)
-        # lingam's matrix has the effect in the row.
+        # In lingam's matrix, rows are effects.
         effects = np.asarray(model.adjacency_matrix_, dtype=np.float64)
         self.mean_ = data.mean(axis=0)
         self.adjacency_ = effects.T

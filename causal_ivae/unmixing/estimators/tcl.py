@@ -1,4 +1,4 @@
-"""TCL, one data set at a time."""
+"""Define the estimator of time-contrastive learning (TCL)."""
 
 from typing import Literal
 
@@ -17,26 +17,27 @@ _DEFAULTS = TCLSettings()
 
 
 class TCL(StackedEstimator[StackedTCL]):
-    """Time-contrastive learning (Hyvarinen and Morioka 2016).
+    """Unmix x by time-contrastive learning (Hyvarinen and Morioka 2016).
 
     Parameters
     ----------
     hidden, layers, maxout : int
-        Width, number of weight matrices and pieces of each unit of the maxout network.
+        Units per hidden layer, number of weight matrices, and pieces per maxout unit.
     steps, batch_size, learning_rate, weight_decay
-        Adam with a cosine schedule on shuffled minibatches.
+        Training by Adam on shuffled minibatches, with a learning rate that falls along a cosine.
     patience : float
-        Share of the steps without a gain after which a fit ends; 0 for all steps.
+        Share of the steps without improvement after which a fit ends; 0 for all steps.
     ica : {"fastica", "score_matching"}
-        Linear ICA of the features.  FastICA fails where the segments' variances of different
-        disturbances are nearly proportional; piecewise-stationary score matching (Monti et al.
-        2019) asks only that they differ.
+        Linear ICA of the features.  FastICA fails if the variances of different disturbances are
+        nearly proportional over segments; piecewise-stationary score matching (Monti et al. 2019)
+        only requires that they differ.
     ica_iterations : int
-        Of FastICA.
+        Number of iterations of FastICA.
     restarts : int
-        Fits from different starting weights, trained as one stack; the best classifier is kept.
+        Number of fits from different starting weights; the best classifier is kept.
     seed : int
     device : str
+        "auto", "cpu" or "cuda".
 
     Notes
     -----
@@ -92,7 +93,7 @@ class TCL(StackedEstimator[StackedTCL]):
         ----------
         x : array_like, shape (n_times, n_features)
         u : ignored
-            For the same grammar as `IVAE`.
+            It exists so that all estimators have the same arguments.
 
         Returns
         -------
@@ -104,13 +105,13 @@ class TCL(StackedEstimator[StackedTCL]):
         return z[0].double().cpu().numpy()
 
     def score(self, x: ArrayLike, u: ArrayLike | None = None) -> float:
-        """Return the mean log-probability of the true segment, nats per row."""
+        """Return the mean log-probability of the true segment in nats per row."""
         rows, given = self._prepared(x, u)
         with torch.inference_mode():
             return float(self.model_.evaluate(rows, given)[0])
 
     def accuracy(self, x: ArrayLike, u: ArrayLike) -> float:
-        """Return the share of rows whose segment is named rightly."""
+        """Return the share of rows whose segment is predicted correctly."""
         rows, given = self._prepared(x, u)
         with torch.inference_mode():
             return float(self.model_.accuracy(rows, given)[0])
