@@ -1,1 +1,1 @@
-"""From files to region time series and their segments."""
+"""Read region time series from files and divide them into segments."""

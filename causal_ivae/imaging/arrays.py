@@ -1,4 +1,4 @@
-"""Matrices in .npy, .npz, .mat and .h5 files; nothing in them is ever unpickled."""
+"""Read matrices from .npy, .npz, .mat and .h5 files, without ever unpickling their content."""
 
 import struct
 import tokenize
@@ -19,30 +19,32 @@ from causal_ivae.errors import InputError, SettingsError, nearest
 _NAME_KEYS = ("names", "regions", "region_names", "labels")
 _RUN_KEYS = ("run", "runs", "data_sessions")
 _SEGMENT_KEYS = ("segment", "segments")
-# What the readers of NumPy and SciPy raise where a file is damaged; sizes may be absurd.
 _DAMAGED = (
     OSError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, MemoryError,
     SyntaxError, struct.error, tokenize.TokenError, zlib.error,
 )  # fmt: skip
+"""The readers of NumPy and SciPy raise these errors if a file is damaged."""
 BESIDE_KEYS = (*_NAME_KEYS, *_RUN_KEYS, *_SEGMENT_KEYS)
-"""Variables that describe the rows or columns of the matrix beside them."""
+"""Variables of these names describe the rows or columns of the matrix beside them."""
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayTable:
-    """The matrix of an array file and what the file says of it.
+    """Hold the matrix of an array file and what the file says about it.
 
     Attributes
     ----------
     values : ndarray, shape (n_rows, n_columns), float64
     names : tuple of str or None
-        Of the columns, from a variable ``names``, ``regions``, ``region_names`` or ``labels``.
+        Names of the columns, from a variable ``names``, ``regions``, ``region_names`` or
+        ``labels``.
     runs : tuple of str or None
-        Of the rows, from a variable ``run``, ``runs`` or ``data_sessions`` (CONN's), or the
-        cell that each row is from.
+        Run of every row, from a variable ``run``, ``runs`` or ``data_sessions`` (CONN's), or the
+        number of the cell that the row comes from.
     labels : tuple of str or None
-        Of the rows, from a variable ``segment`` or ``segments``.
+        Segment of every row, from a variable ``segment`` or ``segments``.
     notes : tuple of str
+        Sentences for the reader, for instance on what was left out.
     """
 
     values: NDArray[np.float64]
@@ -55,18 +57,18 @@ class ArrayTable:
 def read_array(path: Path, extension: str, key: str | None) -> ArrayTable:
     """Read the matrix of a .npy, .npz, .mat, .h5 or .hdf5 file.
 
-    A MATLAB cell array stands for a matrix too: of columns (one region each, as CONN writes
-    them; cells of several columns are noise components and are left out), or of runs (one matrix
-    each, with the same columns).
+    A MATLAB cell array counts as a matrix too.  Its cells are either columns (one region each, as
+    CONN writes them; cells of several columns are noise components and are left out) or runs (one
+    matrix each, with the same columns).
 
     Parameters
     ----------
     path : pathlib.Path
     extension : str
-        In lower case.
+        The file's extension in lower case.
     key : str or None
-        Variable to read; None where there is one matrix.  Fields of a MATLAB structure are named
-        ``structure.field``, datasets in groups of HDF5 ``group/dataset``.
+        Variable to read; None if the file has only one matrix.  Fields of a MATLAB structure are
+        named ``structure.field``, datasets in groups of HDF5 ``group/dataset``.
 
     Returns
     -------
@@ -118,7 +120,7 @@ def _chosen(
             )
         return key
     if len(matrices) > 1:
-        # A scalar or a vector in a .mat file is a matrix with one row or column.
+        # Scalars and vectors of .mat files are matrices too, but do not count beside a real one.
         wide = {k: v for k, v in matrices.items() if v.dtype == object or min(v.shape) > 1}
         matrices = wide or matrices
     if len(matrices) != 1:
@@ -163,7 +165,7 @@ def _of_cells(cells: list[NDArray[Any]], names: tuple[str, ...] | None) -> Array
 
 
 def _beside(variables: Mapping[str, NDArray[Any]], chosen: str) -> dict[str, NDArray[Any]]:
-    """Return the variables of the same group, else of the file, by their last name."""
+    """Return the variables of the same group, or else of the file, by the last part of the name."""
     group = chosen.rpartition("/")[0]
     here = {k.rpartition("/")[2]: v for k, v in variables.items() if k.rpartition("/")[0] == group}
     top = {k: v for k, v in variables.items() if "/" not in k}
@@ -186,7 +188,7 @@ def _of_rows(
 
 def _load_npy(path: Path) -> NDArray[Any]:
     try:
-        # NumPy leaves files that it opened itself open where they are damaged.
+        # The file is opened here, since NumPy does not close a damaged file that it opened.
         with path.open("rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
     except _DAMAGED as error:
@@ -220,14 +222,14 @@ def _load_mat(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
 
 
 def _load_hdf5(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
-    # Imported here: few need it, and it is an optional package.
+    # h5py is an optional package that few users need.
     from causal_ivae.imaging.hdf5 import load_hdf5
 
     return load_hdf5(path, key, BESIDE_KEYS)
 
 
 def _fields(name: str, value: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return a variable, or the fields of a structure, each under its dotted name."""
+    """Return a variable or all fields of a structure, each by its dotted name."""
     if value.dtype.names is None or value.size != 1:
         return {name: value}
     record = value.ravel()[0]

@@ -1,4 +1,4 @@
-"""What is wrong or worth knowing about an atlas, before a cohort is run with it."""
+"""Check an atlas before it is used for a cohort."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,22 @@ import numpy as np
 
 from causal_ivae.imaging.atlas import Parcellation, overlapping, read_labels, read_maps
 
-_SMALL_VOLUME = 30.0  # mm3: about one voxel of 3 mm
+_SMALL_VOLUME = 30.0
+"""A smaller region (mm3) has about one voxel of 3 mm."""
 _MIXED = 0.2
+"""Maps with a larger cosine overlap."""
 
 
 @dataclass(frozen=True)
 class AtlasCheck:
-    """Findings on an atlas, in sentences.
+    """Hold the findings on an atlas.
 
     Attributes
     ----------
     problems : tuple of str
-        A run with this atlas would fail.
+        Sentences on what would make an analysis with this atlas fail.
     remarks : tuple of str
-        Worth knowing.
+        Sentences on what a user should know.
     """
 
     problems: tuple[str, ...]
@@ -27,14 +29,14 @@ class AtlasCheck:
 
 
 def check_atlas(parcellation: Parcellation) -> AtlasCheck:
-    """Look at the table, image, spheres and space of an atlas.
+    """Check the table, image, spheres and space of an atlas.
 
     Raises
     ------
     SettingsError
         If its image is not installed.
     InputError
-        If its image cannot be read, or is none of labels or of maps.
+        If its image cannot be read, or is neither of labels nor of maps.
     """
     problems, remarks = [], []
     if len(parcellation.names) < 2:

@@ -1,6 +1,6 @@
-"""Find what to analyse: subjects, their runs, and the files that describe them.
+"""Find the subjects to analyse, their runs, and the files that describe them.
 
-Folders are listed; indexing with pybids takes minutes on large studies.
+Folders are listed directly, since indexing with pybids takes minutes on large studies.
 """
 
 import os
@@ -27,10 +27,10 @@ IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
 
 _SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
 
-# Entities that tell the runs of a subject apart; the others tell versions of one run apart.
 _RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk")
+"""These entities distinguish the runs of a subject; the others distinguish versions of a run."""
 _SERIES_SUFFIXES = ("timeseries", "bold")
-# What stands beside time series, in BIDS, in fMRIPrep's and in this package's outputs.
+# Files with these suffixes stand beside time series in BIDS, in fMRIPrep's and in our outputs.
 _NOT_SERIES = frozenset((
     "aslcontext", "alff", "beh", "blood", "channels", "confounds", "coverage", "design", "dseg",
     "edges", "electrodes", "events", "metrics", "mixing", "morph", "motion", "nodeindices",
@@ -41,19 +41,19 @@ _NOT_SERIES = frozenset((
 
 @dataclass(frozen=True)
 class RunFile:
-    """One run of one subject: an image or a table.
+    """Describe the file of one run of one subject, an image or a table.
 
     Attributes
     ----------
     path : pathlib.Path
     entities : tuple of (str, str)
-        BIDS entities of the file name, in its order.
+        BIDS entities of the file name, in their order.
     name : str
-        What tells the runs of a subject apart, such as ``"ses-1_task-rest_run-1"``.
+        Name of the run within the subject, for instance ``"ses-1_task-rest_run-1"``.
     events : pathlib.Path or None
         The ``*_events.tsv`` that applies to the run.
     root : pathlib.Path
-        Folder where inheritance of sidecar files ends.
+        Highest folder whose sidecar files apply to the run.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class RunFile:
 
 @dataclass(frozen=True)
 class SubjectFiles:
-    """All runs of one subject, in natural order (run-2 before run-10)."""
+    """Hold all runs of one subject, in natural order (run-2 before run-10)."""
 
     label: str
     kind: Literal["tables", "images"]
@@ -101,32 +101,32 @@ def find_subjects(
     folder_or_file : pathlib.Path
         An fMRIPrep derivatives folder (``sub-*/[ses-*/]func/*_desc-preproc_bold.nii.gz``), a
         folder of tables (.tsv, .csv, .npy, .npz, .mat, .h5; at its top or inside ``sub-*``
-        folders), or one such file.  Where some tables are named ``sub-<label>``, the others are not
-        taken for subjects.
+        folders), or one such file.  If some tables are named ``sub-<label>``, only these are
+        subjects.
     labels : sequence of str
         Subjects to keep, with or without ``sub-``; empty keeps all.
     task : str or None
-        Task to keep; needed where there are several.
+        Task to keep; required if there are several.
     sessions : sequence of str
         Sessions to keep, with or without ``ses-``.
     space : str or None
-        Space to keep, such as ``"MNI152NLin2009cAsym"`` or ``"MNI152NLin2009cAsym:res-2"``.
+        Space to keep, for instance ``"MNI152NLin2009cAsym"`` or ``"MNI152NLin2009cAsym:res-2"``.
     bids_filter : mapping or None
-        Content of a filter file in fMRIPrep's shape; its ``"bold"`` query is used.
+        Content of a filter file in fMRIPrep's format; its ``"bold"`` query is used.
     atlas_space : str or None
-        Chooses among several spaces where exactly one fits the atlas.
+        Space of the atlas, which chooses among several spaces if exactly one of them fits it.
 
     Returns
     -------
     tuple of SubjectFiles
-        In natural order of the labels.
+        Subjects in natural order of their labels.
 
     Raises
     ------
     InputError
-        If the path does not exist, nothing usable is in it, or two files claim the same run.
+        If the path does not exist, holds no usable file, or two files belong to the same run.
     NothingMatchedError
-        If a participant does not exist or the filters leave nothing.
+        If a participant does not exist or no run matches the filters.
     SettingsError
         If there are several tasks, spaces, echoes or versions of a run and none was chosen.
     """
@@ -153,7 +153,7 @@ def find_subjects(
             f"Participant {_listed(sorted(gone, key=natural_key))} has no run with the task, "
             f"session and space chosen in '{path}'."
         )
-    # A root with a thousand subjects is listed once, not for every run.
+    # Folders are listed once for all runs, since the root may hold a thousand subjects.
     listed: dict[tuple[Path, str], list[Path]] = {}
     by_label: dict[str, list[_Found]] = {}
     for item in found:
@@ -195,12 +195,12 @@ def _look(path: Path) -> tuple[Literal["tables", "images"], Path, list[_Found]]:
 
 
 def _tables(path: Path, folders: Iterable[Path]) -> list[Path]:
-    # A link to nothing counts: reading it says so.
+    # Broken links count as files here, so that reading them reports the error.
     files = [f for f in path.iterdir() if not f.is_dir()]
     seen: set[str] = set()
     for folder in folders:
         for parent, below, names in os.walk(folder, followlinks=True):
-            # A link that leads back up would be walked for ever.
+            # A link to a folder above would otherwise be followed without end.
             real = os.path.realpath(parent)
             below[:] = [] if real in seen else [b for b in below if not b.startswith(".")]
             if real not in seen:
@@ -212,7 +212,7 @@ def _tables(path: Path, folders: Iterable[Path]) -> list[Path]:
 
 
 def _rank(path: Path) -> int | None:
-    """Return 0 for a time series by its name, 1 for a maybe, None for anything else."""
+    """Return 0 if a file name is that of a time series, 1 if it may be one, else None."""
     stem, extension = split_name(path.name)
     if extension.lower() not in TABLE_EXTENSIONS or stem.startswith((".", "atlas-", "tpl-")):
         return None
@@ -290,7 +290,7 @@ def _value(found: _Found, key: str) -> str | None:
 
 
 def _same(value: str | None, allowed: tuple[str, ...]) -> bool:
-    # Indices may be padded: run 1 is run-01.
+    # Indices may be padded with zeros, so that run 1 is also run-01.
     return value is not None and any(
         value == a or (value.isdigit() and a.isdigit() and int(value) == int(a)) for a in allowed
     )
@@ -317,7 +317,7 @@ def _one_space(found: list[_Found], atlas_space: str | None, where: Path) -> lis
 
 
 def _combined_echoes(found: list[_Found], where: Path) -> list[_Found]:
-    """Leave single echoes out where their combination is there; refuse them where it is not."""
+    """Leave out single echoes if their combination exists, and refuse several echoes without it."""
     combined = {_without_echo(item) for item in found if "echo" not in item.entities}
     kept = [
         item for item in found if "echo" not in item.entities or _without_echo(item) not in combined

@@ -1,4 +1,4 @@
-"""Remove drifts and confounds from region time series, and put them on one scale."""
+"""Remove drifts and confounds from region time series and standardise them."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, TooShortError
 
-# Below this share of the original values a residual is rounding error, not signal.
 _NOTHING_LEFT = 1e-9
+"""Residuals below this share of the original values are rounding errors, not signal."""
 MIN_RESIDUAL_DOF = 10
 
 
@@ -27,32 +27,32 @@ def regress_out(
     ----------
     values : ndarray, shape (n_volumes, n_regions)
     design : ndarray, shape (n_volumes, n_regressors)
-        Confounds; an intercept is added.
+        Confounds without the intercept, which is added here.
     kept : ndarray, shape (n_volumes,), bool
-        Volumes that take part.
+        Volumes that enter the regression.
     where : str
-        The run, for errors.
+        How error messages call the run.
 
     Returns
     -------
     residuals : ndarray, shape (n_kept, n_regions)
     rank : int
-        Independent regressors, the intercept among them.
+        Number of independent regressors, including the intercept.
 
     Raises
     ------
     TooShortError
-        If fewer than 10 degrees of freedom are left.
+        If fewer than 10 degrees of freedom remain.
 
     Notes
     -----
-    Confounds, drifts and censoring enter one model: regressing in turn puts back what an earlier
-    step removed (Lindquist et al. 2019, doi:10.1002/hbm.24528).
+    Confounds, drifts and censoring are part of one model, since separate regressions put back what
+    an earlier one removed (Lindquist et al. 2019, doi:10.1002/hbm.24528).
     """
     regressors = design[kept] - design[kept].mean(axis=0)
     scale = regressors.std(axis=0)
-    # A constant regressor is the intercept; regressors are scaled so that the rank does not
-    # depend on their units.
+    # Constant regressors are left out, since the intercept covers them.  The others are scaled so
+    # that the rank does not depend on their units.
     varying = scale > 1e-12 * np.maximum(1.0, np.abs(design[kept]).max(axis=0, initial=0.0))
     full = np.column_stack([np.ones(int(kept.sum())), regressors[:, varying] / scale[varying]])
     rank = int(np.linalg.matrix_rank(full))
@@ -73,22 +73,22 @@ def z_score(
     names: Sequence[str],
     where: str,
 ) -> NDArray[np.float64]:
-    """Return every column with mean 0 and standard deviation 1.
+    """Standardise every column to mean 0 and standard deviation 1.
 
     Parameters
     ----------
     residuals : ndarray, shape (n_times, n_regions)
-        Columns of NaN (regions that are not covered) stay NaN.
+        Cleaned series.  Columns of NaN (regions that are not covered) remain NaN.
     magnitude : ndarray, shape (n_regions,)
-        Largest absolute values before cleaning, in the units of the residuals.
+        Largest absolute value of every region before cleaning, in the units of the residuals.
     names : sequence of str
     where : str
-        The run, for errors.
+        How error messages call the run.
 
     Raises
     ------
     InputError
-        If nothing of a region's signal is left.
+        If no signal remains of a region.
     """
     spread = residuals.std(axis=0)
     empty = np.flatnonzero(spread <= _NOTHING_LEFT * magnitude)

@@ -1,4 +1,4 @@
-"""fMRIPrep's confounds of one run: what is regressed out and which volumes are kept."""
+"""Read fMRIPrep's confounds of one run and decide which volumes are kept."""
 
 import warnings
 from dataclasses import dataclass
@@ -11,25 +11,27 @@ from numpy.typing import NDArray
 from causal_ivae.errors import InputError, TooShortError
 from causal_ivae.settings import DenoiseSettings
 
-# fMRIPrep's own high-pass cut-off, s.
 _HIGH_PASS_PERIOD = 128.0
+"""fMRIPrep's high-pass filter cuts off at this period (s)."""
 _ENDINGS = ("_timeseries.tsv", "_regressors.tsv")
 
 
 @dataclass(frozen=True, eq=False)
 class Confounds:
-    """Confounds of one run.
+    """Hold the confounds of one run.
 
     Attributes
     ----------
     design : ndarray, shape (n_volumes, n_confounds), float64
-        Regressors, without intercept.
+        Regressors without the intercept.
     names : tuple of str, length n_confounds
+        Names of the regressors.
     kept : ndarray, shape (n_volumes,), bool
-        Volumes that are not censored.
+        True for volumes that are not censored.
     framewise_displacement : ndarray, shape (n_volumes,)
-        mm, every volume as acquired; NaN where not known.
+        Framewise displacement (mm) of every acquired volume; NaN if it is not known.
     notes : tuple of str
+        Sentences for the reader.
     """
 
     design: NDArray[np.float64]
@@ -47,11 +49,11 @@ def load_run_confounds(
     Parameters
     ----------
     image : pathlib.Path
-        ``*_desc-preproc_bold.nii.gz``.
+        Path of ``*_desc-preproc_bold.nii.gz``.
     n_volumes : int
-        Volumes of the image.
+        Number of volumes of the image.
     tr : float
-        Repetition time, s.
+        Repetition time (s).
     settings : DenoiseSettings
 
     Returns
@@ -63,15 +65,15 @@ def load_run_confounds(
     InputError
         If the file or a column is missing, the lengths differ or a value is missing.
     TooShortError
-        If fewer volumes than ``settings.min_volumes`` or less time than ``settings.min_time`` are
+        If fewer volumes than ``settings.min_volumes`` or less time than ``settings.min_time`` is
         kept.
 
     Notes
     -----
-    Every parameter of nilearn's `load_confounds` is passed: the scrubbing defaults of its code
-    and of its documentation differ.  Non-steady-state volumes that fMRIPrep marked are always
-    censored.  Drifts are fMRIPrep's cosines, never a filter: a filter over censored volumes
-    leaks them into their neighbours.
+    Every parameter of nilearn's `load_confounds` is passed explicitly, since the scrubbing defaults
+    of its code and of its documentation differ.  Non-steady-state volumes that fMRIPrep marked are
+    always censored.  Drifts are removed by fMRIPrep's cosines and never by a filter, which would
+    spread censored volumes to their neighbours.
     """
     table, path = _read(image)
     if len(table) != n_volumes:
@@ -114,7 +116,7 @@ def load_run_confounds(
             f"'{path}', column '{names[first]}', row {row + 1} is missing; the run cannot be "
             "cleaned."
         )
-    # Rows of censored volumes play no part; NaN there would spread through sums.
+    # NaN in rows of censored volumes would spread through sums, although these rows are not used.
     return Confounds(np.nan_to_num(design), names, kept, displacement, tuple(notes))
 
 
@@ -141,7 +143,7 @@ def _check_length(
 
 
 def cosine_drifts(n_volumes: int, tr: float) -> NDArray[np.float64]:
-    """Return the discrete cosines slower than 128 s, shape (n_volumes, n_drifts)."""
+    """Return the discrete cosines with periods above 128 s, shape (n_volumes, n_drifts)."""
     order = max(int(np.floor(2 * n_volumes * tr / _HIGH_PASS_PERIOD)), 1)
     phase = np.pi * (np.arange(n_volumes) + 0.5) / n_volumes
     drifts: NDArray[np.float64] = np.cos(phase[:, None] * np.arange(1, order)[None])
@@ -149,7 +151,7 @@ def cosine_drifts(n_volumes: int, tr: float) -> NDArray[np.float64]:
 
 
 def _read(image: Path) -> tuple[pd.DataFrame, Path]:
-    # The confounds belong to all spaces of a run, so their names lack some of its entities.
+    # One file serves all spaces of a run, so that its name lacks some of the image's entities.
     have = set(image.name.split("_")) | {"desc-confounds"}
     found = [
         candidate
@@ -173,11 +175,11 @@ def _read(image: Path) -> tuple[pd.DataFrame, Path]:
 def _load(
     image: Path, path: Path, n_volumes: int, settings: DenoiseSettings
 ) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    # Imported here: it takes seconds, and tables do not need it.
+    # The import takes seconds, and tables do not need it.
     from nilearn.interfaces.fmriprep import load_confounds
 
     with warnings.catch_warnings():
-        # Said as an error by the caller, with numbers.
+        # The caller raises an error with numbers instead.
         warnings.filterwarnings(
             "ignore", message="All volumes were marked as motion outliers", category=RuntimeWarning
         )
@@ -198,7 +200,7 @@ def _load(
                 demean=False,
             )
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            # Columns that are not numbers make it fail in many ways.
+            # Columns that are not numbers raise errors of different types.
             reason = " ".join(str(error).split())
             raise InputError(f"The confounds '{path}' do not fit denoise: {reason}") from error
     if chosen is None or chosen.empty:

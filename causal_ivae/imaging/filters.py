@@ -1,4 +1,4 @@
-"""BIDS filter files in fMRIPrep's shape: which runs to take."""
+"""Read BIDS filter files in fMRIPrep's format, which choose the runs."""
 
 import json
 from collections.abc import Mapping
@@ -7,10 +7,10 @@ from typing import Any
 
 from causal_ivae.errors import SettingsError, nearest
 
-# Entity to the labels allowed: None is any label, an empty tuple is no such entity.
 Query = dict[str, tuple[str, ...] | None]
+"""Allowed labels of every entity; None allows any label, an empty tuple requires its absence."""
 
-# pybids' long entity names, which filter files use, to the keys in file names.
+# Filter files use pybids' long entity names instead of the keys in file names.
 _ENTITIES = {
     "subject": "sub",
     "session": "ses",
@@ -31,14 +31,14 @@ _ENTITIES = {
     "segmentation": "seg",
     "desc": "desc",
 }
-# True of every file that is looked at, so they choose nothing.
 _IMPLIED = ("datatype", "suffix", "extension")
-# Queries for files that play no part here.
+"""These keys are ignored, since they hold for every file that is considered."""
 _OTHER_QUERIES = ("t1w", "t2w", "flair", "fmap", "sbref", "roi", "dwi", "asl", "pet")
+"""These queries are ignored, since they choose files that are not used here."""
 
 
 def load_bids_filter(path: Path) -> dict[str, Any]:
-    """Read a filter file such as ``{"bold": {"session": ["1"], "task": "rest"}}``.
+    """Read a filter file, for instance ``{"bold": {"session": ["1"], "task": "rest"}}``.
 
     Raises
     ------
@@ -54,20 +54,21 @@ def load_bids_filter(path: Path) -> dict[str, Any]:
 
 
 def parse_bids_filter(content: object, where: str = "the BIDS filter") -> Query:
-    """Return what the ``"bold"`` query of a filter asks for.
+    """Return the labels that the ``"bold"`` query of a filter allows.
 
     Parameters
     ----------
     content : mapping or None
-        In fMRIPrep's shape.  Keys of the query are entities, long (``"session"``) or short
-        (``"ses"``); values a label, a list of labels, or null for "no such entity".
+        A filter in fMRIPrep's format.  Keys of the query are long (``"session"``) or short
+        (``"ses"``) names of entities; values are a label, a list of labels, or null to require the
+        entity's absence.
     where : str
-        Named in errors.
+        How error messages call the filter.
 
     Raises
     ------
     SettingsError
-        If a key is unknown or a value is of another kind.
+        If a key is unknown or a value has another type.
     """
     if content is None:
         return {}

@@ -1,4 +1,4 @@
-"""Datasets of HDF5 files, those that MATLAB's version 7.3 writes among them."""
+"""Read datasets from HDF5 files, including those of MATLAB's version 7.3."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError
 
-# What MATLAB keeps there belongs to the cells of variables.
 _INTERNAL = ("#refs#", "#subsystem#")
+"""MATLAB stores the cells of its variables in these groups."""
 
 
 def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Read what is asked for; the rest is listed by its shape and type only.
+    """Read one dataset and those that describe it; the others are placeholders of zeros.
 
     Parameters
     ----------
@@ -22,14 +22,14 @@ def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str,
     key : str or None
         Dataset to read; None reads the only matrix, if there is one.
     beside : collection of str
-        Last names of datasets to read as well, where they are small: names of regions, runs.
+        Last parts of the names of small datasets to read as well, such as region names.
 
     Returns
     -------
     dict
-        Name, such as ``"group/dataset"``, to array.  What was not read is zeros that take no
-        memory.  Arrays of MATLAB are turned, as they look in MATLAB; its cell arrays are object
-        arrays, its texts ``str`` arrays.
+        Array of every dataset name, for instance ``"group/dataset"``.  Placeholders have the
+        dataset's shape but take no memory.  MATLAB's arrays are transposed to their shape in
+        MATLAB, its cell arrays are object arrays and its texts ``str`` arrays.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str,
     wanted = None if key is None else key.strip("/")
     try:
         with h5py.File(path, "r") as file:
-            # Links out of the file are not followed.
+            # visititems does not follow links to other files.
             datasets: dict[str, Any] = {}
             file.visititems(
                 lambda name, item: (

@@ -1,7 +1,7 @@
-"""What file names say: entities, extensions, sidecars, spaces.
+"""Read entities and extensions from file names, and find the sidecar files that apply to them.
 
-File names are read with two regular expressions.  nilearn's `parse_bids_filename` needs a suffix,
-cuts labels at a second hyphen and takes a plain word for an entity.
+Two regular expressions parse the names.  nilearn's `parse_bids_filename` is not used, since it
+requires a suffix, cuts labels at a second hyphen and takes a plain word for an entity.
 """
 
 import re
@@ -14,13 +14,13 @@ _EXTENSION = re.compile(r"(\.nii\.gz|\.nii|\.[A-Za-z0-9]+)$")
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return a file name's stem and extension; ``.nii.gz`` is one extension."""
+    """Split a file name into stem and extension, where ``.nii.gz`` is one extension."""
     match = _EXTENSION.search(name)
     return (name[: match.start()], match.group()) if match else (name, "")
 
 
 def parse_entities(name: str) -> dict[str, str]:
-    """Return the BIDS entities of a file name, in its order."""
+    """Return the BIDS entities of a file name in their order."""
     return dict(_ENTITY.findall(split_name(name)[0]))
 
 
@@ -34,7 +34,7 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def require_file(path: Path) -> None:
-    """Raise `InputError` where a file is not there, or is a link whose content is not."""
+    """Raise `InputError` if a file does not exist or is a broken link."""
     if path.is_symlink() and not path.exists():
         raise InputError(
             f"'{path}' is a link to content that is not there; fetch it first (in a DataLad "
@@ -51,24 +51,24 @@ def find_sidecar(
     root: Path,
     listed: dict[tuple[Path, str], list[Path]] | None = None,
 ) -> Path | None:
-    """Return the file that describes `path` under the BIDS inheritance principle.
+    """Find the file that describes `path` under the BIDS inheritance principle.
 
     Parameters
     ----------
     path : pathlib.Path
         Data file.
     suffix, extension : str
-        Such as ``"events"`` and ``".tsv"``.
+        For instance ``"events"`` and ``".tsv"``.
     root : pathlib.Path
-        Folder where the search upwards ends.
+        Highest folder that is searched.
     listed : dict or None
-        What folders were found to hold, filled here: give one dict for many files.
+        Cache of folder contents that is filled here; one dict may serve many files.
 
     Returns
     -------
     pathlib.Path or None
-        In the nearest folder, the file with the most entities, all of which the data file has
-        with the same labels.
+        The file in the nearest folder whose entities all agree with the data file's; if there are
+        several, the one with the most entities.
     """
     have = parse_entities(path.name)
     listed = {} if listed is None else listed
@@ -80,7 +80,7 @@ def find_sidecar(
         for candidate in listed[folder, ending]:
             *parts, last = split_name(candidate.name)[0].split("_")
             wanted = parse_entities("_".join(parts))
-            # A plain word beside the entities makes it a file of another kind.
+            # A name with a word that is not an entity belongs to another kind of file.
             applies = last == suffix and len(wanted) == len(parts)
             applies = applies and all(have.get(key) == label for key, label in wanted.items())
             if applies and (best is None or len(wanted) > best[0]):
@@ -93,10 +93,10 @@ def find_sidecar(
 
 
 def spaces_fit(data_space: str | None, atlas_space: str) -> bool:
-    """Return whether an atlas can be laid over data of a space.
+    """Check whether an atlas fits data of a space.
 
-    An atlas in ``"MNI"`` (template not named) fits every template of the MNI frame; templates
-    differ by a few mm.
+    An atlas in ``"MNI"``, without the name of a template, fits every MNI template; templates differ
+    by a few mm.
     """
     if atlas_space == "MNI":
         return data_space is not None and data_space.startswith("MNI")

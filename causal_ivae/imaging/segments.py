@@ -1,4 +1,4 @@
-"""Segments: the auxiliary variable u given which disturbances are independent."""
+"""Divide series into segments, the auxiliary variable u of the models."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,38 +23,38 @@ def assign_segments(
     events: Sequence[Path | None] | None = None,
     labels: Sequence[str] | None = None,
 ) -> RegionSeries:
-    """Return the series with segments.
+    """Divide the series into segments.
 
     ============  ==============================================================================
-    windows       Equal windows of ``window_seconds`` inside each run, counted in volumes as
-                  acquired, so that none spans two runs and censoring moves no border.  A last
-                  window shorter than half is joined to the one before.
+    windows       Equal windows of ``window_seconds`` within each run.  They are counted in
+                  acquired volumes, so that censoring does not move their borders.  A last window
+                  shorter than half is joined to the one before.
     runs          One segment per run.
     sessions      One segment per session (``ses-`` in the run's name).
-    task          One segment per ``trial_type`` of the events: all its blocks in all runs, and
-                  ``rest`` for the time between.  A volume belongs to the block in which its
-                  midpoint lies.  No haemodynamic delay is applied: shift the onsets in the events
-                  file by about 5 s where blocks are short.
-    changepoints  From one change of the regions' variances to the next, by an optimal search in
-                  every stretch without a gap; a stretch shorter than ``min_volumes`` is left out.
-    hmm           One segment per state of a hidden Markov model of the regions' variances: all
-                  volumes in that state.
+    task          One segment per ``trial_type`` of the events, with all its blocks in all runs,
+                  and ``rest`` for the time between.  A volume belongs to the block that holds its
+                  midpoint.  No haemodynamic delay is applied: shift the onsets in the events file
+                  by about 5 s if blocks are short.
+    changepoints  Segments between changes of the regions' variances, by an optimal search in
+                  every stretch without a gap; stretches below ``min_volumes`` are left out.
+    hmm           One segment per state of a hidden Markov model of the regions' variances, with
+                  all volumes in that state.
     subjects      One segment for the whole subject; `pool_subjects` joins subjects.
     ============  ==============================================================================
 
-    Change points and states are found in the series that are analysed afterwards, so prefer a
-    design where there is one.
+    Change points and states depend on the series that are analysed afterwards, so prefer the
+    design of the experiment if there is one.
 
-    Segments with fewer than ``min_volumes`` kept volumes are left out (-1), which a note says.
+    Segments with fewer than ``min_volumes`` kept volumes are left out (-1), and a note says so.
 
     Parameters
     ----------
     series : RegionSeries
     settings : SegmentSettings
     events : sequence of pathlib.Path or None
-        One events file per run, for ``"task"``.
+        One events file per run, used for ``"task"``.
     labels : sequence of str, length n_times
-        Label of every kept volume, in place of events; empty for none.
+        Label of every kept volume, used for ``"task"`` instead of events; empty for none.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def assign_segments(
     Raises
     ------
     InputError
-        If fewer than three segments are left, or runs have no session or no usable events.
+        If fewer than three segments remain, or a run has no session or no usable events.
     SettingsError
         If windows are shorter than ``min_volumes``.
     """
@@ -93,19 +93,19 @@ def assign_segments(
 
 
 def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> RegionSeries:
-    """Return all subjects as one series in which every subject is a segment.
+    """Join all subjects to one series in which every subject is a segment.
 
     Parameters
     ----------
     subjects : sequence of RegionSeries
-        With the same regions in the same order and the same repetition time.
+        Series with the same regions in the same order and the same repetition time.
     min_volumes : int
-        Kept volumes that a subject needs.
+        Smallest permitted number of kept volumes of a subject.
 
     Returns
     -------
     RegionSeries
-        Label ``"group"``; run names start with the subject.
+        The label is ``"group"``; run names begin with the subject's label.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
 
 
 def check_number_of_subjects(number: int) -> None:
-    """Raise `InputError` if too few subjects are left for every subject to be a segment."""
+    """Raise `InputError` if there are too few subjects to use each as a segment."""
     if number < MIN_SEGMENTS:
         raise InputError(
             f"{number} subjects give {number} segments (segments.by: subjects); at least "
@@ -249,7 +249,7 @@ def _read_events(path: Path) -> list[tuple[float, float, str]]:
         zip(table["onset"], table["duration"], table["trial_type"], strict=True)
     ):
         try:
-            # Events without a length (button presses) are no blocks.
+            # Events without a duration, such as button presses, are not blocks.
             length = 0.0 if duration in ("n/a", "") else float(duration)
             block = (float(onset), length, str(trial_type))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Region time series of one subject, whatever file they came from."""
+"""Define the region time series of one subject, whatever files they come from."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,18 +10,18 @@ from causal_ivae.errors import InputError
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What censoring and regression left of one run.
+    """Describe what remains of one run after censoring and regression.
 
     Attributes
     ----------
     run : str
-        As in `RegionSeries.run_names`.
+        Name of the run, as in `RegionSeries.run_names`.
     n_acquired, n_kept : int
-        Volumes.
+        Numbers of acquired and of kept volumes.
     rank : int
-        Independent regressors, the intercept not counted.
+        Number of independent regressors without the intercept.
     residual_dof : int
-        Degrees of freedom left: volumes kept, less the regressors and the intercept.
+        Remaining degrees of freedom: kept volumes minus regressors minus the intercept.
     """
 
     run: str
@@ -33,46 +33,48 @@ class Cleaning:
 
 @dataclass(frozen=True)
 class RegionSeries:
-    """Region time series of one subject, all runs one below the other.
+    """Hold the region time series of one subject with all its runs.
 
     Attributes
     ----------
     label : str
         Subject label without ``sub-``.
     values : ndarray, shape (n_times, n_regions), float32
-        Kept volumes only, z-scored per run (dimensionless).
+        Kept volumes of all runs in turn, z-scored per run (dimensionless).
     names : tuple of str, length n_regions
+        Region names.
     tr : float
-        Repetition time, s.
+        Repetition time (s).
     runs : ndarray, shape (n_times,), int64
-        Index into `run_names`; does not decrease.
+        Run of every kept volume, as an index into `run_names` that never decreases.
     run_names : tuple of str
-        Such as ``"ses-1_task-rest_run-1"``; a session is the ``ses-`` part.
+        For instance ``"ses-1_task-rest_run-1"``; the ``ses-`` part names the session.
     volumes : ndarray, shape (n_times,), int64
-        Index of the volume in its run as acquired; a step above 1 is a gap left by censoring.
+        Number of every kept volume among the acquired volumes of its run; a step above 1 is a gap
+        left by censoring.
     n_volumes : tuple of int
-        Volumes of each run as acquired.
+        Number of acquired volumes of each run.
     segments : ndarray, shape (n_times,), int64
-        The auxiliary variable u: index into `segment_names`, or -1 for volumes left out.
+        The auxiliary variable u, as an index into `segment_names`; -1 for volumes left out.
     segment_names : tuple of str
     segment_kind : str
-        In words, such as ``"windows of 60 s"``.
+        What the segments are, in words, for instance ``"windows of 60 s"``.
     framewise_displacement : ndarray, shape (sum of n_volumes,), or None
-        mm, every volume as acquired; NaN where not known.
+        Framewise displacement (mm) of every acquired volume; NaN if it is not known.
     coverage : ndarray, shape (n_regions,)
-        Share of the region's voxels that every run covers; 1 for tables.
+        Smallest share over runs of the region's voxels that a run covers; 1 for tables.
     entities : tuple of (str, str)
         BIDS entities common to all runs, without ``sub``, ``ses`` and ``run``.
     sources : tuple of str
-        Files read.
+        Files that were read.
     notes : tuple of str
-        What a reader should know, in sentences (an assumed repetition time, a dropped run).
+        Sentences for the reader, for instance on an assumed repetition time or a dropped run.
     simulated : bool
-        Whether the series come from a simulator.
+        True if the series come from a simulator.
     cleaning : tuple of Cleaning
-        One per run; empty where not known.
+        What remains of every run; empty if it is not known.
     excluded : tuple of (str, str)
-        Runs that were left out, and why.
+        Names of runs that were left out, and the reasons.
     """
 
     label: str
@@ -95,9 +97,9 @@ class RegionSeries:
     cleaning: tuple[Cleaning, ...] = ()
     excluded: tuple[tuple[str, str], ...] = ()
     stretches: NDArray[np.int64] = field(init=False)
-    """ndarray, shape (n_times,), int64: volumes of one run and segment without a gap."""
+    """Volumes of one run and one segment without a gap share a number, shape (n_times,)."""
     unbroken: NDArray[np.int64] = field(init=False)
-    """ndarray, shape (n_times,), int64: volumes of one run without a gap, in whatever segment."""
+    """Volumes of one run without a gap share a number in all segments, shape (n_times,)."""
 
     def __post_init__(self) -> None:
         n_times, n_regions = self.values.shape

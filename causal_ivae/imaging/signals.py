@@ -1,4 +1,4 @@
-"""Files of one subject to one `RegionSeries`, whatever they are."""
+"""Turn the files of one subject, images or tables, into one `RegionSeries`."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ from causal_ivae.imaging.series import Cleaning, RegionSeries
 from causal_ivae.imaging.tables import MIN_ROWS, read_table_run
 from causal_ivae.settings import Pipeline
 
-# Entities that say which run or version a file is; the others describe the whole analysis.
 _NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")
+"""These entities name a run or a version of a file; the others describe the whole analysis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +44,12 @@ class _Run:
 def load_subject(
     subject: SubjectFiles, pipeline: Pipeline, parcellation: Parcellation | None = None
 ) -> RegionSeries:
-    """Read, clean and join the runs of one subject, and give them segments.
+    """Read, clean and join the runs of one subject and divide them into segments.
 
-    Images: region means inside the brain mask, one regression of the confounds on the kept
-    volumes; runs that keep too little (``denoise.min_volumes``, ``denoise.min_time``) are left
-    out, which a note says.  Tables: a polynomial of ``tables.detrend_order`` is removed.  Both:
-    z-scored per run; runs are kept apart.
+    The series of images are region means inside the brain mask, cleaned by one regression of the
+    confounds on the kept volumes.  Runs that keep too little (``denoise.min_volumes``,
+    ``denoise.min_time``) are left out, and a note says so.  A polynomial of
+    ``tables.detrend_order`` is removed from tables.  Both are z-scored per run.
 
     Parameters
     ----------
@@ -57,12 +57,13 @@ def load_subject(
     pipeline : Pipeline
         Its ``regions`` choose and order the regions.
     parcellation : Parcellation or None
-        Needed for images.  Names the columns of arrays without names where the numbers match.
+        The atlas, which images need.  It also names the columns of arrays without names if the
+        numbers match.
 
     Returns
     -------
     RegionSeries
-        With ``denoise.missing_regions: drop`` a region that a run does not cover has coverage
+        With ``denoise.missing_regions: drop``, a region that a run does not cover has coverage
         below ``denoise.min_coverage`` and values that may be NaN: find it with
         `missing_regions` and remove it from every subject with `drop_regions`.
 
@@ -70,8 +71,8 @@ def load_subject(
     ------
     InputError
         If a file cannot be used, no run is long enough, runs differ in regions or repetition
-        time, a region is missing (``missing_regions: fail``) or fewer than three segments are
-        left.
+        time, a region is missing (``missing_regions: fail``) or fewer than three segments
+        remain.
     SettingsError
         If a region is unknown, or images come without an atlas.
     """
@@ -131,7 +132,7 @@ def subject_coverage(
 
 
 def missing_regions(series: RegionSeries, min_coverage: float) -> tuple[str, ...]:
-    """Return the regions covered by less than a share of their volume, or not at all."""
+    """Return the regions of which less than a share is covered, or nothing at all."""
     return uncovered(dict(zip(series.names, series.coverage.tolist(), strict=True)), min_coverage)
 
 

@@ -1,11 +1,11 @@
 """Read tables of region time series: .tsv, .csv, .npy, .npz, .mat and .h5.
 
 Rows are volumes and columns are regions.  In .tsv and .csv files two columns are not regions:
-``run`` splits the rows into runs, and ``segment`` labels the rows where `segments.by` is
-``task`` (in place of an events file).  Arrays take their names from the list ``Regions`` or
-``Columns`` of the JSON file beside them, else from the column ``name`` of
-``<stem>_nodeindices.tsv``, else from a variable ``names`` in the same file; variables ``run`` and
-``segment`` with an entry for every row are what the columns of these names are.
+``run`` splits the rows into runs, and ``segment`` labels the rows if `segments.by` is ``task``
+(instead of an events file).  Arrays take their names from the list ``Regions`` or ``Columns`` of
+the JSON file beside them, or from the column ``name`` of ``<stem>_nodeindices.tsv``, or from a
+variable ``names`` in the same file.  Their variables ``run`` and ``segment``, with an entry for
+every row, serve as the columns of these names.
 """
 
 import csv
@@ -26,29 +26,31 @@ from causal_ivae.imaging.atlas import find_regions
 from causal_ivae.imaging.names import find_sidecar, require_file, split_name
 from causal_ivae.settings import TableSettings
 
-# Leaves degrees of freedom beside the highest polynomial.
 MIN_ROWS = 20
+"""A run of fewer rows has too few degrees of freedom once a polynomial is removed."""
 _MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "null")
 
 
 @dataclass(frozen=True)
 class TableRun:
-    """The content of one table.
+    """Hold the content of one table.
 
     Attributes
     ----------
     values : ndarray, shape (n_times, n_regions), float64
-        As in the file.
+        Values as in the file.
     names : tuple of str, length n_regions
+        Region names.
     tr : float
-        Repetition time, s.
+        Repetition time (s).
     runs : tuple of str, or None
-        Column or variable ``run``, row by row.
+        Run of every row, from the column or variable ``run``.
     labels : tuple of str, or None
-        Column or variable ``segment``, row by row; empty where there is none.
+        Segment of every row, from the column or variable ``segment``; empty for rows without one.
     notes : tuple of str
+        Sentences for the reader.
     simulated : bool
-        Whether the sidecar says ``"Simulated": true``.
+        True if the sidecar says ``"Simulated": true``.
     """
 
     values: NDArray[np.float64]
@@ -68,18 +70,18 @@ def read_table_run(
     regions: Sequence[str] | None = None,
     unnamed: Sequence[str] | None = None,
 ) -> TableRun:
-    """Read one table.
+    """Read one table of region time series.
 
     Parameters
     ----------
     path : pathlib.Path
     settings : TableSettings
     root : pathlib.Path or None
-        Folder up to which JSON files are inherited; None looks beside the table only.
+        Highest folder whose JSON files apply to the table; None for the table's own folder.
     regions : sequence of str or None
         Regions to keep, in this order; the other columns may hold anything.
     unnamed : sequence of str or None
-        Names for an array that has none, where their number is that of its columns.
+        Names for an array without names, used if it has as many columns.
 
     Returns
     -------
@@ -119,7 +121,7 @@ def read_table_run(
 
 
 def _chosen(path: Path, names: Sequence[str], regions: Sequence[str] | None) -> list[int]:
-    """Return the columns to read, once their names are known to be distinct."""
+    """Return the columns to read after checking that their names are distinct."""
     relevant = list(names) if regions is None else [n for n in names if n in regions]
     blank = next((i for i, name in enumerate(relevant) if not name), None)
     if blank is not None:
@@ -170,7 +172,7 @@ def _repetition_time(
 
 
 def check_repetition_time(value: object, where: str, key: str = "RepetitionTime") -> float:
-    """Return a repetition time in s, or raise `InputError` where it cannot be one."""
+    """Return a value as a repetition time or a frequency; raise `InputError` if it is neither."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 < float(value) <= 100:  # type: ignore[arg-type]
         raise InputError(
@@ -224,7 +226,7 @@ def _read_text(
 def _text(value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return ""
-    # A numeric column with a gap is read as floats: run 1.0 is run 1.
+    # pandas reads a column of integers with gaps as floats, so that run 1 appears as 1.0.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
