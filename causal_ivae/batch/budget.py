@@ -9,7 +9,7 @@ import psutil
 
 from causal_ivae.batch.workers.machine import machine_memory
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.atlas import load_image
+from causal_ivae.imaging.volumes import image_shape
 
 _GIB = 2**30
 # What reading takes at its peak, as measured: a text table against its file, an array of 64-bit
@@ -64,7 +64,7 @@ def _needed(path: Path, *, smoothing: bool) -> tuple[float, str]:
     """Return how many bytes reading a file takes, and its size in words."""
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
-        shape = load_image(path, "image").shape
+        shape = image_shape(path, "image")
         factor = _SMOOTHED if smoothing else _IMAGE
         return factor * 4 * prod(shape), f"{_times(shape)} voxels x volumes"
     if name.endswith((".tsv", ".csv")):

@@ -11,21 +11,18 @@ one for each row of the table, in order.
 import importlib.util
 import json
 import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import SpatialImage
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError, nearest
-from causal_ivae.imaging.names import find_sidecar, parse_entities, require_file, split_name
+from causal_ivae.imaging.names import find_sidecar, parse_entities, split_name
+from causal_ivae.imaging.volumes import atlas_image, open_image, read_voxels
 from causal_ivae.settings import resources
 
 AtlasKind = Literal["labels", "maps", "coordinates", "table"]
@@ -252,18 +249,10 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
     )
 
 
-def overlapping(parcellation: Parcellation) -> list[tuple[str, str]]:
-    """Return the pairs of regions whose spheres overlap; none for label images."""
-    xyz, radius = parcellation.coordinates, parcellation.radius
-    if xyz is None or radius is None:
-        return []
-    distance = np.linalg.norm(xyz[:, None] - xyz[None], axis=-1)
-    touching = np.triu(distance < radius[:, None] + radius[None], k=1)
-    return [(parcellation.names[i], parcellation.names[j]) for i, j in np.argwhere(touching)]
-
-
-def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return a label image's values, shape (x, y, z), and its affine (4, 4) to mm.
+
+    The values are read-only and shared: an image that did not change is read once in a process.
 
     Raises
     ------
@@ -271,19 +260,17 @@ def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int64], NDArray[
         If the image cannot be read, has another number of dimensions or holds fractions.
     """
     path = parcellation.volume()
-    image = load_image(path, "label image")
-    values = read_voxels(image, path)
-    if values.ndim == 4 and values.shape[3] == 1:
-        values = values[..., 0]
-    if values.ndim != 3:
+    image = atlas_image(path)
+    if image.labels is not None:
+        return image.labels, image.affine
+    if not image.is_one_volume:
         raise InputError(
-            f"The label image '{path}' has shape {values.shape}; one volume of labels is needed "
+            f"The label image '{path}' has shape {image.shape}; one volume of labels is needed "
             "(not probability maps)."
         )
-    labels = np.rint(values).astype(np.int64)
-    if not np.allclose(labels, values, atol=1e-3):
-        raise InputError(f"The label image '{path}' holds fractions; labels are whole numbers.")
-    return labels, np.asarray(image.affine, dtype=np.float64)
+    with open_image(path, "label image") as opened:
+        read_voxels(opened, path)
+    raise InputError(f"The label image '{path}' holds fractions; labels are whole numbers.")
 
 
 def read_maps(parcellation: Parcellation) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -295,8 +282,9 @@ def read_maps(parcellation: Parcellation) -> tuple[NDArray[np.float32], NDArray[
         If the image cannot be read, or a map is empty, negative or not finite.
     """
     path = parcellation.volume()
-    image = load_image(path, "image of maps")
-    maps = read_voxels(image, path, np.float32)[..., list(parcellation.indices)]
+    with open_image(path, "image of maps") as image:
+        maps = read_voxels(image, path, np.float32)[..., list(parcellation.indices)]
+        affine = np.asarray(image.affine, dtype=np.float64)
     smallest = maps.min(axis=(0, 1, 2))
     totals = maps.sum(axis=(0, 1, 2), dtype=np.float64)
     for name, low, total in zip(parcellation.names, smallest, totals, strict=True):
@@ -306,12 +294,12 @@ def read_maps(parcellation: Parcellation) -> tuple[NDArray[np.float32], NDArray[
             raise InputError(
                 f"The map of '{name}' in '{path}' has {what}; maps hold probabilities or weights."
             )
-    return maps, np.asarray(image.affine, dtype=np.float64)
+    return maps, affine
 
 
 def _number_of_maps(image: Path) -> int:
-    shape = load_image(image, "image of the atlas").shape
-    return int(shape[3]) if len(shape) == 4 else 1
+    shape = atlas_image(image).shape
+    return shape[3] if len(shape) == 4 else 1
 
 
 def _maps(base: Parcellation, image: Path, n_maps: int) -> Parcellation:
@@ -321,40 +309,6 @@ def _maps(base: Parcellation, image: Path, n_maps: int) -> Parcellation:
             "row for each map, in order, is needed."
         )
     return replace(base, kind="maps", image=image, indices=tuple(range(n_maps)))
-
-
-def load_image(path: Path, what: str) -> SpatialImage:
-    """Open an image; its voxels are read only when they are asked for.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    require_file(path)
-    try:
-        image = nib.load(path)
-    except (OSError, EOFError, ImageFileError) as error:
-        raise InputError(f"The {what} '{path}' cannot be read: {error}") from error
-    if not isinstance(image, SpatialImage):
-        raise InputError(f"The {what} '{path}' is not a volume image.")
-    return image
-
-
-def read_voxels(image: SpatialImage, path: Path, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Return the voxels of an image, scaled, in a type of choice.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or its content was not fetched.
-    """
-    try:
-        return np.asarray(image.dataobj, dtype=dtype)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(
-            f"The voxels of '{path}' cannot be read, the file may be damaged: {error}"
-        ) from error
 
 
 def _beside(path: Path, extensions: Sequence[str]) -> Path | None:

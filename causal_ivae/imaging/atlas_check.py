@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causal_ivae.imaging.atlas import Parcellation, overlapping, read_labels, read_maps
+from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
 
 _SMALL_VOLUME = 30.0
 """A smaller region (mm3) has about one voxel of 3 mm."""
@@ -71,6 +71,16 @@ def check_atlas(parcellation: Parcellation) -> AtlasCheck:
         for a, b in overlapping(parcellation)
     ]
     return AtlasCheck(tuple(problems), tuple(remarks))
+
+
+def overlapping(parcellation: Parcellation) -> list[tuple[str, str]]:
+    """Return the pairs of regions whose spheres overlap; none for label images."""
+    xyz, radius = parcellation.coordinates, parcellation.radius
+    if xyz is None or radius is None:
+        return []
+    distance = np.linalg.norm(xyz[:, None] - xyz[None], axis=-1)
+    touching = np.triu(distance < radius[:, None] + radius[None], k=1)
+    return [(parcellation.names[i], parcellation.names[j]) for i, j in np.argwhere(touching)]
 
 
 def _mixed_maps(parcellation: Parcellation) -> list[str]:

@@ -11,16 +11,11 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.atlas import (
-    Parcellation,
-    load_image,
-    read_labels,
-    read_maps,
-    read_voxels,
-)
+from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
 from causal_ivae.imaging.bids import IMAGE_ENDING, RunFile
 from causal_ivae.imaging.names import find_sidecar, spaces_fit
 from causal_ivae.imaging.tables import check_repetition_time
+from causal_ivae.imaging.volumes import open_image, read_voxels
 
 # Spacing of the points that stand for a sphere's volume, mm.
 _SPHERE_GRID = 1.0
@@ -75,11 +70,11 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     nilearn's maskers give the same means (tests hold them together), but leave out regions that
     an image does not cover, take one radius for all spheres, and change defaults with versions.
     """
-    image = _open(run)
-    _check_space(run, image, parcellation)
-    tr, notes = _repetition_time(run, image)
-    # float32 is what fMRIPrep writes; one copy of the run in memory.
-    data = read_voxels(image, run.path, np.float32)
+    with open_image(run.path, "image") as image:
+        _check_run(run, image, parcellation)
+        tr, notes = _repetition_time(run, image)
+        # float32 is what fMRIPrep writes; one copy of the run in memory.
+        data = read_voxels(image, run.path, np.float32)
     mask = _brain_mask(run, image, data)
     voxels, weights, coverage = _voxels(image, mask, parcellation)
     if smoothing_fwhm > 0:
@@ -112,21 +107,18 @@ def region_coverage(run: RunFile, parcellation: Parcellation) -> NDArray[np.floa
     Where fMRIPrep's brain mask stands beside the image, the image's voxels are not read, so that
     all subjects can be looked at before the first is analysed.
     """
-    image = _open(run)
-    _check_space(run, image, parcellation)
-    return _voxels(image, _brain_mask(run, image, None), parcellation)[2]
+    with open_image(run.path, "image") as image:
+        _check_run(run, image, parcellation)
+        mask = _brain_mask(run, image, None)
+    return _voxels(image, mask, parcellation)[2]
 
 
-def _open(run: RunFile) -> SpatialImage:
-    image = load_image(run.path, "image")
+def _check_run(run: RunFile, image: SpatialImage, parcellation: Parcellation) -> None:
+    """Check that an image is a series of volumes in the space of the parcellation."""
     if len(image.shape) != 4 or image.shape[3] < 2:
         raise InputError(
             f"The image '{run.path}' has shape {image.shape}; a series of volumes is needed."
         )
-    return image
-
-
-def _check_space(run: RunFile, image: SpatialImage, parcellation: Parcellation) -> None:
     data_space = run.entity("space")
     if parcellation.space is not None:
         if not spaces_fit(data_space, parcellation.space):
@@ -177,13 +169,15 @@ def _brain_mask(
 ) -> NDArray[np.bool_]:
     path = run.path.with_name(run.path.name.replace(IMAGE_ENDING, "_desc-brain_mask.nii.gz"))
     if path.is_file() and path != run.path:
-        mask_image = load_image(path, "brain mask")
-        same_grid = mask_image.shape[:3] == image.shape[:3] and np.allclose(
-            mask_image.affine, image.affine, atol=1e-3
-        )
-        if not same_grid:
-            raise InputError(f"The brain mask '{path}' is on another grid than '{run.path.name}'.")
-        return read_voxels(mask_image, path).reshape(image.shape[:3]) > 0
+        with open_image(path, "brain mask") as mask_image:
+            same_grid = mask_image.shape[:3] == image.shape[:3] and np.allclose(
+                mask_image.affine, image.affine, atol=1e-3
+            )
+            if not same_grid:
+                raise InputError(
+                    f"The brain mask '{path}' is on another grid than '{run.path.name}'."
+                )
+            return read_voxels(mask_image, path).reshape(image.shape[:3]) > 0
     if data is None:
         data = read_voxels(image, run.path, np.float32)
     mask: NDArray[np.bool_] = np.ptp(data, axis=3) > 0

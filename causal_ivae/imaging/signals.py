@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError, TooShortError
-from causal_ivae.imaging.atlas import Parcellation, overlapping
+from causal_ivae.imaging.atlas import Parcellation
+from causal_ivae.imaging.atlas_check import overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out, z_score
 from causal_ivae.imaging.confounds import load_run_confounds

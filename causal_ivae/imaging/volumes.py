@@ -1,0 +1,163 @@
+"""Volume images (NIfTI): opened once for header and voxels; label images are kept in memory."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.fileholders import FileHolder
+from nibabel.nifti1 import Nifti1Image
+from nibabel.nifti2 import Nifti2Image
+from nibabel.openers import ImageOpener
+from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import DTypeLike, NDArray
+
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.names import require_file
+
+_HEADER_BYTES = 540  # of the longer one of the two headers, NIfTI-2's
+
+
+@contextmanager
+def open_image(path: Path, what: str) -> Iterator[SpatialImage]:
+    """Open an image; its voxels are read, from the same open file, only when they are asked for.
+
+    Nibabel's own `load` opens a file three times: to find its type, for the header and for the
+    voxels. On network file systems, where every opening is a question to the server, that counts.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    what : str
+        What the image is, for messages.
+
+    Yields
+    ------
+    nibabel.spatialimages.SpatialImage
+        Read its voxels with `read_voxels` before the block ends.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    require_file(path)
+    try:
+        stream = ImageOpener(str(path))
+    except OSError as error:
+        raise _unreadable(path, what, error) from error
+    with stream:
+        try:
+            image = _image(path, stream)
+        except (
+            OSError, EOFError, zlib.error, ImageFileError, HeaderDataError, WrapStructError,
+        ) as error:  # fmt: skip
+            raise _unreadable(path, what, error) from error
+        yield image
+
+
+def _image(path: Path, stream: Any) -> SpatialImage:
+    """Return the image in an open file, of whichever version of NIfTI it is."""
+    start = stream.read(_HEADER_BYTES)
+    if not start:
+        raise ImageFileError(f"Empty file: '{path}'")
+    stream.seek(0)
+    kinds: tuple[Any, ...] = (Nifti1Image, Nifti2Image)
+    for kind in kinds:
+        if kind.header_class.may_contain_header(start):
+            image: SpatialImage = kind.from_file_map({"image": FileHolder(fileobj=stream)})
+            return image
+    raise ImageFileError(f'Cannot work out file type of "{path}"')
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> InputError:
+    return InputError(f"The {what} '{path}' cannot be read: {error}")
+
+
+def read_voxels(image: SpatialImage, path: Path, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Return the voxels of an image, scaled, in a type of choice.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or its content was not fetched.
+    """
+    try:
+        return np.asarray(image.dataobj, dtype=dtype)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The voxels of '{path}' cannot be read, the file may be damaged: {error}"
+        ) from error
+
+
+def image_shape(path: Path, what: str) -> tuple[int, ...]:
+    """Return the shape of an image from its header.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    with open_image(path, what) as image:
+        return tuple(image.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class AtlasImage:
+    """What is known of an atlas's image; of one volume of labels, all of it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    affine : ndarray, shape (4, 4)
+        From voxels to mm.
+    labels : ndarray of int32, shape (x, y, z), or None
+        None where there are several volumes, and where the voxels cannot be read or are no whole
+        numbers.
+    """
+
+    shape: tuple[int, ...]
+    affine: NDArray[np.float64]
+    labels: NDArray[np.int32] | None = None
+
+    @property
+    def is_one_volume(self) -> bool:
+        """Whether the image holds one volume, as labels do, and not several."""
+        return len(self.shape) == 3 or self.shape[3:] == (1,)
+
+
+def atlas_image(path: Path) -> AtlasImage:
+    """Return what is known of an atlas's image; one that did not change is read only once.
+
+    Raises
+    ------
+    InputError
+        If its header cannot be read.
+    """
+    require_file(path)
+    facts = path.stat()
+    return _atlas_image(path, facts.st_mtime_ns, facts.st_size)
+
+
+# Planning, the map of the regions, every run and the regions' centres need the same one image.
+@lru_cache(maxsize=1)
+def _atlas_image(path: Path, _mtime_ns: int, _size: int) -> AtlasImage:
+    with open_image(path, "image of the atlas") as image:
+        found = AtlasImage(tuple(image.shape), np.asarray(image.affine, dtype=np.float64))
+        if not found.is_one_volume:
+            return found
+        try:
+            voxels = read_voxels(image, path).reshape(found.shape[:3])
+        except InputError:
+            # Whoever needs the labels reads them again, and says what is wrong with them.
+            return found
+    with np.errstate(invalid="ignore"):
+        labels = np.rint(voxels).astype(np.int32)
+    labels.flags.writeable = False
+    return replace(found, labels=labels) if np.allclose(labels, voxels, atol=1e-3) else found
