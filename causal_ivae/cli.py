@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from causal_ivae import __version__
+from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.commands.arguments import build_parser
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError, nearest
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     loud = any(a in ("-vv", "-vvv") for a in given) or given.count("-v") > 1
+    prepare_process()
     try:
         options = build_parser().parse_args(given)
         return _COMMANDS[options.command](options, shlex.join(["causal-ivae", *given]))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from causal_ivae.batch.claims import FOLDER
 from causal_ivae.batch.plan import plan
 from causal_ivae.batch.request import Request
 from causal_ivae.batch.runner import run
@@ -91,5 +92,5 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "logs" not in path.parts
+        if path.is_file() and not {"logs", FOLDER} & {*path.parts}
     }

@@ -1,6 +1,5 @@
 """What every piece of work of one run shares, and how a piece that fails is caught."""
 
-import resource
 import sys
 import time
 import traceback
@@ -9,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+import psutil
 
 from causal_ivae.batch.request import Request
 from causal_ivae.derivatives.files import read_sidecar, write_text
@@ -189,5 +190,9 @@ def _peak_memory_mib() -> float:
     for line in status.splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 2**10
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,19 +1,23 @@
 """Who writes what in an output folder, so that no two programs write the same subject.
 
-A claim is a record lock (POSIX ``fcntl``) of one byte, chosen by the unit's name, in one empty
-file. The system drops it with the process, however that ends, so a program that was killed keeps
-nobody out; the file is never read and may stay. Network file systems pass record locks on (NFS 3
-and 4, GPFS, Lustre mounted with ``flock``); where they do not, the claims say so.
+A program holds one lock as long as it runs, and a small file for each unit that it writes names
+this lock.  The system drops the lock with the process, however that ends, so a program that was
+killed keeps nobody out.  One lock for all units, since each takes an open file and a cohort may
+have more subjects than a process may have files.  Network file systems pass locks on (NFS 3 and 4,
+GPFS, Lustre mounted with ``flock``); where they do not, the claims say so.
 """
 
 import errno
-import fcntl
-import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+FOLDER = ".causal-ivae-claims"
+"""Name of the folder of claims in an output folder."""
 
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL))
 
@@ -23,17 +27,15 @@ class Claims:
 
     Parameters
     ----------
-    path : pathlib.Path
-        Of the lock file; it is made if it is not there, in an existing folder.
-
-    Notes
-    -----
-    Record locks belong to the process: closing any handle of the file gives all of them back, so
-    nothing else in the program may open it.
+    folder : pathlib.Path
+        Of the locks and claims; it is made if it is not there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder, self._name = folder, f"{uuid4().hex}.lock"
+        self._own = self._lock(self._name)
+        self._taken: list[str] = []
         self.supported = True
 
     def take(self, units: Iterable[str]) -> tuple[str, ...]:
@@ -46,23 +48,56 @@ class Claims:
         OSError
             If locking fails for another reason.
         """
-        held = []
-        for unit in units:
-            try:
-                fcntl.lockf(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(unit))
-            except OSError as error:
-                if error.errno in (errno.EACCES, errno.EAGAIN):
-                    held.append(unit)
-                elif error.errno in _NO_LOCKS:
-                    self.supported = False
-                    return ()
-                else:
-                    raise
+        try:
+            with self._lock("taking.lock"):
+                self._own.acquire(blocking=False)
+                # A unit that this program took before is its own.
+                running = {self._name: False}
+                held = []
+                for unit in units:
+                    if self._is_held(unit, running):
+                        held.append(unit)
+                    else:
+                        (self._folder / unit).write_text(self._name, encoding="ascii")
+                        self._taken.append(unit)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            self.supported = False
+            return ()
         return tuple(held)
 
     def close(self) -> None:
         """Give everything back."""
-        os.close(self._handle)
+        for unit in self._taken:
+            (self._folder / unit).unlink(missing_ok=True)
+        self._own.release()
+        (self._folder / self._name).unlink(missing_ok=True)
+
+    def _is_held(self, unit: str, running: dict[str, bool]) -> bool:
+        """Return whether a program that is still running claims a unit."""
+        claim = self._folder / unit
+        if not claim.exists():
+            return False
+        name = claim.read_text(encoding="ascii")
+        if name not in running:
+            running[name] = self._is_locked(name)
+        return running[name]
+
+    def _is_locked(self, name: str) -> bool:
+        lock = self._lock(name)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        lock.release()
+        # What a program that was killed has left.
+        (self._folder / name).unlink(missing_ok=True)
+        return False
+
+    def _lock(self, name: str) -> FileLock:
+        # The substitute for a missing lock would outlive a program that is killed.
+        return FileLock(self._folder / name, thread_local=False, fallback_to_soft=False)
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +109,3 @@ class Claims:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _place(unit: str) -> int:
-    """Return the byte that stands for a unit, whatever other units there are."""
-    # Files of 2^62 bytes are within what every lock protocol takes; nothing is ever written.
-    return int.from_bytes(hashlib.sha256(unit.encode()).digest()[:8], "big") >> 2

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from causal_ivae.batch import cohort, loading, participant
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line, write_crash
-from causal_ivae.batch.claims import Claims
+from causal_ivae.batch.claims import FOLDER, Claims
 from causal_ivae.batch.forecast import forecast
 from causal_ivae.batch.loading import Loaded, Loading
 from causal_ivae.batch.pages import GROUP, write_region_map
@@ -18,7 +18,7 @@ from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
 from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
-from causal_ivae.derivatives.names import LOCK_NAME, POOLED, UnitPaths
+from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
 
 
@@ -100,7 +100,7 @@ def _claimed(output: Path, units: tuple[str, ...]) -> Claims:
     """Keep other programs from these units, and remove what one that was killed left of them."""
     try:
         output.mkdir(parents=True, exist_ok=True)
-        claims = Claims(output / LOCK_NAME)
+        claims = Claims(output / FOLDER)
         held = claims.take(units)
         if not held and claims.supported:
             for unit in units:

@@ -30,5 +30,5 @@ so a file that exists under its final name is whole.
     group/group_subjects.tsv        which subjects are in it, and why the others are not
     pooled.html, pooled/pooled_meas-<method>_edges.tsv, ...    one fit of all, where asked for
     logs/<uuid>/status.tsv, run.json, run.log, pipeline.yaml
-    .causal-ivae.lock               empty; says to other programs who writes what
+    .causal-ivae-claims/            says to other programs who writes what
 """

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from causal_ivae.errors import InputError
 
-LOCK_NAME = ".causal-ivae.lock"
 POOLED = "pooled"
 """The unit of one fit of all subjects that stands beside the group."""
 _UNIT = re.compile(rf"group|{POOLED}|sub-[A-Za-z0-9]+")

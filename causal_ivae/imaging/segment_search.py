@@ -1,6 +1,8 @@
 """Segments found in the series themselves, where there is no design: variances that change."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -82,8 +84,6 @@ def hidden_states(series: RegionSeries, settings: SegmentSettings) -> list[str]:
     fit is kept; nothing is random.
     """
     model = _hmm()
-    # It warns of changes of the likelihood that are rounding errors.
-    logging.getLogger("hmmlearn").setLevel(logging.ERROR)
     values = _usable(series)
     pieces = _pieces(series)
     lengths = [len(rows) for rows in pieces]
@@ -112,7 +112,8 @@ def hidden_states(series: RegionSeries, settings: SegmentSettings) -> list[str]:
         fit.transmat_ = _transitions(settings, series.tr, values.shape[1])
         fit.means_ = np.zeros((settings.states, values.shape[1]))
         fit.covars_ = np.array([variances[group].mean(axis=0) for group in groups])
-        fit.fit(values, lengths)
+        with _only_errors_of("hmmlearn"):
+            fit.fit(values, lengths)
         fits.append((float(fit.score(values, lengths)), fit))
     best = max(fits, key=lambda scored: scored[0])[1]
     spread = np.array([np.diag(covariance).sum() for covariance in best.covars_])
@@ -180,6 +181,18 @@ def _ruptures() -> Any:
     except ModuleNotFoundError as error:
         raise _missing("changepoints", "ruptures") from error
     return ruptures
+
+
+@contextmanager
+def _only_errors_of(logger: str) -> Iterator[None]:
+    """Silence the warnings of a library about rounding errors of its likelihood."""
+    log = logging.getLogger(logger)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _hmm() -> Any:

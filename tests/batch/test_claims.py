@@ -1,15 +1,15 @@
 """Two programs never write the same subject, and one that was killed keeps nobody out."""
 
 import errno
-import fcntl
 import subprocess
 import sys
 
+import filelock
+import psutil
 import pytest
 from tiny_study import run_study, snapshot, states, write_study
 
-from causal_ivae.batch.claims import Claims
-from causal_ivae.derivatives.names import LOCK_NAME
+from causal_ivae.batch.claims import FOLDER, Claims
 from causal_ivae.errors import SettingsError
 
 _HOLD = (
@@ -47,7 +47,15 @@ def test_claims_are_of_units_and_end_with_the_process(tmp_path, hold):
         holder.kill()
         holder.wait()
         assert claims.take(["sub-01", "sub-02"]) == ()
-    assert (tmp_path / "lock").stat().st_size == 0
+    # Nothing of either is left but the lock of those who claim.
+    assert [path.name for path in (tmp_path / "lock").iterdir()] == ["taking.lock"]
+
+
+def test_a_large_cohort_takes_few_open_files(tmp_path):
+    before = psutil.Process().num_fds()
+    with Claims(tmp_path / "lock") as claims:
+        assert claims.take(f"sub-{number:04d}" for number in range(2000)) == ()
+        assert psutil.Process().num_fds() <= before + 2
 
 
 def test_claims_are_given_back(tmp_path, hold):
@@ -61,7 +69,7 @@ def test_file_system_without_locks_is_said(tmp_path, monkeypatch, code):
     def refuse(*_):
         raise OSError(code, "no locks")
 
-    monkeypatch.setattr(fcntl, "lockf", refuse)
+    monkeypatch.setattr(filelock.FileLock, "_acquire", refuse)
     source = write_study(tmp_path / "input", ("01",))
     result = run_study(source, tmp_path / "out")
     assert states(result) == {"sub-01": "done"}
@@ -73,7 +81,7 @@ def test_second_program_on_the_same_subject_is_refused_and_says_who_writes(tmp_p
     out = tmp_path / "out"
     first = run_study(source, out, labels=("02",))
     before = snapshot(out), sorted((out / "logs").iterdir())
-    hold(out / LOCK_NAME, "sub-02")
+    hold(out / FOLDER, "sub-02")
     with pytest.raises(SettingsError, match="Another program is writing 'sub-02' in") as refused:
         run_study(source, out, levels=("participant", "group"))
     assert f"out/logs/{first.folder.name}" in str(refused.value)
@@ -96,6 +104,6 @@ def test_half_written_files_of_a_killed_program_are_removed_but_not_those_of_a_l
     (out / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "causal-ivae"}]}')
     for path in left:
         path.write_text("half")
-    hold(out / LOCK_NAME, "sub-02")
+    hold(out / FOLDER, "sub-02")
     run_study(source, out, labels=("01",))
     assert [path.exists() for path in left] == [False, False, True, True]

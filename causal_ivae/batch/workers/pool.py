@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from causal_ivae.batch.workers.machine import cores, processes_for, threads_asked_for
+from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.batch.workers.watch import Beat, Limits, watched
 from causal_ivae.errors import SettingsError
 
@@ -378,6 +379,7 @@ def _remotely(
 ) -> R:
     from distributed import get_worker
 
+    prepare_process()
     if threads:
         import torch
 

@@ -4,8 +4,6 @@ Python cannot end a thread from outside, and a process that swaps drags its mach
 that goes beyond its limits ends its process; dask's nanny starts another one.
 """
 
-import os
-import signal
 import sys
 import threading
 import time
@@ -16,10 +14,9 @@ from dataclasses import dataclass
 
 import psutil
 
-_PERIOD = 0.1
-# Between two reports on memory, s.
-_BEAT = 1.0
-# In which the last words leave the process, s.
+_PERIOD = 0.1  # seconds between two looks at the process
+_BEAT = 1.0  # seconds between two reports on memory
+# Seconds for the last report to leave the process before it ends.
 _FAREWELL = 0.3
 _GIB = 2**30
 
@@ -118,14 +115,14 @@ def _watch(
     peak, told_peak, told_at = 0, 0, -_BEAT
     while not done.wait(_PERIOD):
         if not wanted():
-            os.kill(os.getpid(), signal.SIGKILL)
+            process.kill()
         memory, now = process.memory_info().rss, time.monotonic()
         peak = max(peak, memory)
         verdict = limits.verdict(memory, now - began)
         if verdict:
             tell(Beat(peak / 2**20, verdict, _stacks(others)))
             time.sleep(_FAREWELL)
-            os.kill(os.getpid(), signal.SIGKILL)
+            process.kill()
         if peak > told_peak and now - told_at >= _BEAT:
             told_peak, told_at = peak, now
             tell(Beat(peak / 2**20))

@@ -11,7 +11,7 @@ from torch import Tensor
 from causal_ivae.settings import AutoencoderSettings, ModelSettings, TCLSettings
 from causal_ivae.unmixing.models.stacked import StackedModel
 from causal_ivae.unmixing.training.adam import PackedAdam
-from causal_ivae.unmixing.training.memory import give_memory_back, keep_freed_memory
+from causal_ivae.unmixing.training.memory import give_memory_back
 from causal_ivae.unmixing.training.schedule import Schedule
 from causal_ivae.unmixing.training.steps import Rows, Steps
 
@@ -53,7 +53,6 @@ def train(
     taken : ndarray, shape (members,), int64
         Number of steps that each member learned.
     """
-    keep_freed_memory()
     with torch.no_grad():
         model.start(values[:, columns].transpose(0, 1), u)
     least = _evaluate(model, values, columns, u) - _WORSE

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.unmixing.training.threads import torch_threads
 
 METHOD = (
@@ -55,6 +56,7 @@ def peak_mib(
 
 
 def _rise(work: Callable[[], object], small: Callable[[], object]) -> float:
+    prepare_process()
     with torch_threads(1):
         small()
         with suppress(OSError):

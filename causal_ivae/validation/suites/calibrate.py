@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.probability import (
@@ -195,7 +196,7 @@ def judged_elsewhere(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[
 def main(arguments: Sequence[str]) -> None:
     """Write the calibration and the table that it was fitted to: TABLE JSON PAIRS."""
     where, target, pairs = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=prepare_process) as pool:
         # The longest first, so that no process is left with one at the end.
         size = [-design.n_segments * design.n_per_segment for design in DESIGNS]
         found_by = {
