@@ -19,6 +19,7 @@ from causal_ivae.derivatives.files import (
 )
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.records import read_unit, write_graph
+from causal_ivae.derivatives.tables import TABLES
 
 
 def test_names_of_outputs(tmp_path):
@@ -38,16 +39,32 @@ def test_tables_come_back_as_they_were(tmp_path):
         {
             "x": ["1", "01", "n°3"],
             "y": ["2", "", "NA"],
-            "run": ["1.0", "2", "x"],
+            "cause": ["1.0", "2", "x"],
             "score": [0.123456789, np.nan, -3e-12],
-            "n": [1, 2, 3],
+            "n_subjects": [1, 2, 3],
         }
     )
-    path = tmp_path / "deep" / "table.tsv"
+    path = tmp_path / "deep" / "group_edges.tsv"
     write_table(path, table)
     assert "n/a" in path.read_text(encoding="utf-8")
     pd.testing.assert_frame_equal(read_table(path), table, check_dtype=False)
     assert [type(x) for x in read_table(path)["x"]] == [str] * 3
+
+
+def test_missing_text_is_empty(tmp_path):
+    path = tmp_path / "sub-01_outliers.tsv"
+    write_table(path, pd.DataFrame({"run": ["1", None], "kept": [1, np.nan]}))
+    table = read_table(path)
+    assert list(table["run"]) == ["1", ""]
+    assert table["kept"].isna().tolist() == [False, True]
+
+
+def test_only_declared_columns_are_text(tmp_path):
+    path = tmp_path / "sub-01_timeseries.tsv"
+    names = sorted({name for table in TABLES for name in table.columns})
+    series = pd.DataFrame(np.arange(0.5, 2 * len(names)).reshape(2, -1), columns=names)
+    write_table(path, series)
+    pd.testing.assert_frame_equal(read_table(path), series)
 
 
 def test_float32_series_survive_text_exactly(tmp_path):

@@ -12,13 +12,13 @@ from scipy.stats import binomtest
 
 from causal_ivae.anatomy.prior_files import load_prior, prior_from_matrix
 from causal_ivae.anatomy.verdicts import Match, Prior, match_regions, same_hemisphere
+from causal_ivae.derivatives.tables import PRIOR_CHECK
 from causal_ivae.errors import InputError
 from causal_ivae.seeding import generator
 
 __all__ = ["Prior", "PriorComparison", "compare_with_prior", "load_prior", "prior_from_matrix"]
 
 Verdict = Literal["direct", "indirect", "not feasible", ""]
-CHECK_COLUMNS = ("cause", "effect", "verdict", "path")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def compare_with_prior(
             if explained["Direct"][-1] == 1:
                 informative += 1
                 agree += len(path) == 2
-    check = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+    check = pd.DataFrame(rows, columns=list(PRIOR_CHECK.columns))
     counted = check["verdict"][check["verdict"] != ""]
     counts = {
         "Direct": int((counted == "direct").sum()),

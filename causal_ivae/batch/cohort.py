@@ -21,6 +21,7 @@ from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.derivatives.records import write_graph
+from causal_ivae.derivatives.tables import MODEL
 from causal_ivae.errors import InputError
 from causal_ivae.provenance import digest_of, fingerprints
 from causal_ivae.seeding import child_seed
@@ -165,7 +166,7 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
     """Combine one method's graphs; False if what is there is up to date."""
     from causal_ivae.discovery.cycles import cycles_entry, find_cycles, without_cycles
     from causal_ivae.discovery.graph import CausalGraph
-    from causal_ivae.group import MODEL_COLUMNS, align, combine_subjects, split_half_entry
+    from causal_ivae.group import align, combine_subjects, split_half_entry
 
     tables = {m.unit: m.paths.file("edges.tsv", method) for m in members}
     read = [*tables.values(), *([analysis.participants_file] if analysis.participants_file else [])]
@@ -229,7 +230,7 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: lis
         **analysis.provenance(settings_hash, inputs),
         **prior,
     }
-    described = {"model": MODEL_COLUMNS} if model is not None else {}
+    described = {"model": MODEL.meanings} if model is not None else {}
     write_graph(paths, method, names, graph.matrix, written, about, columns=described)
     return True
 

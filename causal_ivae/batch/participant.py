@@ -26,6 +26,7 @@ from causal_ivae.derivatives.files import (
 )
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.records import write_graph
+from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, SCREEN, STABILITY
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import child_seed
@@ -203,12 +204,6 @@ def _graph(
 ) -> None:
     from causal_ivae.discovery import discover
     from causal_ivae.discovery.cycles import cycles_entry
-    from causal_ivae.discovery.graph import (
-        DIAGNOSTIC_COLUMNS,
-        EVIDENCE_COLUMNS,
-        SCREEN_COLUMNS,
-        STABILITY_COLUMNS,
-    )
     from causal_ivae.discovery.probability import calibration_entry
     from causal_ivae.unmixing.training.ensemble import resolve_device
 
@@ -243,11 +238,11 @@ def _graph(
         "training": graph.training,
         "diagnostics": graph.diagnostics,
     }
-    about_columns = {"diagnostics": DIAGNOSTIC_COLUMNS}
+    about_columns = {"diagnostics": DIAGNOSTICS.meanings}
     described = {
-        "screen": SCREEN_COLUMNS,
-        "evidence": EVIDENCE_COLUMNS,
-        "stability": STABILITY_COLUMNS,
+        "screen": SCREEN.meanings,
+        "evidence": EVIDENCE.meanings,
+        "stability": STABILITY.meanings,
     }
     for name, table in (
         ("priorcheck", check), ("screen", graph.screen), ("evidence", graph.evidence),

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.names import PARTIAL
-
-# Columns of text: a region called "1" or a run called "01" must come back as it was written.
-_TEXT_COLUMNS = (
-    "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
-    "reasons", "run", "segment", "name", "unit", "mechanism", "term",
-)  # fmt: skip
+from causal_ivae.derivatives.tables import columns_of
 
 
 def append_line(path: Path, line: str) -> None:
@@ -73,21 +68,33 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_table(
-    path: Path, *, header: bool = True, columns: tuple[str, ...] | None = None
+    path: Path, *, header: bool = True, columns: Collection[str] | None = None
 ) -> pd.DataFrame:
-    """Read a table written by `write_table`; texts stay texts, empty ones too.
+    """Read a table written by `write_table`.
 
-    With `columns`, those of them that the table has.
+    Parameters
+    ----------
+    path : pathlib.Path
+        The last part of its name says which columns are text; these are read as they were written,
+        and are empty where they are missing.
+    header : bool
+    columns : collection of str, optional
+        Of the columns that the table has, those to read; default all.
     """
-    return pd.read_csv(
+    declared = columns_of(path.stem.rpartition("_")[2]) if header else {}
+    texts = [name for name, column in declared.items() if column.text]
+    table = pd.read_csv(
         path,
         sep="\t",
         header=0 if header else None,
         usecols=None if columns is None else columns.__contains__,
-        dtype=dict.fromkeys(_TEXT_COLUMNS, str) if header else None,
+        dtype=dict.fromkeys(texts, str),
         na_values=["n/a"],
         keep_default_na=False,
     )
+    there = [name for name in texts if name in table]
+    table[there] = table[there].fillna("")
+    return table
 
 
 def read_json(path: Path) -> dict[str, Any]:

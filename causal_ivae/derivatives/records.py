@@ -17,6 +17,7 @@ from causal_ivae.derivatives.files import (
     write_table,
 )
 from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.tables import columns_of
 
 RELMAT_DESCRIPTION = (
     "Signed direction score of every ordered pair of regions. Row = cause, column = effect: a "
@@ -31,14 +32,6 @@ DISTURBANCES_DESCRIPTION = (
     "of x and y, else n1 and n2. Volumes are the rows of _timeseries.tsv that are in a segment. "
     "Read it with numpy.load."
 )
-
-# What the pages of a cohort need of every subject: columns by table, None for all of them.
-_OF_COHORT: dict[str, tuple[str, ...] | None] = {
-    "edges.tsv": ("cause", "effect"),
-    "diagnostics.tsv": ("verdict", "reasons", "agreement", "dependence_p"),
-    "restarts.tsv": ("diverged",),
-    "outliers.tsv": None,
-}
 
 
 def write_graph(
@@ -171,12 +164,16 @@ def read_unit(
     verdicts on fits, the restarts that diverged, and the volumes.
     """
 
+    def needed(suffix: str) -> list[str]:
+        declared = columns_of(suffix.removesuffix(".tsv"))
+        return [name for name, column in declared.items() if column.of_cohort]
+
     def there(suffix: str, method: str | None = None) -> pd.DataFrame:
-        columns = _OF_COHORT[suffix] if cohort_only else None
+        columns = needed(suffix) if cohort_only else None
         return read_table(paths.file(suffix, method), columns=columns)
 
     def table(suffix: str, method: str | None = None) -> pd.DataFrame | None:
-        if cohort_only and suffix not in _OF_COHORT:
+        if cohort_only and not needed(suffix):
             return None
         return there(suffix, method) if paths.file(suffix, method).is_file() else None
 

@@ -9,157 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.discovery.cycles import Cycle
-from causal_ivae.unmixing import diagnostics
 
 if TYPE_CHECKING:
     from causallearn.graph.GeneralGraph import GeneralGraph
     from matplotlib.figure import Figure
 
 Decision = Literal["x->y", "y->x", "none", "undecided"]
-
-PROBABILITY_COLUMNS = (
-    "probability_unknown", "probability_forward", "probability_backward", "probability_none",
-)  # fmt: skip
-EDGE_COLUMNS = (
-    "x", "y", "decision", "cause", "effect", "score", "score_low", "score_high",
-    "score_error", "p_value", "q_value", "confidence", *PROBABILITY_COLUMNS,
-)  # fmt: skip
-TEST_COLUMNS = ("x", "y", "restart", "first", "second", "statistic", "null_mean", "p_value")
-RESTART_COLUMNS = (
-    "x", "y", "restart", "vote", "score", "objective", "slope", "steps", "retried",
-    "diverged",
-)  # fmt: skip
-TRAINING_COLUMNS = ("x", "y", "restart", "step", "objective")
-SCREEN_COLUMNS: dict[str, str] = {
-    "x": "First region of the pair.",
-    "y": "Second region of the pair.",
-    "statistic": (
-        "What the pair was screened by: HSIC given the segment, less its mean under the null, the "
-        "correlation given all other regions, or for a skeleton that of its tests with the largest "
-        "p-value."
-    ),
-    "p_value": "Its p-value.",
-    "kept": "1 if the pair was unmixed; 0 if its decision is 'none' by the screen alone.",
-    "given": "Of a skeleton: the regions given in that test, which separate a pair not kept.",
-    "colliders": (
-        "Of a skeleton: the regions that both regions of a separated pair drive, for they are "
-        "adjacent to both and not needed to separate them."
-    ),
-}
-EQUATION_COLUMNS: dict[str, str] = {
-    "cause": "Region that may be a cause.",
-    "effect": "Region that may be its effect.",
-    "direct": "1 if the best graph has an edge from cause to effect, else 0.",
-    "ancestor": "1 if the best graph leads from cause to effect by one or more edges, else 0.",
-    "share": "Share of resamples of segments whose best graph has the edge.",
-    "ancestor_share": "Share of resamples whose best graph leads from cause to effect.",
-    "gain": (
-        "Held-out log-likelihood of the best graph with the edge less that of the best without an "
-        "edge of the pair, nats per volume; n/a for a pair outside the skeleton."
-    ),
-    "slope": (
-        "Root mean square over volumes of the derivative of the effect by the cause, both in "
-        "standard deviations, at fixed disturbance and other causes; 0 without an edge."
-    ),
-    "dependence_p": (
-        "p-value of the test (HSIC given the segment) that the effect is independent of the "
-        "cause's disturbance, which it is if and only if the cause is no ancestor; median over "
-        "restarts."
-    ),
-}
-EVIDENCE_COLUMNS: dict[str, str] = {
-    "x": "First region of the pair.",
-    "y": "Second region of the pair.",
-    "mechanism": (
-        "What decided: structural equations with a linear effect of the cause, or nonlinear ones."
-    ),
-    "shortfall": (
-        "By how much the better direction of that mechanism predicts volumes of segments held out "
-        "worse than the best of all, nats per volume."
-    ),
-    "gain": "Log-likelihood under x -> y less that under y -> x, nats per volume.",
-    "statistic": (
-        "Vuong's statistic of the gain over blocks of volumes, as a standard normal number; "
-        "positive favours x -> y."
-    ),
-    "residual_forward": (
-        "HSIC of the two disturbances given the segment, less its mean under the null, per "
-        "volume, under x -> y: what dependence that direction leaves."
-    ),
-    "residual_backward": "As residual_forward, under y -> x.",
-    "residual_sd_forward": "Standard deviation of residual_forward under the null.",
-    "residual_sd_backward": "Standard deviation of residual_backward under the null.",
-    "dependence": "HSIC of the two regions themselves, as residual_forward.",
-    "dependence_p": "p-value of the test that the regions are independent given the segment.",
-}
-STABILITY_COLUMNS: dict[str, str] = {
-    "x": "First region of the pair.",
-    "y": "Second region of the pair.",
-    "resamples_forward": (
-        "Share of resamples with the decision x -> y: of segments (and stretches within them) by "
-        "structural flows, of segments and restarts by other methods. Nothing is fitted again."
-    ),
-    "resamples_backward": "As resamples_forward, of y -> x.",
-    "resamples_none": "As resamples_forward, of 'none'.",
-    "resamples_undecided": (
-        "As resamples_forward, of 'undecided'; 0 where a resample that is dependent counts by the "
-        "sign of its score."
-    ),
-    "restarts_forward": (
-        "Share of restarts whose score favours x -> y; n/a by structural flows, which are fitted "
-        "once for each direction."
-    ),
-    "restarts_backward": "As restarts_forward, of y -> x.",
-}
-DIAGNOSTIC_COLUMNS: dict[str, str] = {
-    "x": "First region of the pair.",
-    "y": "Second region of the pair.",
-    "verdict": (
-        "Of the restart with the best objective: 'usable', 'doubtful' or 'not identifiable'."
-    ),
-    "reasons": "The verdict and what speaks for it, as a sentence.",
-    "segments": "Number of distinct segments u.",
-    "segments_needed": (
-        "Number of distinct segments that theorem 1 of Khemakhem et al. 2020 asks for, nk + 1: "
-        "n disturbances, k = 1 where the segment changes their scale, 2 where also their mean."
-    ),
-    "rank": (
-        "Rank of the matrix L of theorem 1 (iv), which holds how the parameters of the "
-        "disturbances' law differ between segments: singular values above sampling error. The "
-        "theorem asks for nk."
-    ),
-    "condition": (
-        "Condition number of L, its largest singular value over its smallest; 'inf' where that "
-        f"is nil. Doubtful above {diagnostics.MAX_CONDITION:g}."
-    ),
-    "modulation_1": (
-        "How much the first disturbance's scale changes with the segment: standard deviation "
-        "over segments of its logarithm, sampling error taken off. Doubtful below "
-        f"{diagnostics.MIN_STANDARD_ERRORS:g} standard errors."
-    ),
-    "modulation_error_1": "Standard error of modulation_1.",
-    "modulation_2": "As modulation_1, of the second disturbance.",
-    "modulation_error_2": "Standard error of modulation_2.",
-    "kl_1": (
-        "Kullback-Leibler divergence of the first disturbance's posterior from its prior, mean "
-        f"over volumes, nats; n/a for a method without one. Doubtful below {diagnostics.MIN_KL:g}: "
-        "collapsed to the prior."
-    ),
-    "kl_2": "As kl_1, of the second disturbance.",
-    "rise": (
-        "What the objective still gained over the last tenth of training, nats per volume. "
-        f"Doubtful above {diagnostics.MAX_RISE:g}."
-    ),
-    "agreement": (
-        "Mean correlation (MCC) between the disturbances of every two restarts; n/a for a single "
-        f"restart. Doubtful below {diagnostics.MIN_AGREEMENT:g}."
-    ),
-    "dependence_p": (
-        "p-value of the test (HSIC given the segment) that the two disturbances are independent, "
-        f"as the model takes them to be. Doubtful below {diagnostics.ALPHA:g}."
-    ),
-    "retried": "1 if the restart's training diverged and was done again at half the rate, else 0.",
-}
 
 
 @dataclass(frozen=True)
@@ -199,7 +54,7 @@ class CausalGraph:
         thousands, fewer points of each, the last among them.
     diagnostics : pandas.DataFrame
         One row per unmixed pair, in the order of `edges`, on the restart with the best objective:
-        whether its fit can be believed, and why.  `DIAGNOSTIC_COLUMNS` describes the columns.
+        whether its fit can be believed, and why.
     settings : dict
         Everything that determines the numbers, seed included.
     seconds : float
@@ -207,8 +62,7 @@ class CausalGraph:
     screen : pandas.DataFrame or None
         What the cheap test said of every pair: ``x``, ``y``, ``statistic`` (HSIC less its null
         mean, or the partial correlation), ``p_value``, ``kept`` (1 if the pair was unmixed), and
-        of a skeleton ``given`` and ``colliders``; None where all were.  `SCREEN_COLUMNS` describes
-        the columns.
+        of a skeleton ``given`` and ``colliders``; None where all were.
     cycles : tuple of Cycle
         Directed edges that lead back to where they begin, as `causal_ivae.discovery.cycles` finds
         them; where the settings ask for an acyclic graph, the edge that each names was dropped.

@@ -9,10 +9,11 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from causal_ivae.derivatives.tables import DIAGNOSTICS, TRAINING
 from causal_ivae.discovery import whole_tables
 from causal_ivae.discovery.checks import checked, pairs_of
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs, candidate_causes
-from causal_ivae.discovery.graph import DIAGNOSTIC_COLUMNS, TRAINING_COLUMNS, CausalGraph
+from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.hypotheses import weigh
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.independence.blocks import make_blocks
@@ -147,8 +148,8 @@ def discover_all(
         restarts=whole_tables.restarts_table(
             region_names, pairs, graphs[1 + decision.resamples :], fit.objective[which].mean(axis=0)
         ),
-        training=pd.DataFrame(columns=list(TRAINING_COLUMNS)),
-        diagnostics=pd.DataFrame(columns=list(DIAGNOSTIC_COLUMNS)),
+        training=pd.DataFrame(columns=list(TRAINING.columns)),
+        diagnostics=pd.DataFrame(columns=list(DIAGNOSTICS.columns)),
         equations=whole_tables.equations_table(
             region_names, pairs, best, resampled, weighed, slope, tests, len(x)
         ),

@@ -8,12 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from causal_ivae.discovery.graph import (
-    DIAGNOSTIC_COLUMNS,
-    EVIDENCE_COLUMNS,
-    PROBABILITY_COLUMNS,
-    STABILITY_COLUMNS,
-)
+from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, PROBABILITY_COLUMNS, STABILITY
 from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation
 from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.screen import Screen
@@ -162,7 +157,7 @@ def stability_table(
     count = known if orientation.probability is None else np.full(len(known), np.nan)
     agree = [(sign * scores > 0).sum(axis=1) / count for sign in (1, -1)]
     columns = (*region.T, forward, backward, none, undecided, *agree)
-    return pd.DataFrame(dict(zip(STABILITY_COLUMNS, columns, strict=True)))
+    return pd.DataFrame(dict(zip(STABILITY.columns, columns, strict=True)))
 
 
 def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:
@@ -227,7 +222,7 @@ def evidence_table(
         evidence.dependence,
         evidence.dependence_p,
     )
-    return pd.DataFrame(dict(zip(EVIDENCE_COLUMNS, columns, strict=True)))
+    return pd.DataFrame(dict(zip(EVIDENCE.columns, columns, strict=True)))
 
 
 def diagnostics_table(
@@ -260,4 +255,4 @@ def diagnostics_table(
         )
         for (i, j), fit in zip(pairs.tolist(), judged, strict=True)
     ]
-    return pd.DataFrame(rows, columns=list(DIAGNOSTIC_COLUMNS))
+    return pd.DataFrame(rows, columns=list(DIAGNOSTICS.columns))

@@ -5,12 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from causal_ivae.discovery.graph import (
-    EDGE_COLUMNS,
-    EQUATION_COLUMNS,
-    RESTART_COLUMNS,
-    TEST_COLUMNS,
-)
+from causal_ivae.derivatives.tables import EDGES, EQUATIONS, RESTARTS, TESTS
 from causal_ivae.discovery.hypotheses import Weighed
 from causal_ivae.discovery.orientation import DECISIONS
 from causal_ivae.independence.hsic import IndependenceTable
@@ -44,7 +39,7 @@ def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weigh
         }
     )
     # Shares of resamples are no calibrated probabilities, which are missing here.
-    return table.reindex(columns=list(EDGE_COLUMNS))
+    return table.reindex(columns=list(EDGES.columns))
 
 
 def tests_table(
@@ -91,7 +86,7 @@ def tests_table(
             "p_value": tests.p_value.ravel(),
         }
     )
-    return pd.concat([own, against], ignore_index=True)[list(TEST_COLUMNS)]
+    return pd.concat([own, against], ignore_index=True)[list(TESTS.columns)]
 
 
 def restarts_table(
@@ -127,7 +122,7 @@ def restarts_table(
             "diverged": diverged.astype(np.int64),
         }
     )
-    return table.reindex(columns=list(RESTART_COLUMNS))
+    return table.reindex(columns=list(RESTARTS.columns))
 
 
 def equations_table(
@@ -171,7 +166,7 @@ def equations_table(
         "slope": slope[cause, effect],
         "dependence_p": np.median(by_restart, axis=1).T[cause, effect],
     }
-    return pd.DataFrame(columns)[list(EQUATION_COLUMNS)]
+    return pd.DataFrame(columns)[list(EQUATIONS.columns)]
 
 
 def ancestors(graphs: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,13 +1,11 @@
 """Compute group statistics: edges that hold over subjects, and what their scores depend on."""
 
-from causal_ivae.group.combine import GROUP_COLUMNS, combine_subjects, split_half_entry
-from causal_ivae.group.model import MODEL_COLUMNS, GroupModel, check_model, covariates_of, fit_model
+from causal_ivae.group.combine import combine_subjects, split_half_entry
+from causal_ivae.group.model import GroupModel, check_model, covariates_of, fit_model
 from causal_ivae.group.participants import find_participants, read_participants
 from causal_ivae.group.subjects import Subjects, align
 
 __all__ = [
-    "GROUP_COLUMNS",
-    "MODEL_COLUMNS",
     "GroupModel",
     "Subjects",
     "align",

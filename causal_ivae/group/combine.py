@@ -10,18 +10,11 @@ from scipy.stats import t as student_t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.discovery.graph import EDGE_COLUMNS
+from causal_ivae.derivatives.tables import GROUP_EDGES
 from causal_ivae.group.sign_flips import sign_flip_p
 from causal_ivae.group.subjects import Subjects
 from causal_ivae.seeding import generator
 from causal_ivae.settings import GroupSettings
-
-GROUP_COLUMNS = (
-    *EDGE_COLUMNS,
-    "n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided",
-    "share_low", "share_high", "p_dependence", "i_squared", "p_heterogeneity", "leave_one_out",
-    "split_half",
-)  # fmt: skip
 
 _HALVES = 500
 """The subjects are split into random halves this many times."""
@@ -44,7 +37,8 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
     Returns
     -------
     pandas.DataFrame
-        One row per pair, in the order of the first subject by label, with `GROUP_COLUMNS`:
+        One row per pair, in the order of the first subject by label, with the columns of
+        `causal_ivae.derivatives.tables.GROUP_EDGES`:
 
         - ``score`` is the mean over subjects, ``score_low`` and ``score_high`` its 95 % t interval
           and ``score_error`` its standard error (missing for one subject);
@@ -111,7 +105,7 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
             "leave_one_out": _leave_one_out(subjects, decision, settings, seed),
             "split_half": split_half(subjects, seed)[0],
         },
-        columns=list(GROUP_COLUMNS),
+        columns=list(GROUP_EDGES.columns),
     )
 
 

@@ -10,20 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 from statsmodels.stats.multitest import multipletests
 
+from causal_ivae.derivatives.tables import MODEL
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.group.subjects import Subjects
 
-MODEL_COLUMNS = {
-    "x": "First region of the pair.",
-    "y": "Second region of the pair.",
-    "term": "Column of the design; a level of a factor is compared with the factor's first.",
-    "estimate": "Change of the score (positive favours x -> y) with the term.",
-    "error": "Standard error, robust to unequal variances (HC3).",
-    "low": "Lower end of the 95 % interval.",
-    "high": "Upper end of the 95 % interval.",
-    "p_value": "Of the null hypothesis that the term has no effect, by a t test.",
-    "q_value": "Benjamini-Hochberg across the pairs, for each term.",
-}
 _TOKEN = re.compile(r"C\([A-Za-z_]\w*\)|[A-Za-z_]\w*|[01]|[+*:-]")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -35,7 +25,7 @@ class GroupModel:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row per pair and term, with `MODEL_COLUMNS`.
+        One row per pair and term, with the columns of `MODEL`.
     formula : str
     subjects : tuple of str
         Labels of the subjects in the model.
@@ -160,7 +150,7 @@ def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> G
                 "p_value": p_value.T.ravel(),
                 "q_value": q_value.T.ravel(),
             },
-            columns=list(MODEL_COLUMNS),
+            columns=list(MODEL.columns),
         ),
         formula=formula,
         subjects=tuple(subjects.labels[i] for i in kept),

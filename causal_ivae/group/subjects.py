@@ -52,10 +52,10 @@ def align(
     ----------
     edges : mapping of subject label to pandas.DataFrame
         Edge tables with ``x``, ``y``, ``decision``, ``score`` and optionally ``score_error``
-        (`causal_ivae.discovery.graph.EDGE_COLUMNS`).  All have the same pairs; a pair may be
+        (`causal_ivae.derivatives.tables.EDGES`).  All have the same pairs; a pair may be
         written (a, b) in one table and (b, a) in another.
     dependence : mapping of subject label to pandas.DataFrame, optional
-        Test tables (`causal_ivae.discovery.graph.TEST_COLUMNS`); the rows without a ``restart``
+        Test tables (`causal_ivae.derivatives.tables.TESTS`); the rows without a ``restart``
         test whether the two regions are dependent at all.
     least : int
         Smallest permitted number of subjects.

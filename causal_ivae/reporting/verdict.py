@@ -8,7 +8,7 @@ from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.drawing.wording import count, listed, percent
 from causal_ivae.reporting.fits import reason_counts
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.unmixing.diagnostics import ALPHA, MIN_AGREEMENT
+from causal_ivae.settings.fit_limits import ALPHA, MIN_AGREEMENT
 
 USABLE, DOUBTFUL, NOT_USABLE = "usable", "doubtful", "not usable"
 WORDS = (USABLE, DOUBTFUL, NOT_USABLE)

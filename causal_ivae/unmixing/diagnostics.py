@@ -13,23 +13,19 @@ from torch import Tensor
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.settings import Null
+from causal_ivae.settings.fit_limits import (
+    ALPHA,
+    MAX_CONDITION,
+    MAX_RISE,
+    MIN_AGREEMENT,
+    MIN_KL,
+    MIN_STANDARD_ERRORS,
+)
 from causal_ivae.unmixing.matching import restart_agreement
 from causal_ivae.unmixing.modulation import Modulation
 from causal_ivae.unmixing.training.ensemble import Fit
 
 Verdict = Literal["usable", "doubtful", "not identifiable"]
-
-MAX_CONDITION = 100.0
-"""A fit with a larger condition number of L is doubtful."""
-MIN_KL = 0.1
-"""A component with a smaller KL divergence (nats) has collapsed to the prior."""
-MAX_RISE = 0.05
-"""Training that still gained more than this (nats per row) has not converged."""
-MIN_AGREEMENT = 0.9
-"""Restarts with a smaller mean MCC disagree."""
-ALPHA = 0.05
-MIN_STANDARD_ERRORS = 2.0
-"""A modulation of fewer standard errors does not count as one."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tiny_study import (
 from causal_ivae import discovery
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.records import read_unit
-from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
+from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.discovery.probability import Evidence, calibration
 
 

@@ -6,15 +6,8 @@ import pandas as pd
 import pytest
 
 from causal_ivae import discover_all
+from causal_ivae.derivatives.tables import DIAGNOSTICS, EDGES, EQUATIONS, RESTARTS, TESTS, TRAINING
 from causal_ivae.discovery import multivariate
-from causal_ivae.discovery.graph import (
-    DIAGNOSTIC_COLUMNS,
-    EDGE_COLUMNS,
-    EQUATION_COLUMNS,
-    RESTART_COLUMNS,
-    TEST_COLUMNS,
-    TRAINING_COLUMNS,
-)
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.settings import DecisionSettings, EquationSettings, IndependenceSettings
 from causal_ivae.simulate.structural import simulate_network
@@ -83,12 +76,12 @@ def test_independent_regions_have_no_edge():
 
 def test_the_tables_have_their_columns(found):
     for table, columns in (
-        (found.edges, EDGE_COLUMNS),
-        (found.tests, TEST_COLUMNS),
-        (found.restarts, RESTART_COLUMNS),
-        (found.training, TRAINING_COLUMNS),
-        (found.diagnostics, DIAGNOSTIC_COLUMNS),
-        (found.equations, EQUATION_COLUMNS),
+        (found.edges, EDGES.names),
+        (found.tests, TESTS.names),
+        (found.restarts, RESTARTS.names),
+        (found.training, TRAINING.names),
+        (found.diagnostics, DIAGNOSTICS.names),
+        (found.equations, EQUATIONS.names),
     ):
         assert list(table.columns) == list(columns)
     assert len(found.edges) == 6

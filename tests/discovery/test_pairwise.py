@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from causal_ivae import discover
-from causal_ivae.discovery import estimation, tables
-from causal_ivae.discovery.graph import (
-    DIAGNOSTIC_COLUMNS,
-    EDGE_COLUMNS,
-    EVIDENCE_COLUMNS,
+from causal_ivae.derivatives.tables import (
+    DIAGNOSTICS,
+    EDGES,
+    EVIDENCE,
     PROBABILITY_COLUMNS,
-    RESTART_COLUMNS,
-    TEST_COLUMNS,
-    TRAINING_COLUMNS,
+    RESTARTS,
+    TESTS,
+    TRAINING,
 )
+from causal_ivae.discovery import estimation, tables
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import METHODS, IndependenceSettings, UnmixingSettings
@@ -86,11 +86,11 @@ def test_known_directions_and_independent_pairs(method, several_pairs):
 @pytest.mark.parametrize("method", METHODS)
 def test_tables_have_their_columns_and_every_test(method, three_regions):
     result = quick(*three_regions, method=method)
-    assert tuple(result.edges.columns) == EDGE_COLUMNS
-    assert tuple(result.tests.columns) == TEST_COLUMNS
-    assert tuple(result.restarts.columns) == RESTART_COLUMNS
-    assert tuple(result.training.columns) == TRAINING_COLUMNS
-    assert tuple(result.diagnostics.columns) == tuple(DIAGNOSTIC_COLUMNS)
+    assert tuple(result.edges.columns) == EDGES.names
+    assert tuple(result.tests.columns) == TESTS.names
+    assert tuple(result.restarts.columns) == RESTARTS.names
+    assert tuple(result.training.columns) == TRAINING.names
+    assert tuple(result.diagnostics.columns) == DIAGNOSTICS.names
     assert result.diagnostics[["x", "y"]].equals(result.edges[["x", "y"]])
     assert (result.restarts[["retried", "diverged"]] == 0).all(axis=None)
     assert (result.restarts["steps"] == 60).all()
@@ -109,7 +109,7 @@ def test_tables_have_their_columns_and_every_test(method, three_regions):
     assert result.method == method
     probability = result.edges[list(PROBABILITY_COLUMNS)]
     if method == "structural":
-        assert tuple(result.evidence.columns) == tuple(EVIDENCE_COLUMNS)
+        assert tuple(result.evidence.columns) == EVIDENCE.names
         assert result.evidence[["x", "y"]].equals(result.edges[["x", "y"]])
         np.testing.assert_allclose(probability.sum(axis=1), 1.0)
     else:

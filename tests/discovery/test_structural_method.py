@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.discovery.graph import EVIDENCE_COLUMNS, PROBABILITY_COLUMNS
+from causal_ivae.derivatives.tables import EVIDENCE, PROBABILITY_COLUMNS
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration
 from causal_ivae.settings import DecisionSettings, IndependenceSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
@@ -104,7 +104,7 @@ def test_independent_regions_have_no_edge(straight, turned):
 
 
 def test_probabilities_come_from_the_evidence_that_is_shown(straight):
-    assert tuple(straight.evidence.columns) == tuple(EVIDENCE_COLUMNS)
+    assert tuple(straight.evidence.columns) == EVIDENCE.names
     assert straight.evidence[["x", "y"]].equals(straight.edges[["x", "y"]])
     probability = straight.edges[list(PROBABILITY_COLUMNS)].to_numpy()
     np.testing.assert_allclose(probability.sum(axis=1), 1.0)

@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import chi2
 from scipy.stats import t as student_t
 
-from causal_ivae.discovery.graph import EDGE_COLUMNS
+from causal_ivae.derivatives.tables import EDGES, GROUP_EDGES
 from causal_ivae.errors import InputError
-from causal_ivae.group import GROUP_COLUMNS, align, combine_subjects, split_half_entry
+from causal_ivae.group import align, combine_subjects, split_half_entry
 from causal_ivae.group.combine import split_half
 from causal_ivae.group.sign_flips import sign_flip_p, smallest_p
 from causal_ivae.settings import GroupSettings
@@ -21,10 +21,10 @@ def subject(scores, decisions=None):
     if decisions is None:
         decisions = ["undecided"] * len(scores)
     rows = [
-        (x, y, d, "", "", s, *[0.5] * (len(EDGE_COLUMNS) - 6))
+        (x, y, d, "", "", s, *[0.5] * (len(EDGES.columns) - 6))
         for (x, y), d, s in zip(pairs, decisions, scores, strict=True)
     ]
-    return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
+    return pd.DataFrame(rows, columns=list(EDGES.columns))
 
 
 def dependence_of(p_values):
@@ -101,8 +101,8 @@ class TestSignFlip:
 def test_columns_and_a_clear_direction():
     scores = np.column_stack([np.linspace(1, 2, 8), np.linspace(-2, -1, 8)])
     result = combined_of(cohort(scores))
-    assert tuple(result.columns) == GROUP_COLUMNS
-    assert tuple(result.columns[: len(EDGE_COLUMNS)]) == EDGE_COLUMNS
+    assert tuple(result.columns) == GROUP_EDGES.names
+    assert tuple(result.columns[: len(EDGES.columns)]) == EDGES.names
     assert list(result["decision"]) == ["x->y", "y->x"]
     # A positive score is x -> y: A drives B, and C drives A.
     assert list(result["cause"]) == ["A", "C"]
@@ -210,7 +210,7 @@ def test_the_mean_score_has_a_t_interval_over_subjects():
 def test_no_pairs_give_an_empty_table():
     result = combined_of(cohort(np.empty((3, 0))))
     assert result.empty
-    assert tuple(result.columns) == GROUP_COLUMNS
+    assert tuple(result.columns) == GROUP_EDGES.names
 
 
 @pytest.mark.parametrize(

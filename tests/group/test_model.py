@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
+from causal_ivae.derivatives.tables import MODEL
 from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.group import MODEL_COLUMNS, Subjects, covariates_of, fit_model
+from causal_ivae.group import Subjects, covariates_of, fit_model
 
 LABELS = tuple(f"sub-{i:02d}" for i in range(1, 25))
 
@@ -38,7 +39,7 @@ def test_estimates_are_those_of_statsmodels(participants, formula):
     scores = np.random.default_rng(1).normal(size=(len(LABELS), 3))
     scores[::2] *= 3
     model = fit_model(subjects_of(scores), formula, participants)
-    assert tuple(model.table.columns) == tuple(MODEL_COLUMNS)
+    assert tuple(model.table.columns) == MODEL.names
     assert model.subjects == LABELS
     assert model.left_out == {}
     data = participants.assign(age=participants["age"] - participants["age"].mean())

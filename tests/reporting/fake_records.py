@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
-from causal_ivae.discovery.graph import (
-    DIAGNOSTIC_COLUMNS,
-    EDGE_COLUMNS,
-    EVIDENCE_COLUMNS,
-    RESTART_COLUMNS,
-    STABILITY_COLUMNS,
-    TEST_COLUMNS,
-    TRAINING_COLUMNS,
+from causal_ivae.derivatives.tables import (
+    DIAGNOSTICS,
+    EDGES,
+    EVIDENCE,
+    RESTARTS,
+    STABILITY,
+    TESTS,
+    TRAINING,
 )
 from causal_ivae.discovery.tables import diagnostics_table
 from causal_ivae.settings import Pipeline
@@ -168,10 +168,10 @@ def method_record(
         change = 0.4 + np.sin(np.arange(volumes) / 90) ** 2
         disturbances = (rng.laplace(size=(len(pairs), 2, volumes)) * change).astype(np.float16)
     return MethodRecord(
-        edges=pd.DataFrame(edges, columns=list(EDGE_COLUMNS)),
-        tests=pd.DataFrame(tests, columns=list(TEST_COLUMNS)),
-        restarts=pd.DataFrame(members, columns=list(RESTART_COLUMNS)),
-        training=pd.DataFrame(curves, columns=list(TRAINING_COLUMNS)),
+        edges=pd.DataFrame(edges, columns=list(EDGES.columns)),
+        tests=pd.DataFrame(tests, columns=list(TESTS.columns)),
+        restarts=pd.DataFrame(members, columns=list(RESTARTS.columns)),
+        training=pd.DataFrame(curves, columns=list(TRAINING.columns)),
         diagnostics=diagnostics(names, method),
         evidence=evidence(edges) if method == "structural" else None,
         prior_check=check,
@@ -189,7 +189,7 @@ def stability(edges: list[tuple[Any, ...]], method: str) -> pd.DataFrame:
         shares[decision] = 0.7
         restarts = (np.nan, np.nan) if method == "structural" else (0.75, 0.25)
         rows.append((x, y, *shares.values(), *restarts))
-    return pd.DataFrame(rows, columns=list(STABILITY_COLUMNS))
+    return pd.DataFrame(rows, columns=list(STABILITY.columns))
 
 
 def probabilities(decision: str, score: float) -> tuple[float, list[float]]:
@@ -212,7 +212,7 @@ def evidence(edges: list[tuple[Any, ...]]) -> pd.DataFrame:
         rows.append(
             (*edge[:2], mechanism, 0.003, 0.1 * score, 5 * score, *left, 1e-4, 1e-4, 0.021, 0.001)
         )
-    return pd.DataFrame(rows, columns=list(EVIDENCE_COLUMNS))
+    return pd.DataFrame(rows, columns=list(EVIDENCE.columns))
 
 
 def diagnostics(names: tuple[str, ...], method: str = "ivae") -> pd.DataFrame:
@@ -229,7 +229,7 @@ def diagnostics(names: tuple[str, ...], method: str = "ivae") -> pd.DataFrame:
         for i in range(len(pairs))
     ]
     table = diagnostics_table(names, pairs, fits)
-    assert list(table.columns) == list(DIAGNOSTIC_COLUMNS)
+    assert list(table.columns) == list(DIAGNOSTICS.columns)
     return table
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
+from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.settings import (
     METHODS,

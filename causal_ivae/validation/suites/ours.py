@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
+from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.discovery.pairwise import discover
 from causal_ivae.settings import METHODS, DecisionSettings, Method, UnmixingSettings
 
@@ -59,7 +59,7 @@ def judge_pairs(
     pandas.DataFrame
         ``method``, ``pair`` (its place in `series`), ``decision``, ``score``, ``confidence``,
         ``p_value`` and the probabilities of all outcomes, missing for methods without; for
-        "structural" its evidence (`causal_ivae.discovery.graph.EVIDENCE_COLUMNS`); rows of "ivae
+        "structural" its evidence (`causal_ivae.derivatives.tables.EVIDENCE`); rows of "ivae
         (rule)" in addition, whose confidence is the share of restarts that agree.
 
     Notes

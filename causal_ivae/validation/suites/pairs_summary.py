@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from causal_ivae.discovery.graph import PROBABILITY_COLUMNS
+from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error
 from causal_ivae.validation.suites.cases import ERROR
 from causal_ivae.validation.suites.report import as_text, share_with_interval

@@ -1,0 +1,398 @@
+"""Every table that is written, declared once: its file, its columns, and what each of them means.
+
+Readers, writers, BIDS sidecars, what a group must delete of an earlier analysis, and the reference
+of columns in the documentation all derive from here.
+"""
+
+from functools import partial
+
+from causal_ivae.derivatives.declaration import Column, Table
+from causal_ivae.settings import fit_limits
+
+_text = partial(Column, text=True)
+
+_PAIR = {
+    "x": _text("First region of the pair."),
+    "y": _text("Second region of the pair."),
+}
+_PROBABILITIES = {
+    "probability_unknown": Column(
+        "Probability that none of the three holds that follow; n/a for a method that gives none."
+    ),
+    "probability_forward": Column("Probability of x -> y."),
+    "probability_backward": Column("Probability of y -> x."),
+    "probability_none": Column("Probability that the pair has no edge."),
+}
+PROBABILITY_COLUMNS = tuple(_PROBABILITIES)
+
+_DECISION = {
+    **_PAIR,
+    "decision": _text("'x->y', 'y->x', 'none' or 'undecided'."),
+    "cause": _text("The region that drives the other; empty unless decided.", of_cohort=True),
+    "effect": _text("The region that is driven; empty unless decided.", of_cohort=True),
+}
+
+EDGES = Table(
+    "edges",
+    "One row per pair of regions: what the method decided, and how sure it is.",
+    {
+        **_DECISION,
+        "score": Column("Direction score; positive favours x -> y."),
+        "score_low": Column(
+            "Lower end of the score's 95 % interval over segments; n/a where segments are too few."
+        ),
+        "score_high": Column("Upper end of the score's 95 % interval."),
+        "score_error": Column("Standard error of the score over segments."),
+        "p_value": Column(
+            "The larger of the p-values of the tests that the pair is independent and that it has "
+            "no direction."
+        ),
+        "q_value": Column("p_value after Benjamini and Hochberg across pairs."),
+        "confidence": Column(
+            "Share of resamples of segments and restarts with the same decision; for 'undecided' "
+            "that of the more frequent direction; under the rule 'paper' the share of restarts; by "
+            "structural flows the probability of the decision."
+        ),
+        **_PROBABILITIES,
+    },
+)
+GROUP_EDGES = Table(
+    "edges",
+    "One row per pair of regions: what holds over subjects. Probabilities are missing.",
+    {
+        **_DECISION,
+        "score": Column("Mean over subjects of the direction score; positive favours x -> y."),
+        "score_low": Column("Lower end of the 95 % t interval of the mean score."),
+        "score_high": Column("Upper end of the 95 % t interval of the mean score."),
+        "score_error": Column("Standard error of the mean score; n/a for one subject."),
+        "p_value": Column(
+            "Of the null hypothesis that the mean score is zero, by flipping the subjects' signs."
+        ),
+        "q_value": Column("p_value after Benjamini and Hochberg across pairs."),
+        "confidence": Column("Share of subjects whose score has the sign of the mean."),
+        **_PROBABILITIES,
+        "n_subjects": Column("Number of subjects."),
+        "n_x_to_y": Column("Number of subjects with the decision x -> y."),
+        "n_y_to_x": Column("Number of subjects with the decision y -> x."),
+        "n_none": Column("Number of subjects with the decision 'none'."),
+        "n_undecided": Column("Number of subjects with the decision 'undecided'."),
+        "share_low": Column("Lower end of the 95 % Wilson interval of confidence."),
+        "share_high": Column("Upper end of the 95 % Wilson interval of confidence."),
+        "p_dependence": Column(
+            "The subjects' tests that the pair is independent, combined by Fisher's method."
+        ),
+        "i_squared": Column(
+            "Share of the variance over subjects that is not sampling error (Higgins and Thompson "
+            "2002)."
+        ),
+        "p_heterogeneity": Column(
+            "p-value of Cochran's Q: of the null hypothesis that subjects have the same score."
+        ),
+        "leave_one_out": Column("Share of the groups without one subject that decide alike."),
+        "split_half": Column(
+            "Share of random splits of the subjects in which both halves favour the same "
+            "direction; n/a for fewer than four subjects."
+        ),
+    },
+    level="group",
+)
+TESTS = Table(
+    "tests",
+    "One row per HSIC test, and one per pair for the two regions themselves.",
+    {
+        **_PAIR,
+        "restart": Column(
+            "Which fit; by structural flows 0 is that of x -> y and 1 that of y -> x; n/a for the "
+            "test of the two regions themselves."
+        ),
+        "first": _text("The region that is tested."),
+        "second": _text("What it is tested against: 'n1', 'n2' or the other region."),
+        "statistic": Column("HSIC given the segment; n/a where the fit diverged."),
+        "null_mean": Column("Mean of the statistic under the null."),
+        "p_value": Column("p-value of the test that the two are independent given the segment."),
+    },
+)
+RESTARTS = Table(
+    "restarts",
+    "One row per pair and fit.",
+    {
+        **_PAIR,
+        "restart": Column("Which fit, as in the tests."),
+        "vote": _text("Of the four-test rule: 'x->y', 'y->x', 'none' or 'inconclusive'."),
+        "score": Column("Direction score of this fit alone; positive favours x -> y."),
+        "objective": Column("At the end of training, higher is better; n/a where it diverged."),
+        "slope": Column("Of the objective over the last tenth of training, per 100 steps."),
+        "steps": Column("Number of training steps."),
+        "retried": Column("1 if training diverged and was done again at half the rate, else 0."),
+        "diverged": Column("1 if the fit diverged in the end, else 0.", of_cohort=True),
+    },
+)
+TRAINING = Table(
+    "training",
+    "One row per pair, fit and recorded step of training; of thousands of fits fewer steps.",
+    {
+        **_PAIR,
+        "restart": Column("Which fit, as in the tests."),
+        "step": Column("Training step."),
+        "objective": Column("What is maximised; higher is better."),
+    },
+)
+SCREEN = Table(
+    "screen",
+    "One row per pair, where pairs were screened by a cheap test before they were unmixed.",
+    {
+        **_PAIR,
+        "statistic": Column(
+            "What the pair was screened by: HSIC given the segment, less its mean under the null, "
+            "the correlation given all other regions, or for a skeleton that of its tests with the "
+            "largest p-value."
+        ),
+        "p_value": Column("Its p-value."),
+        "kept": Column("1 if the pair was unmixed; 0 if the screen alone decided 'none'."),
+        "given": _text(
+            "Of a skeleton: the regions given in that test, which separate a pair not kept.",
+            optional=True,
+        ),
+        "colliders": _text(
+            "Of a skeleton: the regions that both regions of a separated pair drive, for they are "
+            "adjacent to both and not needed to separate them.",
+            optional=True,
+        ),
+    },
+)
+EQUATIONS = Table(
+    "equations",
+    "One row per ordered pair, by structural equations of all regions at once (`discover_all`).",
+    {
+        "cause": _text("Region that may be a cause."),
+        "effect": _text("Region that may be its effect."),
+        "direct": Column("1 if the best graph has an edge from cause to effect, else 0."),
+        "ancestor": Column(
+            "1 if the best graph leads from cause to effect by one or more edges, else 0."
+        ),
+        "share": Column("Share of resamples of segments whose best graph has the edge."),
+        "ancestor_share": Column("Share of resamples whose best graph leads from cause to effect."),
+        "gain": Column(
+            "Held-out log-likelihood of the best graph with the edge less that of the best without "
+            "an edge of the pair, nats per volume; n/a for a pair outside the skeleton."
+        ),
+        "slope": Column(
+            "Root mean square over volumes of the derivative of the effect by the cause, both in "
+            "standard deviations, at fixed disturbance and other causes; 0 without an edge."
+        ),
+        "dependence_p": Column(
+            "p-value of the test (HSIC given the segment) that the effect is independent of the "
+            "cause's disturbance, which it is if and only if the cause is no ancestor; median over "
+            "restarts."
+        ),
+    },
+)
+EVIDENCE = Table(
+    "evidence",
+    "One row per unmixed pair, by structural flows: what speaks for either direction.",
+    {
+        **_PAIR,
+        "mechanism": _text(
+            "What decided: structural equations with a linear effect of the cause, or nonlinear "
+            "ones."
+        ),
+        "shortfall": Column(
+            "By how much the better direction of that mechanism predicts volumes of segments held "
+            "out worse than the best of all, nats per volume."
+        ),
+        "gain": Column("Log-likelihood under x -> y less that under y -> x, nats per volume."),
+        "statistic": Column(
+            "Vuong's statistic of the gain over blocks of volumes, as a standard normal number; "
+            "positive favours x -> y."
+        ),
+        "residual_forward": Column(
+            "HSIC of the two disturbances given the segment, less its mean under the null, per "
+            "volume, under x -> y: what dependence that direction leaves."
+        ),
+        "residual_backward": Column("As residual_forward, under y -> x."),
+        "residual_sd_forward": Column("Standard deviation of residual_forward under the null."),
+        "residual_sd_backward": Column("Standard deviation of residual_backward under the null."),
+        "dependence": Column("HSIC of the two regions themselves, as residual_forward."),
+        "dependence_p": Column(
+            "p-value of the test that the regions are independent given the segment."
+        ),
+    },
+)
+STABILITY = Table(
+    "stability",
+    "One row per unmixed pair: how often resamples and restarts lead to each decision.",
+    {
+        **_PAIR,
+        "resamples_forward": Column(
+            "Share of resamples with the decision x -> y: of segments (and stretches within them) "
+            "by structural flows, of segments and restarts by other methods. Nothing is fitted "
+            "again."
+        ),
+        "resamples_backward": Column("As resamples_forward, of y -> x."),
+        "resamples_none": Column("As resamples_forward, of 'none'."),
+        "resamples_undecided": Column(
+            "As resamples_forward, of 'undecided'; 0 where a resample that is dependent counts by "
+            "the sign of its score."
+        ),
+        "restarts_forward": Column(
+            "Share of restarts whose score favours x -> y; n/a by structural flows, which are "
+            "fitted once for each direction."
+        ),
+        "restarts_backward": Column("As restarts_forward, of y -> x."),
+    },
+)
+DIAGNOSTICS = Table(
+    "diagnostics",
+    "One row per unmixed pair, on its best fit: whether that can be believed, and why.",
+    {
+        **_PAIR,
+        "verdict": _text(
+            "Of the restart with the best objective: 'usable', 'doubtful' or 'not identifiable'.",
+            of_cohort=True,
+        ),
+        "reasons": _text("The verdict and what speaks for it, as a sentence.", of_cohort=True),
+        "segments": Column("Number of distinct segments u."),
+        "segments_needed": Column(
+            "Number of distinct segments that theorem 1 of Khemakhem et al. 2020 asks for, nk + 1: "
+            "n disturbances, k = 1 where the segment changes their scale, 2 where also their mean."
+        ),
+        "rank": Column(
+            "Rank of the matrix L of theorem 1 (iv), which holds how the parameters of the "
+            "disturbances' law differ between segments: singular values above sampling error. The "
+            "theorem asks for nk."
+        ),
+        "condition": Column(
+            "Condition number of L, its largest singular value over its smallest; 'inf' where that "
+            f"is nil. Doubtful above {fit_limits.MAX_CONDITION:g}."
+        ),
+        "modulation_1": Column(
+            "How much the first disturbance's scale changes with the segment: standard deviation "
+            "over segments of its logarithm, sampling error taken off. Doubtful below "
+            f"{fit_limits.MIN_STANDARD_ERRORS:g} standard errors."
+        ),
+        "modulation_error_1": Column("Standard error of modulation_1."),
+        "modulation_2": Column("As modulation_1, of the second disturbance."),
+        "modulation_error_2": Column("Standard error of modulation_2."),
+        "kl_1": Column(
+            "Kullback-Leibler divergence of the first disturbance's posterior from its prior, mean "
+            "over volumes, nats; n/a for a method without one. Doubtful below "
+            f"{fit_limits.MIN_KL:g}: collapsed to the prior."
+        ),
+        "kl_2": Column("As kl_1, of the second disturbance."),
+        "rise": Column(
+            "What the objective still gained over the last tenth of training, nats per volume. "
+            f"Doubtful above {fit_limits.MAX_RISE:g}."
+        ),
+        "agreement": Column(
+            "Mean correlation (MCC) between the disturbances of every two restarts; n/a for a "
+            f"single restart. Doubtful below {fit_limits.MIN_AGREEMENT:g}.",
+            of_cohort=True,
+        ),
+        "dependence_p": Column(
+            "p-value of the test (HSIC given the segment) that the two disturbances are "
+            "independent, as the model takes them to be. Doubtful below "
+            f"{fit_limits.ALPHA:g}.",
+            of_cohort=True,
+        ),
+        "retried": Column(
+            "1 if the restart's training diverged and was done again at half the rate, else 0."
+        ),
+    },
+)
+PRIOR_CHECK = Table(
+    "priorcheck",
+    "One row per decided edge that the anatomical prior was asked about.",
+    {
+        "cause": _text("Cause of the edge."),
+        "effect": _text("Effect of the edge."),
+        "verdict": _text(
+            "'direct', 'indirect' or 'not feasible'; empty where the prior says nothing of the "
+            "pair."
+        ),
+        "path": _text("The regions of the path that explains the edge, joined by ' > '."),
+    },
+    level="any",
+)
+MODEL = Table(
+    "model",
+    "One row per pair and term of the model over subjects, where one was asked for.",
+    {
+        **_PAIR,
+        "term": _text(
+            "Column of the design; a level of a factor is compared with the factor's first."
+        ),
+        "estimate": Column("Change of the score (positive favours x -> y) with the term."),
+        "error": Column("Standard error, robust to unequal variances (HC3)."),
+        "low": Column("Lower end of the 95 % interval."),
+        "high": Column("Upper end of the 95 % interval."),
+        "p_value": Column("Of the null hypothesis that the term has no effect, by a t test."),
+        "q_value": Column("Benjamini-Hochberg across the pairs, for each term."),
+    },
+    level="group",
+)
+TIMESERIES = Table(
+    "timeseries",
+    "One column per region, one row per kept volume; z-scored per run.",
+    {},
+    by_method=False,
+)
+OUTLIERS = Table(
+    "outliers",
+    "One row per volume as acquired.",
+    {
+        "run": _text("Name of the run.", of_cohort=True),
+        "volume": Column("Number of the volume in its run, from 0.", of_cohort=True),
+        "kept": Column("1 if the volume is a row of the time series, else 0.", of_cohort=True),
+        "segment": _text("Name of the volume's segment; empty where it has none.", of_cohort=True),
+        "framewise_displacement": Column(
+            "Head motion since the volume before, mm.", of_cohort=True
+        ),
+    },
+    by_method=False,
+)
+NODES = Table(
+    "nodeindices",
+    "One row per region, in the order of the rows and columns of the matrix of scores.",
+    {
+        "index": Column("Row and column of the region, from 0."),
+        "name": _text("Name of the region."),
+    },
+    level="any",
+    by_method=False,
+)
+SUBJECTS = Table(
+    "subjects",
+    "One row per subject that the group was asked about.",
+    {
+        "subject": _text("Name of the subject."),
+        "state": _text("'done', 'up to date', 'failed', or 'skipped', which has no results."),
+        "message": _text("Why the subject is not in the group; empty where it is."),
+    },
+    level="group",
+    by_method=False,
+)
+STATUS = Table(
+    "status",
+    "One row per subject of a run, and one for the group.",
+    {
+        "subject": _text("Name of the subject, 'group' or 'pooled'."),
+        "state": _text("'done', 'up to date', 'failed', 'running' or 'not run'."),
+        "seconds": Column("How long it took, s."),
+        "peak_memory_mib": Column("The most memory that its worker held, MiB."),
+        "message": _text("What went wrong, or what a reader should know."),
+        "crash_file": _text("Where the full account of a failure is."),
+    },
+    level="run",
+    by_method=False,
+)
+
+TABLES = (
+    EDGES, GROUP_EDGES, TESTS, RESTARTS, TRAINING, SCREEN, EVIDENCE, STABILITY, DIAGNOSTICS,
+    EQUATIONS, PRIOR_CHECK, MODEL, TIMESERIES, OUTLIERS, NODES, SUBJECTS, STATUS,
+)  # fmt: skip
+
+
+def columns_of(name: str) -> dict[str, Column]:
+    """Return the columns of the tables whose files end in a name; edges are declared twice."""
+    found = (table.columns for table in TABLES if table.name == name)
+    return {key: column for columns in found for key, column in columns.items()}
