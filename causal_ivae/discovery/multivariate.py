@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_ivae.derivatives.tables import DIAGNOSTICS, TRAINING
 from causal_ivae.discovery import whole_tables
-from causal_ivae.discovery.checks import checked, pairs_of
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs, candidate_causes
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.hypotheses import weigh
+from causal_ivae.discovery.input_series import checked, pairs_of
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import ArrayLike
 
 from causal_ivae.discovery import tables
-from causal_ivae.discovery.checks import checked, pairs_of
 from causal_ivae.discovery.chunks import Chunks, Progress
 from causal_ivae.discovery.cycles import find_cycles, without_cycles
 from causal_ivae.discovery.estimation import (
@@ -18,6 +17,7 @@ from causal_ivae.discovery.estimation import (
     estimate_directions,
 )
 from causal_ivae.discovery.graph import CausalGraph
+from causal_ivae.discovery.input_series import checked, pairs_of
 from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.discovery.skeleton import skeleton_of
 from causal_ivae.errors import SettingsError, nearest

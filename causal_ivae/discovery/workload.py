@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from causal_ivae.discovery.checks import all_pairs, checked
+from causal_ivae.discovery.input_series import all_pairs, checked
 from causal_ivae.discovery.pairwise import discover
 from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.independence.blocks import make_blocks

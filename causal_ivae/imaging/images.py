@@ -14,7 +14,7 @@ from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
 from causal_ivae.imaging.bids import IMAGE_ENDING, RunFile
 from causal_ivae.imaging.names import find_sidecar, spaces_fit
-from causal_ivae.imaging.tables import check_repetition_time
+from causal_ivae.imaging.series_tables import check_repetition_time
 from causal_ivae.imaging.volumes import open_image, read_voxels
 
 # Spacing of the points that stand for a sphere's volume, mm.

@@ -17,7 +17,7 @@ from causal_ivae.imaging.images import region_coverage, region_means
 from causal_ivae.imaging.names import natural_key
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
-from causal_ivae.imaging.tables import MIN_ROWS, read_table_run
+from causal_ivae.imaging.series_tables import MIN_ROWS, read_table_run
 from causal_ivae.settings import Pipeline
 
 _NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")

@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from causal_ivae.independence.blocks import Blocks, make_blocks
-from causal_ivae.independence.checks import checked
 from causal_ivae.independence.hsic import (
     IndependenceTable,
     IndependenceTest,
     hsic_table,
     single_test,
 )
+from causal_ivae.independence.input_series import standardised
 from causal_ivae.independence.lowrank import decompose
 from causal_ivae.settings import Null
 
@@ -71,7 +71,7 @@ def conditional_independence_test(
     -----
     `conditional_table` describes the method.
     """
-    (first, second, given), labels = checked({"x": x, "y": y, "z": z}, groups)
+    (first, second, given), labels = standardised({"x": x, "y": y, "z": z}, groups)
     table = conditional_table(
         first, second, given, make_blocks(labels), null=null, draws=draws, seed=seed
     )

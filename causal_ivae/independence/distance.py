@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ivae.independence.blocks import make_blocks
-from causal_ivae.independence.checks import checked
 from causal_ivae.independence.hsic import IndependenceTest, hsic_table, single_test
+from causal_ivae.independence.input_series import standardised
 from causal_ivae.settings import Null
 
 
@@ -42,7 +42,7 @@ def distance_covariance_test(
     distances", theorem 6).  `causal_ivae.independence.hsic.hsic_table` with ``kernel="distance"``
     tests many pairs at once.
     """
-    (first, second), labels = checked({"x": x, "y": y}, groups)
+    (first, second), labels = standardised({"x": x, "y": y}, groups)
     table = hsic_table(
         first[:, None],
         second[:, None],

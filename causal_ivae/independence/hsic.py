@@ -19,7 +19,7 @@ from scipy.special import gammaincc
 from torch import Tensor
 
 from causal_ivae.independence.blocks import Blocks, make_blocks
-from causal_ivae.independence.checks import checked
+from causal_ivae.independence.input_series import standardised
 from causal_ivae.independence.kernel import Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
@@ -137,7 +137,7 @@ def hsic_test(
     Gram matrices too small (`causal_ivae.independence.lowrank`).  The permutation null uses these
     factors from 32 rows on.
     """
-    (first, second), labels = checked({"x": x, "y": y}, groups)
+    (first, second), labels = standardised({"x": x, "y": y}, groups)
     table = hsic_table(
         first[:, None], second[:, None], make_blocks(labels), null=null, draws=draws, seed=seed
     )

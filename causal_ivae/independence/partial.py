@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from causal_ivae.errors import InputError
-from causal_ivae.independence.checks import checked
+from causal_ivae.independence.input_series import standardised
 
 _LEAST_FREE = 10.0
 """The test needs at least this many effective degrees of freedom."""
@@ -64,7 +64,7 @@ def partial_correlation_test(
     `partial_correlations` describes the test.
     """
     given = {} if z is None else {"z": z}
-    series, labels = checked({"x": x, "y": y, **given}, groups)
+    series, labels = standardised({"x": x, "y": y, **given}, groups)
     values = np.concatenate([s[0].numpy() for s in series], axis=1)
     return partial_correlations(values, labels, np.array([[0, 1]]))
 

@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 from torch import Tensor
 
+from causal_ivae.arrays import require_finite
 from causal_ivae.errors import InputError
 
 CorrelationMethod = Literal["pearson", "spearman"]
@@ -186,8 +187,7 @@ def _checked(name: str, values: ArrayLike) -> NDArray[np.float64]:
             f"{name} must have shape (..., n_times, n_components) with at least two times, "
             f"but has {array.shape}."
         )
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} holds values that are not finite; remove those times.")
+    require_finite(array, name)
     return array
 
 

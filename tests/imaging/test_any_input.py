@@ -20,7 +20,7 @@ from causal_ivae.imaging.confounds import load_run_confounds
 from causal_ivae.imaging.filters import parse_bids_filter
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import RegionSeries
-from causal_ivae.imaging.tables import read_table_run
+from causal_ivae.imaging.series_tables import read_table_run
 from causal_ivae.settings import (
     DenoiseSettings,
     Pipeline,

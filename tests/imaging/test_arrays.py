@@ -7,8 +7,8 @@ import scipy.io
 
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.imaging.series_tables import read_table_run
 from causal_ivae.imaging.signals import load_subject
-from causal_ivae.imaging.tables import read_table_run
 from causal_ivae.settings import Pipeline, TableSettings
 
 SETTINGS = TableSettings()

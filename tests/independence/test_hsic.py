@@ -169,10 +169,10 @@ def test_blocks_hold_contiguous_rows_of_one_label():
     ("x", "y", "groups", "message"),
     [
         (np.arange(20.0), np.arange(21.0), None, "20 rows and 'y' has 21"),
-        (np.ones(20), np.arange(20.0), None, "'x' is constant"),
-        (np.r_[np.nan, np.arange(19.0)], np.arange(20.0), None, "'x' holds values"),
+        (np.ones(20), np.arange(20.0), None, "'x'. .* column 0 is constant"),
+        (np.r_[np.nan, np.arange(19.0)], np.arange(20.0), None, "'x'. .* got nan in row 0"),
         (np.arange(20.0), np.arange(20.0), np.arange(20), "longest unbroken stretch has 1"),
-        (np.arange(20.0), np.arange(20.0), np.zeros(3), "'groups' has shape"),
+        (np.arange(20.0), np.arange(20.0), np.zeros(3), "Invalid shape of 'groups'"),
     ],
 )
 def test_bad_input_is_named(x, y, groups, message):

@@ -18,8 +18,8 @@ from causal_ivae.settings import (
     PriorFamily,
     VAESettings,
 )
-from causal_ivae.unmixing.estimators import checks
 from causal_ivae.unmixing.estimators.base import StackedEstimator
+from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.ivae import StackedIVAE
 
 _STREAM = 1 << 21
@@ -169,7 +169,7 @@ class IVAE(_Autoencoder):
         self.device = device
 
     def _settings(self) -> IVAESettings:
-        return checks.validated(IVAESettings, _with_weights(self))
+        return validated(IVAESettings, _with_weights(self))
 
     def sample(self, u: ArrayLike) -> NDArray[np.float64]:
         """Draw observations given the auxiliary variable.
@@ -278,7 +278,7 @@ class VAE(_Autoencoder):
                 "total_correlation": self.beta * self.total_correlation,
                 "dimension_wise_kl": self.beta,
             }
-        return checks.validated(VAESettings, parameters)
+        return validated(VAESettings, parameters)
 
     def sample(self, count: int) -> NDArray[np.float64]:
         """Draw observations, shape (count, n_features), float64, in the units of x."""

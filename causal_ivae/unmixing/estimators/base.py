@@ -14,11 +14,12 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from causal_ivae import arrays
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import ModelSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose, residual_dependence
-from causal_ivae.unmixing.estimators import checks
+from causal_ivae.unmixing.estimators import auxiliary
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.training.ensemble import (
     Fit,
@@ -78,7 +79,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             If the training of every restart diverged, at half the learning rate too.
         """
         settings = self._settings()
-        data = checks.matrix(x)
+        data = arrays.matrix(x)
         self._learn_scales(data)
         auxiliary = self._learn_auxiliary(u, len(data))
         self._auxiliary_ = auxiliary
@@ -262,24 +263,20 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
 
     def _learn_scales(self, data: NDArray[np.float64]) -> None:
         spread = data.std(axis=0)
-        constant = checks.constant_columns(data)
-        if len(constant):
-            raise InputError(f"Column {constant[0]} of 'x' is constant; leave it out.")
+        arrays.require_spread(data, "x")
         plain = self._takes_columns_as_they_are()
         self.mean_ = np.zeros(len(spread)) if plain else data.mean(axis=0)
         self.scale_ = np.ones(len(spread)) if plain else spread
 
     def _learn_auxiliary(self, u: ArrayLike, length: int) -> Auxiliary:
         self.u_mean_ = self.u_scale_ = np.empty(0)
-        if not checks.is_continuous(u):
-            self.segments_, _ = checks.distinct_segments(checks.labels(u, length))
+        if not auxiliary.is_continuous(u):
+            self.segments_, _ = auxiliary.distinct_segments(auxiliary.labels(u, length))
             return Auxiliary(segments=len(self.segments_))
         self.segments_ = None
-        given = checks.covariates(u, length)
+        given = auxiliary.covariates(u, length)
         self.u_mean_, self.u_scale_ = given.mean(axis=0), given.std(axis=0)
-        constant = checks.constant_columns(given)
-        if len(constant):
-            raise InputError(f"Column {constant[0]} of 'u' is constant; u must vary.")
+        arrays.require_spread(given, "u")
         return Auxiliary(features=given.shape[1])
 
     def _check_fitted(self) -> None:
@@ -288,7 +285,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
 
     def _prepared(self, x: ArrayLike, u: ArrayLike | None) -> tuple[Tensor, Tensor]:
         self._check_fitted()
-        data = checks.matrix(x)
+        data = arrays.matrix(x)
         rows = self._standardised(data)
         if u is None:
             raise InputError(f"{type(self).__name__} needs the auxiliary variable: give x and u.")
@@ -305,7 +302,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
     def _auxiliary(self, u: ArrayLike, length: int) -> Tensor:
         device = resolve_device(self.device)
         if self.segments_ is None:
-            given = checks.covariates(u, length)
+            given = auxiliary.covariates(u, length)
             if given.shape[1] != len(self.u_mean_):
                 raise InputError(
                     f"'u' has {given.shape[1]} columns; the model was fitted to "
@@ -313,7 +310,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
                 )
             scaled = ((given - self.u_mean_) / self.u_scale_).astype(np.float32)
             return torch.as_tensor(scaled, device=device)
-        labels = checks.labels(u, length)
+        labels = auxiliary.labels(u, length)
         position = np.searchsorted(self.segments_, labels).clip(max=len(self.segments_) - 1)
         unknown = np.flatnonzero(self.segments_[position] != labels)
         if len(unknown):

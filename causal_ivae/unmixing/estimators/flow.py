@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from causal_ivae import arrays
 from causal_ivae.errors import InputError
 from causal_ivae.settings import FlowSettings, Modulates, PriorFamily
-from causal_ivae.unmixing.estimators import checks
 from causal_ivae.unmixing.estimators.base import StackedEstimator
+from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.flow import StackedFlow
 
 _DEFAULTS = FlowSettings()
@@ -90,7 +91,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         self.device = device
 
     def _settings(self) -> FlowSettings:
-        return checks.validated(FlowSettings, self.get_params())
+        return validated(FlowSettings, self.get_params())
 
     def log_likelihood(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
         """Return the exact log p(x|u) of every row in nats, for x in its own units, (n_times,)."""
@@ -117,7 +118,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
                 f"The model has {self.model_.n_components} components for {len(self.mean_)} "
                 "columns, so z alone does not give x; use sample(u)."
             )
-        values = checks.matrix(z, "z")
+        values = arrays.matrix(z, "z")
         if values.shape[1] != len(self.mean_):
             raise InputError(
                 f"'z' has {values.shape[1]} columns; the model was fitted to {len(self.mean_)}."

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 
+from causal_ivae import arrays
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.seeding import child_seed
-from causal_ivae.unmixing.estimators import checks
 from causal_ivae.unmixing.estimators.base import checked_path, plain_parameters, read_description
 
 
@@ -31,7 +31,7 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
     def transform(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray[np.float64]:  # noqa: ARG002
         """Return the disturbances, shape (n_times, n_components), float64; u is ignored."""
         self._check_fitted()
-        data = checks.matrix(x)
+        data = arrays.matrix(x)
         if data.shape[1] != len(self.mean_):
             raise InputError(
                 f"'x' has {data.shape[1]} columns; the model was fitted to {len(self.mean_)}."
@@ -92,7 +92,7 @@ class FastICA(_Linear):
         self
             The result is ``unmixing_`` (ndarray, shape (n_components, n_features)).
         """
-        data = checks.matrix(x)
+        data = arrays.matrix(x)
         n = data.shape[1] if self.n_components is None else self.n_components
         if not 1 <= n <= data.shape[1]:
             raise InputError(
@@ -149,7 +149,7 @@ class DirectLiNGAM(_Linear):
             raise SettingsError(
                 "DirectLiNGAM needs the package lingam: pip install 'causal-ivae[lingam]'."
             ) from error
-        data = checks.matrix(x)
+        data = arrays.matrix(x)
         model = lingam.DirectLiNGAM(random_state=child_seed(self.seed, "LiNGAM") % 2**32)
         model.fit(data)
         # In lingam's matrix, rows are effects.

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from causal_ivae import arrays
 from causal_ivae.errors import InputError
 from causal_ivae.settings import TCLSettings
-from causal_ivae.unmixing.estimators import checks
+from causal_ivae.unmixing.estimators import auxiliary
 from causal_ivae.unmixing.estimators.base import StackedEstimator
+from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.models.tcl import StackedTCL
 
@@ -76,10 +78,10 @@ class TCL(StackedEstimator[StackedTCL]):
         self.device = device
 
     def _settings(self) -> TCLSettings:
-        return checks.validated(TCLSettings, self.get_params())
+        return validated(TCLSettings, self.get_params())
 
     def _learn_auxiliary(self, u: ArrayLike, length: int) -> Auxiliary:
-        if checks.is_continuous(u):
+        if auxiliary.is_continuous(u):
             raise InputError(
                 f"'u' has shape {np.shape(u)} and type {np.asarray(u).dtype}; TCL classifies "
                 "segments, so u must be integers, one per row of 'x'."
@@ -101,7 +103,7 @@ class TCL(StackedEstimator[StackedTCL]):
         """
         self._check_fitted()
         with torch.inference_mode():
-            z = self.model_.disturbances(self._standardised(checks.matrix(x)))
+            z = self.model_.disturbances(self._standardised(arrays.matrix(x)))
         return z[0].double().cpu().numpy()
 
     def score(self, x: ArrayLike, u: ArrayLike | None = None) -> float:

@@ -1,23 +1,24 @@
-"""Check the series that a single test of independence is given."""
+"""Check and standardise the series that a single test of independence is given."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from causal_ivae import arrays
 from causal_ivae.errors import InputError
 
 
-def checked(
-    series: Mapping[str, NDArray[np.floating]], groups: NDArray[np.integer] | None
+def standardised(
+    series: Mapping[str, ArrayLike], groups: NDArray[np.integer] | None
 ) -> tuple[list[Tensor], NDArray[np.int64]]:
     """Check and standardise the series of one test.
 
     Parameters
     ----------
-    series : mapping of str to ndarray, shape (n_times,) or (n_times, n_features)
+    series : mapping of str to array_like, shape (n_times,) or (n_times, n_features)
         The keys are the names that error messages use.
     groups : ndarray of int, shape (n_times,), or None
         The group of every row, if the test is made within groups.
@@ -36,16 +37,9 @@ def checked(
     """
     columns = {}
     for name, values in series.items():
-        array = np.asarray(values, dtype=np.float64)
-        array = array[:, None] if array.ndim == 1 else array
-        if array.ndim != 2:
-            raise InputError(f"'{name}' has shape {array.shape}; give (n_times,) or 2-D values.")
-        if not np.isfinite(array).all():
-            raise InputError(f"'{name}' holds values that are not finite; remove those rows.")
-        spread = array.std(axis=0)
-        if (spread == 0).any():
-            raise InputError(f"'{name}' is constant; independence of a constant is undefined.")
-        columns[name] = (array - array.mean(axis=0)) / spread
+        array = arrays.matrix(values, name, vector=True)
+        arrays.require_spread(array, name)
+        columns[name] = (array - array.mean(axis=0)) / array.std(axis=0)
     (first, values), *others = columns.items()
     for name, array in others:
         if len(array) != len(values):
@@ -56,6 +50,7 @@ def checked(
     labels = np.zeros(len(values), dtype=np.int64) if groups is None else np.asarray(groups)
     if labels.shape != (len(values),):
         raise InputError(
-            f"'groups' has shape {labels.shape}; expected ({len(values)},), one per row."
+            f"Invalid shape of 'groups'. Expected ({len(values)},), one per row, but got "
+            f"{labels.shape} instead."
         )
     return [torch.as_tensor(c, dtype=torch.float32)[None] for c in columns.values()], labels

@@ -6,7 +6,7 @@ import pytest
 import scipy.io
 
 from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.imaging.tables import read_table_run
+from causal_ivae.imaging.series_tables import read_table_run
 from causal_ivae.settings import TableSettings
 
 SETTINGS = TableSettings()
