@@ -1,5 +1,5 @@
 import os
-import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -91,6 +91,8 @@ def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 @contextmanager
 def files_end_at(size: int) -> Iterator[None]:
     """Let the system refuse what a file of this process would hold beyond `size` bytes."""
+    import resource
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -99,6 +101,7 @@ def files_end_at(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_a_disk_that_is_full_half_way_spoils_no_file(tmp_path):
     old, new = tmp_path / "old.bin", tmp_path / "new.bin"
     write_bytes(old, b"old")
