@@ -183,7 +183,7 @@ def test_graph_is_written_with_causes_in_rows_and_read_back(tmp_path):
     assert record.diagnostics.loc[0, ["x", "reasons"]].tolist() == ["01", "1"]
     assert np.isinf(record.diagnostics.loc[0, "condition"])
     assert np.isnan(record.diagnostics.loc[0, "kl_1"])
-    assert record.sidecar == {"Method": "ivae"}
+    assert record.sidecar["Method"] == "ivae"
     assert unit.timeseries is None
 
 
@@ -203,7 +203,7 @@ def test_old_sidecar_does_not_vouch_for_a_half_written_graph(tmp_path, monkeypat
     def fail_on_nodes(path, table, **options):
         if "nodeindices" in path.name:
             raise OSError("disk full")
-        real(path, table, **options)
+        return real(path, table, **options)
 
     monkeypatch.setattr(records, "write_table", fail_on_nodes)
     with pytest.raises(OSError, match="disk full"):

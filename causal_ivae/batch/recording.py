@@ -17,6 +17,7 @@ from causal_ivae.derivatives.files import (
     write_table,
 )
 from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.vouching import FILES
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import Cleaning, RegionSeries
 
@@ -44,10 +45,11 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
     sidecar = paths.file("timeseries.json")
     # An old sidecar must not vouch for new tables if writing stops half way.
     sidecar.unlink(missing_ok=True)
-    write_table(
-        paths.file("timeseries.tsv"), pd.DataFrame(series.values, columns=list(series.names))
-    )
-    write_table(paths.file("outliers.tsv"), _outliers(series))
+    values, outliers = paths.file("timeseries.tsv"), paths.file("outliers.tsv")
+    files = {
+        values.name: write_table(values, pd.DataFrame(series.values, columns=list(series.names))),
+        outliers.name: write_table(outliers, _outliers(series)),
+    }
     write_json(
         sidecar,
         {
@@ -74,6 +76,7 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
             "Notes": list(series.notes),
             "Simulated": series.simulated,
             **provenance,
+            FILES: files,
         },
     )
 

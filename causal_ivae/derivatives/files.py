@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.derivatives.names import PARTIAL
 from causal_ivae.derivatives.tables import columns_of
+from causal_ivae.derivatives.vouching import facts
 
 
 def append_line(path: Path, line: str) -> None:
@@ -23,13 +24,19 @@ def append_line(path: Path, line: str) -> None:
         stream.write(f"{line}\n")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text so that the file is either whole or not there under its name."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str) -> dict[str, Any]:
+    """Write a text as `write_bytes` does, and return what it returns."""
+    return write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is either whole or not there under its name."""
+def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
+    """Write a file so that it is either whole or not there under its name.
+
+    Returns
+    -------
+    dict
+        What a sidecar that vouches for the file says of it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     try:
@@ -45,26 +52,29 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    return facts(content)
 
 
-def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> None:
+def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> dict[str, Any]:
     """Write a tab-separated table; missing values are ``n/a`` as BIDS asks."""
     text = table.to_csv(
         sep="\t", index=False, header=header, na_rep="n/a", lineterminator="\n", float_format="%.9g"
     )
-    write_text(path, text)
+    return write_text(path, text)
 
 
-def write_array(path: Path, values: NDArray[Any]) -> None:
+def write_array(path: Path, values: NDArray[Any]) -> dict[str, Any]:
     """Write an array as NumPy's ``.npy``, which holds numbers and no program."""
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
+    return write_bytes(path, buffer.getvalue())
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     """Write a JSON file, keys in the order given."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return write_text(
+        path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def read_table(

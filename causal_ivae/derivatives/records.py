@@ -18,6 +18,7 @@ from causal_ivae.derivatives.files import (
 )
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.tables import columns_of
+from causal_ivae.derivatives.vouching import FILES
 
 RELMAT_DESCRIPTION = (
     "Signed direction score of every ordered pair of regions. Row = cause, column = effect: a "
@@ -65,22 +66,28 @@ def write_graph(
     vouches = paths.file("edges.json", method)
     # An old sidecar must not vouch for new tables if writing stops half way.
     vouches.unlink(missing_ok=True)
+    files: dict[str, Any] = {}
     for suffix, table in tables.items():
-        write_table(paths.file(f"{suffix}.tsv", method), table)
+        path = paths.file(f"{suffix}.tsv", method)
+        files[path.name] = write_table(path, table)
     for suffix, described in (columns or {}).items():
+        path = paths.file(f"{suffix}.json", method)
         content = {name: {"Description": text} for name, text in described.items()}
-        write_json(paths.file(f"{suffix}.json", method), content)
+        files[path.name] = write_json(path, content)
     if disturbances is not None:
-        write_array(paths.file("disturbances.npy", method), disturbances.astype(np.float16))
-        write_json(
-            paths.file("disturbances.json", method), {"Description": DISTURBANCES_DESCRIPTION}
-        )
+        path = paths.file("disturbances.npy", method)
+        files[path.name] = write_array(path, disturbances.astype(np.float16))
+        path = paths.file("disturbances.json", method)
+        files[path.name] = write_json(path, {"Description": DISTURBANCES_DESCRIPTION})
+    path = paths.file("nodeindices.tsv")
     nodes = pd.DataFrame({"index": range(len(names)), "name": list(names)})
-    write_table(paths.file("nodeindices.tsv"), nodes)
-    write_table(paths.file("relmat.dense.tsv", method), pd.DataFrame(matrix), header=False)
+    files[path.name] = write_table(path, nodes)
+    path = paths.file("relmat.dense.tsv", method)
+    files[path.name] = write_table(path, pd.DataFrame(matrix), header=False)
+    path = paths.file("relmat.json", method)
     about = {"Description": RELMAT_DESCRIPTION, "Measure": f"direction score of {method}"}
-    write_json(paths.file("relmat.json", method), about)
-    write_json(vouches, sidecar)
+    files[path.name] = write_json(path, about)
+    write_json(vouches, {**sidecar, FILES: files})
 
 
 @dataclass(frozen=True)
