@@ -1,20 +1,12 @@
 """Describe anatomical priors and match the names of analysed regions with their regions."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import networkx as nx
 
-Hemisphere = Literal["left", "right"]
-
-_SIDES: dict[str, Hemisphere] = {
-    "l": "left", "lh": "left", "left": "left", "r": "right", "rh": "right", "right": "right",
-}  # fmt: skip
-_PREFIX = re.compile(r"^(l|r|lh|rh|left|right)[ _.\-]+(?=.)", re.IGNORECASE)
-_SUFFIX = re.compile(r"(?<=.)[ _.\-]+(l|r|lh|rh|left|right)$", re.IGNORECASE)
+from causal_ivae.imaging.hemispheres import Hemisphere, Sided, split_hemispheres
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ def match_regions(names: Sequence[str], prior: Prior) -> dict[str, Match]:
     """Find the region of a prior that each analysed region belongs to.
 
     A name is looked up exactly, then ignoring case, then among the aliases, and then without the
-    hemisphere (``L_``, ``lh.``, ``Left``, ``_R``, ...) in both names, unless their hemispheres
+    hemisphere in both names (see `causal_ivae.imaging.hemispheres`), unless their hemispheres
     differ.  A name for which a step finds several regions is ambiguous and not matched.
 
     Parameters
@@ -120,7 +112,12 @@ def match_regions(names: Sequence[str], prior: Prior) -> dict[str, Match]:
     dict
         The `Match` of every analysed region that the prior knows.
     """
-    matches = {name: _match(name, prior) for name in names}
+    terms = [*((region, region) for region in prior.names), *prior.aliases]
+    of_terms = split_hemispheres([term for term, _ in terms])
+    known = [(term, of_terms[term], region) for term, region in terms]
+    matches = {
+        name: _match(name, sided, prior, known) for name, sided in split_hemispheres(names).items()
+    }
     return {name: match for name, match in matches.items() if match is not None}
 
 
@@ -129,33 +126,23 @@ def same_hemisphere(first: Match, second: Match) -> bool:
     return first.side is None or second.side is None or first.side == second.side
 
 
-def _match(name: str, prior: Prior) -> Match | None:
+def _match(
+    name: str, given: Sided, prior: Prior, known: Sequence[tuple[str, Sided, str]]
+) -> Match | None:
+    """Return the match of a name among the terms, what they are without side, and their regions."""
     if name in prior.names:
         return Match(name, None)
-    terms = [*((region, region) for region in prior.names), *prior.aliases]
-    own, key = terms[: len(prior.names)], name.casefold()
-    for candidates in (own, terms):
-        found = {region for term, region in candidates if term.casefold() == key}
+    key, base, side = name.casefold(), given.base.casefold(), given.side
+    for candidates in (known[: len(prior.names)], known):
+        found = {region for term, _, region in candidates if term.casefold() == key}
         if found:
             return Match(found.pop(), None) if len(found) == 1 else None
-    base, side = _split(name)
-    sided = [
-        (region, term_side)
-        for term, region in terms
-        for term_base, term_side in [_split(term)]
-        if term_base == base and (side is None or term_side is None or side == term_side)
+    alike = [
+        (region, term.side)
+        for _, term, region in known
+        if term.base.casefold() == base and (None in (side, term.side) or side == term.side)
     ]
-    if len({region for region, _ in sided}) != 1:
+    if len({region for region, _ in alike}) != 1:
         return None
     # If the prior names hemispheres, its own projections tell which pairs across them it covers.
-    return Match(sided[0][0], None if any(term_side for _, term_side in sided) else side)
-
-
-def _split(name: str) -> tuple[str, Hemisphere | None]:
-    """Split a name into the case-folded rest and the hemisphere."""
-    for pattern in (_PREFIX, _SUFFIX):
-        found = pattern.search(name)
-        if found:
-            rest = pattern.sub("", name, count=1)
-            return rest.casefold(), _SIDES[found.group(1).casefold()]
-    return name.casefold(), None
+    return Match(alike[0][0], None if any(term_side for _, term_side in alike) else side)

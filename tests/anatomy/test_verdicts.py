@@ -43,6 +43,20 @@ def test_other_names_are_not_guessed(name):
     assert match_regions([name], ONE_SIDE) == {}
 
 
+def test_a_capital_letter_is_a_side_where_its_counterpart_is_there():
+    assert match_regions(["LERC", "RERC", "RCA1"], ONE_SIDE) == {
+        "LERC": Match("ERC", "left"),
+        "RERC": Match("ERC", "right"),
+    }
+
+
+def test_a_side_within_a_name_is_read():
+    prior = Prior("cortex", ("ctx-precuneus",), (), directed=True)
+    assert match_regions(["ctx-lh-precuneus"], prior) == {
+        "ctx-lh-precuneus": Match("ctx-precuneus", "left")
+    }
+
+
 def test_a_prior_with_hemispheres_keeps_them_apart():
     matches = match_regions(["hippocampus_l", "R_Hippocampus", "Hippocampus", "Vermis"], BOTH_SIDES)
     assert matches == {

@@ -9,7 +9,7 @@ from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging import atlas as atlas_module
 from causal_ivae.imaging.atlas import list_atlases, load_atlas, read_maps
 from causal_ivae.imaging.atlas_check import AtlasCheck, check_atlas, overlapping
-from causal_ivae.imaging.homologues import homologues
+from causal_ivae.imaging.hemispheres import homologues
 
 
 def write_labels(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.bids import find_subjects
-from causal_ivae.imaging.homologues import homologues
+from causal_ivae.imaging.hemispheres import homologues
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.imaging.signals import load_subject
 from causal_ivae.provenance import digest_of, fingerprint
