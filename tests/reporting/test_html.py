@@ -83,6 +83,7 @@ def test_a_page_is_well_formed_and_accessible(which, request):
     assert all(after - before <= 1 for before, after in pairwise(levels))
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
+    assert page.all("th")
     assert all(attrs.get("scope") in ("col", "row", "rowgroup") for attrs in page.all("th"))
     for svg in page.all("svg"):
         assert svg["role"] == "img"

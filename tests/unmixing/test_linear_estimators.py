@@ -24,7 +24,6 @@ def test_fast_ica_unmixes():
 
 
 def test_direct_lingam(tmp_path):
-    pytest.importorskip("lingam")
     rng = np.random.default_rng(0)
     noise = rng.laplace(size=(2000, 2)) * [1.0, 0.7]
     x = np.column_stack([noise[:, 0] + 2.0, 1.5 * noise[:, 0] + noise[:, 1]])

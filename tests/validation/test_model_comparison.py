@@ -41,6 +41,7 @@ def test_every_fit_is_a_row_with_its_sizes(result):
 
 def test_restarts_are_selected_by_the_objective_on_other_rows_not_by_the_truth(result):
     rows = result.runs[result.runs["method"] == "flow"]
+    assert set(rows["data_seed"]) == {0, 1}
     for _, fits in rows.groupby("data_seed"):
         assert fits["selected"].sum() == 1
         assert fits.loc[fits["selected"], "held_out"].item() == fits["held_out"].max()

@@ -49,8 +49,7 @@ def test_patel_tau_is_the_share_by_which_the_second_region_is_more_active():
 @pytest.mark.parametrize("name", [name for name in RIVALS if name not in ("coin", "patel-tau")])
 def test_a_rival_finds_the_direction_and_turns_with_the_columns(name):
     rival = RIVALS[name]
-    if not rival.there:
-        pytest.skip(f"{rival.package} is not installed")
+    assert rival.there, f"{rival.package} is not installed; 'make install' installs it"
     if name in ("anm", "resit"):
         # Linear Laplace pairs; few rows, because these methods are slow.
         x = linear(lambda rng, size: rng.laplace(size=size), 0, n=300)

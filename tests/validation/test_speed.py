@@ -1,6 +1,7 @@
 """The command `benchmark speed`."""
 
 import json
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -150,15 +151,14 @@ def test_one_thread_within_and_as_before_after():
 
 def test_peak_memory_is_that_of_the_work():
     peak = peak_mib(partial(np.ones, (64, 2**17)), partial(np.ones, (1, 2**17)), CPU)
-    assert not peak or 50 < peak[0] < 80
+    assert bool(peak) == (sys.platform == "linux")
+    assert all(50 < mib < 80 for mib in peak)
 
 
 @pytest.mark.parametrize("name", ["lingam", "causal-learn", "hyppo"])
 def test_tests_of_other_packages_tell_dependence_from_independence(name):
     test = testing.OTHERS[name].find()
-    if isinstance(test, str):
-        assert test == "not installed"
-        pytest.skip(f"{name} is {test}")
+    assert not isinstance(test, str), f"{name} is {test}; 'make install' installs it"
     x, y = np.random.default_rng(0).normal(size=(2, 200))
     assert test(x, y) > 0.05
     assert test(x, x**2 + 0.1 * y) < 0.01
