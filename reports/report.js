@@ -1,5 +1,5 @@
 "use strict";
-// Sort a table by the column whose heading is pressed; a second press turns the order round.
+// Sort a table by the column whose heading is pressed; a second press reverses the order.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("thead th button");
   if (!button) return;
@@ -29,11 +29,11 @@ document.addEventListener("click", (event) => {
   };
   body.append(...Array.from(body.rows).sort(compare));
 });
-// What is folded away on the screen belongs on paper.
+// Folded parts are opened for printing, since a reader of paper cannot open them.
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });
-// Show only the rows of a table that every filter beside it lets through.
+// Show only the rows of a table that match all its filters.
 const filterRows = (box) => {
   const fields = Array.from(box.querySelectorAll("[data-filter]"));
   const rows = document.getElementById(box.dataset.filters).tBodies[0].rows;
@@ -53,7 +53,7 @@ for (const box of document.querySelectorAll("[data-filters]")) {
   box.addEventListener("input", () => filterRows(box));
   filterRows(box);
 }
-// Show one way to draw the graphs; without this script, and on a page of old, all are shown.
+// Show one drawing of the graphs at a time; without this script all are shown.
 for (const box of document.querySelectorAll(".views")) {
   const section = box.closest("section");
   const choose = () => { section.dataset.view = box.querySelector("input:checked").value; };
@@ -61,7 +61,7 @@ for (const box of document.querySelectorAll(".views")) {
   box.hidden = false;
   choose();
 }
-// Hide edges, drawn and listed, that are less sure than the slider says.
+// Hide the edges whose confidence is below the slider, in the drawings and in the table.
 const drawnParts = (edge) => ["graph", "circuit", "brain"]
   .flatMap((view) => ["", "-head", "-side", "-side-head"].map((part) => `fig-${view}-${edge}${part}`))
   .map((id) => document.getElementById(id)).filter(Boolean);
@@ -80,7 +80,7 @@ for (const box of document.querySelectorAll(".slider")) {
       ? "all pairs" : `${slider.value}% or more: ${shown} of ${listedEdges.length} pairs`;
   });
 }
-// Say all that is known about the edge that is pointed at or has the focus; Escape ends it.
+// Show the numbers of the edge that is pointed at or has the focus, until Escape is pressed.
 const panel = document.getElementById("edge-detail");
 const show = (row) => {
   for (const part of document.querySelectorAll("svg .on")) part.classList.remove("on");

@@ -1,4 +1,4 @@
-"""The pages over a whole output folder: the index of subjects, and method beside method."""
+"""Make the pages over a whole output folder: the index of subjects and the methods compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,18 @@ from urllib.parse import quote
 from causal_ivae.derivatives.records import UnitRecord
 from causal_ivae.drawing import wording
 from causal_ivae.reporting import html, summary, tables
+from causal_ivae.reporting.fits import VERDICTS
 from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.templates import render
-from causal_ivae.reporting.verdict import WORDS, verdicts_of
+from causal_ivae.reporting.verdict import verdicts_of
 
 UNKNOWN = "not known"
+"""This word stands for the verdict on a subject without results."""
 
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One subject of the index; `link` is the file name of its page, if it has one."""
+    """Hold the row of one subject in the index; `link` is its page's file name, if it has one."""
 
     unit: str
     link: str | None
@@ -34,7 +36,7 @@ class IndexRow:
 
 @dataclass(frozen=True)
 class PairRow:
-    """What every method made of one pair: words, and a key that is equal where they agree."""
+    """Hold the decisions of all methods for one pair, and how they compare."""
 
     x: str
     y: str
@@ -43,17 +45,18 @@ class PairRow:
 
 
 def index_row(record: UnitRecord, state: str, message: str, methods: Sequence[str]) -> IndexRow:
-    """Return a subject's row; the quality is the verdict on its first method.
+    """Make a subject's row of the index, in which the first method's verdict stands for all.
 
     Parameters
     ----------
     record : UnitRecord
-        Without methods for a subject that has no results.
+        The subject's results; it has no methods if there are none.
     state : str
-        Of the newest run that reached it.
+        State of the subject in the latest run that included it.
     message : str
+        Message of that run.
     methods : sequence of str
-        Columns of the index.
+        Methods that have a column in the index.
     """
     verdicts = verdicts_of(record)
     volumes = record.outliers
@@ -80,7 +83,7 @@ def render_index(
     pages: Sequence[tuple[str, str]],
     templates: Path | None = None,
 ) -> str:
-    """Return the page that lists all subjects.
+    """Make the page that lists all subjects.
 
     Parameters
     ----------
@@ -88,12 +91,12 @@ def render_index(
     methods : sequence of str
         As in `index_row`.
     pages : sequence of (str, str)
-        File name and words of the other pages.
+        File name and link text of the other pages.
     templates : pathlib.Path, optional
-        As of `causal_ivae.reporting.html.subject_page`.
+        As in `causal_ivae.reporting.html.subject_page`.
     """
     states = sorted({row.state for row in rows})
-    qualities = [word for word in (*WORDS, UNKNOWN) if any(row.quality == word for row in rows)]
+    qualities = [word for word in (*VERDICTS, UNKNOWN) if any(row.quality == word for row in rows)]
     counts = [f"{sum(row.quality == word for row in rows)} {word}" for word in qualities]
     return render(
         "index.html.jinja",
@@ -116,19 +119,19 @@ def render_index(
 def render_compare(
     record: UnitRecord, subjects: Mapping[str, UnitRecord], templates: Path | None = None
 ) -> str:
-    """Return the page that shows the methods side by side.
+    """Make the page that compares the methods.
 
     Parameters
     ----------
     record : UnitRecord
-        Whose graphs are drawn: the group's, or one subject's.
+        The group, or one subject, whose graphs are drawn.
     subjects : mapping of str to UnitRecord
-        Whose agreement is counted, by unit.
+        The subjects, by unit, in which agreement is counted.
     templates : pathlib.Path, optional
-        As of `causal_ivae.reporting.html.subject_page`.
+        As in `causal_ivae.reporting.html.subject_page`.
     """
     page = html.shared_parts(record)
-    page["kind"], page["title"] = "Comparison of methods", "Method beside method"
+    page["kind"], page["title"] = "Comparison of methods", "Methods compared"
     page["of"] = "the group" if record.unit == "group" else record.unit
     page["pairs"] = pair_rows(record)
     page["agreement"] = summary.agreement_sentences(record)
@@ -142,7 +145,7 @@ def render_compare(
 
 
 def pair_rows(record: UnitRecord) -> list[PairRow]:
-    """Return one row per pair; where methods contradict each other first, then where they agree."""
+    """Return one row per pair: first those with opposite directions, then those that agree."""
     decided: dict[tuple[str, str], list[str]] = {}
     for method in record.methods.values():
         edges = tables.with_names(method.edges)

@@ -1,4 +1,4 @@
-"""Whether a subject's results can be used, and what speaks against them, in plain sentences."""
+"""Judge in words whether the results of a subject's methods can be used, with reasons."""
 
 from dataclasses import dataclass
 
@@ -6,42 +6,43 @@ import numpy as np
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
 from causal_ivae.drawing.wording import count, listed, percent
-from causal_ivae.reporting.fits import reason_counts
+from causal_ivae.reporting.fits import VERDICTS, reason_counts
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.settings.fit_limits import ALPHA, MIN_AGREEMENT
 
-USABLE, DOUBTFUL, NOT_USABLE = "usable", "doubtful", "not usable"
-WORDS = (USABLE, DOUBTFUL, NOT_USABLE)
 MOST_UNIDENTIFIED = 0.5
-"""Share of pairs without identifiable disturbances above which a method's result is no result."""
+"""A method is not identifiable if more than this share of its pairs is not identifiable."""
 MOST_DOUBTFUL = 0.25
-"""Share of pairs with a doubtful or worse fit, or of restarts that diverged, that is still fine."""
+"""A method is doubtful if more than this share of its fits is not usable or diverged."""
 MOST_CENSORED = 1 / 3
-"""Share of censored volumes that is still fine."""
+"""A subject is doubtful if more than this share of its volumes is censored."""
 MOST_MOTION = 0.5
-"""Mean framewise displacement that is still fine, mm."""
+"""A subject is doubtful if its mean framewise displacement (mm) is larger."""
 LEAST_COVERAGE = 0.8
-"""Share of a region's voxels that must be in the image."""
+"""A subject is doubtful if less than this share of a region's voxels is covered."""
 MOST_REJECTED = 1.5
-"""Times its level that the test of dependence may reject, beyond sampling error."""
+"""The test of dependence may reject this many times its level, apart from sampling error."""
 _FEW_SEGMENTS = 10
-_SHORT_SEGMENT = 80  # volumes
+"""Fewer segments are noted."""
+_SHORT_SEGMENT = 80
+"""A smaller median length of segments (volumes) is noted."""
 _NAMED = 3
+"""A sentence names at most this many reasons or regions."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be done with one method's results.
+    """Hold the verdict on the results of one method.
 
     Attributes
     ----------
     method : str
-        As it is to be read.
-    word : {"usable", "doubtful", "not usable"}
+        Name of the method on pages.
+    word : {"usable", "doubtful", "not identifiable"}
     reasons : tuple of str
-        Why it is not "usable"; parts of a sentence.
+        Parts of a sentence that say why it is not "usable".
     notes : tuple of str
-        What a reader should know though it decides nothing; parts of a sentence.
+        Parts of a sentence that a reader should know although they do not change the verdict.
     """
 
     method: str
@@ -51,16 +52,16 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict and its reasons."""
+        """Return the verdict, its reasons and the notes in words."""
         because = f" because {'; '.join(self.reasons)}" if self.reasons else ""
         noted = f" Noted: {'; '.join(self.notes)}." if self.notes else ""
         return f"{self.method}: {self.word}{because}.{noted}"
 
 
 def verdicts_of(record: UnitRecord) -> list[Verdict]:
-    """Return the verdict on every method that left diagnostics, in the order run.
+    """Return the verdict on every method that has diagnostics, in their order.
 
-    The first method decides what a cohort's table says of the subject.
+    The verdict on the first method represents the subject in the table of all subjects.
     """
     reasons, notes = _data_reasons(record), _segment_notes(record)
     return [
@@ -84,7 +85,7 @@ def _verdict(label: str, method: MethodRecord, reasons: list[str], notes: list[s
     if n_bad > MOST_DOUBTFUL * of:
         named = [f"{why} ({count(n, 'pair')})" for why, n in reason_counts(method)[:_NAMED]]
         against.append(
-            f"the fits of {n_bad:,} of {count(of, 'pair')} failed a check"
+            f"the fits of {n_bad:,} of {count(of, 'pair')} are doubtful or not identifiable"
             + (f": {listed(named)}" if named else "")
         )
     if method.restarts is not None and "diverged" in method.restarts and len(method.restarts):
@@ -96,18 +97,21 @@ def _verdict(label: str, method: MethodRecord, reasons: list[str], notes: list[s
     agreement = table["agreement"].dropna()
     if len(agreement) and float(agreement.median()) < MIN_AGREEMENT:
         more.append(
-            f"fits from other starting weights agree little (median correlation of their "
-            f"disturbances {agreement.median():.2f})"
+            f"fits from different starting weights disagree (the median correlation of their "
+            f"disturbances is {agreement.median():.2f})"
         )
     left = int((table["dependence_p"] < ALPHA).sum())
     if left > MOST_DOUBTFUL * of:
         more.append(f"{left:,} of {count(of, 'fit')} leave dependence between the disturbances")
-    word = NOT_USABLE if n_worst > MOST_UNIDENTIFIED * of else DOUBTFUL if against else USABLE
+    usable, doubtful, not_identifiable = VERDICTS
+    word = doubtful if against else usable
+    if n_worst > MOST_UNIDENTIFIED * of:
+        word = not_identifiable
     return Verdict(label, word, tuple(against), tuple(more))
 
 
 def _data_reasons(record: UnitRecord) -> list[str]:
-    """Return what the data themselves leave to be desired."""
+    """Return the reasons for doubt that lie in the data."""
     reasons = []
     volumes = record.outliers
     if volumes is not None and len(volumes):
@@ -116,7 +120,7 @@ def _data_reasons(record: UnitRecord) -> list[str]:
             reasons.append(f"{percent(censored)} of the volumes are censored")
         motion = volumes["framewise_displacement"].to_numpy(dtype=float)
         if np.isfinite(motion).any() and (mean := float(np.nanmean(motion))) > MOST_MOTION:
-            reasons.append(f"the head moved by {mean:.2f} mm a volume on average")
+            reasons.append(f"the head moved by {mean:.2f} mm per volume on average")
     low = [
         str(name)
         for name, share in record.sidecar.get("Coverage", {}).items()
@@ -124,12 +128,12 @@ def _data_reasons(record: UnitRecord) -> list[str]:
     ]
     if low:
         shown = [*low[:_NAMED], f"{len(low) - _NAMED} more"] if len(low) > _NAMED else low
-        reasons.append(f"the images hold less than {percent(LEAST_COVERAGE)} of {listed(shown)}")
+        reasons.append(f"the images cover less than {percent(LEAST_COVERAGE)} of {listed(shown)}")
     return reasons
 
 
 def _null_reasons(method: MethodRecord) -> list[str]:
-    """Return whether the test of dependence rejects too many of the subject's own surrogates."""
+    """Return a reason for doubt if the test of dependence rejects too many independent pairs."""
     about = method.sidecar.get("NullCheck")
     if not about or about["Interval"][0] <= MOST_REJECTED * about["Alpha"]:
         return []
@@ -151,10 +155,10 @@ def _segment_notes(record: UnitRecord) -> list[str]:
     notes = []
     segments = volumes.loc[named, "segment"].nunique()
     if segments < _FEW_SEGMENTS:
-        notes.append(f"{count(segments, 'segment')}, where {_FEW_SEGMENTS} or more are better")
+        notes.append(f"there are {segments} segments, and {_FEW_SEGMENTS} or more are better")
     if sizes.median() < _SHORT_SEGMENT:
         notes.append(
-            f"a segment has {sizes.median():.0f} volumes, where {_SHORT_SEGMENT} or more are "
-            "better for smooth series"
+            f"a segment has {sizes.median():.0f} volumes (median), and {_SHORT_SEGMENT} or more "
+            "are better for smooth series"
         )
     return notes

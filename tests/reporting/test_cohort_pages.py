@@ -33,9 +33,9 @@ def test_verdict_follows_the_fits():
     assert good.sentence.startswith("iVAE: usable.")
     shaky = the_verdict(judged("usable", "doubtful"))
     assert shaky.word == "doubtful"
-    assert "7 of 15 pairs failed a check" in shaky.sentence
+    assert "7 of 15 pairs are doubtful or not identifiable" in shaky.sentence
     lost = the_verdict(judged("not identifiable"))
-    assert lost.word == "not usable"
+    assert lost.word == "not identifiable"
     assert "cannot tell the disturbances of 15 of 15 pairs apart" in lost.sentence
 
 
@@ -84,7 +84,7 @@ def test_a_test_that_does_not_keep_its_level_makes_a_subject_doubtful():
 
 def test_a_subjects_page_begins_with_the_verdict():
     html = render_subject(judged("not identifiable"))
-    assert html.index("iVAE: not usable because") < html.index("iVAE tested 15 pairs")
+    assert html.index("iVAE: not identifiable because") < html.index("iVAE tested 15 pairs")
 
 
 def test_the_index_has_a_row_for_every_subject_and_escapes_names():

@@ -42,19 +42,20 @@ def test_what_the_group_hangs_on_is_said(group_html, group_page):
         for r in group_page.rows
         if len(r) == len(heads) and {pair["x"], pair["y"]} <= {*r[0].split()}
     )
-    shown = [row[heads.index(name)] for name in ("I²", "Less one", "Halves")]
+    columns = ("I²", "Same without one subject", "Same in both halves")
+    shown = [row[heads.index(name)] for name in columns]
     assert shown == [
         f"{100 * pair[name]:.0f}%" for name in ("i_squared", "leave_one_out", "split_half")
     ]
     assert "same without one subject" in group_html
-    assert "What the scores go with" not in text
+    assert "What the scores depend on" not in text
 
 
 def test_a_model_over_subjects_is_shown_with_whom_it_leaves_out():
     record = group_record(SIX, ("ivae",), formula="score ~ group + age")
     table = record.methods["ivae"].model
     page = Page(render_group(record, statuses()))
-    assert "What the scores go with" in page.flat
+    assert "What the scores depend on" in page.flat
     assert "iVAE: score ~ group + age" in page.flat
     assert "6 subjects. Left out, as it has no age: sub-07." in page.flat
     shown = [r for r in page.rows if len(r) == 6 and r[1] in ("group[T.patient]", "age")]
@@ -131,8 +132,8 @@ def test_missing_numbers_are_dashes():
     }
     methods = {n: replace(m, edges=edges[n]) for n, m in record.methods.items()}
     page = Page(render_group(replace(record, methods=methods), []))
-    header = next(r for r in page.rows if "p dep." in r)
+    header = next(r for r in page.rows if "p of dependence" in r)
     row = page.rows[page.rows.index(header) + 1]
-    for column in ("p", "q", "p dep."):
+    for column in ("p", "q", "p of dependence"):
         assert row[header.index(column)] == "\N{EN DASH}", column
     assert not re.search(r"\bnan\b", page.flat, re.IGNORECASE)

@@ -178,7 +178,7 @@ def test_usable_fits_have_nothing_against_them():
     record = subject_record(names_of(2), ("ivae",))
     html = Page(render_subject(record)).flat
     assert "Fits of iVAE: 1 of 1 pair usable." in html
-    assert "What speaks against" not in html
+    assert "Reasons against" not in html
 
 
 def test_a_single_restart_has_no_agreement_and_no_condition_is_infinite():
@@ -220,7 +220,8 @@ def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
     header = next(row for row in page.rows if "Neither" in row)
     assert header == [
         "x, y", "x → y", "y → x", "No edge", "Neither", "If an arrow", "Effect", "Gain",
-        "Statistic", "Left by x → y", "Left by y → x",
+        "Statistic", "Dependence left by x → y",
+        "Dependence left by y → x",
     ]  # fmt: skip
     start = page.rows.index(header) + 1
     shown = page.rows[start : start + len(edges)]
@@ -246,7 +247,7 @@ def test_what_speaks_for_either_direction_is_shown_where_there_is_evidence():
     assert "Structural flow: over 12 pairs and directions" in page.flat
     assert "iVAE: over 24 pairs and restarts" in page.flat
     assert "were fitted by exact likelihood" in page.flat
-    assert page.flat.count("what speaks for either direction") == 1
+    assert page.flat.count("the evidence for either direction") == 1
 
 
 def test_the_reliability_of_the_probabilities_is_shown_where_there_are_any():
@@ -274,7 +275,7 @@ def test_stability_over_segments_and_restarts_is_shown():
 
 def test_no_evidence_is_shown_of_a_method_that_has_none():
     page = Page(render_subject(subject_record(names_of(3), ("ivae",))))
-    assert "what speaks for either direction" not in page.flat
+    assert "the evidence for either direction" not in page.flat
     assert "were fitted by exact likelihood" not in page.flat
     assert not any("Neither" in row for row in page.rows)
 
@@ -337,7 +338,7 @@ def test_one_method_without_prior_edges_or_tables():
     assert page.errors == []
     for expected in (
         "none has a direction",
-        "TCL was asked for but left no result",
+        "TCL was requested but left no result",
         "No anatomical prior was given",
         "iVAE left no table of tests",
         "iVAE left no training curves",
@@ -401,7 +402,7 @@ def test_diverged_restarts_are_counted_not_averaged():
     training.loc[training["restart"] == 1, "objective"] = np.inf
     method = replace(method, restarts=restarts, training=training)
     page = Page(render_subject(replace(record, methods={"ivae": method})))
-    assert "2 restarts diverged at first and trained again at half the rate" in page.flat
+    assert "2 restarts diverged at first and trained again at half the learning rate" in page.flat
     assert "1 restart diverged and took no part" in page.flat
     votes = {row[0]: row[-2] for row in page.rows if row[0] in ("2", "3")}
     assert votes["2"] == "diverged"

@@ -132,9 +132,9 @@ def test_the_index_filters_by_state_quality_and_name(opened):
     page.get_by_label("State").select_option("failed")
     assert shown.count() == 1
     page.get_by_label("State").select_option("")
-    page.get_by_label("Quality").select_option("usable")
+    page.get_by_label("Verdict").select_option("usable")
     assert 0 < shown.count() < 12
-    page.get_by_label("Quality").select_option("")
+    page.get_by_label("Verdict").select_option("")
     page.get_by_label("Name contains").fill("SUB-03")
     assert shown.count() == 1
     assert page.locator("[data-filters] output").inner_text() == "1 of 12 shown"
