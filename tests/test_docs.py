@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from causal_ivae.commands.arguments import build_parser
+from causal_ivae.cli import build_parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = sorted((CHECKOUT / "docs" / "pages").glob("*.md"))

