@@ -12,6 +12,7 @@ from matplotlib.patches import PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from causal_ivae.drawing.svg import BLUE, RED, Drawing, figure_style, new_figure
 
@@ -233,17 +234,7 @@ def spread(places: NDArray[np.float64], gaps: NDArray[np.float64]) -> NDArray[np
     """
     # Isotonic regression of the places less their minimal offsets keeps the order and the gaps.
     offsets = np.concatenate([[0.0], np.cumsum(gaps)])[: len(places)]
-    blocks: list[list[float]] = []
-    for value in places - offsets:
-        blocks.append([float(value), 1.0])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            mean, count = blocks.pop()
-            blocks[-1][0] = (blocks[-1][0] * blocks[-1][1] + mean * count) / (blocks[-1][1] + count)
-            blocks[-1][1] += count
-    if not blocks:
-        return np.zeros(0)
-    level = np.concatenate([np.full(int(count), mean) for mean, count in blocks])
-    return np.asarray(level + offsets)
+    return np.asarray(isotonic_regression(places - offsets).x + offsets)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Where the regions of a parcellation lie, for drawings of the brain."""
 
 import numpy as np
-from numpy.typing import NDArray
+from nibabel.affines import apply_affine
 from scipy.ndimage import center_of_mass
 
 from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
@@ -36,19 +36,15 @@ def region_centres(parcellation: Parcellation) -> dict[str, list[float]]:
         labels, affine = read_labels(parcellation)
         wanted = sorted(set(parcellation.indices) & set(np.unique(labels).tolist()))
         middles = np.array(center_of_mass(np.ones(labels.shape, np.uint8), labels, wanted))
-        found = dict(zip(wanted, _mm(affine, middles.reshape(-1, 3)), strict=True))
+        found = dict(zip(wanted, apply_affine(affine, middles.reshape(-1, 3)), strict=True))
         nowhere = np.full(3, np.nan)
         centres = np.array([found.get(index, nowhere) for index in parcellation.indices])
     else:
         maps, affine = read_maps(parcellation)
         middles = np.array([center_of_mass(maps[..., i]) for i in range(maps.shape[3])])
-        centres = _mm(affine, middles)
+        centres = apply_affine(affine, middles)
     return {
         name: [round(float(value), 1) for value in centre]
         for name, centre in zip(parcellation.names, centres, strict=True)
         if np.isfinite(centre).all()
     }
-
-
-def _mm(affine: NDArray[np.float64], voxels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(voxels @ affine[:3, :3].T + affine[:3, 3])

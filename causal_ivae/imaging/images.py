@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
@@ -153,7 +153,7 @@ def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[st
     zooms = header.get_zooms()
     seconds = float(zooms[3])
     if isinstance(header, nib.nifti1.Nifti1Header):
-        unit = header.get_xyzt_units()[1]  # type: ignore[no-untyped-call]
+        unit = header.get_xyzt_units()[1]
         seconds *= {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
     if not 0 < seconds <= 100:
         raise InputError(
@@ -200,7 +200,7 @@ def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np
     if parcellation.kind == "maps":
         maps, affine = read_maps(parcellation)
         anywhere = np.argwhere((maps > 0).any(axis=3))
-        return _apply(affine, anywhere), maps[tuple(anywhere.T)].argmax(axis=1)
+        return apply_affine(affine, anywhere), maps[tuple(anywhere.T)].argmax(axis=1)
     labels, affine = read_labels(parcellation)
     region_of = np.full(max(0, int(labels.max(initial=0))) + 1, -1)
     for region, index in enumerate(parcellation.indices):
@@ -208,19 +208,14 @@ def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np
             region_of[index] = region
     owner = region_of[np.maximum(labels, 0)]
     where = np.argwhere(owner >= 0)
-    return _apply(affine, where), owner[tuple(where.T)]
-
-
-def _apply(affine: NDArray[Any], points: NDArray[Any]) -> NDArray[np.float64]:
-    moved: NDArray[np.float64] = points @ affine[:3, :3].T + affine[:3, 3]
-    return moved
+    return apply_affine(affine, where), owner[tuple(where.T)]
 
 
 def _inside(
     points: NDArray[np.float64], image: SpatialImage
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the nearest voxel of every point, shape (n, 3), and whether it is in the image."""
-    at = _apply(np.linalg.inv(image.affine), points)
+    at = apply_affine(np.linalg.inv(image.affine), points)
     index = np.rint(at).astype(np.int64)
     inside: NDArray[np.bool_] = np.all((index >= 0) & (index < np.array(image.shape[:3])), axis=1)
     return index, inside
@@ -264,7 +259,7 @@ def _map_voxels(
     maps, affine = read_maps(parcellation)
     anywhere = np.argwhere((maps > 0).any(axis=3))
     weight = maps[tuple(anywhere.T)].astype(np.float64)
-    covered = _covered(_apply(affine, anywhere), image, mask)
+    covered = _covered(apply_affine(affine, anywhere), image, mask)
     shares = weight[covered].sum(axis=0) / weight.sum(axis=0)
     flat, at = _nearest(image, mask, affine, maps.shape[:3])
     here = maps[tuple(at.T)].astype(np.float64)
@@ -282,8 +277,8 @@ def _nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the mask's voxels that lie in an atlas (flat), and the nearest voxel of the atlas."""
     where = np.argwhere(mask)
-    mm = _apply(image.affine, where)
-    at = np.rint(_apply(np.asarray(np.linalg.inv(affine)), mm)).astype(np.int64)
+    mm = apply_affine(image.affine, where)
+    at = np.rint(apply_affine(np.asarray(np.linalg.inv(affine)), mm)).astype(np.int64)
     in_atlas = ((at >= 0) & (at < np.array(shape))).all(axis=1)
     flat = np.asarray(np.ravel_multi_index(tuple(where[in_atlas].T), mask.shape), dtype=np.int64)
     return flat, at[in_atlas]
@@ -305,6 +300,6 @@ def _sphere_voxels(
     if not len(where) or parcellation.coordinates is None or parcellation.radius is None:
         return [np.zeros(0, dtype=np.int64) for _ in parcellation.names]
     flat = np.asarray(np.ravel_multi_index(tuple(where.T), mask.shape), dtype=np.int64)
-    tree = KDTree(_apply(image.affine, where))
+    tree = KDTree(apply_affine(image.affine, where))
     members = tree.query_ball_point(parcellation.coordinates, parcellation.radius)
     return [flat[np.sort(np.asarray(m, dtype=np.int64))] for m in members]

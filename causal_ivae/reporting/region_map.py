@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from nibabel.affines import apply_affine
 from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -52,14 +53,14 @@ def region_map(parcellation: Parcellation) -> bytes:
 
     template = load_mni152_template(resolution=2)
     values, affine = _labels(parcellation, template)
-    image = Nifti1Image(values, affine)  # type: ignore[no-untyped-call]
+    image = Nifti1Image(values, affine)
     content = io.BytesIO()
     with figure_style("regions"), warnings.catch_warnings():
         # Slices beside a small atlas are empty, of which there are warnings.
         warnings.simplefilter("ignore", UserWarning)
         figure = Figure(figsize=(9.0, 3.6), dpi=110, facecolor="white")
         FigureCanvasAgg(figure)
-        where = _mm(affine, np.argwhere(values))
+        where = apply_affine(affine, np.argwhere(values))
         for row, mode in enumerate("xz"):
             low, high = np.quantile(where[:, "xyz".index(mode)], [0.04, 0.96])
             plot_roi(
@@ -89,7 +90,7 @@ def _labels(
     if parcellation.coordinates is not None and parcellation.radius is not None:
         affine = np.asarray(template.affine, dtype=np.float64)
         voxels = np.argwhere(np.ones(template.shape, dtype=bool))
-        found = cKDTree(parcellation.coordinates).query(_mm(affine, voxels))
+        found = cKDTree(parcellation.coordinates).query(apply_affine(affine, voxels))
         distance, nearest = map(np.asarray, found)
         inside = distance <= parcellation.radius[nearest]
         flat = np.where(inside, color[nearest], 0).astype(np.int16)
@@ -104,7 +105,3 @@ def _labels(
     largest = maps.argmax(axis=3)
     there = maps.max(axis=3) > 0.25 * maps.max()
     return np.where(there, color[largest], 0).astype(np.int16), affine
-
-
-def _mm(affine: NDArray[np.float64], voxels: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.asarray(voxels @ affine[:3, :3].T + affine[:3, 3])

@@ -13,6 +13,12 @@ from causal_ivae.batch.workers.pool import Lost, open_pool
 from causal_ivae.errors import SettingsError
 
 
+def test_cores_are_those_that_a_container_may_use(monkeypatch):
+    # dask knows of the quota of a container, which the affinity of a process does not tell.
+    monkeypatch.setattr("dask.system.cpu_count", lambda: 3)
+    assert cores() == 3
+
+
 def square_or_die(piece, stage):
     if piece < 0:
         os.kill(os.getpid(), signal.SIGKILL)

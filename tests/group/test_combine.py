@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, permutation_test
 from scipy.stats import t as student_t
 
 from causal_ivae.derivatives.tables import EDGES, GROUP_EDGES
@@ -51,6 +51,15 @@ class TestSignFlip:
         # Of the eight sums of +-1 +-2 +-3, two are as large as 6, four as large as 4 or 0.
         p = sign_flip_p(np.array([[1.0, 1.0], [2.0, -2.0], [3.0, 3.0]]), draws=99, seed=0)
         assert p == pytest.approx([2 / 8, 6 / 8])
+
+    @pytest.mark.parametrize("n_subjects", [2, 6, 9])
+    def test_all_flips_are_those_of_scipy(self, n_subjects):
+        scores = np.random.default_rng(n_subjects).normal(0.3, 1, size=(n_subjects, 15)).round(1)
+        theirs = permutation_test(
+            (scores,), np.mean, permutation_type="samples", n_resamples=2**n_subjects,
+            vectorized=True, axis=0,
+        )  # fmt: skip
+        assert sign_flip_p(scores, draws=99, seed=0) == pytest.approx(theirs.pvalue)
 
     def test_smallest_p_is_reached_and_known(self):
         for n_subjects in (3, 7, 13):

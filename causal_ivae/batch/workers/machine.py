@@ -4,10 +4,10 @@ import os
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the number of cores that this process, or the container or job on it, may use."""
+    from dask.system import cpu_count
+
+    return int(cpu_count())
 
 
 def threads_asked_for() -> int | None:

@@ -20,7 +20,7 @@ from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.batch.workers.watch import Beat, Limits, watched
 from causal_ivae.errors import SettingsError
 
-__all__ = ["Lost", "OnStage", "Pool", "Stage", "cores", "open_pool"]
+__all__ = ["Lost", "OnStage", "Pool", "Stage", "open_pool"]
 
 Stage = Callable[[str, float], None]
 """Tells how far a piece of work is: the stage in words, and the share of it that is done."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from causal_ivae.batch.workers.pool import cores
+from causal_ivae.batch.workers.machine import cores
 from causal_ivae.provenance import versions
 
 _CPU = Path("/proc/cpuinfo")

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from causal_ivae.batch.workers.pool import Lost, Stage, cores, open_pool
+from causal_ivae.batch.workers.machine import cores
+from causal_ivae.batch.workers.pool import Lost, Stage, open_pool
 from causal_ivae.derivatives.files import read_sidecar, write_json
 from causal_ivae.errors import SettingsError
 from causal_ivae.provenance import digest_of, package_version
