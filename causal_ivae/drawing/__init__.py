@@ -1,1 +1,1 @@
-"""Graphs as figures, for a result that draws itself and for the pages."""
+"""Draw graphs as figures, for results that draw themselves and for the pages."""

@@ -1,4 +1,4 @@
-"""Matplotlib figures as inline SVG: no pyplot, no global state, same data same bytes."""
+"""Turn Matplotlib figures into inline SVG without pyplot; equal data give equal bytes."""
 
 import io
 import re
@@ -40,7 +40,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": INK,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
-    # A region may be called "a$b$".
+    # Region names such as "a$b$" must not be read as formulas.
     "text.parse_math": False,
     "svg.fonttype": "none",
 }
@@ -50,15 +50,15 @@ _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 
 @contextmanager
 def figure_style(name: str) -> Iterator[None]:
-    """Draw and save within this context; every setting is put back when it ends.
+    """Apply our Matplotlib style within this context, in which figures are drawn and saved.
 
     Parameters
     ----------
     name : str
-        Name of the figure; seeds the identifiers of its parts, so that they are reproducible.
+        Name of the figure, from which the identifiers of its parts follow reproducibly.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The reader's browser chooses the font, so a letter that the layout font lacks is drawn.
+        # The layout font may lack a letter, but the reader's browser draws it in another font.
         warnings.filterwarnings(
             "ignore", message=r"Glyph \d+ .* missing from", category=UserWarning
         )
@@ -66,27 +66,28 @@ def figure_style(name: str) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, with constrained layout."""
+    """Make an empty figure with constrained layout, given its size in inches."""
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
 def shorten(name: object, longest: int = 26) -> str:
-    """Return a name as figures show it; the tables have all of it."""
+    """Shorten a name for figures; the tables show it in full."""
     text = str(name)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 @dataclass
 class Drawing:
-    """A figure for a page and for files.
+    """Hold a figure for a page and for files.
 
     Attributes
     ----------
     figure : matplotlib.figure.Figure
     name : str
-        Unique in the page; prefixes every identifier, since inlined figures share one name space.
+        Name that is unique on the page and prefixes all identifiers, since inline figures share
+        one name space.
     label : str
-        What the figure shows, for readers who do not see it.
+        Description of the figure for readers who do not see it.
     """
 
     figure: Figure
@@ -95,19 +96,19 @@ class Drawing:
 
     @cached_property
     def svg(self) -> Markup:
-        """One ``<svg>`` element to be placed in a page, see `to_svg`."""
+        """Return the figure as one ``<svg>`` element for a page, as `to_svg` does."""
         with figure_style(self.name):
             return to_svg(self.figure, self.name, self.label)
 
     def __html__(self) -> str:
-        """Return the element, which templates place as it is."""
+        """Return the element, which templates insert without escaping."""
         return self.svg
 
     def files(self) -> dict[str, bytes]:
-        """Return the content of a file for each suffix, ``svg`` and ``png``."""
+        """Return the contents of the SVG and the PNG file, by suffix."""
         png = io.BytesIO()
         with figure_style(self.name):
-            # The SVG backend leaves its own behind.
+            # The SVG backend changes the figure's resolution.
             self.figure.dpi = _DPI
             FigureCanvasAgg(self.figure).print_png(png)  # type: ignore[no-untyped-call]
         svg = f'<?xml version="1.0" encoding="utf-8"?>\n{self.svg}\n'
@@ -115,7 +116,7 @@ class Drawing:
 
 
 def png_and_svg(figure: Figure) -> tuple[bytes, str]:
-    """Return a figure as the content of a PNG file and of an SVG file."""
+    """Return the contents of a PNG file and an SVG file of a figure."""
     png, svg = io.BytesIO(), io.StringIO()
     FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
     figure.savefig(svg, format="svg", metadata={"Date": None})
@@ -123,28 +124,26 @@ def png_and_svg(figure: Figure) -> tuple[bytes, str]:
 
 
 def to_svg(figure: Figure, name: str, label: str) -> Markup:
-    """Return a figure as one ``<svg>`` element to be placed in a page.
+    """Return a figure as one ``<svg>`` element for a page.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-    name : str
-        Unique in the page; prefixes every identifier, since inlined figures share one name space.
-    label : str
-        What the figure shows, for readers who do not see it.
+    name, label : str
+        As in `Drawing`.
 
     Returns
     -------
     markupsafe.Markup
-        Without XML declaration, date or metadata; text stays text and is escaped.
+        The element without XML declaration, date or metadata; text remains text and is escaped.
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # Figure.savefig would draw twice.
+    # Figure.savefig would draw the figure twice.
     FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
     drawn = buffer.getvalue()
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
-    # Matplotlib's style sheet is for every element of the page once it is inlined.
+    # An inline style sheet of Matplotlib would apply to the whole page.
     drawn = re.sub(r"<style[^>]*>.*?</style>", "", drawn, flags=re.DOTALL)
     opening = re.search(r"<svg[^>]*>", drawn)
     if opening is None:  # pragma: no cover
@@ -152,7 +151,7 @@ def to_svg(figure: Figure, name: str, label: str) -> Markup:
     size = " ".join(re.findall(r'(?:viewBox|width|height)="[^"]*"', opening.group()))
     body = drawn[opening.end() :].replace("\n", " ")
     body = re.sub(r" {2,}", " ", body)
-    # Angle brackets in text and attributes are escaped, so every match is a tag.
+    # Every match is a tag, since angle brackets in text and attributes are escaped.
     body = _TAG.sub(lambda match: _tidy(match.group(), name), body)
     title = f"{name}-title"
     return Markup(  # noqa: S704 - every text in it is escaped, by Matplotlib or here
@@ -173,5 +172,5 @@ def _tidy(tag: str, name: str) -> str:
 
 
 def _rounded(attribute: "re.Match[str]") -> str:
-    """Return an attribute with its coordinates to a tenth of a point, which no eye can tell."""
+    """Round the coordinates in an attribute to a tenth of a point, which is not visible."""
     return _LONG_NUMBER.sub(lambda number: f"{float(number.group()):.1f}", attribute.group())

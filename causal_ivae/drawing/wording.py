@@ -1,4 +1,4 @@
-"""Numbers and counts as a reader wants to see them."""
+"""Format numbers, counts and lists for readers."""
 
 import math
 from typing import Any
@@ -8,12 +8,12 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a table cell or a JSON value holds no number."""
+    """Check whether a table cell or a JSON value holds no number."""
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """Return a number with so many significant digits and a true minus sign."""
+    """Format a number with a given number of significant digits and a true minus sign."""
     if is_missing(value):
         return MISSING
     text = f"{float(value):.{digits}g}"
@@ -24,16 +24,16 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def signed(value: Any) -> str:
-    """Return a number with two decimals and its sign."""
+    """Format a number with two decimals and its sign."""
     if is_missing(value):
         return MISSING
-    # Adding zero turns -0.00, which is no negative number, into 0.00.
+    # Adding zero turns -0.00 into 0.00.
     rounded = round(float(value), 2) + 0.0
     return f"{rounded:+.2f}".replace("-", _MINUS) if rounded else "0.00"
 
 
 def p_text(value: Any) -> str:
-    """Return a p- or q-value: three decimals below 0.1, two above, "<0.001" below that."""
+    """Format a p- or q-value with two decimals, with three below 0.1, or as "<0.001"."""
     if is_missing(value):
         return MISSING
     p = float(value)
@@ -43,7 +43,7 @@ def p_text(value: Any) -> str:
 
 
 def p_phrase(value: Any) -> str:
-    """Return "p = 0.012", "p < 0.001" or "p not available"."""
+    """Format a p-value as "p = 0.012", "p < 0.001" or "p not available"."""
     if is_missing(value):
         return "p not available"
     text = p_text(value)
@@ -51,12 +51,12 @@ def p_phrase(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """Return a share as a whole percentage."""
+    """Format a share as a whole percentage."""
     return MISSING if is_missing(value) else f"{100 * float(value):.0f}%"
 
 
 def duration(seconds: Any) -> str:
-    """Return a time in seconds, minutes or hours."""
+    """Format a time in seconds, minutes or hours."""
     if is_missing(seconds):
         return MISSING
     value = float(seconds)
@@ -70,12 +70,12 @@ def duration(seconds: Any) -> str:
 
 
 def count(n: int, one: str, many: str | None = None) -> str:
-    """Return "1 pair" or "3 pairs"."""
+    """Format a count with its noun, as "1 pair" or "3 pairs"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def listed(items: list[str]) -> str:
-    """Return "a", "a and b" or "a, b and c"."""
+    """Join items to a list in words, as "a", "a and b" or "a, b and c"."""
     if len(items) < 2:
         return "".join(items)
     return ", ".join(items[:-1]) + " and " + items[-1]

@@ -1,1 +1,1 @@
-"""From results to what people read."""
+"""Turn results into pages, figures and files for readers."""

@@ -1,4 +1,4 @@
-"""The estimated graph on the outline of a brain: arrows between the centres of regions."""
+"""Draw the estimated graph over the outline of a brain, with arrows between region centres."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -25,16 +25,20 @@ from causal_ivae.drawing.arrows import (
 from causal_ivae.drawing.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
 from causal_ivae.drawing.wording import count
 
-_WIDTH = 400.0  # points
-_LINE = 11.5  # distance of two labels, points
+_WIDTH = 400.0
+"""Least width of a figure (points)."""
+_LINE = 11.5
+"""Vertical distance of two labels (points)."""
 _NODE = 3.2
-# What of the frame of MNI is shown, mm: right, front, up; the templates end within it.
+"""Radius of a region's disc (points)."""
 _LOW, _HIGH = np.array([-76.0, -112.0, -74.0]), np.array([76.0, 80.0, 88.0])
-_SCALE = 1.22  # points per mm
+"""Corners of the part of MNI space that is shown (mm: right, front, up), around the templates."""
+_SCALE = 1.22
+"""Scale of a figure (points per mm)."""
 
 
 def is_mni(space: str | None) -> bool:
-    """Whether coordinates of a space are those of the frame that the outline is drawn in."""
+    """Check whether a space is an MNI space, in which the outline of the brain is drawn."""
     return (space or "").upper().startswith("MNI")
 
 
@@ -51,16 +55,16 @@ def brain_figure(
     Parameters
     ----------
     names, edges, verdicts, figure_name, method
-        As of `causal_ivae.drawing.graph_figure.graph_figure`.
+        As in `causal_ivae.drawing.graph_figure.graph_figure`.
     centres : mapping of str to (x, y, z)
-        mm in the MNI frame; edges of regions that it lacks are not drawn.
+        Centres of the regions in MNI space (mm); regions without one are not drawn.
 
     Returns
     -------
     Drawing or None
         The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head`` in the
         view from above, and ``edge-i-side`` and ``edge-i-side-head`` in that from the side.  None
-        where no region has a centre.
+        if no region has a centre.
     """
     placed = [str(name) for name in names if name in centres]
     if not placed:
@@ -78,7 +82,7 @@ def brain_figure(
             at = dict(zip(placed, xyz[:, across] * _SCALE, strict=True))
             for edge in drawn:
                 start, stop = at[edge.start], at[edge.stop]
-                # Regions one behind the other have no arrow between them.
+                # There is no room for an arrow between regions that lie one behind the other.
                 if np.hypot(*(stop - start)) > 2 * _NODE + 6.0:
                     ends = shortened(start, stop, _NODE + 1.0, _NODE + 1.5)
                     width = max(0.5, edge.width * scale)
@@ -98,7 +102,7 @@ def brain_figure(
 
 
 def _panels(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
-    """Return a figure with axes in points, for the view from the side and the one from above."""
+    """Make a figure with axes in points for the views from the side and from above."""
     widest = max((text_width(shorten(name)) for name in names), default=0.0)
     width = max(_WIDTH, 2 * (_HIGH[0] * _SCALE + widest + 8.0))
     labelled = max(0.0, (len(names) / 2 + 1) * _LINE - (_HIGH - _LOW)[1] * _SCALE) / 2
@@ -123,8 +127,8 @@ def _panels(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
 
 @cache
 def _outline(view: str) -> list[tuple[tuple[float, ...], Path]]:
-    """Return Nilearn's outline of a brain, its hundreds of curves joined to one of each shade."""
-    # Nilearn's plotting takes seconds to import, and no other page needs it.
+    """Return nilearn's outline of a brain with its hundreds of curves joined to one per shade."""
+    # The import takes seconds, and pages without a drawing of the brain do not need it.
     from nilearn.plotting.glass_brain import plot_brain_schematics
 
     scratch = Figure().add_axes((0, 0, 1, 1))
@@ -136,7 +140,7 @@ def _outline(view: str) -> list[tuple[tuple[float, ...], Path]]:
         shades.setdefault(to_rgba(patch.get_edgecolor()), []).append(points * _SCALE)
     outline = []
     for shade, curves in shades.items():
-        # Each is a cubic curve or a line; most begin where the one before ends.
+        # Every part is a cubic curve or a line, and most begin where the previous part ends.
         joined, codes = [], []
         for one, other in pairwise([np.full((1, 2), np.inf), *curves]):
             goes_on = np.allclose(one[-1], other[0], atol=0.05)
@@ -148,9 +152,9 @@ def _outline(view: str) -> list[tuple[tuple[float, ...], Path]]:
 
 
 def _labels(axes: Axes, names: Sequence[str], nodes: NDArray[np.float64]) -> None:
-    """Name the regions left and right of the brain, with a line to each."""
+    """Write the names of regions to the left and right of the brain, with a line to each region."""
     right = nodes[:, 0] > 0
-    # As many on either side as can be, so that both have room.
+    # If most regions lie in one hemisphere, the labels are divided evenly to fit on both sides.
     order = np.argsort(nodes[:, 0], kind="stable")
     if abs(int(right.sum()) - len(names) // 2) > len(names) // 4:
         right = np.isin(np.arange(len(names)), order[len(names) // 2 :])

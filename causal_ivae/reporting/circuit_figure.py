@@ -1,4 +1,4 @@
-"""The estimated graph as a circuit: rows of regions, causes above effects where cycles allow."""
+"""Draw the estimated graph as a circuit: rows of regions with causes above their effects."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,30 +24,37 @@ from causal_ivae.drawing.svg import INK, Drawing, figure_style, new_figure, shor
 from causal_ivae.drawing.wording import count
 
 MOST_EDGES = 100
-"""Beyond so many, only the surest are drawn."""
-_MOST_BANDS = 60  # more projections than this would cover everything
-_WIDTH = 400.0  # points
-_BOX = 9.0  # half the height of a region's box
-_GAP = 12.0  # between boxes of a row
-_WAYPOINT = 5.0  # width that an edge takes where it passes a row
+"""Of more edges, only the most confident ones are drawn."""
+_MOST_BANDS = 60
+"""No projections are drawn if there are more, since they would cover everything."""
+_WIDTH = 400.0
+"""Least width of a figure (points)."""
+_BOX = 9.0
+"""Half the height of a region's box (points)."""
+_GAP = 12.0
+"""Distance of two boxes in a row (points)."""
+_WAYPOINT = 5.0
+"""Width that an edge takes where it passes a row (points)."""
 _SWEEPS = 12
+"""The rows are arranged in this many sweeps down or up."""
 _RIGHT, _UP = np.eye(2)
 
 _Item = str | tuple[str, str, int]
-"""A region, or where the edge between two of them passes a row."""
+"""An item of a row is a region, or the waypoint of an edge between two regions (and its row)."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where boxes are, and through which points of the rows between an edge passes.
+    """Hold the places of regions, and the waypoints at which edges pass other rows.
 
     Attributes
     ----------
     row : dict of str to int
+        Row of every region, counted from the top.
     place : dict of str to float
-        Horizontal, of regions and of waypoints.
+        Horizontal position of regions and waypoints (points).
     between : dict of (str, str) to list
-        The waypoints from an upper to a lower region.
+        Waypoints of the edge between an upper and a lower region.
     """
 
     row: dict[str, int]
@@ -65,15 +72,15 @@ def circuit_figure(
     rows: Sequence[Sequence[str]] = (),
     projections: Sequence[Sequence[str]] = (),
 ) -> Drawing | None:
-    """Draw one method's directed edges in rows, above the projections of the prior.
+    """Draw one method's directed edges between rows of regions, over the prior's projections.
 
     Parameters
     ----------
     names, edges, verdicts, figure_name, method
-        As of `causal_ivae.drawing.graph_figure.graph_figure`.
+        As in `causal_ivae.drawing.graph_figure.graph_figure`.
     rows : sequence of sequence of str
-        Regions from top to bottom, such as the prior puts them; regions that it lacks come last.
-        Without any, rows follow from the edges.
+        Regions of every row from top to bottom, usually the prior's; other regions come last.  If
+        there are none, the rows follow from the edges.
     projections : sequence of (cause, effect)
         Direct projections of the prior.
 
@@ -81,14 +88,15 @@ def circuit_figure(
     -------
     Drawing or None
         The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.  None
-        where there is neither an edge nor a projection.
+        if there is neither an edge nor a projection.
 
     Notes
     -----
-    Rows from edges: those that close cycles are turned round by the heuristic of Eades, Lin and
-    Smyth (1993, "A fast and effective heuristic for the feedback arc set problem"), confident
-    ones last; a region then stands below all of its causes.  Within rows, regions are put near
-    their neighbours' mean (Sugiyama, Tagawa and Toda 1981).
+    Where rows follow from the edges, every region stands below all its causes.  For this, the edges
+    that close cycles are first reversed by the heuristic of Eades, Lin and Smyth (1993, "A fast and
+    effective heuristic for the feedback arc set problem"), which prefers edges of low confidence.
+    Within rows, regions are placed near the mean of their neighbours (Sugiyama, Tagawa and Toda
+    1981).
     """
     names = tuple(map(str, names))
     drawn = [edge for edge in drawn_edges(edges, verdicts) if edge.style.arrow][-MOST_EDGES:]
@@ -139,7 +147,7 @@ def circuit_figure(
 def _bands(
     projections: Sequence[Sequence[str]], names: Sequence[str]
 ) -> dict[tuple[str, str], bool]:
-    """Return each pair with a projection once, and whether there is one in both directions."""
+    """Return each pair with a projection, and whether it has projections in both directions."""
     known = [(str(a), str(b)) for a, b in projections if a in names and b in names]
     once = dict.fromkeys(pair for pair in known if pair[::-1] not in known or pair[0] < pair[1])
     if len(once) > _MOST_BANDS:
@@ -150,13 +158,13 @@ def _bands(
 def _rows(
     names: Sequence[str], drawn: Sequence[DrawnEdge], given: Sequence[Sequence[str]]
 ) -> list[list[str]]:
-    """Return the regions by row, in the order of `names`; what nothing places comes last."""
+    """Return the regions by row, in the order of `names`; regions without a place come last."""
     placed = [[name for name in names if name in row] for row in given]
     if not any(placed):
         placed = _rows_of_edges(names, drawn)
     there = {name for row in placed for name in row}
     rest = [name for name in names if name not in there]
-    # Regions without an edge are folded to the breadth of the others, or to a square.
+    # Regions without an edge fill rows of the others' width, or a square.
     breadth = max((len(row) for row in placed), default=0)
     breadth = max(4, breadth) if breadth else math.ceil(len(rest) ** 0.5)
     placed += [rest[start : start + breadth] for start in range(0, len(rest), breadth)]
@@ -176,7 +184,7 @@ def _rows_of_edges(names: Sequence[str], drawn: Sequence[DrawnEdge]) -> list[lis
 
 
 def _sequence(graph: "nx.DiGraph[str]") -> list[str]:
-    """Return the nodes in an order that few edges run against."""
+    """Return the nodes in an order against which few edges run."""
     left = graph.copy()
     first: list[str] = []
     last: list[str] = []
@@ -200,9 +208,9 @@ def _layout(
     pairs: Sequence[tuple[str, str]],
     widths: Mapping[str, float],
 ) -> _Layout:
-    """Place the regions of every row, and waypoints where an edge passes one, near what they join.
+    """Place regions and the waypoints of edges horizontally, near what they are connected to.
 
-    All is done on the coordinates of one row at a time: a sweep down, then one up.
+    The rows are arranged one at a time, in sweeps down and up.
     """
     row_of = {name: i for i, row in enumerate(rows) for name in row}
     layers: list[list[_Item]] = [list(row) for row in rows]
@@ -237,7 +245,7 @@ def _layout(
         for number, layer in numbered if down else numbered[::-1]:
             wanted = {}
             for item in layer:
-                # The last sweeps settle between both sides; the others find an order.
+                # The first sweeps find an order; the last ones average over the rows on both sides.
                 near = [
                     place[n]
                     for n in neighbours[item]
@@ -249,7 +257,7 @@ def _layout(
             half = np.array([width[item] + _GAP for item in layer]) / 2
             at = spread(np.array([wanted[item] for item in layer]), half[:-1] + half[1:])
             place |= dict(zip(layer, map(float, at), strict=True))
-    # Rows of regions without an edge stand in the middle as they are.
+    # Rows without edges are already centred.
     joined = {item for layer in layers if any(neighbours[i] for i in layer) for item in layer}
     sides = [place[item] + side * width[item] / 2 for item in joined for side in (-1, 1)]
     middle = (min(sides, default=0.0) + max(sides, default=0.0)) / 2
@@ -266,7 +274,7 @@ def _route(
     widths: Mapping[str, float],
     height: float,
 ) -> NDArray[np.float64]:
-    """Return the points of the curves from one box to another."""
+    """Return the points of the Bezier curves from one box to another."""
     if layout.row[cause] == layout.row[effect]:
         start, stop = centre[cause], centre[effect]
         apart = abs(stop[0] - start[0])
@@ -283,7 +291,7 @@ def _route(
     upper, lower = (cause, effect) if down else (effect, cause)
     places = [centre[upper][0], *(layout.place[p] for p in layout.between[upper, lower])]
     places.append(centre[lower][0])
-    # An edge leaves and enters a box on the side that it leads to or comes from.
+    # An edge leaves and enters a box on the side of the region at its other end.
     ends = [
         place + float(np.clip(0.2 * (to - place), 8.0 - widths[box] / 2, widths[box] / 2 - 8.0))
         for box, place, to in (
@@ -294,7 +302,7 @@ def _route(
     levels[0] -= _BOX + (0.0 if down else 1.5)
     levels[-1] += _BOX + (1.5 if down else 0.0)
     points = np.column_stack([[ends[0], *places[1:-1], ends[1]], levels])
-    # Cubic Hermite curves: vertical at the boxes, else along the line between the neighbours.
+    # Cubic Hermite curves are vertical at boxes, and elsewhere parallel to the neighbours' line.
     slopes = np.gradient(points, axis=0)
     slopes[[0, -1]] = [0.0, -1.35 * height]
     route = [points[0]]

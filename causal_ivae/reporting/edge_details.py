@@ -1,4 +1,4 @@
-"""Everything known about one pair, as the line that is shown where an arrow is pointed at."""
+"""Describe all that is known about a pair, in the line that a page shows for its arrow."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ _FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
 def edge_details(method: MethodRecord) -> list[str]:
     """Return one line per row of the edge table, in its order.
 
-    Each holds decision, score, p, q and confidence; where they were written the probability of the
-    likelier direction if there is an arrow, the medians over restarts of the four tests' p-values
-    and the restarts' votes; and the path through the prior.
+    A line holds decision, score, p, q, confidence and the path through the prior.  If they are
+    known, it also holds the probability of the likelier direction given an arrow, the medians over
+    restarts of the four tests' p-values, and the restarts' votes.
     """
     stability = {(row.x, row.y): row.same for row in tables.stability_rows(method)}
     evidence = {(row.x, row.y): row for row in tables.evidence_rows(method)}
@@ -69,22 +69,21 @@ def edge_details(method: MethodRecord) -> list[str]:
 
 
 def _over_subjects(edge: Mapping[Any, Any]) -> list[str]:
-    """Return how alike the subjects are; nothing of one subject's edges."""
+    """Describe how much the subjects agree on an edge of the group; empty for one subject."""
     parts = []
     if np.isfinite(edge.get("i_squared", np.nan)):
         parts.append(
-            f"I² {wording.percent(edge['i_squared'])} "
-            f"({wording.p_phrase(edge['p_heterogeneity'])} of no heterogeneity)"
+            f"I² {wording.percent(edge['i_squared'])} ({wording.p_phrase(edge['p_heterogeneity'])})"
         )
     if np.isfinite(edge.get("leave_one_out", np.nan)):
-        parts.append(f"the same without one subject: {wording.percent(edge['leave_one_out'])}")
+        parts.append(f"same without one subject: {wording.percent(edge['leave_one_out'])}")
     if np.isfinite(edge.get("split_half", np.nan)):
-        parts.append(f"halves of the subjects alike: {wording.percent(edge['split_half'])}")
+        parts.append(f"same in both halves: {wording.percent(edge['split_half'])}")
     return parts
 
 
 def _interval(edge: Mapping[Any, Any], *, turned: bool) -> str:
-    """Return the 95 % interval of a score in words, empty where it is not known."""
+    """Return the 95 % interval of a score in words; empty if it is not known."""
     low, high = edge.get("score_low", np.nan), edge.get("score_high", np.nan)
     if not np.isfinite([low, high]).all():
         return ""

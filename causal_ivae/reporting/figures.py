@@ -1,4 +1,4 @@
-"""Figures of the pages other than the graph: data, training, scores, agreement of subjects."""
+"""Draw the figures of the pages other than graphs: data, training, scores, subjects' agreement."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -23,10 +23,13 @@ from causal_ivae.drawing.svg import (
     shorten,
 )
 
-_MOST_LINES = 24  # regions drawn as lines; more are drawn as a carpet
+_MOST_LINES = 24
+"""Up to this many regions are drawn as lines, more as a carpet plot."""
 _MOST_POINTS = 1600
+"""A line has at most this many points."""
 _SHADES = ("#dbe7f3", "#f1f5f9", "#fdebd0", "#dcefdc", "#eadff2", "#f9dcdc", "#d6f0f0", "#eeeecb")
 _MOST_VECTOR_CURVES = 120
+"""More curves are drawn as pixels."""
 
 
 def series_figure(
@@ -36,22 +39,22 @@ def series_figure(
     fd_threshold: float | None,
     figure_name: str,
 ) -> Drawing:
-    """Draw region time series over their segments, censored volumes and head motion below.
+    """Draw region time series with their segments, and below them censoring and head motion.
 
     Parameters
     ----------
     timeseries : pandas.DataFrame, shape (n_times, n_regions)
         Kept volumes, z-scored per run.
     outliers : pandas.DataFrame or None
-        One row per volume as acquired: ``run``, ``volume``, ``kept``, ``segment``,
-        ``framewise_displacement`` (mm).  None, or a table with another number of kept volumes:
-        the kept volumes are drawn one after the other.
+        One row per acquired volume: ``run``, ``volume``, ``kept``, ``segment``,
+        ``framewise_displacement`` (mm).  If it is None or has another number of kept volumes, the
+        kept volumes are drawn one after the other.
     tr : float or None
-        Repetition time, s; None draws volumes instead of minutes.
+        Repetition time (s); None draws volumes instead of minutes.
     fd_threshold : float or None
-        Framewise displacement above which volumes were censored, mm.
+        Framewise displacement (mm) above which volumes were censored.
     figure_name : str
-        Unique in the page.
+        Name that is unique on the page.
     """
     volumes = _acquired(outliers, len(timeseries))
     kept = volumes["kept"].to_numpy(dtype=bool)
@@ -91,11 +94,11 @@ def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Dr
     Parameters
     ----------
     training : pandas.DataFrame
-        ``x``, ``y``, ``restart``, ``step``, ``objective`` (higher is better).
+        Columns ``x``, ``y``, ``restart``, ``step``, ``objective`` (higher is better).
     figure_name : str
-        Unique in the page.
+        Name that is unique on the page.
     method : str
-        As it is to be read.
+        Name of the method on pages.
     """
     table = training[np.isfinite(pd.to_numeric(training["objective"]))]
     fit = table.groupby(["x", "y", "restart"], sort=False).ngroup().to_numpy()
@@ -140,19 +143,19 @@ def score_figure(
     ----------
     names : sequence of str, length n_regions
     matrix : ndarray, shape (n_regions, n_regions)
-        Row = cause, column = effect; NaN where a pair was not tested.
+        Scores; row = cause, column = effect; NaN for pairs that were not tested.
     decided : ndarray of bool, shape (n_regions, n_regions)
-        Decided edges, which are marked.
+        True for decided edges, which are marked.
     figure_name : str
-        Unique in the page.
+        Name that is unique on the page.
     method : str
-        As it is to be read.
+        Name of the method on pages.
     """
     n = len(names)
     shown = [shorten(name, 22) for name in names]
     limit = float(np.nanmax(np.abs(matrix), initial=0.0)) if np.isfinite(matrix).any() else 0.0
     limit = limit or 1.0
-    # In points; the layout is reckoned here, as Matplotlib's own takes a second to find it.
+    # The layout is computed here in points, since Matplotlib's own takes a second.
     size = 72 * float(np.clip(0.34 * n, 1.5, 4.4 if n <= 24 else 8.0))
     margin = max(map(text_width, shown), default=0.0) * 7.5 / FONT + 24.0
     width, height = margin + size + 64.0, margin + size + 22.0
@@ -175,7 +178,7 @@ def score_figure(
         axes.tick_params(length=0)
         axes.set_xlabel("effect (column)")
         axes.set_ylabel("cause (row)")
-        # Where the labels are put is known, too.
+        # Fixed positions of the axis labels save another search for the layout.
         axes.xaxis.set_label_coords(0.5, (9.0 - margin) / size)
         axes.yaxis.set_label_coords((9.0 - margin) / size, 0.5)
         axes.set_title(method, loc="left", fontweight="bold")
@@ -194,15 +197,16 @@ def score_figure(
 
 
 def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing:
-    """Draw, for every pair, which region most subjects put first, with Wilson intervals.
+    """Draw, for every pair, the share of subjects that favour either direction.
 
     Parameters
     ----------
-    edges : mapping from a method, as it is to be read, to pandas.DataFrame
-        Group edges: ``x``, ``y``, ``score``, ``confidence`` (share of subjects with the leading
-        sign of the score), ``share_low``, ``share_high`` (Wilson interval of that share).
+    edges : mapping of str to pandas.DataFrame
+        Edges of the group by each method's name on pages: ``x``, ``y``, ``score``, ``confidence``
+        (share of subjects whose score has the sign of the mean), ``share_low``, ``share_high``
+        (Wilson interval of that share).
     figure_name : str
-        Unique in the page.
+        Name that is unique on the page.
     """
     order: dict[tuple[str, str], int] = {}
     for table in edges.values():
@@ -218,7 +222,7 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing
             marker, color, fill = looks[index % len(looks)]
             rows = [order[(str(x), str(y))] for x, y in zip(table["x"], table["y"], strict=True)]
             height = np.array(rows) + (index - (len(edges) - 1) / 2) * step
-            # The left end stands for x: mirror the share where x leads.
+            # The left end stands for x, so that shares that favour x are mirrored.
             mirrored = table["score"].to_numpy(dtype=float) >= 0
             share, low, high = (
                 np.where(mirrored, 1 - column, column)
@@ -255,14 +259,15 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing
 
 
 def reliability_figure(bins: Sequence[Mapping[str, float]], figure_name: str) -> Drawing:
-    """Draw how often a probability that was given was right, on simulated pairs.
+    """Draw how often probabilities were right on simulated pairs.
 
     Parameters
     ----------
     bins : sequence of mapping
-        ``confidence`` (mean probability), ``right`` (share) and ``count`` of pairs.
+        For every bin of probabilities ``confidence`` (the mean probability), ``right`` (the share
+        of pairs for which it was right) and ``count`` (the number of pairs).
     figure_name : str
-        Unique in the page.
+        Name that is unique on the page.
     """
     said, right, count = (
         np.array([one[name] for one in bins]) for name in ("confidence", "right", "count")
@@ -323,7 +328,7 @@ def _lines(
 def _envelope(
     time: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Thin a long series to the minimum and the maximum of every bin, which keeps its outline."""
+    """Reduce a long series to the minimum and maximum of every bin, which keeps its outline."""
     if len(values) <= _MOST_POINTS:
         return time, values
     bins = np.linspace(0, len(values), _MOST_POINTS // 2, endpoint=False).astype(int)
@@ -352,7 +357,7 @@ def _shade(
     inside = [(i, j) for i, j in zip(starts, stops, strict=True) if segment.iloc[i]]
     shown = [segment.iloc[i] for i, _ in inside]
     number = {name: k for k, name in enumerate(dict.fromkeys(shown))}
-    # Segments that return, such as task blocks and hidden states, need colours of their own.
+    # Segments that return, such as task blocks and hidden states, need distinct colours.
     left = [one for one, other in pairwise(shown) if one != other]
     colors = _SHADES if len(left) >= len(number) else _SHADES[:2]
     for shade, color in enumerate(colors):

@@ -1,4 +1,4 @@
-"""The pages: one self-contained file per subject and one for the group, made from files alone."""
+"""Make the self-contained pages of subjects and of the group from their result files."""
 
 import gc
 import shlex
@@ -31,17 +31,19 @@ from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.settings import Pipeline
 
 Drawings = dict[tuple[str | None, str], Drawing]
-"""By method (None: of all of them) and name."""
+"""Figures of a page by method (None for all methods) and name."""
 FIT_NAMES = ("x → y", "y → x")
-"""What the fits of a pair are called where they are no restarts."""
-_CROWDED = 30  # edges that a circle shows no longer
+"""Names of a pair's fits by a method that fits both directions instead of restarts."""
+_CROWDED = 30
+"""A circle with more edges is hard to read."""
 _MODEL_ROWS = 200
+"""A table of the model over subjects has at most this many rows."""
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Look for no cyclic garbage; among the parts of figures that takes a quarter of the time."""
+    """Suspend garbage collection, which would take a quarter of the time that figures need."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -53,21 +55,21 @@ def _uncollected() -> Iterator[None]:
 
 @_uncollected()
 def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str, Drawings]:
-    """Return the page of one subject, or of all subjects pooled into one series.
+    """Make the page of one subject, or of all subjects pooled into one series.
 
     Parameters
     ----------
     record : UnitRecord
-        Methods that failed are absent; tables that were not written are None.
+        Results, in which failed methods are absent and missing tables are None.
     templates : pathlib.Path, optional
-        A user's own, as of `causal_ivae.reporting.templates.render`.
+        Folder of a user's own templates, as in `causal_ivae.reporting.templates.render`.
 
     Returns
     -------
     html : str
-        It needs no other file and no network.
+        The page, which needs no other file and no network.
     drawings : dict
-        Every figure on it.
+        All figures of the page.
     """
     page = shared_parts(record)
     pooled = not record.unit.startswith("sub-")
@@ -95,26 +97,26 @@ def group_page(
     *,
     pooled: UnitRecord | None = None,
 ) -> tuple[str, Drawings]:
-    """Return the page of the group.
+    """Make the page of the group.
 
     Parameters
     ----------
     record : UnitRecord
-        Edges with the columns of `causal_ivae.group`.
+        Results of the group, whose edges have the columns of `causal_ivae.group`.
     subjects : sequence of mappings
         ``label`` (with or without ``sub-``), ``state`` ("done", "up to date", "failed" or
-        "skipped", which has no results), ``seconds`` and ``message``.
+        "skipped", which has no results), ``seconds`` and ``message`` of every subject.
     templates : pathlib.Path, optional
-        As of `subject_page`.
+        As in `subject_page`.
     pooled : UnitRecord, optional
-        One fit of all subjects, to stand beside.
+        Results of one fit of all subjects, for comparison.
 
     Returns
     -------
     html : str
-        It needs no other file and no network, but for links to the subjects' pages.
+        The page, which needs no other file and no network, but links to the subjects' pages.
     drawings : dict
-        As of `subject_page`.
+        As in `subject_page`.
     """
     page = shared_parts(record, n_subjects=_most_subjects(record))
     page["title"] = "Group"
@@ -175,7 +177,7 @@ def _drawings(page: Mapping[str, Any]) -> Drawings:
 
 
 def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
-    """Return what all pages about graphs show."""
+    """Return the content that all pages about graphs share."""
     names = tables.region_names(record)
     text, cited = _methods_text(record, names, n_subjects)
     centres = centres_of(record)
@@ -211,7 +213,7 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
 
 
 def centres_of(record: UnitRecord) -> Mapping[str, Sequence[float]]:
-    """Return where the regions are in the frame of MNI, by name; empty where that is not known."""
+    """Return the centres of the regions in MNI space (mm), by name; empty if they are not known."""
     for method in record.methods.values():
         if is_mni(method.sidecar.get("Space")):
             return dict(method.sidecar.get("Coordinates", {}))
@@ -348,7 +350,7 @@ def _series(record: UnitRecord) -> dict[str, Any] | None:
 def _methods_text(
     record: UnitRecord, names: tuple[str, ...], n_subjects: int | None
 ) -> tuple[str | None, list[Any]]:
-    """Return paragraph and references; None where settings of another version do not fit."""
+    """Return the methods paragraph and its references; None if the settings are not valid now."""
     if not record.methods:
         return None, []
     first = next(iter(record.methods.values()))
@@ -405,7 +407,7 @@ def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
         "state": str(subject["state"]),
         "seconds": subject.get("seconds"),
         "message": "" if wording.is_missing(message) else str(message),
-        # A subject that failed, or has no results, may have left no page.
+        # A subject that failed or has no results may have no page.
         "link": quote(f"{unit}.html") if subject["state"] in ("done", "up to date") else None,
     }
 

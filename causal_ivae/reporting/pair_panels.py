@@ -1,6 +1,6 @@
-"""Small pictures of every pair: regions and recovered disturbances, coloured by segment.
+"""Draw small pictures of every pair: regions and recovered disturbances, coloured by segment.
 
-A page has hundreds of them, so they are rasterised at once, as images of few colours.
+A page has hundreds of them, so that they are made as pixel images of few colours, all at once.
 """
 
 import io
@@ -20,12 +20,16 @@ from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.tables import surest, with_names
 
 MOST_PAIRS = 200
-"""Pairs that are shown; those with a direction come first."""
+"""At most this many pairs are shown; those with a direction come first."""
 
-_SIDE = 96  # pixels of one scatter
-_REACH = 3.5  # standard deviations to either side
+_SIDE = 96
+"""Width and height of a scatter plot (pixels)."""
+_REACH = 3.5
+"""A scatter plot covers this many standard deviations on either side of zero."""
 _MOST_POINTS = 300
+"""A scatter plot has at most this many points."""
 _SHADES = 8
+"""Many segments share this many shades of one colour scale."""
 _FEW = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c8c00",
 )  # fmt: skip
@@ -34,16 +38,16 @@ _WIDE, _HIGH = 150.0, 64.0
 
 @dataclass(frozen=True)
 class Unmixed:
-    """What one method recovered from a pair.
+    """Hold the pictures of what one method recovered from a pair.
 
     Attributes
     ----------
     method : str
-        As it is to be read.
+        Name of the method on pages.
     scatter : str
-        PNG as base64: the two disturbances against each other.
+        Scatter plot of the two disturbances, a PNG as base64.
     spread : markupsafe.Markup
-        An SVG element: standard deviation of either disturbance in every segment.
+        SVG element with the standard deviation of both disturbances in every segment.
     """
 
     method: str
@@ -53,15 +57,16 @@ class Unmixed:
 
 @dataclass(frozen=True)
 class PairPanel:
-    """One pair as it is drawn.
+    """Hold the pictures of one pair.
 
     Attributes
     ----------
     x, y : str
+        Names of the two regions.
     scatter : str
-        PNG as base64: the two regions against each other.
+        Scatter plot of the two regions, a PNG as base64.
     unmixed : tuple of Unmixed
-        By every method that left its disturbances.
+        Pictures of every method that stored its disturbances.
     """
 
     x: str
@@ -76,15 +81,15 @@ def pair_panels(record: UnitRecord) -> tuple[list[PairPanel], int]:
     Parameters
     ----------
     record : UnitRecord
-        With the time series and the segment of every volume.
+        Results with the time series and the segment of every volume.
 
     Returns
     -------
     panels : list of PairPanel
-        Those of the first method, pairs with a direction first.  Empty where disturbances or
-        series were not written, or do not belong together.
+        The pairs of the first method, those with a direction first.  Empty if disturbances or
+        series were not stored or do not match.
     left_out : int
-        Pairs that are not drawn.
+        Number of pairs that are not drawn.
     """
     if record.timeseries is None or record.outliers is None:
         return [], 0
@@ -123,7 +128,7 @@ def _add_unmixed(
     method: MethodRecord,
     segment: NDArray[np.int64],
 ) -> None:
-    """Add one method's disturbances to the pairs that it has."""
+    """Add one method's pictures to the pairs for which it has disturbances."""
     assert method.disturbances is not None
     place = {pair: row for row, pair in enumerate(_pairs(method))}
     mine = [index for index, pair in enumerate(pairs) if pair in place]
@@ -140,7 +145,7 @@ def _pairs(method: MethodRecord) -> list[tuple[str, str]]:
 
 
 def _surest(method: MethodRecord) -> tuple[list[tuple[str, str]], int]:
-    """Return the pairs, those with a direction first and the surest first, and how many more."""
+    """Return the pairs to draw, by direction and confidence, and the number of the others."""
     pairs = _pairs(method)
     edges = with_names(method.edges).set_index(["x", "y"]).loc[pairs]
     drawn = surest(edges, MOST_PAIRS).index.tolist()
@@ -148,12 +153,12 @@ def _surest(method: MethodRecord) -> tuple[list[tuple[str, str]], int]:
 
 
 def has_many_segments(record: UnitRecord) -> bool:
-    """Whether there are more segments than colours that are told apart at a glance."""
+    """Check whether there are more segments than easily distinguished colours."""
     return len(record.sidecar.get("Segments", ())) > len(_FEW)
 
 
 def _scatters(values: NDArray[np.floating], segment: NDArray[np.int64]) -> list[str]:
-    """Return scatters of z-scored series, shape (pairs, 2, n_times), the second upwards."""
+    """Draw scatter plots of z-scored series (pairs, 2, n_times), with the second upwards."""
     some = np.linspace(0, len(segment) - 1, min(len(segment), _MOST_POINTS)).astype(int)
     images = np.zeros((len(values), _SIDE, _SIDE), dtype=np.uint8)
     images[:, [0, -1]] = images[:, :, [0, -1]] = 1
@@ -169,7 +174,7 @@ def _scatters(values: NDArray[np.floating], segment: NDArray[np.int64]) -> list[
 
 
 def _shades(segment: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a colour of `_palette` for every volume; of many segments neighbours share one."""
+    """Return the colour in `_palette` of every volume; neighbours of many segments share one."""
     n_segments = int(segment.max()) + 1
     return segment if n_segments <= len(_FEW) else segment * _SHADES // n_segments
 
@@ -178,7 +183,7 @@ def _palette(segment: NDArray[np.int64]) -> list[int]:
     n_segments = int(segment.max()) + 1
     colors = _FEW[:n_segments]
     if n_segments > len(_FEW):
-        # Without the yellow end, which is not seen on white.
+        # The yellow end of the scale is left out, since it is hardly visible on white.
         ramp = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, _SHADES))
         colors = tuple(matplotlib.colors.to_hex(color) for color in ramp)
     return [int(color[i : i + 2], 16) for color in ("#ffffff", GRID, *colors) for i in (1, 3, 5)]
@@ -193,7 +198,7 @@ def _png(image: NDArray[np.uint8], palette: list[int]) -> str:
 
 
 def _spread(disturbances: NDArray[np.float64], segment: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return standard deviations, shape (pairs, 2, n_segments)."""
+    """Return the standard deviations in every segment, shape (pairs, 2, n_segments)."""
     counts = np.bincount(segment).astype(np.float64)
     member = np.zeros((len(segment), len(counts)))
     member[np.arange(len(segment)), segment] = 1.0
@@ -203,7 +208,7 @@ def _spread(disturbances: NDArray[np.float64], segment: NDArray[np.int64]) -> ND
 
 
 def _spread_figure(sd: NDArray[np.float64], method: str) -> Markup:
-    """Draw the lines of two disturbances over segments; solid and dashed, as colours may fail."""
+    """Draw a solid and a dashed line of two disturbances' standard deviations over segments."""
     top = max(float(sd.max()), 1e-9)
     across = np.linspace(4.0, _WIDE - 4.0, sd.shape[1])
     lines = []

@@ -1,4 +1,4 @@
-"""A parcellation on the MNI template, as a picture."""
+"""Draw a parcellation on slices of the MNI template."""
 
 import io
 import warnings
@@ -15,17 +15,18 @@ from causal_ivae.drawing.svg import figure_style
 from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
 from causal_ivae.reporting.brain_figure import is_mni
 
-_CUTS = 6  # from the side, and from above
+_CUTS = 6
+"""There are this many slices from the side, and as many from above."""
 
 
 def has_map(parcellation: Parcellation) -> bool:
-    """Whether regions can be shown on the template: what is where is known, in the MNI frame."""
+    """Check whether the places of the regions in MNI space are known."""
     placed = parcellation.image is not None or parcellation.coordinates is not None
     return placed and is_mni(parcellation.space)
 
 
 def map_name(parcellation: Parcellation) -> str:
-    """Return the name of the file with the map."""
+    """Return the name of the file that holds the map."""
     return f"atlas-{parcellation.name}_regions.png"
 
 
@@ -35,19 +36,19 @@ def region_map(parcellation: Parcellation) -> bytes:
     Parameters
     ----------
     parcellation : Parcellation
-        For which `has_map` is true.
+        A parcellation for which `has_map` is true.
 
     Returns
     -------
     bytes
-        Content of a PNG file, with six sagittal slices above six axial ones.
+        Content of a PNG file with six sagittal slices above six axial ones.
 
     Raises
     ------
     InputError
         If the image cannot be read.
     """
-    # Nilearn's plotting takes seconds to import.
+    # The import takes seconds.
     from nilearn.datasets import load_mni152_template
     from nilearn.plotting import plot_roi
 
@@ -56,7 +57,7 @@ def region_map(parcellation: Parcellation) -> bytes:
     image = Nifti1Image(values, affine)
     content = io.BytesIO()
     with figure_style("regions"), warnings.catch_warnings():
-        # Slices beside a small atlas are empty, of which there are warnings.
+        # nilearn warns of empty slices beside a small atlas.
         warnings.simplefilter("ignore", UserWarning)
         figure = Figure(figsize=(9.0, 3.6), dpi=110, facecolor="white")
         FigureCanvasAgg(figure)
@@ -82,9 +83,9 @@ def region_map(parcellation: Parcellation) -> bytes:
 def _labels(
     parcellation: Parcellation, template: Nifti1Image
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Return an image in which region i is i + 1, neighbours in the table far apart in colour."""
+    """Return an image with a number per region that differs much between neighbours."""
     n = len(parcellation.names)
-    # Coprime to the number of regions, so that each has a colour of its own.
+    # A step that is coprime to the number of regions gives each its own number.
     step = next(k for k in range(max(1, int(0.38 * n)), n + 2) if np.gcd(k, n) == 1)
     color = 1 + (step * np.arange(n)) % n
     if parcellation.coordinates is not None and parcellation.radius is not None:

@@ -1,4 +1,4 @@
-"""What was found, in sentences that claim no more than the numbers do."""
+"""Describe the findings in sentences that claim no more than the numbers do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _CYCLES_NAMED = 3
 
 @dataclass(frozen=True)
 class PriorRow:
-    """One line of the prior comparison."""
+    """Hold one row of the comparison with the prior."""
 
     method: str
     what: str
@@ -29,11 +29,11 @@ class PriorRow:
 
 
 def summary_sentences(record: UnitRecord) -> list[str]:
-    """Return the findings of every method, whether to trust them, and the prior's verdict."""
+    """Describe the findings and fits of all methods, and their agreement with the prior."""
     sentences = [_findings(name, method) for name, method in record.methods.items()]
     sentences += [
         f"{method_label(name, method.sidecar)} took for granted that one region of every pair "
-        "drives the other, and told only which."
+        "drives the other, and only estimated which one does."
         for name, method in record.methods.items()
         if name == "structural" and _decision(method).get("assume_arrow")
     ]
@@ -56,7 +56,7 @@ def summary_sentences(record: UnitRecord) -> list[str]:
 
 
 def agreement_sentences(record: UnitRecord) -> list[str]:
-    """Return, for every two methods, how often their directions agree, and what chance gives."""
+    """Describe how often the directions of every two methods agree, and how often by chance."""
     sentences = []
     for (one, first), (other, second) in combinations(record.methods.items(), 2):
         n_both, n_same = same_direction(first, second)
@@ -74,7 +74,7 @@ def agreement_sentences(record: UnitRecord) -> list[str]:
 
 
 def missing_methods(record: UnitRecord) -> list[str]:
-    """Return the methods that the settings ask for but that left no result."""
+    """Return the methods that the settings request but that have no result."""
     wanted: list[str] = []
     for method in record.methods.values():
         asked = method.sidecar.get("Settings", {}).get("unmixing", {}).get("methods", ())
@@ -83,7 +83,7 @@ def missing_methods(record: UnitRecord) -> list[str]:
 
 
 def prior_rows(methods: Mapping[str, MethodRecord]) -> list[PriorRow]:
-    """Return counts, shares, chance shares and p-values per method; empty without a prior."""
+    """Return the rows of the comparison with the prior; none without a prior."""
     rows = []
     for name, method in methods.items():
         prior = method.sidecar.get("Prior")
@@ -112,7 +112,7 @@ def prior_rows(methods: Mapping[str, MethodRecord]) -> list[PriorRow]:
 
 
 def prior_remarks(methods: Mapping[str, MethodRecord]) -> list[str]:
-    """Return what limits the comparison: undirected priors, unknown regions, edges left out."""
+    """Describe the limits of the comparison: undirected priors, unknown regions, edges left out."""
     remarks: list[str] = []
     for name, method in methods.items():
         prior = method.sidecar.get("Prior")
@@ -121,7 +121,7 @@ def prior_remarks(methods: Mapping[str, MethodRecord]) -> list[str]:
         if not prior.get("Directed", True):
             remarks.append(
                 f"The prior '{prior['Name']}' has no directions: both directions of a connected "
-                "pair count as feasible, so it cannot speak for or against a direction."
+                "pair count as feasible, so that it neither supports nor contradicts a direction."
             )
         unknown = [str(region) for region in prior.get("Unknown", ())]
         if unknown:
@@ -131,19 +131,19 @@ def prior_remarks(methods: Mapping[str, MethodRecord]) -> list[str]:
         if left_out:
             remarks.append(
                 f"{method_label(name, method.sidecar)}: {count(left_out, 'edge')} left out of all "
-                "counts, because the prior says nothing of the pair."
+                "counts, because the prior does not cover the pair."
             )
         chance = (prior.get("Feasible") or {}).get("ChanceShare")
         if chance is not None and chance >= 0.5:
             remarks.append(
                 f"The prior '{prior['Name']}' is dense: {percent(chance)} of random edges on the "
-                "tested pairs would be feasible, so feasibility alone says little."
+                "tested pairs would be feasible, so that feasibility alone says little."
             )
     return list(dict.fromkeys(remarks))
 
 
 def status_sentence(subjects: Sequence[Mapping[str, Any]]) -> str:
-    """Return how many subjects are done, were up to date, failed."""
+    """Describe how many subjects are finished, up to date, without results or failed."""
     states = [str(subject["state"]) for subject in subjects]
     words = {
         "done": "finished", "up to date": "up to date", "skipped": "without results",
@@ -154,11 +154,11 @@ def status_sentence(subjects: Sequence[Mapping[str, Any]]) -> str:
 
 
 def power_sentence(record: UnitRecord) -> list[str]:
-    """Return how many subjects are combined, and the smallest p-value that so few can give.
+    """Describe how many subjects are combined, and the smallest p-value that they can reach.
 
     Notes
     -----
-    n subjects have 2**n sign flips, two of which are as extreme as all signs alike.
+    n subjects have 2**n sign flips, and two of them have all signs equal.
     """
     sizes = {
         name: int(method.edges["n_subjects"].max())
@@ -175,13 +175,13 @@ def power_sentence(record: UnitRecord) -> list[str]:
         graphs = "graph combines" if len(members) == 1 else "graphs combine"
         text = f"The group's {listed(members)} {graphs} {count(n, 'subject')}"
         if n <= _FEW_SUBJECTS:
-            text += f"; no p-value over so few can be below {2 / 2**n:.2g}"
+            text += f"; with this number, no p-value can be below {2 / 2**n:.2g}"
         sentences.append(text + ".")
     return sentences
 
 
 def reproducibility_sentences(record: UnitRecord) -> list[str]:
-    """Return how much of the group's graphs hangs on who is in the group."""
+    """Describe how much the group's graphs depend on single subjects."""
     sentences = []
     for name, method in record.methods.items():
         edges = method.edges
@@ -190,13 +190,13 @@ def reproducibility_sentences(record: UnitRecord) -> list[str]:
         label = method_label(name, method.sidecar)
         held = int((edges["leave_one_out"] == 1).sum())
         sentences.append(
-            f"{label}: {held:,} of {count(len(edges), 'decision')} would be the same "
-            "whichever one subject were left out."
+            f"{label}: {held:,} of {count(len(edges), 'decision')} would be the same without any "
+            "one of the subjects."
         )
         halves = method.sidecar.get("SplitHalf")
         if halves:
             text = (
-                f"{label}: of two random halves of the subjects both favour the same direction for "
+                f"{label}: two random halves of the subjects favour the same direction for "
                 f"{percent(halves['SameDirection'])} of the pairs (50% by chance"
             )
             correlation = halves.get("Correlation")
@@ -211,7 +211,7 @@ def reproducibility_sentences(record: UnitRecord) -> list[str]:
 
 
 def beside_sentences(record: UnitRecord, pooled: UnitRecord) -> list[str]:
-    """Return, for every method, how one fit of all subjects compares with the group."""
+    """Describe for every method how one fit of all subjects compares with the group."""
     sentences = []
     for name, method in record.methods.items():
         if name not in pooled.methods:
@@ -233,7 +233,7 @@ def beside_sentences(record: UnitRecord, pooled: UnitRecord) -> list[str]:
 
 
 def model_sentences(record: UnitRecord) -> list[str]:
-    """Return, for every term of the model over subjects, with how many scores it goes."""
+    """Describe for every term of the model over subjects how many scores depend on it."""
     sentences = []
     for name, method in record.methods.items():
         about, table = method.sidecar.get("Model"), method.model
@@ -249,7 +249,7 @@ def model_sentences(record: UnitRecord) -> list[str]:
         sentences.append(
             f"{method_label(name, method.sidecar)}, {about['Formula']} over "
             f"{count(len(about['Subjects']), 'subject')}: of {count(n_pairs, 'pair')}, the score "
-            f"goes with {listed(found)} (q ≤ {alpha:g})."
+            f"depends on {listed(found)} (q ≤ {alpha:g})."
             if found
             else f"{method_label(name, method.sidecar)}, {about['Formula']}: no term to test."
         )
@@ -258,7 +258,7 @@ def model_sentences(record: UnitRecord) -> list[str]:
 
 def _findings(name: str, method: MethodRecord) -> str:
     edges = with_names(method.edges)
-    # Over subjects the decision itself is made by q.
+    # Decisions of the group use q, so that it is not counted separately.
     of_group = "n_subjects" in edges
     alpha = None if of_group else _decision(method).get("alpha", 0.05)
     n_none = int((edges["decision"] == "none").sum())
@@ -279,7 +279,7 @@ def _findings(name: str, method: MethodRecord) -> str:
 
 
 def _decision(method: MethodRecord) -> Mapping[str, Any]:
-    """Return the settings of the decision; none where they were not written."""
+    """Return the settings of the decision; empty if they were not recorded."""
     found: Mapping[str, Any] = method.sidecar.get("Settings", {}).get("decision", {})
     return found
 
@@ -298,7 +298,7 @@ def _cycle_sentences(label: str, method: MethodRecord) -> list[str]:
             "each was left undecided."
         ]
     return [
-        f"Directions of {label} close {number} ({listed(shown)}): the method allows for none, so "
+        f"Directions of {label} close {number} ({listed(shown)}): the method assumes none, so that "
         "at least one edge of each is wrong."
     ]
 
@@ -306,12 +306,12 @@ def _cycle_sentences(label: str, method: MethodRecord) -> list[str]:
 def _prior_sentence(label: str, prior: Mapping[str, Any]) -> str:
     feasible = prior.get("Feasible") or {}
     if feasible.get("Share") is None:
-        return f"The prior '{prior['Name']}' has no edge of {label} to judge."
+        return f"The prior '{prior['Name']}' covers no edge of {label}."
     of = int(prior["Edges"])
     direct = (prior.get("Direct") or {}).get("Count", 0)
     return (
-        f"Of {count(of, 'edge')} of {label} that the prior '{prior['Name']}' "
-        f"speaks of, {feasible['Count']} can be explained by it ({direct} directly); random edges "
-        f"would reach {percent(feasible.get('ChanceShare'))} against {percent(feasible['Share'])} "
-        f"here ({p_phrase(feasible.get('PValue'))})."
+        f"Of {count(of, 'edge')} of {label} that the prior '{prior['Name']}' covers, it explains "
+        f"{feasible['Count']} ({direct} directly): {percent(feasible['Share'])}, where random "
+        f"edges would reach {percent(feasible.get('ChanceShare'))} "
+        f"({p_phrase(feasible.get('PValue'))})."
     )

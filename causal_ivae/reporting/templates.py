@@ -1,4 +1,4 @@
-"""The templates of the pages: the bundled ones, and a user's own in place of those."""
+"""Render pages from the bundled templates, or from a user's own."""
 
 import hashlib
 from base64 import b64encode
@@ -18,20 +18,21 @@ _SUFFIX = ".jinja"
 
 
 def render(template: str, page: Mapping[str, Any], folder: Path | None = None) -> str:
-    """Return a page with style sheet, script and a policy that allows for nothing else.
+    """Render a page with its style sheet, its script and a policy that forbids everything else.
 
     Parameters
     ----------
     template : str
-        File name, such as ``"subject.html.jinja"``.
+        File name of the template, for instance ``"subject.html.jinja"``.
     page : mapping
-        What the template is told.
+        Variables of the template.
     folder : pathlib.Path, optional
-        A user's own templates, style sheet and script; each that it lacks is the bundled one.
+        Folder of a user's own templates, style sheet and script; bundled files replace those that
+        it lacks.
     """
     environment = _environment(folder)
     style, script = (_source(environment, name) for name in (_STYLE, _SCRIPT))
-    # The page's own policy lets this script run and nothing else, and forbids every request.
+    # The page's policy allows only the script with this digest, and forbids every request.
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(
         style=style, script=script, script_digest=digest, **page
@@ -44,8 +45,8 @@ def check_templates(folder: Path) -> None:
     Raises
     ------
     SettingsError
-        If it is no folder, holds none of the files that would be used, or a template in it cannot
-        be parsed.
+        If the folder does not exist, holds none of the files that would be used, or holds a
+        template that cannot be parsed.
     """
     if not folder.is_dir():
         raise SettingsError(f"Templates '{folder}': there is no such folder.")
@@ -74,7 +75,7 @@ def _environment(folder: Path | None) -> Environment:
     bundled = resources.folder("reports")
     environment = Environment(
         loader=FileSystemLoader([bundled] if folder is None else [folder, bundled]),
-        # select_autoescape() would leave *.html.jinja unescaped.
+        # select_autoescape() would not escape *.html.jinja.
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -100,5 +101,5 @@ def _source(environment: Environment, name: str) -> str:
 
 
 def _sort_key(value: Any) -> str:
-    """Return a value for ``data-sort``; missing ones sort last."""
+    """Return the text by which a table is sorted; it is empty for missing values."""
     return "" if wording.is_missing(value) else f"{float(value):.9g}"

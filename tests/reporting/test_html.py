@@ -364,7 +364,7 @@ def test_a_prior_without_a_judged_edge_and_with_unknown_regions():
     )
     page = Page(render_subject(replace(record, methods={"ivae": method})))
     for expected in (
-        "The prior 'p' has no edge of iVAE to judge",
+        "The prior 'p' covers no edge of iVAE",
         "both directions of a connected pair count as feasible",
         "A and B are unknown",
         "1 edge left out of all counts",
