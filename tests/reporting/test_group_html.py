@@ -13,8 +13,7 @@ def test_group_page(group_page):
     text = group_page.flat
     assert "7 subjects: 4 finished, 1 up to date, 1 without results and 1 failed." in text
     assert (
-        "The group's iVAE and TCL (FastICA) graphs combine 7 subjects; with this number, no"
-        in text
+        "The group's iVAE and TCL (FastICA) graphs combine 7 subjects; with this number, no" in text
     )
     assert "p-value can be below 0.016." in text
     links = {a["href"] for a in group_page.all("a") if a["href"].startswith("sub-")}
