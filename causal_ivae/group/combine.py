@@ -64,8 +64,8 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
     The sign-flip permutation test assumes that subjects are independent and that a subject's score
     is symmetric around zero if there is no direction.  It is two-sided, on the mean score, over
     all 2**n flips for up to 13 subjects and over ``settings.draws`` random flips for more.  With n
-    subjects no p-value is below 2/2**n (`causal_ivae.group.sign_flips.smallest_p`): seven subjects
-    reach at best .0156, three .25.  Fisher's method combines the dependence p-values.
+    subjects no p-value is below 2/2**n: seven subjects reach at best .0156, three .25.  Fisher's
+    method combines the dependence p-values.
     """
     n_subjects, n_pairs = subjects.scores.shape
     scores, decisions = subjects.scores, subjects.decisions

@@ -101,18 +101,6 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     return RunMeans(values, coverage, tr, notes)
 
 
-def region_coverage(run: RunFile, parcellation: Parcellation) -> NDArray[np.float64]:
-    """Return the share of every region that a run covers, as `region_means` finds it.
-
-    Where fMRIPrep's brain mask stands beside the image, the image's voxels are not read, so that
-    all subjects can be looked at before the first is analysed.
-    """
-    with open_image(run.path, "image") as image:
-        _check_run(run, image, parcellation)
-        mask = _brain_mask(run, image, None)
-    return _voxels(image, mask, parcellation)[2]
-
-
 def _check_run(run: RunFile, image: SpatialImage, parcellation: Parcellation) -> None:
     """Check that an image is a series of volumes in the space of the parcellation."""
     if len(image.shape) != 4 or image.shape[3] < 2:
@@ -164,9 +152,7 @@ def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[st
     return seconds, (note,)
 
 
-def _brain_mask(
-    run: RunFile, image: SpatialImage, data: NDArray[np.float32] | None
-) -> NDArray[np.bool_]:
+def _brain_mask(run: RunFile, image: SpatialImage, data: NDArray[np.float32]) -> NDArray[np.bool_]:
     path = run.path.with_name(run.path.name.replace(IMAGE_ENDING, "_desc-brain_mask.nii.gz"))
     if path.is_file() and path != run.path:
         with open_image(path, "brain mask") as mask_image:
@@ -178,8 +164,6 @@ def _brain_mask(
                     f"The brain mask '{path}' is on another grid than '{run.path.name}'."
                 )
             return read_voxels(mask_image, path).reshape(image.shape[:3]) > 0
-    if data is None:
-        data = read_voxels(image, run.path, np.float32)
     mask: NDArray[np.bool_] = np.ptp(data, axis=3) > 0
     return mask
 

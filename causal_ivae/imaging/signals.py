@@ -1,6 +1,5 @@
 """Turn the files of one subject, images or tables, into one `RegionSeries`."""
 
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from causal_ivae.imaging.atlas_check import overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out, z_score
 from causal_ivae.imaging.confounds import load_run_confounds
-from causal_ivae.imaging.images import region_coverage, region_means
+from causal_ivae.imaging.images import region_means
 from causal_ivae.imaging.names import natural_key
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
@@ -65,8 +64,8 @@ def load_subject(
     -------
     RegionSeries
         With ``denoise.missing_regions: drop``, a region that a run does not cover has coverage
-        below ``denoise.min_coverage`` and values that may be NaN: find it with
-        `missing_regions` and remove it from every subject with `drop_regions`.
+        below ``denoise.min_coverage`` and values that may be NaN: `missing_regions`
+        finds it.
 
     Raises
     ------
@@ -116,55 +115,12 @@ def load_subject(
     return assign_segments(series, pipeline.segments, events, labels)
 
 
-def subject_coverage(
-    subject: SubjectFiles, pipeline: Pipeline, parcellation: Parcellation | None
-) -> dict[str, float]:
-    """Return the share of every region that all runs of a subject cover, from brain masks.
-
-    The same numbers as ``load_subject(...).coverage`` where no run is left out, without reading
-    images where brain masks stand beside them: a batch can settle which regions to drop before it
-    starts.  Tables cover everything and give an empty dict.
-    """
-    if subject.kind == "tables":
-        return {}
-    atlas = _selected(pipeline, parcellation)
-    shares = np.min([region_coverage(run, atlas) for run in subject.runs], axis=0)
-    return dict(zip(atlas.names, shares.tolist(), strict=True))
-
-
 def missing_regions(series: RegionSeries, min_coverage: float) -> tuple[str, ...]:
     """Return the regions of which less than a share is covered, or nothing at all."""
-    return uncovered(dict(zip(series.names, series.coverage.tolist(), strict=True)), min_coverage)
-
-
-def uncovered(coverage: Mapping[str, float], min_coverage: float) -> tuple[str, ...]:
-    """Return the regions whose share in `subject_coverage` is too small, or zero."""
-    return tuple(n for n, share in coverage.items() if share < min_coverage or share == 0)
-
-
-def drop_regions(series: RegionSeries, names: Iterable[str]) -> RegionSeries:
-    """Return the series without some regions; names that it does not have are ignored.
-
-    Raises
-    ------
-    InputError
-        If fewer than two regions are left.
-    """
-    dropped: Collection[str] = set(names)
-    keep = [i for i, name in enumerate(series.names) if name not in dropped]
-    if len(keep) == len(series.names):
-        return series
-    if len(keep) < 2:
-        raise InputError(
-            f"Subject '{series.label}': {len(keep)} of {len(series.names)} regions are left once "
-            f"regions without coverage are dropped ({', '.join(sorted(dropped))}); at least two "
-            "are needed."
-        )
-    return replace(
-        series,
-        values=series.values[:, keep],
-        names=tuple(series.names[i] for i in keep),
-        coverage=series.coverage[keep],
+    return tuple(
+        name
+        for name, share in zip(series.names, series.coverage.tolist(), strict=True)
+        if share < min_coverage or share == 0
     )
 
 

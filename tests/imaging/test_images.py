@@ -8,7 +8,7 @@ import pytest
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.bids import find_subjects
-from causal_ivae.imaging.images import region_coverage, region_means
+from causal_ivae.imaging.images import region_means
 
 
 @pytest.fixture
@@ -65,7 +65,6 @@ def test_means_under_maps_are_weighted(tmp_path, tree):
     np.testing.assert_allclose(found.values[:, 1], parts.values[:, 1], rtol=1e-6)
     weight = 0.25 * (values == 7).sum(), 0.75 * (values == 20).sum()
     np.testing.assert_allclose(found.coverage, [1, weight[0] / sum(weight)], rtol=1e-6)
-    np.testing.assert_array_equal(region_coverage(run, load_atlas(path)), found.coverage)
 
 
 def test_overlapping_maps_share_voxels(tmp_path, make_fmriprep_tree):
@@ -101,7 +100,6 @@ def test_columns_are_the_table_even_where_nothing_is_covered(tree):
     np.testing.assert_allclose(means.coverage, [1, 1, 1, 0])
     assert np.isnan(means.values[:, 3]).all()
     assert np.isfinite(means.values[:, :3]).all()
-    np.testing.assert_array_equal(region_coverage(only_run(tree), atlas), means.coverage)
 
 
 def test_partial_coverage_counts_volume_outside_the_image(tmp_path, tree):
@@ -114,9 +112,9 @@ def test_partial_coverage_counts_volume_outside_the_image(tmp_path, tree):
     mask = run.path.with_name(run.path.name.replace("preproc_bold", "brain_mask"))
     image = nib.load(mask)
     nib.save(nib.Nifti1Image(np.ones(image.shape, dtype=np.uint8), image.affine), mask)
-    assert region_coverage(run, inside)[0] == 1
-    assert 0.4 < region_coverage(run, half)[0] < 0.65
-    assert region_coverage(run, replace(outside, space="MNI"))[0] == 0
+    assert region_means(run, inside, 0.0).coverage[0] == 1
+    assert 0.4 < region_means(run, half, 0.0).coverage[0] < 0.65
+    assert region_means(run, replace(outside, space="MNI"), 0.0).coverage[0] == 0
 
 
 def test_without_a_brain_mask_constant_voxels_are_outside(tmp_path, make_fmriprep_tree):
@@ -124,7 +122,6 @@ def test_without_a_brain_mask_constant_voxels_are_outside(tmp_path, make_fmripre
     atlas = load_atlas(tree.atlas)
     means = region_means(only_run(tree), atlas, 0.0)
     np.testing.assert_allclose(means.coverage, [1, 0, 1, 1])
-    np.testing.assert_array_equal(region_coverage(only_run(tree), atlas), means.coverage)
 
 
 def test_an_atlas_on_a_finer_grid(tmp_path, tree):
@@ -162,7 +159,7 @@ def test_spaces_that_differ_are_an_error(tmp_path, tree):
         region_means(run, atlas, 0.0)
     native = replace(run, entities=tuple(e for e in run.entities if e[0] != "space"))
     with pytest.raises(InputError, match=r"native space.*'MNI152NLin6Asym'"):
-        region_coverage(native, atlas)
+        region_means(native, atlas, 0.0)
     region_means(run, replace(atlas, space="MNI"), 0.0)
     far = spheres(tmp_path, "name\tx\ty\tz\nA\t-7\t-8\t80\nB\t8\t-8\t-90\n")
     with pytest.raises(InputError, match=r"Only 0% of atlas 'balls'.*not in the same space"):

@@ -11,10 +11,8 @@ from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.series import Cleaning
 from causal_ivae.imaging.signals import (
-    drop_regions,
     load_subject,
     missing_regions,
-    subject_coverage,
 )
 from causal_ivae.settings import Pipeline
 
@@ -150,14 +148,6 @@ def test_regions_without_coverage_fail_or_are_dropped_everywhere(tmp_path, make_
     assert lacking == {"ERC"}
     assert np.isnan(loaded[1].values[:, 2]).all()
     assert "ERC" in loaded[1].notes[-1]
-    dropped = [drop_regions(s, lacking) for s in loaded]
-    assert {s.names for s in dropped} == {("CA1", "SUB", "PHC")}
-    assert all(np.isfinite(s.values).all() for s in dropped)
-    assert subject_coverage(second, drop, atlas) == dict(
-        zip(loaded[1].names, loaded[1].coverage.tolist(), strict=True)
-    )
-    with pytest.raises(InputError, match=r"1 of 4 regions are left"):
-        drop_regions(loaded[0], ("CA1", "SUB", "ERC"))
 
 
 def test_images_that_cannot_be_analysed(tmp_path, make_fmriprep_tree):
