@@ -1,4 +1,4 @@
-"""Check the arrays that a caller gives, and say in one line what is wrong and where."""
+"""Check arrays that a caller passes, and report errors with their place."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,22 +9,22 @@ from causal_ivae.errors import InputError
 def matrix(
     values: ArrayLike, name: str = "x", *, columns: str = "n_features", vector: bool = False
 ) -> NDArray[np.float64]:
-    """Return finite values as a matrix, shape (n_times, n_columns).
+    """Return values as a matrix after checking that they are finite, shape (n_times, n_columns).
 
     Parameters
     ----------
     values : array_like, shape (n_times, n_columns)
     name : str
-        The argument's name in messages.
+        Name of the argument in error messages.
     columns : str
-        What messages call the number of columns.
+        Name of the number of columns in error messages.
     vector : bool
-        Whether values of shape (n_times,) may be given as well; they become one column.
+        True if values may also have shape (n_times,), which become one column.
 
     Raises
     ------
     InputError
-        If the shape is another one, nothing is in the array, or a value is not finite.
+        If the shape is wrong, the array is empty, or a value is not finite.
     """
     array = np.asarray(values, dtype=np.float64)
     if vector and array.ndim == 1:
@@ -46,12 +46,12 @@ def require_finite(values: NDArray[np.float64], name: str) -> None:
     ----------
     values : ndarray, shape (..., n_times, n_columns)
     name : str
-        The argument's name in messages.
+        Name of the argument in error messages.
 
     Raises
     ------
     InputError
-        If one is not; the message names its row and column.
+        If a value is not finite; the message names its row and column.
     """
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
@@ -70,7 +70,7 @@ def require_spread(values: NDArray[np.float64], name: str) -> None:
     Raises
     ------
     InputError
-        If one is, up to rounding; the message names it.
+        If a column is constant up to rounding; the message names it.
     """
     # The mean of equal numbers may differ from them in the last digit.
     constant = np.flatnonzero(values.std(axis=0) <= 1e-12 * np.abs(values).max(axis=0))

@@ -1,4 +1,4 @@
-"""How an edge is drawn, whatever the layout: styles, widths, arrows, and their legend."""
+"""Draw the edges of graphs in any layout: styles, widths, arrows and their legend."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,15 @@ from scipy.optimize import isotonic_regression
 from causal_ivae.drawing.svg import BLUE, RED, Drawing, figure_style, new_figure
 
 FONT = 8.5
-_LEGEND_WIDTH = 790.0  # points
+_LEGEND_WIDTH = 790.0
+"""Width of the legend (points)."""
 _GREY = "#5f6b7a"
 _BAND = "#d9e0e8"
 
 
 @dataclass(frozen=True)
 class ArrowStyle:
-    """How one kind of edge is drawn: told apart by line style as well as by colour."""
+    """Define how one kind of edge is drawn; kinds differ in line style as well as in colour."""
 
     words: str
     color: str
@@ -43,17 +44,17 @@ STYLES = {
 
 @dataclass(frozen=True)
 class DrawnEdge:
-    """One edge that is drawn.
+    """Describe one edge that is drawn.
 
     Attributes
     ----------
     row : int
-        Of the edge table.
+        Row of the edge in the edge table.
     start, stop : str
-        Cause and effect; the two regions of a pair that is undecided.
+        Cause and effect, or the two regions of an undecided pair.
     style : ArrowStyle
     width : float
-        Points.
+        Line width (points).
     """
 
     row: int
@@ -64,19 +65,19 @@ class DrawnEdge:
 
 
 def edge_kind(edge: Mapping[Any, Any], verdicts: Mapping[tuple[str, str], str]) -> str | None:
-    """Return the key of `STYLES` for one row of an edge table, None where nothing is drawn."""
+    """Return the key of `STYLES` for one row of an edge table; None if the row is not drawn."""
     if edge["cause"]:
         return verdicts.get((str(edge["cause"]), str(edge["effect"])), "no prior")
     return "undecided" if edge["decision"] == "undecided" else None
 
 
 def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) -> list[DrawnEdge]:
-    """Return what is drawn of an edge table, from the bottom up: undecided pairs, then weak edges.
+    """Return the edges to draw in drawing order: undecided pairs, then edges by confidence.
 
     Parameters
     ----------
     edges : pandas.DataFrame
-        With ``x``, ``y``, ``decision``, ``cause``, ``effect`` and ``confidence``.
+        Columns ``x``, ``y``, ``decision``, ``cause``, ``effect`` and ``confidence``.
     verdicts : mapping from (cause, effect) to "direct", "indirect" or "not feasible"
     """
     found = []
@@ -98,7 +99,7 @@ def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) ->
 def shortened(
     start: NDArray[np.float64], stop: NDArray[np.float64], before: float, after: float
 ) -> NDArray[np.float64]:
-    """Return the line between two points without some of its length at either end, shape (2, 2)."""
+    """Return the line between two points, shortened at both ends, shape (2, 2)."""
     along = (stop - start) / np.hypot(*(stop - start))
     return np.array([start + along * before, stop - along * after])
 
@@ -119,11 +120,11 @@ def draw_arrow(
         Ends of a straight line, or the points of n cubic Bézier curves.
     style : ArrowStyle
     width : float
-        Points.
+        Line width (points).
     identifier : str, optional
-        Of the line; its head has ``<identifier>-head``.
+        Identifier of the line; its head has ``<identifier>-head``.
     """
-    # `add_artist` rather than `add_patch`, which measures each for limits that are set anyway.
+    # `add_patch` would measure every patch for axes limits, which are already set.
     tip, before = route[-1], route[-2]
     along = (tip - before) / np.hypot(*(tip - before))
     across = np.array([-along[1], along[0]])
@@ -134,7 +135,7 @@ def draw_arrow(
     axes.add_artist(
         PathPatch(
             curve(line), fill=False, edgecolor=style.color, lw=width, zorder=1, capstyle="butt",
-            # Dash lengths are in points here, whatever the width: thin edges show them too.
+            # Matplotlib multiplies dash lengths by the width, so that they are divided by it here.
             linestyle=(0, tuple(length / width for length in dashes)) if dashes else "-",
             gid=identifier,
         )
@@ -149,14 +150,14 @@ def draw_arrow(
 
 
 def draw_band(axes: Axes, route: NDArray[np.float64], *, both: bool = False) -> None:
-    """Draw a projection of the prior, beneath all edges: a pale band with a head at its end.
+    """Draw a projection of the prior beneath all edges, as a pale band with a head at its end.
 
     Parameters
     ----------
     axes, route
         As in `draw_arrow`.
     both : bool
-        Whether there is a head at either end.
+        True for a head at both ends.
     """
     axes.add_artist(PathPatch(curve(route), fill=False, edgecolor=_BAND, lw=4.5, zorder=0))
     ends = [route, route[::-1]] if both else [route]
@@ -169,7 +170,7 @@ def draw_band(axes: Axes, route: NDArray[np.float64], *, both: bool = False) -> 
 
 
 def curve(route: NDArray[np.float64]) -> Path:
-    """Return a route of `draw_arrow` as a path."""
+    """Return a route of `draw_arrow` as a Matplotlib path."""
     code = Path.LINETO if len(route) == 2 else Path.CURVE4
     return Path(route, [Path.MOVETO, *[code] * (len(route) - 1)])
 
@@ -182,11 +183,11 @@ def graph_legend(kinds: Sequence[str], figure_name: str) -> Drawing:
     kinds : sequence of str
         Keys of `STYLES`.
     figure_name : str
-        Unique in the page.
+        Name that is unique on the page.
     """
     with figure_style(figure_name):
         entries = [(kind, STYLES[kind].words) for kind in kinds]
-        # The font of the browser is narrower than the one that is measured here.
+        # The browser's font is narrower than the one that is measured here.
         widths = [40.0 + 0.92 * text_width(words) + 16.0 for _, words in entries]
         thickness = "thicker: higher confidence"
         rows: list[list[int]] = [[]]
@@ -223,16 +224,16 @@ def graph_legend(kinds: Sequence[str], figure_name: str) -> Drawing:
 
 
 def spread(places: NDArray[np.float64], gaps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the ascending places nearest to those given that keep their distances.
+    """Move places as little as possible so that they keep their order and have minimal distances.
 
     Parameters
     ----------
     places : ndarray, shape (n,)
-        In the order to be kept.
+        Wanted places, in the order that is kept.
     gaps : ndarray, shape (n - 1,)
-        Least distance of each from the next.
+        Smallest distance of each place from the next.
     """
-    # Isotonic regression of the places less their minimal offsets keeps the order and the gaps.
+    # Isotonic regression after subtracting the minimal offsets keeps both the order and the gaps.
     offsets = np.concatenate([[0.0], np.cumsum(gaps)])[: len(places)]
     return np.asarray(isotonic_regression(places - offsets).x + offsets)
 

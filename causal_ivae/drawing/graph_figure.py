@@ -1,4 +1,4 @@
-"""The estimated graph: regions on a circle, an arrow from cause to effect, judged by the prior."""
+"""Draw the estimated graph with regions on a circle and arrows from cause to effect."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,10 +18,14 @@ from causal_ivae.drawing.arrows import (
 from causal_ivae.drawing.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
 from causal_ivae.drawing.wording import count
 
-_WIDTH = 400.0  # points
+_WIDTH = 400.0
+"""Least width of a figure (points)."""
 _NODE = 4.5
-_ALL_WIDE = 20  # lines that are drawn in full width
-_LINE = 12.5  # distance of two labels, points
+"""Radius of a region's disc (points)."""
+_ALL_WIDE = 20
+"""Up to this many lines are drawn in full width."""
+_LINE = 12.5
+"""Vertical distance of two labels (points)."""
 
 
 def graph_figure(
@@ -31,29 +35,29 @@ def graph_figure(
     figure_name: str,
     method: str,
 ) -> Drawing:
-    """Draw one method's graph; the same names give the same layout for every method.
+    """Draw one method's graph in a layout that depends on the region names only.
 
     Parameters
     ----------
     names : sequence of str
-        Regions, clockwise from the top.
+        Region names, clockwise from the top.
     edges : pandas.DataFrame
-        With ``x``, ``y``, ``decision``, ``cause``, ``effect`` and ``confidence``.
+        Columns ``x``, ``y``, ``decision``, ``cause``, ``effect`` and ``confidence``.
     verdicts : mapping from (cause, effect) to "direct", "indirect" or "not feasible"
     figure_name : str
-        Unique in the page.
+        Name that is unique on the page.
     method : str
-        As it is to be read.
+        Name of the method on pages.
 
     Returns
     -------
     Drawing
-        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``; pairs
-        decided "none" are not drawn.
+        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.  Pairs
+        with the decision "none" are not drawn.
     """
     shown = [shorten(name) for name in names]
     widest = max((text_width(name) for name in shown), default=0.0)
-    # Names may take their share of the width, but many regions need a large circle.
+    # Long names reduce the circle, but many regions need a large one.
     radius = max(70.0, 65.0 + 4.5 * len(names), _WIDTH / 2 - widest - 22.0)
     angles = np.pi / 2 - (np.arange(len(names)) + 0.5) * 2 * np.pi / max(len(names), 1)
     nodes = radius * np.column_stack([np.cos(angles), np.sin(angles)])
@@ -85,7 +89,7 @@ def graph_figure(
 
 
 def _thinner(lines: int) -> float:
-    """Return by how much many lines are thinner, so that they darken no more of the circle."""
+    """Return the factor by which many lines are thinner, so that they do not cover the circle."""
     return min(1.0, float(np.sqrt(_ALL_WIDE / max(lines, 1))))
 
 
@@ -109,7 +113,7 @@ def _draw_nodes(
 
 
 def _label_positions(nodes: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-    """Place labels left and right of the circle, spread so that no two of a side overlap."""
+    """Place labels to the left and right of the circle so that they do not overlap."""
     labels = nodes.copy()
     outer = radius + _NODE + 5.0
     right = nodes[:, 0] > -1e-9 * radius

@@ -1,11 +1,14 @@
-"""Parcellations: bundled ones by name, a user's own by path.
+"""Read parcellations, bundled ones by name and a user's own by path.
 
-An atlas is up to three files with one stem: a table of regions (.tsv or .csv), an image (.nii.gz
-or .nii) and a description (.json).  The table's columns say which kind it is: ``index`` and
-``name`` for a label image (and ``centre_x``, ``centre_y``, ``centre_z`` in mm, for drawings, where
-the image may be absent), ``name``, ``x``, ``y``, ``z`` in mm (and ``radius``) for spheres,
-``name`` alone for region names of tables.  An image of several volumes holds probabilistic maps,
-one for each row of the table, in order.
+An atlas consists of up to three files with one stem: a table of regions (.tsv or .csv), an image
+(.nii.gz or .nii) and a description (.json).  The table's columns tell its kind:
+
+- ``index`` and ``name`` for a label image, with ``centre_x``, ``centre_y``, ``centre_z`` (mm) for
+  drawings if the image may be absent;
+- ``name``, ``x``, ``y``, ``z`` (mm) and optionally ``radius`` (mm) for spheres;
+- ``name`` alone for the region names of tables.
+
+An image of several volumes holds probabilistic maps, one for each row of the table, in order.
 """
 
 import importlib.util
@@ -32,7 +35,7 @@ _CENTRES = ("centre_x", "centre_y", "centre_z")
 
 @dataclass(frozen=True, eq=False)
 class Parcellation:
-    """Regions and where they are.
+    """Describe a set of regions and their places in the brain.
 
     Attributes
     ----------
@@ -40,23 +43,24 @@ class Parcellation:
     kind : {"labels", "maps", "coordinates", "table"}
         ``"maps"`` are probabilistic and may overlap; ``"table"`` holds region names only.
     names : tuple of str, length n_regions
+        Region names.
     space : str or None
-        Such as ``"MNI152NLin2009cAsym"``; ``"MNI"`` where the template of the MNI frame is not
-        named; None where unknown.
+        For instance ``"MNI152NLin2009cAsym"``; ``"MNI"`` if the MNI template is not named; None if
+        it is not known.
     source : pathlib.Path
         The table of regions.
     image : pathlib.Path or None
-        For ``"labels"`` and ``"maps"``; None where its package is not installed.
+        Image of ``"labels"`` or ``"maps"``; None if its package is not installed.
     indices : tuple of int
-        Label values for ``"labels"``, volumes of the image from 0 for ``"maps"``.
+        Label values of ``"labels"``, or volumes of ``"maps"`` counted from 0.
     coordinates : ndarray, shape (n_regions, 3), or None
-        Centres in mm, for ``"coordinates"``.
+        Centres of ``"coordinates"`` (mm).
     radius : ndarray, shape (n_regions,), or None
-        mm, for ``"coordinates"``.
+        Radii of ``"coordinates"`` (mm).
     centres : ndarray, shape (n_regions, 3), or None
-        Of the other kinds in mm, where the table of regions has them.
+        Centres of the other kinds (mm), if the table of regions has them.
     needs : str
-        What to install for the label image; empty where nothing is missing.
+        What to install for the label image; empty if nothing is missing.
     description, citation, doi, licence : str
     """
 
@@ -77,7 +81,7 @@ class Parcellation:
     licence: str = field(default="", repr=False)
 
     def subset(self, names: Sequence[str]) -> "Parcellation":
-        """Return the parcellation with these regions, in this order.
+        """Return the parcellation with some of its regions, in the given order.
 
         Raises
         ------
@@ -95,12 +99,12 @@ class Parcellation:
         )
 
     def volume(self) -> Path:
-        """Return the image of labels or maps.
+        """Return the path of the image of labels or maps.
 
         Raises
         ------
         SettingsError
-            If the package that carries it is not installed, or the atlas has no image.
+            If the package that contains it is not installed, or the atlas has no image.
         """
         if self.image is not None:
             return self.image
@@ -117,7 +121,7 @@ class Parcellation:
 
 @dataclass(frozen=True)
 class AtlasRow:
-    """One row of ``causal-ivae atlas list``; `needs` is empty where nothing is missing."""
+    """Hold one row of ``causal-ivae atlas list``; `needs` is empty if nothing is missing."""
 
     name: str
     kind: AtlasKind
@@ -128,12 +132,12 @@ class AtlasRow:
 
 
 def find_regions(wanted: Sequence[str], there: Sequence[str], where: str) -> list[int]:
-    """Return the positions of region names.
+    """Return the positions of region names among all names.
 
     Raises
     ------
     SettingsError
-        If a name is unknown, or given twice, or fewer than two are given.
+        If a name is unknown or given twice, or fewer than two are given.
     """
     for name in wanted:
         if name not in there:
@@ -153,7 +157,7 @@ def find_regions(wanted: Sequence[str], there: Sequence[str], where: str) -> lis
 
 
 def list_atlases() -> list[AtlasRow]:
-    """Return what is known of every bundled atlas."""
+    """Describe every bundled atlas in one row."""
     atlases = [load_atlas(name) for name in resources.names("atlases")]
     return [
         AtlasRow(a.name, a.kind, len(a.names), a.space or "unknown", a.citation, a.needs)
@@ -167,8 +171,8 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
     Parameters
     ----------
     name_or_path : str or pathlib.Path
-        A bundled name, a label image, a table of regions, or the JSON file beside either.
-        Without a JSON file the space is taken from ``space-`` or ``tpl-`` in the file name.
+        A bundled name, a label image, a table of regions, or the JSON file beside either.  Without
+        a JSON file, ``space-`` or ``tpl-`` in the file name gives the space.
 
     Returns
     -------
@@ -179,7 +183,7 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
     SettingsError
         If it is neither a file nor a bundled name.
     InputError
-        If a file is missing beside it, or the table cannot be used.
+        If a file beside it is missing, or the table cannot be used.
     """
     path = resources.find("atlases", name_or_path)
     stem, extension = split_name(path.name)
@@ -220,7 +224,7 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
         )
     image = path if extension in _IMAGES else _beside(path, _IMAGES)
     needs = ""
-    # Of bundled atlases only: a file of a user's must not name a module to look for.
+    # Only bundled atlases may name a package, since a user's file must not choose what is imported.
     packaged = "Volume" in about and table_path.parent == resources.folder("atlases")
     if image is None and packaged:
         image, needs = _packaged(about["Volume"])
@@ -252,12 +256,12 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
 def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return a label image's values, shape (x, y, z), and its affine (4, 4) to mm.
 
-    The values are read-only and shared: an image that did not change is read once in a process.
+    The values are read-only and shared, so that a process reads an unchanged image once.
 
     Raises
     ------
     InputError
-        If the image cannot be read, has another number of dimensions or holds fractions.
+        If the image cannot be read, has several volumes or holds fractions.
     """
     path = parcellation.volume()
     image = atlas_image(path)
@@ -288,7 +292,7 @@ def read_maps(parcellation: Parcellation) -> tuple[NDArray[np.float32], NDArray[
     smallest = maps.min(axis=(0, 1, 2))
     totals = maps.sum(axis=(0, 1, 2), dtype=np.float64)
     for name, low, total in zip(parcellation.names, smallest, totals, strict=True):
-        # A sum is finite if every value is.
+        # The sum is finite only if every value is.
         if not np.isfinite(total) or low < 0 or total == 0:
             what = "negative values" if low < 0 else "no finite values above 0"
             raise InputError(
@@ -317,7 +321,7 @@ def _beside(path: Path, extensions: Sequence[str]) -> Path | None:
         candidate = path.with_name(f"{stem}{extension}")
         if candidate.is_file():
             return candidate
-    # A table may serve images of several resolutions, whose names have more entities.
+    # One table may serve images of several resolutions, whose names have more entities.
     suffix = stem.rsplit("_", 1)[-1]
     if "_" not in stem or "-" in suffix:
         return None
@@ -392,7 +396,7 @@ def _radius(table: pd.DataFrame, about: Mapping[str, Any], path: Path) -> NDArra
 
 
 def _packaged(volume: Mapping[str, str]) -> tuple[Path | None, str]:
-    # The package is found but not imported: only its file is wanted.
+    # Only a file of the package is needed, so that it is found but not imported.
     spec = importlib.util.find_spec(volume["Package"])
     if spec is None or spec.origin is None:
         return None, volume["Install"]

@@ -1,4 +1,4 @@
-"""Where the regions of a parcellation lie, for drawings of the brain."""
+"""Find the centres of a parcellation's regions for drawings of the brain."""
 
 import numpy as np
 from nibabel.affines import apply_affine
@@ -17,9 +17,9 @@ def region_centres(parcellation: Parcellation) -> dict[str, list[float]]:
     Returns
     -------
     dict of str to [x, y, z]
-        As the table of regions has them; else the centre of mass of every label or map, to a
-        tenth of a mm.  Regions without one are left out: those whose label the image lacks, and
-        all where there is neither an image nor a column.
+        Centres from the table of regions, or else the centres of mass of labels or maps, to a
+        tenth of a mm.  Regions whose label is not in the image are left out, and so are all
+        regions if there is neither an image nor a column of centres.
 
     Raises
     ------

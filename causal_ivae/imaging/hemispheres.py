@@ -10,7 +10,7 @@ _SIDES: dict[str, Hemisphere] = {
     "l": "left", "lh": "left", "left": "left", "r": "right", "rh": "right", "right": "right",
 }  # fmt: skip
 _SEPARATORS = " _.-"
-# Longer words first: a name with several marks is read by the clearest one.
+# Longer words come first, so that the clearest of several marks in a name decides.
 _MARKED = tuple(
     re.compile(rf"^(?P<before>.*[ _.-])?(?P<side>{side})(?P<after>[ _.-].*)?$", re.IGNORECASE)
     for side in ("left|right", "lh|rh", "l|r")
@@ -19,40 +19,40 @@ _GLUED = re.compile(r"^(?P<side>[LR])(?P<rest>[A-Z0-9].*)$")
 
 
 class Sided(NamedTuple):
-    """A name without its hemisphere, and the hemisphere, None where the name has none."""
+    """Hold a name without its hemisphere, and the hemisphere or None."""
 
     base: str
     side: Hemisphere | None
 
 
 def split_hemispheres(names: Sequence[str]) -> dict[str, Sided]:
-    """Take the hemisphere off every name.
+    """Split every name into the hemisphere and the rest.
 
     Parameters
     ----------
     names : sequence of str
-        Such as ``Hippocampus_L``, ``lh.V1``, ``Left Putamen`` or ``ctx-lh-precuneus``: the side is
-        set off by space, underscore, dot or dash.  A capital letter at the start, as in ``LIFG``,
-        is a side only if its counterpart ``RIFG`` is among the names too; ``RSC`` may well be
-        something else.
+        For instance ``Hippocampus_L``, ``lh.V1``, ``Left Putamen`` or ``ctx-lh-precuneus``: space,
+        underscore, dot or dash separate the side.  A capital letter at the start, as in ``LIFG``,
+        is a side only if its counterpart ``RIFG`` is among the names too, since a name such as
+        ``RSC`` may have another meaning.
 
     Returns
     -------
     dict
-        From each name to the rest of it and its side.
+        The rest and the side of every name.
     """
     known = set(names)
     return {name: _split(name, known) for name in names}
 
 
 def homologues(names: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return the regions that are there in both hemispheres.
+    """Return the regions that exist in both hemispheres.
 
     Returns
     -------
     list of (str, str, str)
-        What the two names have in common, the left name and the right name, in the order of the
-        left names; names without a counterpart are left out.
+        The common part of both names, the left name and the right name, in the order of the left
+        names; names without a counterpart are left out.
     """
     left: dict[str, str] = {}
     right: dict[str, str] = {}

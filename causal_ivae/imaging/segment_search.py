@@ -1,4 +1,4 @@
-"""Segments found in the series themselves, where there is no design: variances that change."""
+"""Find segments in the series themselves by changes of variance, if there is no design."""
 
 import logging
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.settings import SegmentSettings
 
-# Borders lie on every fifth volume: the search costs a 25th, and blurs less than BOLD does.
 _STEP = 5
+"""Borders lie on every fifth volume, which costs a 25th of the time and blurs less than BOLD."""
 _STARTS = 3
+"""A hidden Markov model is fitted from this many starting values."""
 _SMALLEST_VARIANCE = 1e-3
 _ITERATIONS = 100
 
@@ -22,8 +23,8 @@ _ITERATIONS = 100
 def change_points(series: RegionSeries, settings: SegmentSettings) -> list[str]:
     """Name the segment of every kept volume by an optimal search for changes of variance.
 
-    Each piece of a run without a gap is searched by itself, so that no segment spans a gap.
-    Pieces shorter than ``segments.min_volumes`` are in no segment (empty).
+    Each stretch of a run without a gap is searched separately, so that no segment spans a gap.
+    Stretches shorter than ``segments.min_volumes`` are in no segment (an empty name).
 
     Raises
     ------
@@ -34,8 +35,8 @@ def change_points(series: RegionSeries, settings: SegmentSettings) -> list[str]:
     -----
     PELT (Killick et al. 2012) minimises the sum over segments of
     ``n * sum_i log(variance of region i in the segment)``, which is -2 log-likelihood of
-    independent Gaussians of mean zero, plus a price of ``penalty * (n_regions + 1) * log(n_times)``
-    for each: a `penalty` of 1 is the Bayesian information criterion, which takes volumes as
+    independent Gaussians of mean zero, plus ``penalty * (n_regions + 1) * log(n_times)`` for each
+    segment.  A `penalty` of 1 is the Bayesian information criterion, which assumes that volumes are
     independent.
     """
     rpt = _ruptures()
@@ -62,9 +63,9 @@ def change_points(series: RegionSeries, settings: SegmentSettings) -> list[str]:
 def hidden_states(series: RegionSeries, settings: SegmentSettings) -> list[str]:
     """Name the segment of every kept volume by the state of a hidden Markov model.
 
-    A state is a variance of every region; a segment is all volumes in one state, as with blocks
-    of a task.  No transition is modelled across a gap or between runs.  ``state-1`` is the one
-    of least variance.
+    A state has a variance of every region, and a segment holds all volumes in one state, as with
+    blocks of a task.  No transition is modelled across a gap or between runs.  ``state-1`` has the
+    smallest variance.
 
     Raises
     ------
@@ -75,13 +76,13 @@ def hidden_states(series: RegionSeries, settings: SegmentSettings) -> list[str]:
 
     Notes
     -----
-    Gaussian states of mean zero (series are z-scored per run) and diagonal covariance, by
-    expectation maximisation; the most probable path is taken.  Transitions are fixed: a stay
-    lasts ``stay_seconds`` on average, if a switch needs the evidence of one region.  Regions
-    are not independent witnesses, so the odds against a switch are raised to the power
-    ``sqrt(n_regions)``, without which states flicker from volume to volume.  Of three starts,
-    from the principal components of the variances in windows of that length, the most likely
-    fit is kept; nothing is random.
+    States are Gaussian with mean zero (series are z-scored per run) and diagonal covariance.  They
+    are fitted by expectation maximisation, and the most probable path is returned.  Transitions
+    are fixed: for one region, a stay lasts ``stay_seconds`` on average.  As regions are not
+    independent of each other, the odds against a switch are raised to the power
+    ``sqrt(n_regions)``; otherwise states would change from volume to volume.  The most likely of
+    three fits is kept.  They start from the principal components of the variances in windows of
+    ``stay_seconds``, so that nothing is random.
     """
     model = _hmm()
     values = _usable(series)
@@ -105,7 +106,7 @@ def hidden_states(series: RegionSeries, settings: SegmentSettings) -> list[str]:
     for groups in _groups(variances, settings.states):
         fit = model.GaussianHMM(
             settings.states, covariance_type="diag", params="mc", init_params="",
-            # So heavy a prior keeps the means at zero.
+            # The strong prior keeps the means at zero.
             means_prior=0.0, means_weight=1e12, n_iter=_ITERATIONS, tol=1e-2,
         )  # fmt: skip
         fit.startprob_ = np.full(settings.states, 1 / settings.states)
@@ -124,7 +125,7 @@ def hidden_states(series: RegionSeries, settings: SegmentSettings) -> list[str]:
 
 
 def _usable(series: RegionSeries) -> NDArray[np.float64]:
-    """Return the regions that have values; those to be dropped for every subject have none."""
+    """Return the series of regions that have values; regions that will be dropped have none."""
     return series.values[:, np.isfinite(series.values).all(axis=0)].astype(np.float64)
 
 
@@ -135,7 +136,7 @@ def _pieces(series: RegionSeries) -> list[NDArray[np.int64]]:
 
 
 def _groups(variances: NDArray[np.float64], n_states: int) -> list[list[NDArray[np.int64]]]:
-    """Sort windows along each principal component of their log variances, in equal groups."""
+    """Divide windows into equal groups along each principal component of their log variances."""
     logs = np.log(variances)
     left = np.linalg.svd(logs - logs.mean(axis=0), full_matrices=False)[0]
     return [
@@ -147,7 +148,7 @@ def _groups(variances: NDArray[np.float64], n_states: int) -> list[list[NDArray[
 def _transitions(settings: SegmentSettings, tr: float, n_regions: int) -> NDArray[np.float64]:
     leave = min(0.5, tr / settings.stay_seconds)
     odds = (leave / (settings.states - 1) / (1 - leave)) ** np.sqrt(n_regions)
-    # A probability of exactly zero would forbid what is only unlikely.
+    # A probability of exactly zero would make an unlikely switch impossible.
     matrix = np.full((settings.states, settings.states), max(odds, 1e-200))
     np.fill_diagonal(matrix, 1.0)
     matrix /= matrix.sum(axis=1, keepdims=True)
@@ -156,7 +157,7 @@ def _transitions(settings: SegmentSettings, tr: float, n_regions: int) -> NDArra
 
 def _variance_cost(rpt: Any) -> Any:
     class VarianceCost(rpt.base.BaseCost):  # type: ignore[misc]
-        """-2 log-likelihood of Gaussians of mean zero, up to a constant."""
+        """Compute -2 log-likelihood of Gaussians of mean zero, up to a constant."""
 
         model = "variance"
         min_size = 2

@@ -1,4 +1,4 @@
-"""Volume images (NIfTI): opened once for header and voxels; label images are kept in memory."""
+"""Read NIfTI images: open each file once for header and voxels, and keep an atlas in memory."""
 
 import zlib
 from collections.abc import Iterator
@@ -21,21 +21,22 @@ from numpy.typing import DTypeLike, NDArray
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.names import require_file
 
-_HEADER_BYTES = 540  # of the longer one of the two headers, NIfTI-2's
+_HEADER_BYTES = 540
+"""The header of NIfTI-2, the longer one of the two versions, has this many bytes."""
 
 
 @contextmanager
 def open_image(path: Path, what: str) -> Iterator[SpatialImage]:
-    """Open an image; its voxels are read, from the same open file, only when they are asked for.
+    """Open an image whose voxels are read from the same open file only when they are needed.
 
-    Nibabel's own `load` opens a file three times: to find its type, for the header and for the
-    voxels. On network file systems, where every opening is a question to the server, that counts.
+    nibabel's `load` opens a file three times: for its type, the header and the voxels.  This is
+    slow on network file systems, where every opening is a request to the server.
 
     Parameters
     ----------
     path : pathlib.Path
     what : str
-        What the image is, for messages.
+        How error messages call the image.
 
     Yields
     ------
@@ -45,7 +46,7 @@ def open_image(path: Path, what: str) -> Iterator[SpatialImage]:
     Raises
     ------
     InputError
-        If it cannot be read.
+        If the image cannot be read.
     """
     require_file(path)
     try:
@@ -63,7 +64,7 @@ def open_image(path: Path, what: str) -> Iterator[SpatialImage]:
 
 
 def _image(path: Path, stream: Any) -> SpatialImage:
-    """Return the image in an open file, of whichever version of NIfTI it is."""
+    """Return the image of either version of NIfTI in an open file."""
     start = stream.read(_HEADER_BYTES)
     if not start:
         raise ImageFileError(f"Empty file: '{path}'")
@@ -81,7 +82,7 @@ def _unreadable(path: Path, what: str, error: Exception) -> InputError:
 
 
 def read_voxels(image: SpatialImage, path: Path, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Return the voxels of an image, scaled, in a type of choice.
+    """Return the scaled voxels of an image as an array of a given type.
 
     Raises
     ------
@@ -110,16 +111,15 @@ def image_shape(path: Path, what: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, eq=False)
 class AtlasImage:
-    """What is known of an atlas's image; of one volume of labels, all of it.
+    """Hold the header of an atlas's image and, if it is one volume of labels, its voxels.
 
     Attributes
     ----------
     shape : tuple of int
     affine : ndarray, shape (4, 4)
-        From voxels to mm.
+        Affine from voxels to mm.
     labels : ndarray of int32, shape (x, y, z), or None
-        None where there are several volumes, and where the voxels cannot be read or are no whole
-        numbers.
+        None if there are several volumes, or if the voxels cannot be read or are not whole numbers.
     """
 
     shape: tuple[int, ...]
@@ -128,12 +128,12 @@ class AtlasImage:
 
     @property
     def is_one_volume(self) -> bool:
-        """Whether the image holds one volume, as labels do, and not several."""
+        """Check whether the image holds one volume, as labels do."""
         return len(self.shape) == 3 or self.shape[3:] == (1,)
 
 
 def atlas_image(path: Path) -> AtlasImage:
-    """Return what is known of an atlas's image; one that did not change is read only once.
+    """Return an atlas's image, which is read again only if the file changed.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def atlas_image(path: Path) -> AtlasImage:
     return _atlas_image(path, facts.st_mtime_ns, facts.st_size)
 
 
-# Planning, the map of the regions, every run and the regions' centres need the same one image.
+# Planning, the map of the regions, every run and the regions' centres need the same image.
 @lru_cache(maxsize=1)
 def _atlas_image(path: Path, _mtime_ns: int, _size: int) -> AtlasImage:
     with open_image(path, "image of the atlas") as image:
@@ -155,7 +155,7 @@ def _atlas_image(path: Path, _mtime_ns: int, _size: int) -> AtlasImage:
         try:
             voxels = read_voxels(image, path).reshape(found.shape[:3])
         except InputError:
-            # Whoever needs the labels reads them again, and says what is wrong with them.
+            # Whoever needs the labels reads them again and reports the error.
             return found
     with np.errstate(invalid="ignore"):
         labels = np.rint(voxels).astype(np.int32)

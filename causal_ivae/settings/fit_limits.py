@@ -1,4 +1,4 @@
-"""Limits beyond which a fit is doubtful."""
+"""Set the limits beyond which a fit is doubtful."""
 
 MAX_CONDITION = 100.0
 """A fit with a larger condition number of L is doubtful."""
