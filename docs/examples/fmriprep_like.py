@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from causal_ivae.seeding import generator
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.simulate import simulate_bold
 
 REGIONS = ("ERC", "CA1", "SUB", "PHC")
 SHAPE, TR, VOLUMES = (12, 12, 10), 1.0, 600

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.simulate import simulate_bold
 
 
 def main(folder: Path) -> None:
