@@ -76,7 +76,8 @@ def fit():
     """Fit a model, test for independence, and discover with every method."""
     from causal_ivae import IVAE, discover
     from causal_ivae.independence import hsic_test
-    from causal_ivae.settings import METHODS, UnmixingSettings
+    from causal_ivae.discovery.methods import METHODS
+    from causal_ivae.settings import UnmixingSettings
 
     rng = np.random.default_rng(0)
     x = rng.laplace(size=(150, 3)).round(3)

@@ -14,9 +14,9 @@ import psutil
 from causal_ivae.batch.request import Request
 from causal_ivae.derivatives.files import read_sidecar, write_text
 from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 from causal_ivae.provenance import digest_of, package_version, shown, versions
-from causal_ivae.settings import Method
 
 State = Literal["done", "up to date", "failed", "running", "not run"]
 
@@ -47,9 +47,9 @@ class Analysis(Request):
         """Hash of what determines the series, the input files aside."""
         return digest_of(self.pipeline.load_digest, self.atlas_digest)
 
-    def method_hash(self, method: Method, load_hash: str) -> str:
+    def method_hash(self, method: str, load_hash: str) -> str:
         """Hash of what determines a graph made from series of a given `load_hash`."""
-        return digest_of(load_hash, self.pipeline.method_digest(method))
+        return digest_of(load_hash, METHODS[method].digest(self.pipeline))
 
     @property
     def prior_hash(self) -> str:

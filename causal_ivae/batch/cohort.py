@@ -22,10 +22,10 @@ from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.derivatives.records import write_graph
 from causal_ivae.derivatives.tables import MODEL
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import InputError
 from causal_ivae.provenance import digest_of, fingerprints
 from causal_ivae.seeding import child_seed
-from causal_ivae.settings import METHODS, Method
 
 if TYPE_CHECKING:
     from causal_ivae.group import Subjects
@@ -62,7 +62,7 @@ def combine(piece: Combining, stage: Stage) -> Outcome:
     def work() -> tuple[None, State, str]:
         paths = UnitPaths(piece.analysis.output, GROUP)
         worked, messages = False, list[str]()
-        members: dict[Method, list[_Member]] = {}
+        members: dict[str, list[_Member]] = {}
         for index, method in enumerate(piece.analysis.pipeline.unmixing.methods):
             stage(f"{method}: statistics over subjects", index / 2)
             members[method], absent = _members(piece, method)
@@ -132,7 +132,7 @@ def pool(
     write_series(paths, pooled, provenance)
 
 
-def _members(piece: Combining, method: Method) -> tuple[list[_Member], list[str]]:
+def _members(piece: Combining, method: str) -> tuple[list[_Member], list[str]]:
     """Return the subjects with a graph by this method, and the names of the others."""
     analysis = piece.analysis
     members, absent = [], []
@@ -162,7 +162,7 @@ def _members(piece: Combining, method: Method) -> tuple[list[_Member], list[str]
     return members, absent
 
 
-def _combined(analysis: Analysis, paths: UnitPaths, method: Method, members: list[_Member]) -> bool:
+def _combined(analysis: Analysis, paths: UnitPaths, method: str, members: list[_Member]) -> bool:
     """Combine one method's graphs; False if what is there is up to date."""
     from causal_ivae.discovery.cycles import cycles_entry, find_cycles, without_cycles
     from causal_ivae.discovery.graph import CausalGraph

@@ -6,6 +6,7 @@ from causal_ivae.batch.analysis import Analysis
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.recording import find_paths, read_series, select_regions
 from causal_ivae.batch.workers.machine import processes_for, threads_for
+from causal_ivae.discovery.methods import METHODS
 
 _WORTH_SAYING = 2_000_000
 """Steps, of all fits of all subjects, below which a forecast would cost more than it tells."""
@@ -32,8 +33,8 @@ def forecast(
     piece = next(iter(waiting.values()))
     pairs = len(piece.regions) * (len(piece.regions) - 1) // 2
     steps = sum(
-        unmixing.fits_per_pair(method) * getattr(unmixing, method).steps
-        for method in unmixing.methods
+        METHODS[name].fits_per_pair(unmixing) * METHODS[name].own(unmixing).steps
+        for name in unmixing.methods
     )
     if pairs * steps * len(waiting) < _WORTH_SAYING:
         return []

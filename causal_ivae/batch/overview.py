@@ -7,9 +7,9 @@ from causal_ivae.batch.recording import find_paths
 from causal_ivae.derivatives.files import read_table, write_text
 from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.derivatives.records import UnitRecord, read_unit
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
-from causal_ivae.settings import METHODS
 
 GROUP = "group"
 
@@ -75,11 +75,11 @@ def _read(output: Path, unit: str, *, cohort_only: bool = False) -> UnitRecord:
     paths = find_paths(output, unit)
     if paths is None:
         return UnitRecord(unit, None, None, {}, {})
-    return read_unit(paths, METHODS, cohort_only=cohort_only)
+    return read_unit(paths, tuple(METHODS), cohort_only=cohort_only)
 
 
 def _read_group(output: Path) -> UnitRecord:
-    return read_unit(find_paths(output, GROUP) or UnitPaths(output, GROUP), METHODS)
+    return read_unit(find_paths(output, GROUP) or UnitPaths(output, GROUP), tuple(METHODS))
 
 
 def _states(output: Path) -> dict[str, tuple[str, str]]:

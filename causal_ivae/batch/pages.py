@@ -17,18 +17,18 @@ from causal_ivae.derivatives.files import (
 )
 from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.derivatives.records import UnitRecord, read_unit
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files
 from causal_ivae.reporting.html import group_page, subject_page
 from causal_ivae.reporting.region_map import has_map, map_name, region_map
-from causal_ivae.settings import METHODS, Method
 
 GROUP = "group"
 
 
 def write_unit_page(
-    paths: UnitPaths, methods: Sequence[Method], templates: Path | None = None
+    paths: UnitPaths, methods: Sequence[str], templates: Path | None = None
 ) -> None:
     """Write the page of one subject, or of all subjects pooled.
 
@@ -81,7 +81,7 @@ def subject_rows(
     units: Sequence[str],
     subjects: Mapping[str, UnitPaths],
     outcomes: Mapping[str, Outcome],
-    methods: Sequence[Method],
+    methods: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Return what the group's page says of every subject.
 
@@ -109,7 +109,7 @@ def are_listed(paths: UnitPaths, rows: Sequence[Mapping[str, Any]]) -> bool:
 
 def write_group_page(
     paths: UnitPaths,
-    methods: Sequence[Method],
+    methods: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     templates: Path | None = None,
 ) -> None:
@@ -174,22 +174,22 @@ def write_all(
     pages = []
     for unit, paths in found.items():
         if not wanted or unit in wanted:
-            write_unit_page(paths, METHODS, templates)
+            write_unit_page(paths, tuple(METHODS), templates)
             pages.append(paths.report)
     pooled = UnitPaths(output, POOLED)
     if not wanted and find_paths(output, POOLED) is not None:
-        write_unit_page(pooled, METHODS, templates)
+        write_unit_page(pooled, tuple(METHODS), templates)
         pages.append(pooled.report)
     group = UnitPaths(output, GROUP)
     if not wanted and group.folder.is_dir():
         if find_paths(output, GROUP) is not None:
-            write_unit_page(group, METHODS, templates)
+            write_unit_page(group, tuple(METHODS), templates)
         else:
             sidecars = (read_sidecar(group.file("edges.json", m)) for m in METHODS)
             members = {unit for about in sidecars for unit in about.get("Subjects", ())}
             subjects = {unit: found[unit] for unit in found if unit in members}
-            rows = subject_rows(units, subjects, {}, METHODS)
-            write_group_page(group, METHODS, rows, templates)
+            rows = subject_rows(units, subjects, {}, tuple(METHODS))
+            write_group_page(group, tuple(METHODS), rows, templates)
         pages.append(group.report)
     if not pages:
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")
@@ -201,7 +201,7 @@ def _beside(root: Path, group: UnitRecord) -> UnitRecord | None:
     settings = (method.sidecar.get("Settings", {}) for method in group.methods.values())
     if not any(asked.get("group", {}).get("pooled") for asked in settings):
         return None
-    return read_unit(UnitPaths(root, POOLED), METHODS)
+    return read_unit(UnitPaths(root, POOLED), tuple(METHODS))
 
 
 def _write(paths: UnitPaths, page: str, files: Files) -> None:
@@ -217,7 +217,7 @@ def _listing(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _row(
-    unit: str, paths: UnitPaths | None, outcome: Outcome | None, methods: Sequence[Method]
+    unit: str, paths: UnitPaths | None, outcome: Outcome | None, methods: Sequence[str]
 ) -> dict[str, Any]:
     if outcome is not None and outcome.state == "failed":
         return {"label": unit, "state": "failed", "seconds": None, "message": outcome.message}

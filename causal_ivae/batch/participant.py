@@ -27,10 +27,10 @@ from causal_ivae.derivatives.files import (
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.records import write_graph
 from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, SCREEN, STABILITY
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import child_seed
-from causal_ivae.settings import METHODS, Method
 from causal_ivae.unmixing.training.memory import give_memory_back
 
 
@@ -58,7 +58,7 @@ def is_up_to_date(piece: Estimating) -> bool:
     return True
 
 
-def stale_methods(piece: Estimating) -> tuple[Method, ...]:
+def stale_methods(piece: Estimating) -> tuple[str, ...]:
     """Return the methods whose graphs of a unit would be estimated."""
     paths = _paths(piece)
     methods = piece.analysis.pipeline.unmixing.methods
@@ -90,7 +90,7 @@ def estimate(piece: Estimating, stage: Stage) -> Outcome:
     return guarded(piece.analysis, piece.unit, work)[1]
 
 
-def shown_methods(analysis: Analysis, paths: UnitPaths) -> tuple[Method, ...]:
+def shown_methods(analysis: Analysis, paths: UnitPaths) -> tuple[str, ...]:
     """Return the methods asked for, and the others whose results are of the same analysis."""
     asked = analysis.pipeline.unmixing.methods
     about = read_json(paths.file("timeseries.json"))
@@ -134,10 +134,10 @@ def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, li
     series: RegionSeries | None = None
     checked: dict[str, Any] = {}
     worked, messages = False, []
-    failures: list[tuple[Method, Exception]] = []
+    failures: list[tuple[str, Exception]] = []
     for index, method in enumerate(methods):
 
-        def within(what: str, share: float, index: int = index, method: Method = method) -> None:
+        def within(what: str, share: float, index: int = index, method: str = method) -> None:
             stage(f"{method}: {what}", 0.9 * (index + share) / len(methods))
 
         sidecar = paths.file("edges.json", method)
@@ -197,14 +197,13 @@ def _null_check(piece: Estimating, series: RegionSeries) -> dict[str, Any]:
 def _graph(
     piece: Estimating,
     paths: UnitPaths,
-    method: Method,
+    method: str,
     series: RegionSeries,
     checked: dict[str, Any],
     stage: Stage,
 ) -> None:
     from causal_ivae.discovery import discover
     from causal_ivae.discovery.cycles import cycles_entry
-    from causal_ivae.discovery.probability import calibration_entry
     from causal_ivae.unmixing.training.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -258,6 +257,7 @@ def _graph(
                     column: text for column, text in described[name].items() if column in table
                 }
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
+    calibration = METHODS[method].calibration()
     sidecar = {
         "Method": method,
         "Settings": settings.model_dump(mode="json"),
@@ -268,7 +268,7 @@ def _graph(
         "Cycles": cycles_entry(graph.cycles, broken=settings.decision.acyclic),
         **places(about),
         **checked,
-        **({"Calibration": calibration_entry()} if method == "structural" else {}),
+        **({} if calibration is None else {"Calibration": calibration}),
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
@@ -284,7 +284,7 @@ def _graph(
     )
 
 
-def _compare_again(piece: Estimating, paths: UnitPaths, method: Method) -> None:
+def _compare_again(piece: Estimating, paths: UnitPaths, method: str) -> None:
     sidecar = paths.file("edges.json", method)
     about = {k: v for k, v in read_json(sidecar).items() if k not in ("Prior", "PriorHash")}
     edges = read_table(paths.file("edges.tsv", method))
@@ -299,7 +299,7 @@ def _compare_again(piece: Estimating, paths: UnitPaths, method: Method) -> None:
     write_json(sidecar, {**about, "Settings": settings, **prior})
 
 
-def _stale(piece: Estimating, paths: UnitPaths, method: Method) -> bool:
+def _stale(piece: Estimating, paths: UnitPaths, method: str) -> bool:
     if piece.analysis.overwrite == "always":
         return True
     if piece.analysis.overwrite == "never" and paths.file("edges.json", method).is_file():
@@ -307,7 +307,7 @@ def _stale(piece: Estimating, paths: UnitPaths, method: Method) -> bool:
     return not _is_same(piece, paths, method)
 
 
-def _is_same(piece: Estimating, paths: UnitPaths, method: Method) -> bool:
+def _is_same(piece: Estimating, paths: UnitPaths, method: str) -> bool:
     series = read_json(paths.file("timeseries.json"))
     sidecar = paths.file("edges.json", method)
     wanted = piece.analysis.method_hash(method, series["SettingsHash"])

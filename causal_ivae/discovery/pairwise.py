@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Literal
 
 import torch
 from numpy.typing import ArrayLike
@@ -11,13 +10,10 @@ from numpy.typing import ArrayLike
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.chunks import Chunks, Progress
 from causal_ivae.discovery.cycles import find_cycles, without_cycles
-from causal_ivae.discovery.estimation import (
-    Subject,
-    estimate_by_restarts,
-    estimate_directions,
-)
+from causal_ivae.discovery.estimation import Subject
 from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.input_series import checked, pairs_of
+from causal_ivae.discovery.methods import AUTO, METHODS
 from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.discovery.skeleton import skeleton_of
 from causal_ivae.errors import SettingsError, nearest
@@ -25,17 +21,12 @@ from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import (
-    METHODS,
     DecisionSettings,
     IndependenceSettings,
-    Method,
     ScreenSettings,
     UnmixingSettings,
 )
-from causal_ivae.unmixing.training.ensemble import pairs_at_once, resolve_device, stacks_at_once
-
-AUTO: Method = "structural"
-"""What ``method="auto"`` stands for."""
+from causal_ivae.unmixing.training.ensemble import resolve_device
 
 
 def discover(
@@ -43,7 +34,7 @@ def discover(
     segments: ArrayLike | Sequence[ArrayLike] | int,
     names: Sequence[str] | None = None,
     *,
-    method: Literal["auto"] | Method = "auto",
+    method: str = "auto",
     skeleton: Iterable[tuple[str, str]] | None = None,
     restarts: int | None = None,
     acyclic: bool | None = None,
@@ -70,7 +61,8 @@ def discover(
         the same segment.  An int cuts every run into windows of that many volumes.
     names : sequence of str, length n_regions, optional
         Default: the columns of a table, else ``"x1"``, ``"x2"``, ...
-    method : {"auto", "structural", "ivae", "tcl"}
+    method : str
+        "structural", "ivae", "tcl" or one that was registered (`causal_ivae.discovery.methods`);
         "auto" is the best measured: "structural".
     skeleton : iterable of (str, str), optional
         Pairs of names to orient; default all.
@@ -117,7 +109,7 @@ def discover(
     equations of either direction (`causal_ivae.unmixing.models.structural`), by iVAE (Khemakhem et
     al. 2020) or by TCL (Hyvarinen and Morioka 2016).  Both regions are tested against both
     disturbances by HSIC conditional on blocks, and the pair is oriented as in
-    `causal_ivae.discovery.structural.orient_by_evidence` or
+    `causal_ivae.discovery.evidence.orient_by_evidence` or
     `causal_ivae.discovery.orientation.orient`.
     """
     started = time.perf_counter()
@@ -174,7 +166,6 @@ def discover(
         segments=labels,
         blocks=order,
         names=region_names,
-        method=chosen,
         unmixing=unmixing,
         independence=independence,
         decision=decision,
@@ -183,14 +174,14 @@ def discover(
         test=test,
         tested_blocks=order[tested_rows.numpy(force=True)],
     )
+    how = METHODS[chosen]
     chunks = Chunks(
         kept,
-        pairs_at_once(len(x), chosen, unmixing, target),
-        stacks_at_once(len(x), chosen, unmixing, target),
+        how.pairs_at_once(unmixing, len(x), target),
+        how.size(how.own(unmixing)).stacks_at_once(len(x), unmixing.memory_gib, target),
         progress,
     )
-    estimate = estimate_directions if chosen == "structural" else estimate_by_restarts
-    found = estimate(subject, chunks, dependence.of(screened.kept))
+    found = how.estimate(subject, chunks, dependence.of(screened.kept))
     edges = tables.edges_table(region_names, pairs, found.orientation, screened)
     cycles = find_cycles(edges)
     return CausalGraph(

@@ -15,7 +15,7 @@ from causal_ivae.discovery.screen import Screen
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.unmixing.diagnostics import Diagnostics
 from causal_ivae.unmixing.hypotheses import MECHANISMS
-from causal_ivae.unmixing.training.ensemble import Fit
+from causal_ivae.unmixing.training.stacks import Fit
 
 _CURVE_NUMBERS = 200_000
 """Rows of a table of training curves."""

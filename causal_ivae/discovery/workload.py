@@ -10,18 +10,13 @@ import torch
 from numpy.typing import ArrayLike
 
 from causal_ivae.discovery.input_series import all_pairs, checked
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.discovery.pairwise import discover
 from causal_ivae.discovery.screen import screen_pairs
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
-from causal_ivae.settings import IndependenceSettings, Method, ScreenSettings, UnmixingSettings
-from causal_ivae.unmixing.training.ensemble import (
-    bytes_per_member,
-    members_at_once,
-    pairs_at_once,
-    resolve_device,
-    stacks_at_once,
-)
+from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
+from causal_ivae.unmixing.training.ensemble import resolve_device
 
 _FEW, _SOME = 10, 30
 """Steps of the two rehearsals whose difference is the time of a step."""
@@ -93,7 +88,7 @@ def expected_workload(
     values: ArrayLike,
     segments: ArrayLike,
     *,
-    method: Method,
+    method: str,
     blocks: ArrayLike | None = None,
     device: str = "auto",
     unmixing: UnmixingSettings,
@@ -140,12 +135,13 @@ def expected_workload(
             screen = ScreenSettings(by="dependence", alpha=screen.alpha)
         kept = screen_pairs(x, order, some, screen, dependence).kept
         unmixed = max(1, round(float(kept.mean()) * len(pairs)))
-    members = members_at_once(len(x), method, unmixing, target)
-    per_pair = unmixing.fits_per_pair(method)
-    at_once = pairs_at_once(len(x), method, unmixing, target)
-    at_once *= stacks_at_once(len(x), method, unmixing, target)
+    how = METHODS[method]
+    model, per_pair = how.own(unmixing), how.fits_per_pair(unmixing)
+    size = how.size(model)
+    members = size.members_at_once(len(x), unmixing.memory_gib, target)
+    at_once = how.pairs_at_once(unmixing, len(x), target)
+    at_once *= size.stacks_at_once(len(x), unmixing.memory_gib, target)
     first = pairs[: min(unmixed, at_once)]
-    model = getattr(unmixing, method)
     total = model.steps_for(len(x))
 
     def seconds(steps: int) -> float:
@@ -179,7 +175,7 @@ def expected_workload(
         restarts=per_pair,
         steps=total,
         members=min(members, held),
-        memory_gib=(held * bytes_per_member(len(x), method, unmixing) + disturbances) / 2**30,
+        memory_gib=(held * size.n_bytes(len(x)) + disturbances) / 2**30,
         seconds=one_stack * unmixed / len(first),
         device=str(target),
     )

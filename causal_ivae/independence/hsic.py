@@ -10,7 +10,8 @@ that is n_b times the biased HSIC of the block.  T is small for two series that 
 given the block, even if the scales of both change from block to block.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -84,13 +85,23 @@ class IndependenceTable:
 
     def of(self, pairs: NDArray[np.bool_]) -> "IndependenceTable":
         """Return the tests of the pairs that a mask of shape (pairs,) selects."""
+        return IndependenceTable(*(array[pairs] for array in self._arrays()))
+
+    def reshaped(self, pairs: int, first: int, second: int) -> "IndependenceTable":
+        """Return the same tests in the same order, of so many pairs and series each."""
+        shape = (pairs, first, second)
         return IndependenceTable(
-            self.statistic[pairs],
-            self.null_mean[pairs],
-            self.p_value[pairs],
-            self.block_excess[pairs],
-            self.block_null_sd[pairs],
+            *(array.reshape(*shape, *array.shape[3:]) for array in self._arrays())
         )
+
+    @classmethod
+    def joined(cls, tables: Sequence["IndependenceTable"]) -> "IndependenceTable":
+        """Return the tests of several groups of pairs as one table."""
+        arrays = zip(*(table._arrays() for table in tables), strict=True)
+        return cls(*(np.concatenate(parts) for parts in arrays))
+
+    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 def hsic_test(

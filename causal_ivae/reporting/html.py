@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from causal_ivae.derivatives.names import POOLED
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
@@ -32,8 +33,6 @@ from causal_ivae.settings import Pipeline
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
-FIT_NAMES = ("x → y", "y → x")
-"""Names of a pair's fits by a method that fits both directions instead of restarts."""
 _CROWDED = 30
 """A circle with more edges is hard to read."""
 _MODEL_ROWS = 200
@@ -267,7 +266,7 @@ def _method(
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(listed),
-        "fit_names": FIT_NAMES if name == "structural" else (),
+        "fit_names": METHODS[name].fit_names,
         "evidence": tables.evidence_rows(listed),
         "fits": fits.fits_sentence(method),
         "fit_reasons": fits.reason_counts(method),

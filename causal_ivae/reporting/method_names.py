@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-METHOD_NAMES = {"structural": "Structural flow", "ivae": "iVAE", "tcl": "TCL"}
-ICA_NAMES = {"fastica": "FastICA", "score_matching": "score matching"}
+from causal_ivae.discovery.methods import METHODS
 
 
 def method_name(method: str) -> str:
     """Return a method's name as it is written in papers."""
-    return METHOD_NAMES.get(method, method)
+    return METHODS[method].title if method in METHODS else method
 
 
 def method_label(method: str, sidecar: Mapping[str, Any]) -> str:
@@ -21,8 +20,6 @@ def method_label(method: str, sidecar: Mapping[str, Any]) -> str:
     sidecar : mapping
         Of the method's graph; without recorded settings the name stands alone.
     """
-    name = method_name(method)
-    if method != "tcl":
-        return name
-    ica = sidecar.get("Settings", {}).get("unmixing", {}).get("tcl", {}).get("ica")
-    return f"{name} ({ICA_NAMES.get(ica, ica)})" if ica else name
+    if method not in METHODS:
+        return method
+    return METHODS[method].label(sidecar.get("Settings", {}))

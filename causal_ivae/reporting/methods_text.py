@@ -1,16 +1,14 @@
 """A methods paragraph for a paper, from the settings and the numbers that came of them."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from causal_ivae.discovery.methods import METHODS, Method
 from causal_ivae.drawing.wording import count, listed
-from causal_ivae.reporting.method_names import METHOD_NAMES
 from causal_ivae.settings import (
-    IVAESettings,
     Null,
     Pipeline,
     SegmentKind,
-    StructuralSettings,
-    TCLSettings,
     resources,
 )
 from causal_ivae.settings.presets import KEYS, load_preset
@@ -49,18 +47,6 @@ _FOUND: dict[SegmentKind, tuple[str, ...]] = {
         "[@rabiner1989] with a variance for every region and state, fitted by the package "
         "hmmlearn; no transition was modelled across a gap.",
     ),
-}
-_ICA = {
-    "fastica": "FastICA [@hyvarinen1999]",
-    "score_matching": "score matching of piecewise-stationary components [@monti2019]",
-}
-_WORDS = {
-    "gaussian": "Gaussian",
-    "laplace": "Laplace",
-    "variance": "scale",
-    "mean_variance": "location and scale",
-    "leaky_relu": "leaky ReLU",
-    "xtanh": "tanh-plus-linear (xtanh)",
 }
 
 
@@ -125,13 +111,10 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
         *_data(settings, realised),
         *_segments(settings, realised),
         *_screen(settings),
-        *(_structural(settings, realised) if "structural" in realised.methods else []),
-        *(_ivae(settings, realised) if "ivae" in realised.methods else []),
-        *(_tcl(settings, realised) if "tcl" in realised.methods else []),
+        *_fits(settings, realised),
         *_diagnostics(realised),
         *_tests(settings),
-        *(_probability(settings) if "structural" in realised.methods else []),
-        *(_decision(settings, realised) if {"ivae", "tcl"} & set(realised.methods) else []),
+        *_decisions(settings, realised),
         *_adjustment(settings),
         *_prior(settings, realised),
         *(_group(settings, realised) if realised.n_subjects is not None else []),
@@ -208,87 +191,41 @@ def _segments(settings: Pipeline, realised: Realised) -> list[str]:
     ]
 
 
-def _structural(settings: Pipeline, realised: Realised) -> list[str]:
-    model = settings.unmixing.structural
-    held = (
-        f"{count(model.folds, 'fold')} of segments, each judged on those that it was not trained on"
-        if model.folds > 1
-        else "all segments"
-    )
-    passes = f", or {model.passes:g} passes over the volumes where these are more"
+def _methods(realised: Realised) -> list[Method[Any]]:
+    """Return the methods that finished, in the order of the registry."""
+    return [method for name, method in METHODS.items() if name in realised.methods]
+
+
+def _fits(settings: Pipeline, realised: Realised) -> list[str]:
+    alone = len(realised.methods) == 1
     return [
-        f"For every pair of regions ({count(realised.n_pairs, 'pair')}), the structural equations "
-        "of either direction [@monti2019] were fitted by exact likelihood, as the noiseless case "
-        "of the identifiable variational autoencoder [@khemakhem2020]: each disturbance is an "
-        "increasing function of its region, given the cause where there is one, with a "
-        f"{_WORDS[model.prior]} law whose {_WORDS[model.modulates]} varied between segments. The "
-        "effect depended on its cause linearly, or through a network of "
-        f"{count(model.hidden, 'unit')} a layer and {count(model.layers, 'piecewise function')} "
-        "[@mueller2019]; the linear form was taken where it predicted nearly as well and told "
-        f"the directions further apart, by trials of {model.trial_steps:,} steps on {held}.",
-        "The form that was taken was fitted to all segments (Adam [@kingma2015], "
-        f"{_steps(model)}{passes if model.passes else ''}, batches of {model.batch_size}, learning "
-        f"rate {model.learning_rate:g}).",
+        sentence
+        for method in _methods(realised)
+        for sentence in method.fit_sentences(settings.unmixing, realised.n_pairs, alone=alone)
     ]
 
 
-def _ivae(settings: Pipeline, realised: Realised) -> list[str]:
-    model, restarts = settings.unmixing.ivae, settings.unmixing.restarts
-    noise = (
-        "a learned noise level"
-        if model.noise == "learned"
-        else f"a noise standard deviation of {model.noise:g}"
-    )
-    weights = model.weights
-    weighted = (
-        ""
-        if weights.plain
-        else " Its parts [@chen2018] were weighted: reconstruction by "
-        f"{weights.reconstruction:g}, mutual information by {weights.mutual_information:g}, total "
-        f"correlation by {weights.total_correlation:g}, dimension-wise Kullback-Leibler "
-        f"divergence by {weights.dimension_wise_kl:g}."
-    )
-    return [
-        f"For every pair of regions ({count(realised.n_pairs, 'pair')}), an identifiable "
-        "variational autoencoder [@khemakhem2020] estimated two latent disturbances, with a "
-        f"{_WORDS[model.prior]} conditional prior whose {_WORDS[model.modulates]} varied between "
-        f"segments, encoder and decoder networks of {model.layers} layers with {model.hidden} "
-        f"hidden units and {_WORDS[model.activation]} activations, and a Gaussian likelihood with "
-        f"{noise}.",
-        f"The evidence lower bound was maximised with Adam [@kingma2015] from "
-        f"{count(restarts, 'random start')} per pair ({_steps(model)}, batches of "
-        f"{model.batch_size}, learning rate {model.learning_rate:g}, Kullback-Leibler term "
-        f"annealed over the first {100 * model.warmup:.0f}% of the steps).{weighted}",
-    ]
-
-
-def _tcl(settings: Pipeline, realised: Realised) -> list[str]:
-    model, restarts = settings.unmixing.tcl, settings.unmixing.restarts
-    again = "The" if realised.methods == ("tcl",) else "For comparison, the"
-    return [
-        f"{again} disturbances of each pair were estimated by time-contrastive learning "
-        f"[@hyvarinen2016]: a network of {model.layers} layers with {model.hidden} maxout units "
-        "was trained to tell the segments apart, and linear independent component analysis "
-        f"({_ICA[model.ica]}) separated its features "
-        f"({count(restarts, 'random start')}, {_steps(model)}, batches of "
-        f"{model.batch_size}, learning rate {model.learning_rate:g})."
-    ]
-
-
-def _steps(model: IVAESettings | TCLSettings | StructuralSettings) -> str:
-    if not model.patience:
-        return f"{model.steps:,} steps"
-    return f"up to {model.steps:,} steps, fewer where {model.patience:.0%} of them brought no gain"
+def _decisions(settings: Pipeline, realised: Realised) -> list[str]:
+    """Say once of all methods that decide alike how they do it."""
+    alike: dict[tuple[str, ...], list[Method[Any]]] = {}
+    for method in _methods(realised):
+        said = tuple(method.decision_sentences(settings.decision, ""))
+        alike.setdefault(said, []).append(method)
+    sentences = []
+    for methods in alike.values():
+        whose = f" of {listed([method.title for method in methods])}" if len(alike) > 1 else ""
+        sentences += methods[0].decision_sentences(settings.decision, whose)
+    return sentences
 
 
 def _diagnostics(realised: Realised) -> list[str]:
-    collapse = "a disturbance collapsed to its prior, " if "ivae" in realised.methods else ""
+    doubts = "".join(f"{doubt}, " for method in _methods(realised) for doubt in method.doubts)
     return [
         "Of each pair, the fit with the best objective was called not identifiable if the "
         "number of segments, or the rank beyond sampling error of the differences that they make "
         "to the disturbances' distributions, was below what the identifiability theorem requires "
         "[@khemakhem2020]; it was called doubtful if a disturbance hardly changed with the "
-        f"segment, {collapse}or training had not converged. Disagreement of fits and "
+        f"segment, {doubts}or training had not converged. Disagreement of fits and "
         "dependence left between the disturbances given the segment were noted."
     ]
 
@@ -329,59 +266,6 @@ def _tests(settings: Pipeline) -> list[str]:
         "Independence of each region from each disturbance, given the segments, was tested with "
         "the Hilbert-Schmidt independence criterion [@gretton2005; @gretton2007] computed within "
         f"segments and pooled; the null distribution came from {null}."
-    ]
-
-
-def _probability(settings: Pipeline) -> list[str]:
-    decision = settings.decision
-    outcomes, needed = (
-        "both directions, of no edge and of none of these",
-        f"{decision.confidence:g}, and dependence of the two regions at level {decision.alpha:g}",
-    )
-    if decision.assume_arrow:
-        outcomes = "both directions, taking for granted that one of them is true,"
-        needed = f"{decision.confidence:g}"
-    return [
-        f"The structural fits gave each pair the probabilities of {outcomes} by a logistic model "
-        "of the gain in likelihood of one direction over the other, its statistic over stretches "
-        "of volumes [@vuong1989], and the dependence that either leaves between the disturbances; "
-        f"the model was calibrated on simulated pairs. A direction needed a probability of "
-        f"{needed}; confidence is the probability of what was decided."
-    ]
-
-
-def _decision(settings: Pipeline, realised: Realised) -> list[str]:
-    decision = settings.decision
-    whose = ""
-    if "structural" in realised.methods:
-        rest = [METHOD_NAMES[name] for name in realised.methods if name != "structural"]
-        whose = f" of {listed(rest)}"
-    if decision.rule == "paper":
-        rule = (
-            f"Each restart{whose} voted by the rule of non-linear causal discovery [@monti2019]: a "
-            "region is the cause if, of the four tests at level "
-            f"{decision.alpha:g}/4, its independence of the other region's disturbance is the "
-            "only one not rejected; the majority of the restarts decided."
-        )
-    else:
-        rule = (
-            f"A direction{whose} needed two tests at level "
-            f"{decision.alpha:g}: the two regions had to be dependent, and the direction score had "
-            "to differ from zero by a t test whose standard error comes from resampling segments "
-            "and restarts. The score follows the "
-            "test pattern of non-linear causal discovery [@monti2019]: it says how much more "
-            "independent one region than the other is of the disturbance that it depends on "
-            "least. Pairs that were not dependent were given no edge, all others were left "
-            "undecided."
-        )
-    sure = (
-        "of the restarts"
-        if decision.rule == "paper"
-        else f"of {decision.resamples:,} resamples of segments and restarts"
-    )
-    return [
-        rule,
-        f"Confidence{whose} is the share {sure} with the same outcome.",
     ]
 
 

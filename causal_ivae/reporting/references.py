@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.settings import resources
 
@@ -66,10 +67,19 @@ class Reference:
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
 
 
-@cache
 def bibliography() -> dict[str, Reference]:
-    """Return the bundled works by key."""
-    text = (resources.folder("reports") / "references.bib").read_text(encoding="utf-8")
+    """Return by key the bundled works, and those that methods bring along."""
+    brought = "\n\n".join(method.references for method in METHODS.values())
+    return _bundled() | _works(brought)
+
+
+@cache
+def _bundled() -> dict[str, Reference]:
+    return _works((resources.folder("reports") / "references.bib").read_text(encoding="utf-8"))
+
+
+def _works(text: str) -> dict[str, Reference]:
+    """Read BibTeX entries."""
     found = {}
     for match in _ENTRY.finditer(text):
         _, key, body = match.groups()

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
@@ -35,7 +36,7 @@ def summary_sentences(record: UnitRecord) -> list[str]:
         f"{method_label(name, method.sidecar)} took for granted that one region of every pair "
         "drives the other, and only estimated which one does."
         for name, method in record.methods.items()
-        if name == "structural" and _decision(method).get("assume_arrow")
+        if "assume_arrow" in METHODS[name].decision and _decision(method).get("assume_arrow")
     ]
     sentences += [
         f"Fits of {method_label(name, method.sidecar)}: {fits}."

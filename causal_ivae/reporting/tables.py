@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.discovery.methods import METHODS
 
 MOST_DETAILED = 500
 """Pairs whose tests, fits, evidence and stability a page lists; more make it too large to open."""
@@ -376,13 +377,14 @@ def stability_rows(method: MethodRecord) -> list[StabilityRow]:
         return []
     decisions = with_names(method.edges).set_index(["x", "y"])["decision"]
     place = ("x->y", "y->x", "none", "undecided")
+    how = METHODS.get(str(method.sidecar.get("Method")))
+    can_be_undecided = how is not None and how.resamples_can_be_undecided
     rows = []
     for row in with_names(method.stability).to_dict("records"):
         decision = str(decisions.loc[(row["x"], row["y"])])
         kinds = ("forward", "backward", "none", "undecided")
         shares = tuple(float(row[f"resamples_{kind}"]) for kind in kinds)
-        # By the score of other methods a resample has a direction or is independent.
-        unheard_of = decision == "undecided" and method.evidence is None
+        unheard_of = decision == "undecided" and not can_be_undecided
         same = None if unheard_of else shares[place.index(decision)]
         restarts = (float(row["restarts_forward"]), float(row["restarts_backward"]))
         rows.append(StabilityRow(row["x"], row["y"], decision, same, shares, restarts))

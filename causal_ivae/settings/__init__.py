@@ -1,12 +1,11 @@
 """Define typed settings, read their files and find the bundled resources."""
 
 from causal_ivae.settings.analysis import (
-    METHODS,
+    ADDED_BLOCKS,
     SCREENINGS,
     DecisionSettings,
     GroupSettings,
     IndependenceSettings,
-    Method,
     Null,
     PriorSettings,
     Screening,
@@ -20,7 +19,6 @@ from causal_ivae.settings.models import (
     EquationSettings,
     FlowSettings,
     IVAESettings,
-    ModelSettings,
     Modulates,
     PriorFamily,
     StructuralSettings,
@@ -28,10 +26,10 @@ from causal_ivae.settings.models import (
     TrainingSettings,
     VAESettings,
 )
-from causal_ivae.settings.pipeline import Pipeline, validated
+from causal_ivae.settings.pipeline import Pipeline, settings_digest, validated
 
 __all__ = [
-    "METHODS",
+    "ADDED_BLOCKS",
     "SCREENINGS",
     "AutoencoderSettings",
     "DecisionSettings",
@@ -42,8 +40,6 @@ __all__ = [
     "GroupSettings",
     "IVAESettings",
     "IndependenceSettings",
-    "Method",
-    "ModelSettings",
     "Modulates",
     "Null",
     "Pipeline",
@@ -59,5 +55,6 @@ __all__ = [
     "TrainingSettings",
     "UnmixingSettings",
     "VAESettings",
+    "settings_digest",
     "validated",
 ]

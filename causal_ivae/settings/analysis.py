@@ -1,38 +1,75 @@
 """The settings of the analysis: which methods, which tests, how a decision is made."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
+from causal_ivae.errors import nearest
 from causal_ivae.settings.base import Settings
-from causal_ivae.settings.models import IVAESettings, StructuralSettings, TCLSettings
+from causal_ivae.settings.models import (
+    IVAESettings,
+    StructuralSettings,
+    TCLSettings,
+    TrainingSettings,
+)
 
-Method = Literal["structural", "ivae", "tcl"]
-METHODS: tuple[Method, ...] = ("structural", "ivae", "tcl")
 Screening = Literal["none", "dependence", "partial_correlation", "skeleton"]
 SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation", "skeleton")
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
 
+ADDED_BLOCKS: dict[str, type[TrainingSettings]] = {}
+"""The settings of methods from outside the package, by name: what
+`causal_ivae.discovery.methods.register` adds to those that `UnmixingSettings` lists."""
+
 
 class UnmixingSettings(Settings):
-    """Which models unmix the disturbances, and how often each is restarted."""
+    """Which models unmix the disturbances, and how often each is restarted.
 
-    methods: tuple[Method, ...] = ("structural", "ivae", "tcl")
+    Beside the fields here there is a block of settings for every method that was registered from
+    outside the package: a field with the method's name.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, TrainingSettings]
+
+    methods: tuple[str, ...] = ("structural", "ivae", "tcl")
     restarts: int = Field(8, ge=1)
     memory_gib: float = Field(2.0, gt=0, description="memory that one chunk of the stack may use")
     structural: StructuralSettings = StructuralSettings()
     ivae: IVAESettings = IVAESettings()
     tcl: TCLSettings = TCLSettings()
 
-    def fits_per_pair(self, method: Method) -> int:
-        """Return how many fits a pair takes: restarts, or one of either direction."""
-        return 2 if method == "structural" else self.restarts
+    @classmethod
+    def blocks(cls) -> dict[str, type[TrainingSettings]]:
+        """Return the settings of every method, by its name."""
+        own = {name: field.annotation for name, field in cls.model_fields.items()}
+        return {
+            name: kind
+            for name, kind in (own | ADDED_BLOCKS).items()
+            if isinstance(kind, type) and issubclass(kind, TrainingSettings)
+        }
 
-    @model_validator(mode="after")
-    def _methods_are_distinct(self) -> "UnmixingSettings":
-        if not self.methods or len(set(self.methods)) != len(self.methods):
+    @model_validator(mode="before")
+    @classmethod
+    def _read_added_blocks(cls, given: Any) -> Any:
+        """Check what is no field here as the settings of the methods added from outside."""
+        if not isinstance(given, dict):
+            return given
+        blocks: dict[str, Any] = {name: (kind, kind()) for name, kind in ADDED_BLOCKS.items()}
+        added = create_model("AddedBlocks", __base__=Settings, **blocks)
+        fields = {key: value for key, value in given.items() if key in cls.model_fields}
+        rest = {key: value for key, value in given.items() if key not in cls.model_fields}
+        return fields | dict(added.model_validate(rest))
+
+    @field_validator("methods")
+    @classmethod
+    def _methods_are_known_and_distinct(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if not methods or len(set(methods)) != len(methods):
             raise ValueError("methods must name at least one method, each once")
-        return self
+        for name in methods:
+            if name not in cls.blocks():
+                raise ValueError(f"unknown method '{name}'. {nearest(name, cls.blocks())}")
+        return methods
 
     @model_validator(mode="after")
     def _region_series_are_not_binary(self) -> "UnmixingSettings":

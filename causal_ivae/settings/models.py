@@ -26,7 +26,7 @@ class ElboWeights(Settings):
 
 
 class TrainingSettings(Settings):
-    """What the training of every model shares."""
+    """What the training of every model needs to know."""
 
     patience: float = Field(
         0.0,
@@ -35,6 +35,8 @@ class TrainingSettings(Settings):
         description="share of the steps without a gain after which a fit ends; 0 for all steps",
     )
     steps: int = Field(1000, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(1e-2, gt=0)
 
     def steps_for(self, n_times: int) -> int:  # noqa: ARG002
         """Return the steps of a fit to so many volumes."""
@@ -62,7 +64,6 @@ class AutoencoderSettings(TrainingSettings):
     weights: ElboWeights = ElboWeights()
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(128, ge=8)
-    learning_rate: float = Field(1e-2, gt=0)
     warmup: float = Field(0.2, ge=0, le=1, description="share of steps that anneal the KL term")
 
 
@@ -95,7 +96,6 @@ class FlowSettings(TrainingSettings):
         "where there are fewer components than columns",
     )
     steps: int = Field(4000, ge=1)
-    batch_size: int = Field(256, ge=8)
     learning_rate: float = Field(2e-2, gt=0)
 
 
@@ -105,9 +105,7 @@ class TCLSettings(TrainingSettings):
     hidden: int = Field(32, ge=2)
     layers: int = Field(3, ge=1)
     maxout: int = Field(2, ge=2, description="affine pieces of each maxout unit")
-    steps: int = Field(1000, ge=1)
     batch_size: int = Field(128, ge=8)
-    learning_rate: float = Field(1e-2, gt=0)
     weight_decay: float = Field(1e-4, ge=0, description="L2 penalty, as in Adam")
     ica: Literal["fastica", "score_matching"] = Field(
         "fastica", description="linear ICA of the features; 'score_matching' uses the segments"
@@ -125,8 +123,6 @@ class EquationSettings(TrainingSettings):
     knots: int = Field(9, ge=2, description="places between which the slope is linear")
     bound: float = Field(3.0, gt=0, description="the slope is constant beyond this")
     steps: int = Field(500, ge=1)
-    batch_size: int = Field(256, ge=8)
-    learning_rate: float = Field(1e-2, gt=0)
 
 
 class StructuralSettings(TrainingSettings):
@@ -147,8 +143,6 @@ class StructuralSettings(TrainingSettings):
     trial_steps: int = Field(300, ge=1, description="of the fits that choose the mechanism")
     steps: int = Field(1000, ge=1, description="of the fits by that mechanism, at least")
     passes: float = Field(64.0, ge=0, description="over the volumes, where these are more steps")
-    batch_size: int = Field(256, ge=8)
-    learning_rate: float = Field(1e-2, gt=0)
 
     def steps_for(self, n_times: int) -> int:
         """Return the steps of a fit to so many volumes."""
@@ -159,8 +153,3 @@ class StructuralSettings(TrainingSettings):
         trial_steps = max(1, round(self.trial_steps * steps / self.steps_for(n_times)))
         changes = {"steps": steps, "passes": 0.0, "trial_steps": trial_steps}
         return self.model_copy(update=changes)
-
-
-ModelSettings = (
-    IVAESettings | VAESettings | FlowSettings | TCLSettings | StructuralSettings | EquationSettings
-)

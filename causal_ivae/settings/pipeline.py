@@ -11,7 +11,6 @@ from causal_ivae.settings.analysis import (
     DecisionSettings,
     GroupSettings,
     IndependenceSettings,
-    Method,
     PriorSettings,
     ScreenSettings,
     UnmixingSettings,
@@ -31,7 +30,7 @@ class Pipeline(Settings):
     tables: TableSettings = TableSettings()
     denoise: DenoiseSettings = DenoiseSettings()
     segments: SegmentSettings = SegmentSettings()
-    unmixing: UnmixingSettings = UnmixingSettings()
+    unmixing: UnmixingSettings = Field(default_factory=UnmixingSettings)
     screen: ScreenSettings = ScreenSettings()
     independence: IndependenceSettings = IndependenceSettings()
     decision: DecisionSettings = DecisionSettings()
@@ -41,7 +40,7 @@ class Pipeline(Settings):
     @property
     def digest(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of all settings."""
-        return _digest(self.model_dump(mode="json"))
+        return settings_digest(self.model_dump(mode="json"))
 
     @property
     def load_digest(self) -> str:
@@ -53,33 +52,17 @@ class Pipeline(Settings):
         tree = self.model_dump(mode="json", include=parts)
         # A preset counts by the settings that it stands for.
         del tree["denoise"]["preset"]
-        return _digest(tree)
-
-    def method_digest(self, method: Method) -> str:
-        """Digest of what determines one method's graph, beside the series.
-
-        The list of methods, what only other methods ask for and the size of a chunk have no part
-        in it: they change no number.
-        """
-        tree = self.model_dump(
-            mode="json", include={"screen", "independence", "decision", "unmixing"}
-        )
-        structural = method == "structural"
-        parts = (method,) if structural else (method, "restarts")
-        tree["unmixing"] = {key: tree["unmixing"][key] for key in parts}
-        for unused in ("rule", "resamples") if structural else ("confidence", "assume_arrow"):
-            del tree["decision"][unused]
-        return _digest(tree)
+        return settings_digest(tree)
 
     @property
     def prior_digest(self) -> str:
         """Digest of the settings of the comparison with anatomy, the prior's content aside."""
-        return _digest(self.prior.model_dump(mode="json", exclude={"name"}))
+        return settings_digest(self.prior.model_dump(mode="json", exclude={"name"}))
 
     @property
     def group_digest(self) -> str:
         """Digest of the settings of the statistics over subjects."""
-        return _digest(self.group.model_dump(mode="json"))
+        return settings_digest(self.group.model_dump(mode="json"))
 
     def changed(self, changes: dict[str, Any]) -> "Pipeline":
         """Return the pipeline with dotted keys replaced, validated again.
@@ -111,7 +94,8 @@ class Pipeline(Settings):
         return validated(tree, "the options given")
 
 
-def _digest(content: Any) -> str:
+def settings_digest(content: Any) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of settings, in JSON."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -138,17 +122,25 @@ def validated(tree: dict[str, Any], where: str) -> Pipeline:
         if first["type"] == "value_error":
             # What our own checks say names the value; the input is a whole section.
             reason = first["msg"].removeprefix("Value error, ")
-            raise SettingsError(f"Invalid settings '{key}' in {where}: {reason}.") from error
+            stop = "" if reason.endswith(("?", ".")) else "."
+            raise SettingsError(f"Invalid settings '{key}' in {where}: {reason}{stop}") from error
         raise SettingsError(
             f"Invalid value {first['input']!r} for '{key}' in {where}: {first['msg']}."
         ) from error
 
 
 def _keys(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that are valid at a place in the settings."""
     model: type[BaseModel] = Pipeline
     for part in loc:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        inner = _fields(model)[str(part)]
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
-        model = annotation
-    return list(model.model_fields)
+        model = inner
+    return list(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the fields of some settings and their types."""
+    added = UnmixingSettings.blocks() if model is UnmixingSettings else {}
+    return {name: field.annotation for name, field in model.model_fields.items()} | added

@@ -1,6 +1,5 @@
 """Structural equations, judged on segments that they were not fitted to."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,12 +14,9 @@ from causal_ivae.settings import EquationSettings
 from causal_ivae.unmixing.models.equations import StackedEquations
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
-from causal_ivae.unmixing.training.loop import Progress
+from causal_ivae.unmixing.training.stacks import FitSize, Progress, in_stacks, part_of
 
 FOLDS = 2
-
-_ON_CPU = 64
-"""Members of a stack whose activations stay in a CPU's cache."""
 
 
 @dataclass(frozen=True)
@@ -176,15 +172,15 @@ def cross_fit(
     columns = torch.as_tensor(np.repeat(equations.columns(), restarts, axis=0), device=device)
     total = np.zeros((len(columns), n_segments))
     objective = np.zeros((FOLDS, len(columns)))
-    step = _members_at_once(len(values), settings, device, memory_gib)
-    every = FOLDS * math.ceil(len(columns) / step)
+    at_once = _size(settings).members_at_once(len(values), memory_gib, device)
     folds: list[tuple[StackedEquations, ...]] = []
     for fold in range(FOLDS):
         rest = u % FOLDS != fold
-        stacks = []
-        for start in range(0, len(columns), step):
-            some = slice(start, start + step)
-            model, fit = fit_stack(
+
+        def fit(
+            some: slice, told: Progress | None, fold: int = fold, rest: Tensor = rest
+        ) -> StackedEquations:
+            model, fitted = fit_stack(
                 build,
                 [
                     equations.seed(
@@ -197,13 +193,15 @@ def cross_fit(
                 u[rest],
                 settings,
                 order_seed=child_seed(seed, key, "equations", "order of volumes", fold),
-                progress=_within(progress, fold * every // FOLDS + start // step, every),
+                progress=told,
             )
             assert isinstance(model, StackedEquations)
-            objective[fold, some] = fit.objective
+            objective[fold, some] = fitted.objective
             total[some] += _by_segment(model, x[~rest], columns[some], u[~rest], n_segments)
-            stacks.append(model)
-        folds.append(tuple(stacks))
+            return model
+
+        told = part_of(progress, fold / FOLDS, (fold + 1) / FOLDS)
+        folds.append(tuple(in_stacks(len(columns), at_once, fit, told)))
     reached = objective.mean(axis=0).reshape(-1, restarts)
     usable = np.isfinite(reached)[..., None]
     _check(usable[..., 0], equations)
@@ -237,16 +235,7 @@ def _check(usable: NDArray[np.bool_], equations: EquationList) -> None:
         )
 
 
-def _members_at_once(
-    n_times: int, settings: EquationSettings, device: torch.device, memory_gib: float
-) -> int:
-    width = 2 * settings.layers * settings.hidden + 8 * settings.knots
-    rows = max(n_times, 2 * settings.batch_size)
-    room = max(1, int(memory_gib * 2**30 / (4 * width * rows)))
-    return min(room, _ON_CPU) if device.type == "cpu" else room
-
-
-def _within(progress: Progress | None, done: int, every: int) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda share: progress((done + share) / every)
+def _size(settings: EquationSettings) -> FitSize:
+    """Return what the fit of one equation takes: the arrays of its network and of its slopes."""
+    numbers = 2 * settings.layers * settings.hidden + 8 * settings.knots
+    return FitSize(numbers, settings.hidden, settings.batch_size)

@@ -23,7 +23,7 @@ from causal_ivae.settings.fit_limits import (
 )
 from causal_ivae.unmixing.matching import restart_agreement
 from causal_ivae.unmixing.modulation import Modulation
-from causal_ivae.unmixing.training.ensemble import Fit
+from causal_ivae.unmixing.training.stacks import Fit
 
 Verdict = Literal["usable", "doubtful", "not identifiable"]
 

@@ -1,5 +1,6 @@
 """Fit both directions of every pair as structural flows, by the mechanism that trials choose."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causal_ivae.seeding import child_seed
-from causal_ivae.settings import StructuralSettings, UnmixingSettings
+from causal_ivae.settings import StructuralSettings
 from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.models.structural import StackedStructuralFlow
-from causal_ivae.unmixing.training.ensemble import Fit, fit_stack, joined, members_at_once
-from causal_ivae.unmixing.training.loop import Progress
+from causal_ivae.unmixing.training.ensemble import fit_stack
+from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks, part_of
 
 DIRECTIONS = ("x->y", "y->x")
 MECHANISMS = ("linear", "nonlinear")
@@ -63,6 +64,17 @@ class Hypotheses:
         total = self.log_likelihood.sum(axis=-1)
         return np.asarray(np.where(np.isnan(total), -np.inf, total).argmax(axis=1))
 
+    @classmethod
+    def joined(cls, parts: Sequence["Hypotheses"]) -> "Hypotheses":
+        """Return those of several groups of pairs as one."""
+        return cls(
+            log_likelihood=np.concatenate([part.log_likelihood for part in parts]),
+            mechanism=np.concatenate([part.mechanism for part in parts]),
+            shortfall=np.concatenate([part.shortfall for part in parts]),
+            disturbances=torch.cat([part.disturbances for part in parts]),
+            fit=Fit.joined([part.fit for part in parts]),
+        )
+
 
 def fit_hypotheses(
     values: NDArray[np.float32],
@@ -71,7 +83,8 @@ def fit_hypotheses(
     pairs: NDArray[np.int64],
     names: tuple[str, ...],
     *,
-    settings: UnmixingSettings,
+    settings: StructuralSettings,
+    at_once: int,
     seed: int,
     key: str,
     device: torch.device,
@@ -85,8 +98,16 @@ def fit_hypotheses(
     segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
     blocks : ndarray, shape (n_times,), int64, 0 to n_blocks - 1
     pairs : ndarray, shape (n_pairs, 2), int64
-    names, settings, seed, key, device, progress
-        As in `causal_ivae.unmixing.training.ensemble.unmix_pairs`.
+    names : tuple of str, length n_regions
+        Enter the seeds.
+    settings : StructuralSettings
+    at_once : int
+        Fits of a stack.
+    seed : int
+    key : str
+        Subject label.
+    device : torch.device
+    progress : callable, optional
 
     Returns
     -------
@@ -100,7 +121,6 @@ def fit_hypotheses(
     (Normal scores, starting values and the scales of disturbances know all volumes.)  The fits
     that count are to all segments.
     """
-    own = settings.structural
     columns, position = np.unique(pairs, return_inverse=True)
     mine = np.ascontiguousarray(values[:, columns], dtype=np.float32)
     scores, log_slope = normal_scores(mine)
@@ -112,21 +132,21 @@ def fit_hypotheses(
         labels=[(names[i], names[j]) for i, j in pairs],
         segments=torch.as_tensor(segments, device=device),
         blocks=blocks,
-        at_once=members_at_once(len(values), "structural", settings, device),
+        at_once=at_once,
         seed=seed,
         key=key,
     )
     everyone = np.arange(len(pairs))
-    folds = min(own.folds, int(segments.max()) + 1)
-    trial = own.model_copy(update={"steps": own.trial_steps})
-    whole = own.model_copy(update={"steps": own.steps_for(len(values))})
+    folds = min(settings.folds, int(segments.max()) + 1)
+    trial = settings.model_copy(update={"steps": settings.trial_steps})
+    whole = settings.model_copy(update={"steps": settings.steps_for(len(values))})
     of_trials = _COST * folds * trial.steps
     # Which mechanisms the trials choose is not known before: as many of either.
     tried = of_trials.sum() / (of_trials.sum() + _COST.mean() * whole.steps)
     middle = tried * _COST[0] / _COST.sum()
     trials = (
-        task.fit(everyone, 0, trial, folds, _part(progress, 0.0, middle)),
-        task.fit(everyone, 1, trial, folds, _part(progress, middle, tried)),
+        task.fit(everyone, 0, trial, folds, part_of(progress, 0.0, middle)),
+        task.fit(everyone, 1, trial, folds, part_of(progress, middle, tried)),
     )
     mechanism, shortfall = _credible(
         np.stack([part.log_likelihood.sum(axis=-1) for part in trials]), len(values)
@@ -135,7 +155,7 @@ def fit_hypotheses(
     first, second = _COST * (len(linear), len(nonlinear))
     turn = tried + (1.0 - tried) * first / (first + second)
     parts = [
-        task.fit(which, kind, whole, 1, _part(progress, start, stop))
+        task.fit(which, kind, whole, 1, part_of(progress, start, stop))
         for which, kind, start, stop in ((linear, 0, tried, turn), (nonlinear, 1, turn, 1.0))
         if len(which)
     ]
@@ -145,7 +165,9 @@ def fit_hypotheses(
         mechanism=mechanism,
         shortfall=shortfall,
         disturbances=torch.cat([part.disturbances for part in parts])[place],
-        fit=joined([part.fit for part in parts]).of((2 * place[:, None] + np.arange(2)).ravel()),
+        fit=Fit.joined([part.fit for part in parts]).of(
+            (2 * place[:, None] + np.arange(2)).ravel()
+        ),
     )
 
 
@@ -213,22 +235,16 @@ class _Task:
         progress: Progress | None,
     ) -> _Judged:
         """Fit one mechanism to both directions of some pairs, in stacks of bounded size."""
-        step = max(1, self.at_once // (2 * folds))
-        stacks = [pairs[i : i + step] for i in range(0, len(pairs), step)]
-        parts = [
-            self._stack(
-                some,
-                mechanism,
-                settings,
-                folds,
-                _part(progress, i / len(stacks), (i + 1) / len(stacks)),
-            )
-            for i, some in enumerate(stacks)
-        ]
+        parts = in_stacks(
+            len(pairs),
+            max(1, self.at_once // (2 * folds)),
+            lambda some, told: self._stack(pairs[some], mechanism, settings, folds, told),
+            progress,
+        )
         return _Judged(
             np.concatenate([part.log_likelihood for part in parts]),
             torch.cat([part.disturbances for part in parts]),
-            joined([part.fit for part in parts]),
+            Fit.joined([part.fit for part in parts]),
         )
 
     def _stack(
@@ -300,7 +316,3 @@ def _sum_by_block(values: NDArray[Any], blocks: NDArray[np.int64]) -> NDArray[np
     order = np.argsort(blocks, kind="stable")
     starts = np.flatnonzero(np.diff(blocks[order], prepend=-1))
     return np.add.reduceat(values[..., order], starts, axis=-1, dtype=np.float64)
-
-
-def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    return None if progress is None else lambda share: progress(start + (stop - start) * share)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.unmixing.training.ensemble import Fit
+from causal_ivae.unmixing.training.stacks import Fit
 
 _SCALINGS = 5
 """Rows and columns are scaled in turn this many times to make sampling errors equal."""

@@ -29,10 +29,10 @@ from causal_ivae.batch.runner import common_regions
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.derivatives.records import read_unit
 from causal_ivae.discovery.cycles import find_cycles
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
 from causal_ivae.reporting.cohort_pages import index_row
 from causal_ivae.reporting.tables import same_direction
-from causal_ivae.settings import METHODS
 
 
 def test_everything_is_written_and_nothing_is_half_written(study):

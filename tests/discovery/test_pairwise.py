@@ -16,10 +16,12 @@ from causal_ivae.derivatives.tables import (
     TESTS,
     TRAINING,
 )
-from causal_ivae.discovery import estimation, tables
+from causal_ivae.discovery import tables
+from causal_ivae.discovery.chunks import Chunks
+from causal_ivae.discovery.methods import METHODS, restarts, structural
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
-from causal_ivae.settings import METHODS, IndependenceSettings, UnmixingSettings
+from causal_ivae.settings import IndependenceSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing.diagnostics import residual_dependence
 
@@ -200,7 +202,7 @@ def test_a_single_restart_cannot_agree(three_regions):
 
 
 def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monkeypatch):
-    real = estimation.unmix_pairs
+    real = restarts.unmix_pairs
 
     def lose_one(*args, **options):
         fit = real(*args, **options)
@@ -215,7 +217,7 @@ def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monke
         )
 
     whole = quick(*three_regions, method="ivae")
-    monkeypatch.setattr(estimation, "unmix_pairs", lose_one)
+    monkeypatch.setattr(restarts, "unmix_pairs", lose_one)
     result = quick(*three_regions, method="ivae")
     lost = (result.restarts["x"] == "a") & (result.restarts["y"] == "c")
     lost &= result.restarts["restart"] == 0
@@ -234,7 +236,7 @@ def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monke
 
 
 def test_a_direction_that_diverged_leaves_its_pair_undecided(three_regions, monkeypatch):
-    real = estimation.fit_hypotheses
+    real = structural.fit_hypotheses
 
     def lose_one(*args, **options):
         found = real(*args, **options)
@@ -243,7 +245,7 @@ def test_a_direction_that_diverged_leaves_its_pair_undecided(three_regions, monk
         return replace(found, log_likelihood=likelihood)
 
     whole = quick(*three_regions)
-    monkeypatch.setattr(estimation, "fit_hypotheses", lose_one)
+    monkeypatch.setattr(structural, "fit_hypotheses", lose_one)
     result = quick(*three_regions)
     assert list(result.restarts["diverged"]) == [0, 0, 1, 0, 0, 0]
     assert result.restarts.loc[2, "vote"] == "inconclusive"
@@ -329,12 +331,15 @@ def test_of_many_curves_the_last_points_are_kept(three_regions, monkeypatch):
 def test_a_chunk_of_pairs_lets_its_disturbances_go(method, three_regions, monkeypatch):
     held = []
 
-    def joined(fits):
-        held.extend(fit.disturbances.untyped_storage().nbytes() for fit in fits)
-        return whole(fits)
+    def spied(chunks, work):
+        parts = whole(chunks, work)
+        for part in parts:
+            fit = part.hypotheses.fit if method == "structural" else part.fit
+            held.append(fit.disturbances.untyped_storage().nbytes())
+        return parts
 
-    whole = estimation.joined
-    monkeypatch.setattr(estimation, "joined", joined)
+    whole = Chunks.map
+    monkeypatch.setattr(Chunks, "map", spied)
     quick(*three_regions, method=method)
     assert held
     assert set(held) == {0}
@@ -397,8 +402,8 @@ def test_cycles_are_reported_and_broken_on_request(three_regions, monkeypatch):
         confidence = np.array([0.9, 0.8, 0.7])
         return replace(orient(*args), decision=np.array([1, 2, 1]), confidence=confidence)
 
-    orient = estimation.orient
-    monkeypatch.setattr(estimation, "orient", round_and_round)
+    orient = restarts.orient
+    monkeypatch.setattr(restarts, "orient", round_and_round)
     whole = quick(*three_regions, method="tcl")
     (cycle,) = whole.cycles
     assert (cycle.cause, cycle.effect) == ("b", "c")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.discovery import estimation, pairwise
+from causal_ivae.discovery.methods import Method, restarts
 from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.errors import InputError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
@@ -69,8 +69,8 @@ def test_what_is_screened_out_is_not_unmixed(two_pairs, monkeypatch):
         unmixed.extend(map(tuple, args[2].tolist()))
         return unmix(*args, **options)
 
-    unmix = estimation.unmix_pairs
-    monkeypatch.setattr(estimation, "unmix_pairs", spy)
+    unmix = restarts.unmix_pairs
+    monkeypatch.setattr(restarts, "unmix_pairs", spy)
     result = run(two_pairs, screen=ScreenSettings(by="partial_correlation", alpha=1e-6))
     names = result.names
     kept = result.screen[result.screen["kept"] == 1]
@@ -125,7 +125,7 @@ def test_too_few_volumes_for_so_many_regions():
 
 def test_how_many_pairs_are_taken_at_once_changes_nothing(two_pairs, monkeypatch):
     whole = run(two_pairs)
-    monkeypatch.setattr(pairwise, "pairs_at_once", lambda *_: 2)
+    monkeypatch.setattr(Method, "pairs_at_once", lambda *_: 2)
     parts = run(two_pairs)
     for name in ("edges", "restarts", "diagnostics", "tests", "training"):
         one, other = getattr(whole, name), getattr(parts, name)

@@ -2,8 +2,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
-from causal_ivae.settings import METHODS, Pipeline, resources
+from causal_ivae.settings import Pipeline, resources
 from causal_ivae.settings.files import load_pipeline
 
 
@@ -65,6 +66,7 @@ def test_key_that_yaml_reads_as_nothing_is_the_null_distribution(tmp_path):
         ("decision: {alpha: 2}", ["decision.alpha", "2", "mine.yaml"]),
         ("unmixing: {methods: []}", ["unmixing", "at least one method"]),
         ("unmixing: {methods: [ivae, ivae]}", ["each once"]),
+        ("unmixing: {methods: [ivea]}", ["unmixing.methods", "'ivea'", "Did you mean 'ivae'?"]),
         ("unmixing: {restarts: 2}\nunmixing: {restarts: 3}", ["'unmixing' is there twice"]),
         ("unmixing: {tcl: {ica: pca}}", ["unmixing.tcl.ica", "'fastica'", "mine.yaml"]),
         ("unmixing: {ivae: {weights: {kl: 2}}}", ["unmixing.ivae.weights.kl", "Allowed"]),
@@ -159,7 +161,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
 def digests(pipeline: Pipeline) -> dict[str, str]:
     return {
         "load": pipeline.load_digest,
-        **{method: pipeline.method_digest(method) for method in METHODS},
+        **{name: method.digest(pipeline) for name, method in METHODS.items()},
         "prior": pipeline.prior_digest,
         "group": pipeline.group_digest,
     }

@@ -14,7 +14,7 @@ from causal_ivae.unmixing.diagnostics import (
     diagnose,
     residual_dependence,
 )
-from causal_ivae.unmixing.training.ensemble import Fit
+from causal_ivae.unmixing.training.stacks import Fit
 
 USABLE = Diagnostics(
     n_segments=20,

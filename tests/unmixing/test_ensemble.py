@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import (
@@ -14,17 +15,15 @@ from causal_ivae.settings import (
     FlowSettings,
     IVAESettings,
     TCLSettings,
-    UnmixingSettings,
+    TrainingSettings,
 )
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
-from causal_ivae.unmixing.training import ensemble
 from causal_ivae.unmixing.training import loop as training
 from causal_ivae.unmixing.training.ensemble import (
     fit_stack,
     make_model,
-    members_at_once,
     resolve_device,
     unmix_pairs,
 )
@@ -41,22 +40,23 @@ every_method = pytest.mark.parametrize("method", RESTARTED)
 every_model = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS.keys())
 
 
-def short(method: str, **changes: object) -> UnmixingSettings:
-    settings = UnmixingSettings(restarts=2)
-    fields = getattr(settings, method).model_dump() | {"steps": 20} | changes
-    return UnmixingSettings.model_validate(settings.model_dump() | {method: fields})
+def short(method: str, **changes: object) -> TrainingSettings:
+    return MODELS[method].model_copy(update={"steps": 20} | changes)
 
 
-def unmix(method, values, segments, pairs, names, settings=None, key="01", seed=0, **further):
+def unmix(
+    method, values, segments, pairs, names, settings=None, key="01", seed=0, at_once=64, **further
+):
     return unmix_pairs(
         values,
         segments,
         np.array(pairs),
         names,
-        method=method,
+        build=partial(make_model, n_features=2),
         settings=settings or short(method),
-        seed=seed,
-        key=key,
+        restarts=2,
+        at_once=at_once,
+        keys=(seed, key, method),
         device=CPU,
         **further,
     )
@@ -109,13 +109,13 @@ def test_shapes(method, data):
 
 
 @every_method
-def test_a_pair_is_the_same_whatever_shares_its_stack(method, data, monkeypatch):
+def test_a_pair_is_the_same_whatever_shares_its_stack(method, data):
     values, segments = data
     together = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
     alone = unmix(method, values[:, 1:], segments, [(0, 1)], ("b", "c"))
     assert torch.equal(together.disturbances[4:], alone.disturbances)
-    monkeypatch.setattr(ensemble, "members_at_once", lambda *_: 1)
-    in_chunks = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    in_chunks = unmix(method, values, segments, pairs, ("a", "b", "c"), at_once=1)
     assert torch.equal(together.disturbances, in_chunks.disturbances)
     np.testing.assert_array_equal(together.objective, in_chunks.objective)
     for name in ("slope", "curves", "taken", "retried", "kl", "modulation"):
@@ -123,16 +123,16 @@ def test_a_pair_is_the_same_whatever_shares_its_stack(method, data, monkeypatch)
 
 
 def test_wide_networks_make_small_stacks_on_a_cpu():
-    sizes = [
-        members_at_once(1200, "ivae", short("ivae", hidden=hidden, batch_size=batch), CPU)
-        for hidden, batch in ((32, 128), (100, 256), (1000, 256), (1000, 10**6))
-    ]
+    def members(hidden, batch, device=CPU):
+        size = METHODS["ivae"].size(IVAESettings(hidden=hidden, batch_size=batch))
+        return size.members_at_once(1200, 2.0, device)
+
+    sizes = [members(*of) for of in ((32, 128), (100, 256), (1000, 256), (1000, 10**6))]
     assert sizes[0] == 64
     assert 10 <= sizes[1] <= 25
     assert sizes[2] == 2
     assert sizes[3] == 1
-    gpu = members_at_once(1200, "ivae", short("ivae", hidden=100), torch.device("cuda"))
-    assert gpu > 64
+    assert members(100, 128, torch.device("cuda")) > 64
 
 
 @every_method
@@ -148,11 +148,10 @@ def test_seed_subject_and_restart_each_matter(method, data):
 
 
 @every_method
-def test_progress_runs_from_nothing_to_one(method, data, monkeypatch):
+def test_progress_runs_from_nothing_to_one(method, data):
     values, segments = data
-    monkeypatch.setattr(ensemble, "members_at_once", lambda *_: 2)
-    said = []
-    unmix(method, values, segments, [(0, 1), (0, 2)], ("a", "b", "c"), progress=said.append)
+    said, pairs = [], [(0, 1), (0, 2)]
+    unmix(method, values, segments, pairs, ("a", "b", "c"), at_once=2, progress=said.append)
     assert said == sorted(said)
     assert 0 < said[0] < 0.1
     assert said[-1] == pytest.approx(1.0)

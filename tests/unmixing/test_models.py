@@ -14,14 +14,16 @@ from causal_ivae.settings import (
     EquationSettings,
     FlowSettings,
     IVAESettings,
-    ModelSettings,
+    StructuralSettings,
     TCLSettings,
+    TrainingSettings,
     VAESettings,
 )
 from causal_ivae.unmixing.models.draws import standard_normal
 from causal_ivae.unmixing.models.networks import _product_look_up, look_up
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
-from causal_ivae.unmixing.training.ensemble import Fit, fit_stack, make_model
+from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
+from causal_ivae.unmixing.training.stacks import Fit
 
 CPU = torch.device("cpu")
 ROWS, SEGMENTS = 117, 5  # odd, so that a row of numbers fills no register
@@ -33,7 +35,7 @@ SEEDS = [4, 2**40 + 5, 6]
 class Kind:
     """One way to set up a stacked model."""
 
-    settings: ModelSettings
+    settings: TrainingSettings
     auxiliary: Auxiliary = BY_SEGMENT
     n_features: int = 2
     n_components: int = 2
@@ -81,6 +83,7 @@ CONTINUOUS = Auxiliary(features=2)
 WEIGHTS = ElboWeights(
     reconstruction=2.0, mutual_information=0.5, total_correlation=3.0, dimension_wise_kl=1.5
 )
+STRUCTURAL = StructuralSettings(layers=2, knots=4, hidden=8)
 FLOW = FlowSettings(layers=3, knots=4, hidden=8)
 KINDS = {
     "iVAE Gaussian": Kind(IVAESettings(prior="gaussian")),
@@ -103,6 +106,10 @@ KINDS = {
     "equations": Kind(EquationSettings(), n_features=3, n_components=1),
     "equations mean": Kind(
         EquationSettings(modulates="mean_variance", prior="gaussian"), n_components=1
+    ),
+    "structural flow": Kind(STRUCTURAL),
+    "structural flow mean": Kind(
+        STRUCTURAL.model_copy(update={"modulates": "mean_variance", "prior": "gaussian"})
     ),
     "TCL": Kind(TCLSettings()),
     "TCL score matching": Kind(TCLSettings(ica="score_matching", maxout=3, layers=2)),

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 
-from causal_ivae.settings import StructuralSettings, UnmixingSettings
+from causal_ivae.settings import StructuralSettings
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing import hypotheses
 from causal_ivae.unmixing.hypotheses import fit_hypotheses
@@ -164,7 +164,8 @@ def judged(values, segments, pairs, names, **changes):
         segments,
         np.array(pairs),
         names,
-        settings=UnmixingSettings(structural=SMALL.model_copy(update=changes)),
+        settings=SMALL.model_copy(update=changes),
+        at_once=64,
         seed=0,
         key="",
         device=CPU,

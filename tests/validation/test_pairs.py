@@ -7,8 +7,8 @@ import pytest
 from causal_ivae.cli import main
 from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
-from causal_ivae.settings import METHODS
 from causal_ivae.validation.suites.ours import by_rule, judge_pairs, quick_settings
 from causal_ivae.validation.suites.pairs import Cells, PairsCase, simulate
 from causal_ivae.validation.suites.pairs_figure import draw_pairs

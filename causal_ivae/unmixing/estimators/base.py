@@ -17,16 +17,12 @@ from torch import Tensor
 from causal_ivae import arrays
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
-from causal_ivae.settings import ModelSettings
+from causal_ivae.settings import TrainingSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose, residual_dependence
 from causal_ivae.unmixing.estimators import auxiliary
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
-from causal_ivae.unmixing.training.ensemble import (
-    Fit,
-    fit_stack,
-    make_model,
-    resolve_device,
-)
+from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, resolve_device
+from causal_ivae.unmixing.training.stacks import Fit
 
 _Model = TypeVar("_Model", bound=StackedModel)
 
@@ -44,7 +40,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
     model_: _Model
     segments_: NDArray[np.int64] | None
 
-    def _settings(self) -> ModelSettings:
+    def _settings(self) -> TrainingSettings:
         raise NotImplementedError
 
     def _takes_columns_as_they_are(self) -> bool:

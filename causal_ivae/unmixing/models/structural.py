@@ -56,7 +56,7 @@ class StackedStructuralFlow(StackedModel):
         auxiliary: Auxiliary,
         settings: StructuralSettings,
         *,
-        linear: bool,
+        linear: bool = False,
     ) -> None:
         super().__init__()
         self.keys = keys

@@ -1,10 +1,8 @@
 """Train every pair x restart of a subject as one stack, and return their disturbances."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +15,9 @@ from causal_ivae.settings import (
     EquationSettings,
     FlowSettings,
     IVAESettings,
-    Method,
-    ModelSettings,
     StructuralSettings,
     TCLSettings,
-    UnmixingSettings,
+    TrainingSettings,
     VAESettings,
 )
 from causal_ivae.unmixing.models.draws import member_keys
@@ -30,70 +26,11 @@ from causal_ivae.unmixing.models.flow import StackedFlow
 from causal_ivae.unmixing.models.ivae import StackedIVAE
 from causal_ivae.unmixing.models.priors import StackedPrior
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
+from causal_ivae.unmixing.models.structural import StackedStructuralFlow
 from causal_ivae.unmixing.models.tcl import StackedTCL
-from causal_ivae.unmixing.training.loop import Progress, Watch, train
+from causal_ivae.unmixing.training.loop import Watch, train
+from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks
 from causal_ivae.unmixing.training.threads import torch_threads
-
-_ARRAYS_PER_SPLINE = 14
-"""Arrays of a number per row that an increasing function of the structural flow leaves, beside one
-for each of its pieces."""
-_IN_CACHE = 2**19
-"""Activations of one layer of a stack, on a CPU: with more than its caches hold, a step of wide
-networks takes a third longer."""
-_MOST_ON_CPU = 64
-"""Members of a stack on a CPU; more are not faster."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What training one stack left behind.
-
-    Attributes
-    ----------
-    disturbances : Tensor, shape (members, n_times, n_components), float32, on the device
-    objective : ndarray, shape (members,), float64
-        ELBO (iVAE, nats per volume) or log-probability of the segment (TCL, nats per volume)
-        on all volumes at the end; NaN where training diverged.
-    slope : ndarray, shape (members,), float64
-        Of the objective over the last tenth of training, per 100 steps.
-    curve_steps : ndarray, shape (points,), int64
-    curves : ndarray, shape (members, points), float64
-        Mean objective on the minibatches up to each of `curve_steps`.
-    taken : ndarray, shape (members,), int64
-        Steps that each member learned for, of the training that counts.
-    retried : ndarray, shape (members,), bool
-        Training diverged, and was done again from a fresh seed at half the rate.
-    modulation : ndarray or None, shape (members, n_segments, n_components, 2), float64
-        Log scale and mean of p(z|u) in every segment; None where a model has none.
-    kl : ndarray or None, shape (members, n_components), float64
-        KL(q(z_i|x,u) || p(z_i|u)), mean over volumes, nats; None where a model has none.
-    """
-
-    disturbances: Tensor
-    objective: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    curve_steps: NDArray[np.int64]
-    curves: NDArray[np.float64]
-    taken: NDArray[np.int64]
-    retried: NDArray[np.bool_]
-    modulation: NDArray[np.float64] | None = None
-    kl: NDArray[np.float64] | None = None
-
-    def of(self, members: NDArray[np.int64]) -> "Fit":
-        """Return the fits of some members, in the order given."""
-        return replace(
-            self,
-            disturbances=self.disturbances[
-                torch.as_tensor(members, device=self.disturbances.device)
-            ],
-            objective=self.objective[members],
-            slope=self.slope[members],
-            curves=self.curves[members],
-            taken=self.taken[members],
-            retried=self.retried[members],
-            modulation=None if self.modulation is None else self.modulation[members],
-            kl=None if self.kl is None else self.kl[members],
-        )
 
 
 def resolve_device(device: str) -> torch.device:
@@ -124,7 +61,7 @@ def make_model(
     *,
     n_features: int,
     auxiliary: Auxiliary,
-    settings: ModelSettings,
+    settings: TrainingSettings,
     device: torch.device,
     n_components: int | None = None,
 ) -> StackedModel:
@@ -139,7 +76,12 @@ def make_model(
     settings : settings of a model
     device : torch.device
     n_components : int, optional
-        Of all but TCL and equations; default as many as features.
+        Of iVAE, the VAE and the flow; default as many as features.
+
+    Raises
+    ------
+    TypeError
+        If the settings are of no model that is known here.
     """
     keys = member_keys(seeds, device)
     if isinstance(settings, EquationSettings):
@@ -147,13 +89,15 @@ def make_model(
     if isinstance(settings, TCLSettings):
         return StackedTCL(keys, n_features, auxiliary, settings)
     if isinstance(settings, StructuralSettings):
-        raise TypeError(
-            "A structural flow has an arrow: causal_ivae.unmixing.hypotheses builds it."
-        )
+        return StackedStructuralFlow(keys, auxiliary, settings)
+    components = n_components or n_features
     if isinstance(settings, FlowSettings):
-        return StackedFlow(keys, n_features, n_components or n_features, auxiliary, settings)
-    seen = Auxiliary() if isinstance(settings, VAESettings) else auxiliary
-    return StackedIVAE(keys, n_features, n_components or n_features, seen, settings)
+        return StackedFlow(keys, n_features, components, auxiliary, settings)
+    if isinstance(settings, VAESettings):
+        return StackedIVAE(keys, n_features, components, Auxiliary(), settings)
+    if isinstance(settings, IVAESettings):
+        return StackedIVAE(keys, n_features, components, auxiliary, settings)
+    raise TypeError(f"No model has settings of the kind {type(settings).__name__}.")
 
 
 @torch_threads(1)
@@ -163,7 +107,7 @@ def fit_stack(
     values: Tensor,
     columns: Tensor,
     u: Tensor,
-    settings: ModelSettings,
+    settings: TrainingSettings,
     *,
     order_seed: int,
     kept: Tensor | None = None,
@@ -250,14 +194,15 @@ def unmix_pairs(
     pairs: NDArray[np.int64],
     names: tuple[str, ...],
     *,
-    method: Method,
-    settings: UnmixingSettings,
-    seed: int,
-    key: str,
+    build: Callable[..., StackedModel],
+    settings: TrainingSettings,
+    restarts: int,
+    at_once: int,
+    keys: tuple[int | str, ...],
     device: torch.device,
     progress: Progress | None = None,
 ) -> Fit:
-    """Unmix the disturbances of every pair, with restarts, in as few stacks as memory allows.
+    """Unmix the disturbances of every pair, with restarts, in stacks of bounded size.
 
     Parameters
     ----------
@@ -265,12 +210,18 @@ def unmix_pairs(
     segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
     pairs : ndarray, shape (n_pairs, 2), int64
     names : tuple of str, length n_regions
-        Enter the seeds: a member's seed is keyed by (subject, method, pair, restart).
-    method : {"ivae", "tcl"}
-    settings : UnmixingSettings
-    seed : int
-    key : str
-        Subject label.
+        Enter the seeds.
+    build : callable
+        From seeds to a stack of models of two columns; given ``auxiliary``, ``settings`` and
+        ``device`` as `make_model` is.
+    settings : settings of a model
+    restarts : int
+        Fits of a pair.
+    at_once : int
+        Fits of a stack.
+    keys : tuple of int and str
+        Begin with the seed of all work; what fits other than these are seeded apart by, such as
+        subject and method.  Pair and restart come after.
     device : torch.device
     progress : callable, optional
 
@@ -279,135 +230,32 @@ def unmix_pairs(
     Fit
         Members are ordered pair by pair, restarts within.
     """
-    model_settings: IVAESettings | TCLSettings = getattr(settings, method)
-    restarts = settings.restarts
+    first, *rest = keys
     seeds = [
-        child_seed(seed, key, method, names[i], names[j], restart)
+        child_seed(int(first), *rest, names[i], names[j], restart)
         for i, j in pairs
         for restart in range(restarts)
     ]
     columns = torch.as_tensor(np.repeat(pairs, restarts, axis=0), device=device)
     data = torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32), device=device)
     u = torch.as_tensor(segments, device=device)
-    build = partial(
-        make_model,
-        n_features=2,
-        auxiliary=Auxiliary(segments=int(segments.max()) + 1),
-        settings=model_settings,
-        device=device,
-    )
-    chunk = members_at_once(len(values), method, settings, device)
-    fits = []
-    for start in range(0, len(seeds), chunk):
-        stop = min(start + chunk, len(seeds))
-        report = None
-        if progress is not None:
-            done, share = start / len(seeds), (stop - start) / len(seeds)
-            report = _within(progress, done, share)
-        _, fit = fit_stack(
-            build,
-            seeds[start:stop],
+    auxiliary = Auxiliary(segments=int(segments.max()) + 1)
+    build_stack = partial(build, auxiliary=auxiliary, settings=settings, device=device)
+
+    def fit(some: slice, told: Progress | None) -> Fit:
+        order_seed = child_seed(int(first), *rest, "order of volumes")
+        return fit_stack(
+            build_stack,
+            seeds[some],
             data,
-            columns[start:stop],
+            columns[some],
             u,
-            model_settings,
-            order_seed=child_seed(seed, key, method, "order of volumes"),
-            progress=report,
-        )
-        fits.append(fit)
-    return joined(fits)
+            settings,
+            order_seed=order_seed,
+            progress=told,
+        )[1]
 
-
-def joined(fits: Sequence[Fit]) -> Fit:
-    """Return the fits of several stacks as one, the members of the first before the others."""
-
-    def join(name: str) -> Any:
-        parts = [getattr(fit, name) for fit in fits]
-        return None if parts[0] is None else np.concatenate(parts)
-
-    return replace(
-        fits[0],
-        disturbances=torch.cat([fit.disturbances for fit in fits]),
-        objective=join("objective"),
-        slope=join("slope"),
-        curves=join("curves"),
-        taken=join("taken"),
-        retried=join("retried"),
-        modulation=join("modulation"),
-        kl=join("kl"),
-    )
-
-
-def _within(progress: Progress, done: float, share: float) -> Progress:
-    return lambda fraction: progress(done + share * fraction)
-
-
-def pairs_at_once(
-    n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
-) -> int:
-    """Return how many pairs are unmixed before they are tested and let go: those of one stack.
-
-    Parameters
-    ----------
-    n_times, method, settings, device
-        As in `members_at_once`.
-    """
-    members = members_at_once(n_times, method, settings, device)
-    return max(1, members // settings.fits_per_pair(method))
-
-
-def stacks_at_once(
-    n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
-) -> int:
-    """Return how many stacks are trained at the same time: on a CPU one for each of its cores.
-
-    Parameters
-    ----------
-    n_times, method, settings, device
-        As in `members_at_once`; together they stay within the memory of the settings.
-    """
-    if device.type != "cpu":
-        return 1
-    members = members_at_once(n_times, method, settings, device)
-    stack = members * bytes_per_member(n_times, method, settings)
-    return max(1, min(torch.get_num_threads(), int(settings.memory_gib * 2**30 / stack)))
-
-
-def members_at_once(
-    n_times: int, method: Method, settings: UnmixingSettings, device: torch.device
-) -> int:
-    """Return how many fits make a stack.
-
-    Parameters
-    ----------
-    n_times : int
-    method : {"structural", "ivae", "tcl"}
-    settings : UnmixingSettings
-    device : torch.device
-    """
-    chunk = max(1, int(settings.memory_gib * 2**30 / bytes_per_member(n_times, method, settings)))
-    if device.type != "cpu":
-        return chunk
-    model: IVAESettings | TCLSettings = getattr(settings, method)
-    in_cache = max(1, _IN_CACHE // (_width(model) * min(model.batch_size, n_times)))
-    return min(chunk, in_cache, _MOST_ON_CPU)
-
-
-def bytes_per_member(n_times: int, method: Method, settings: UnmixingSettings) -> int:
-    """Return what one fit of a stack takes at most: activations of all rows, or of a step."""
-    if method == "structural":
-        flow = settings.structural
-        splines = (_ARRAYS_PER_SPLINE + flow.knots) * (flow.layers + 1)
-        numbers = 3 * flow.hidden + splines
-        return 4 * numbers * max(n_times, 2 * flow.batch_size)
-    model: IVAESettings | TCLSettings = getattr(settings, method)
-    width = _width(model) * (1 if isinstance(model, TCLSettings) else 2)
-    return 4 * 6 * model.layers * width * max(n_times, 2 * model.batch_size)
-
-
-def _width(model: IVAESettings | TCLSettings) -> int:
-    """Return the columns of the widest layer."""
-    return model.hidden * (model.maxout if isinstance(model, TCLSettings) else 1)
+    return Fit.joined(in_stacks(len(seeds), at_once, fit, progress))
 
 
 def _last_slope(steps: NDArray[np.int64], curves: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,25 +8,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.settings import AutoencoderSettings, ModelSettings, TCLSettings
+from causal_ivae.settings import AutoencoderSettings, TCLSettings, TrainingSettings
 from causal_ivae.unmixing.models.stacked import StackedModel
 from causal_ivae.unmixing.training.adam import PackedAdam
 from causal_ivae.unmixing.training.memory import give_memory_back
 from causal_ivae.unmixing.training.schedule import Schedule
+from causal_ivae.unmixing.training.stacks import Progress
 from causal_ivae.unmixing.training.steps import Rows, Steps
 
 CURVE_POINTS = 50
 _WORSE = 0.1
 """A member that ends this far below its start (nats per row) counts as diverged."""
 
-Progress = Callable[[float], None]
 Watch = Callable[[int, StackedModel], None]
 
 
 def train(
     model: StackedModel,
     columns: Tensor,
-    settings: ModelSettings,
+    settings: TrainingSettings,
     *,
     values: Tensor,
     u: Tensor,
@@ -99,7 +99,7 @@ def train(
     return curve_steps, curves.double().cpu().numpy(), final, taken.long().cpu().numpy()
 
 
-def _order(n_times: int, settings: ModelSettings, seed: int) -> Tensor:
+def _order(n_times: int, settings: TrainingSettings, seed: int) -> Tensor:
     """Return the rows of every step, shape (steps, batch); each epoch has a new random order."""
     batch = min(settings.batch_size, n_times)
     shuffle = torch.Generator().manual_seed(seed)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.settings import ModelSettings
+from causal_ivae.settings import TrainingSettings
 
 _LEAST_RATE = 0.01
 """The learning rate falls to this share of its starting value."""
@@ -40,7 +40,7 @@ class Schedule:
         Learning rate of every step.
     """
 
-    def __init__(self, settings: ModelSettings, members: int, device: torch.device) -> None:
+    def __init__(self, settings: TrainingSettings, members: int, device: torch.device) -> None:
         self._settings = settings
         self._fall = max(1, round(_FALL * settings.steps))
         self._best = torch.full((members,), -torch.inf, device=device)

@@ -15,8 +15,8 @@ from causal_ivae.settings import (
     ElboWeights,
     FlowSettings,
     IVAESettings,
-    ModelSettings,
     TCLSettings,
+    TrainingSettings,
     VAESettings,
 )
 from causal_ivae.validation.paper.mixtures import (
@@ -134,7 +134,7 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
         "learning_rate": 3e-3,
     }
     plain = network | {"batch_size": 128, "learning_rate": 3e-3, "steps": steps(4000)}
-    settings: dict[str, ModelSettings] = {
+    settings: dict[str, TrainingSettings] = {
         FLOW: FlowSettings(prior="gaussian", steps=steps(5000)),
         ELBO: IVAESettings(prior="gaussian", **plain),
         PUBLISHED: IVAESettings(
@@ -144,7 +144,7 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
             hidden=64, batch_size=128, learning_rate=1e-2, weight_decay=1e-5, steps=steps(4000)
         ),
     }
-    vaes: dict[str, ModelSettings] = {
+    vaes: dict[str, TrainingSettings] = {
         name: VAESettings(weights=_WEIGHTS[name], steps=steps(2000), **published)
         for name in (VAE_NAME, BETA, BETA_TC)
     }

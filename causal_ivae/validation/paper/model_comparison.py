@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from causal_ivae.seeding import child_seed, generator
-from causal_ivae.settings import ModelSettings
+from causal_ivae.settings import TrainingSettings
 from causal_ivae.unmixing.estimators import FastICA
 from causal_ivae.unmixing.matching import mean_correlations, weak_mean_correlations
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
@@ -41,7 +41,7 @@ class Recipe:
     """
 
     name: str
-    settings: ModelSettings
+    settings: TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from causal_ivae.settings import Method
-
 
 @dataclass(frozen=True)
 class TrainingCase:
@@ -79,7 +77,7 @@ class Effort:
     worker_turns: int
     regions: tuple[int, ...]
     subject_volumes: int
-    subject_steps: dict[Method, int]
+    subject_steps: dict[str, int]
     patience: float
 
 

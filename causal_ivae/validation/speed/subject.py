@@ -8,13 +8,7 @@ from itertools import combinations, islice
 import numpy as np
 
 from causal_ivae.discovery import discover
-from causal_ivae.settings import (
-    IVAESettings,
-    Method,
-    StructuralSettings,
-    TCLSettings,
-    UnmixingSettings,
-)
+from causal_ivae.settings import IVAESettings, StructuralSettings, TCLSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_bold
 
 RESTARTS = UnmixingSettings().restarts
@@ -46,7 +40,7 @@ class Subject:
     restarts: int
     steps: int
     device: str
-    method: Method = "ivae"
+    method: str = "ivae"
 
     def discover(self) -> None:
         """Simulate the series and estimate the graph."""

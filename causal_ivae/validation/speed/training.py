@@ -8,11 +8,12 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import IVAESettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
 from causal_ivae.unmixing.models.stacked import Auxiliary
-from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, members_at_once
+from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
 from causal_ivae.validation.speed.effort import Effort, TrainingCase
 from causal_ivae.validation.speed.measurement import Baseline, Clock, Measurement, Setting, in_turns
 from causal_ivae.validation.speed.plain_loop import PlainIVAE, plain_loader, train_plain
@@ -67,7 +68,9 @@ def _case(
     settings = IVAESettings(hidden=case.hidden, layers=_LAYERS, batch_size=case.batch)
     members = min(
         effort.members,
-        members_at_once(len(values), "ivae", UnmixingSettings(ivae=settings), clock.device),
+        METHODS["ivae"]
+        .size(settings)
+        .members_at_once(len(values), UnmixingSettings().memory_gib, clock.device),
     )
     plain = PlainIVAE(_FEATURES, _SEGMENTS, hidden=case.plain_hidden, device=clock.device)
     measures = {

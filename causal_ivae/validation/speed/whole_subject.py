@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from causal_ivae.settings import Method
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, Setting
 from causal_ivae.validation.speed.subject import (
@@ -42,7 +42,7 @@ def measure_subjects(effort: Effort, clock: Clock) -> list[Measurement]:
     return [row for method in effort.subject_steps for row in _measure(method, effort, clock)]
 
 
-def _measure(method: Method, effort: Effort, clock: Clock) -> Iterator[Measurement]:
+def _measure(method: str, effort: Effort, clock: Clock) -> Iterator[Measurement]:
     seconds_per_pair = 0.0
     volumes = effort.subject_volumes
     for regions in effort.regions:
@@ -67,7 +67,7 @@ def _measure(method: Method, effort: Effort, clock: Clock) -> Iterator[Measureme
         setting = Setting(
             regions=regions,
             pairs=pairs,
-            restarts=None if method == "structural" else whole.restarts,
+            restarts=None if METHODS[method].fit_names else whole.restarts,
             volumes=volumes,
             segments=whole.segments,
             steps=whole.steps,

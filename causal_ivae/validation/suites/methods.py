@@ -2,21 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError, nearest
-from causal_ivae.settings import (
-    METHODS,
-    DecisionSettings,
-    IndependenceSettings,
-    Method,
-    UnmixingSettings,
-)
+from causal_ivae.settings import DecisionSettings, IndependenceSettings, UnmixingSettings
 from causal_ivae.validation.suites.ours import judge_pairs
 from causal_ivae.validation.suites.rivals import ALPHA, RIVALS
 
@@ -101,7 +96,7 @@ def judge(
         found = judge_pairs(
             series,
             segments,
-            method=cast("Method", method),
+            method=method,
             keys=tuple(keys),
             seed=seed,
             blocks=blocks,

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.provenance import fingerprint
 from causal_ivae.seeding import generator
-from causal_ivae.settings import METHODS, DecisionSettings, UnmixingSettings
+from causal_ivae.settings import DecisionSettings, UnmixingSettings
 from causal_ivae.validation.suites.cases import Say, run_cases
 from causal_ivae.validation.suites.methods import choose, citations, judge, remarks, settings_of
 from causal_ivae.validation.suites.netsim_summary import as_blocks, draw_netsim, summarise

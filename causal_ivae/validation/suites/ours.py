@@ -7,12 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.discovery.pairwise import discover
-from causal_ivae.settings import METHODS, DecisionSettings, Method, UnmixingSettings
+from causal_ivae.settings import DecisionSettings, UnmixingSettings
 
 RULE = " (rule)"
 """After the name of a method: the published rule in place of the score, on the same fits."""
-_WITH_RULE: tuple[Method, ...] = ("ivae",)
+_WITH_RULE: tuple[str, ...] = ("ivae",)
 _QUICK_STEPS, _QUICK_RESTARTS = 30, 2
 
 
@@ -29,7 +30,7 @@ def judge_pairs(
     series: NDArray[np.float64],
     segments: NDArray[np.int64],
     *,
-    method: Method,
+    method: str,
     keys: tuple[str, ...],
     seed: int,
     blocks: NDArray[np.int64] | None = None,

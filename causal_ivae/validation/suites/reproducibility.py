@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import generator
-from causal_ivae.settings import METHODS, UnmixingSettings
+from causal_ivae.settings import UnmixingSettings
 from causal_ivae.validation.suites.cases import Say, run_cases
 from causal_ivae.validation.suites.methods import choose, citations, judge, remarks, settings_of
 from causal_ivae.validation.suites.ours import quick_settings

@@ -11,14 +11,15 @@ import pandas as pd
 
 from causal_ivae.anatomy import Prior, compare_with_prior
 from causal_ivae.discovery import discover
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.seeding import generator
-from causal_ivae.settings import METHODS, Method, UnmixingSettings
+from causal_ivae.settings import UnmixingSettings
 from causal_ivae.validation.paper.figure4.recordings import REGIONS, Recordings
 from causal_ivae.validation.suites.cases import ERROR
 from causal_ivae.validation.suites.reproducibility_summary import summarise
 from causal_ivae.validation.suites.study import PARTS
 
-ORDER: tuple[Method, ...] = ("ivae", "tcl", *(m for m in METHODS if m not in ("ivae", "tcl")))
+ORDER: tuple[str, ...] = ("ivae", "tcl", *(m for m in METHODS if m not in ("ivae", "tcl")))
 """The paper's two side by side, then ours."""
 MAX_PATH = 2
 """The circuit is a loop: with longer paths nothing would be not feasible."""
@@ -116,7 +117,7 @@ def estimate_circuit(
 def _fit(
     recordings: Recordings,
     subjects: Sequence[int],
-    method: Method,
+    method: str,
     key: str,
     seed: int,
     device: str,

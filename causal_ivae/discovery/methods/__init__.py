@@ -1,0 +1,41 @@
+"""The methods of orienting pairs of regions, one file each, and the registry of them."""
+
+from typing import Any
+
+from causal_ivae.discovery.methods.base import Method
+from causal_ivae.discovery.methods.ivae import IVAEMethod
+from causal_ivae.discovery.methods.structural import StructuralMethod
+from causal_ivae.discovery.methods.tcl import TCLMethod
+from causal_ivae.settings import ADDED_BLOCKS, UnmixingSettings
+
+__all__ = ["AUTO", "METHODS", "Method", "register", "unregister"]
+
+METHODS: dict[str, Method[Any]] = {}
+"""Every method by its name, in the order of pages; iterating gives the names."""
+AUTO = StructuralMethod.name
+"""What ``method="auto"`` stands for: the best measured."""
+
+
+def register(method: Method[Any]) -> None:
+    """Make a method known to `causal_ivae.discover`, to pipelines and to pages.
+
+    Parameters
+    ----------
+    method : Method
+        Its settings become the block ``unmixing.<name>`` of every pipeline that is made from now
+        on.  In the workers of a run it is known where importing the module of its settings
+        registers it.
+    """
+    METHODS[method.name] = method
+    if method.name not in UnmixingSettings.model_fields:
+        ADDED_BLOCKS[method.name] = method.settings
+
+
+def unregister(name: str) -> None:
+    """Take back what `register` did."""
+    del METHODS[name]
+    ADDED_BLOCKS.pop(name, None)
+
+
+for _method in (StructuralMethod(), IVAEMethod(), TCLMethod()):
+    register(_method)

@@ -1,0 +1,64 @@
+"""iVAE (Khemakhem et al. 2020): the published model, from several random starts."""
+
+from causal_ivae.discovery.methods.base import WORDS, steps_in_words
+from causal_ivae.discovery.methods.restarts import RestartedMethod
+from causal_ivae.drawing.wording import count
+from causal_ivae.settings import IVAESettings, UnmixingSettings
+from causal_ivae.unmixing.training.stacks import FitSize
+
+_ARRAYS_PER_LAYER = 6
+"""Arrays of the width of a layer that a training step leaves for each of its rows."""
+
+
+class IVAEMethod(RestartedMethod[IVAESettings]):
+    """Disturbances by an identifiable variational autoencoder."""
+
+    name = "ivae"
+    title = "iVAE"
+    settings = IVAESettings
+    doubts = ("a disturbance collapsed to its prior",)
+
+    def size(self, settings: IVAESettings) -> FitSize:
+        """Count the arrays of encoder and decoder."""
+        numbers = 2 * _ARRAYS_PER_LAYER * settings.layers * settings.hidden
+        return FitSize(numbers, settings.hidden, settings.batch_size)
+
+    def statistics_per_disturbance(self, settings: IVAESettings) -> int:
+        """Return 2 where segments change means as well as scales."""
+        return 2 if settings.modulates == "mean_variance" else 1
+
+    def fit_sentences(
+        self,
+        unmixing: UnmixingSettings,
+        n_pairs: int,
+        *,
+        alone: bool,  # noqa: ARG002
+    ) -> list[str]:
+        """Describe the model, its bound and its training."""
+        model, restarts = self.own(unmixing), unmixing.restarts
+        noise = (
+            "a learned noise level"
+            if model.noise == "learned"
+            else f"a noise standard deviation of {model.noise:g}"
+        )
+        weights = model.weights
+        weighted = (
+            ""
+            if weights.plain
+            else " Its parts [@chen2018] were weighted: reconstruction by "
+            f"{weights.reconstruction:g}, mutual information by {weights.mutual_information:g}, "
+            f"total correlation by {weights.total_correlation:g}, dimension-wise Kullback-Leibler "
+            f"divergence by {weights.dimension_wise_kl:g}."
+        )
+        return [
+            f"For every pair of regions ({count(n_pairs, 'pair')}), an identifiable "
+            "variational autoencoder [@khemakhem2020] estimated two latent disturbances, with a "
+            f"{WORDS[model.prior]} conditional prior whose {WORDS[model.modulates]} varied "
+            f"between segments, encoder and decoder networks of {model.layers} layers with "
+            f"{model.hidden} hidden units and {WORDS[model.activation]} activations, and a "
+            f"Gaussian likelihood with {noise}.",
+            f"The evidence lower bound was maximised with Adam [@kingma2015] from "
+            f"{count(restarts, 'random start')} per pair ({steps_in_words(model)}, batches of "
+            f"{model.batch_size}, learning rate {model.learning_rate:g}, Kullback-Leibler term "
+            f"annealed over the first {100 * model.warmup:.0f}% of the steps).{weighted}",
+        ]
