@@ -75,8 +75,8 @@ def import_all():
 def fit():
     """Fit a model, test for independence, and discover with every method."""
     from causal_ivae import IVAE, discover
-    from causal_ivae.independence import hsic_test
     from causal_ivae.discovery.methods import METHODS
+    from causal_ivae.independence import hsic_test
     from causal_ivae.settings import UnmixingSettings
 
     rng = np.random.default_rng(0)
