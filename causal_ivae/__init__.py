@@ -1,6 +1,6 @@
-"""Which brain region drives which: causal discovery for fMRI with identifiable VAEs.
+"""Estimate which brain region drives which from fMRI, with identifiable VAEs.
 
-Public names are imported on first use, so that the command line answers without torch.
+Public names are imported on first use, so that the command line starts without torch.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""``python -m causal_ivae``."""
+"""Run the command line by ``python -m causal_ivae``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The commands of the command line, one file each: its options and its action."""
+"""Define the commands of the command line, each with its options and its action in one file."""
 
 from causal_ivae.commands.atlas import ATLAS
 from causal_ivae.commands.benchmark import BENCHMARK
@@ -12,4 +12,4 @@ from causal_ivae.commands.view import VIEW
 __all__ = ["COMMANDS", "Command"]
 
 COMMANDS: tuple[Command, ...] = (RUN, DEMO, REPRODUCE, BENCHMARK, ATLAS, PIPELINE, VIEW)
-"""Every command, in the order in which the help lists them."""
+"""This tuple holds every command, in the order in which the help lists them."""

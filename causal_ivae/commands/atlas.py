@@ -1,4 +1,4 @@
-"""``causal-ivae atlas``: the bundled atlases, or a check of the user's own."""
+"""Define ``causal-ivae atlas``, which lists the bundled atlases or checks a user's own."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -1,4 +1,4 @@
-"""``causal-ivae benchmark``: accuracy, error rates and speed, measured anew."""
+"""Define ``causal-ivae benchmark``, which measures accuracy, error rates and speed."""
 
 from argparse import ArgumentParser, Namespace
 

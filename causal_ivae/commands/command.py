@@ -1,4 +1,4 @@
-"""What a command is, the exit codes, and the lines that a command says on standard error."""
+"""Define what a command is, the exit codes, and how commands print to standard error."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -14,22 +14,22 @@ EXIT_CODES = (
 
 @dataclass(frozen=True)
 class Command:
-    """A command of the command line.
+    """Describe a command of the command line.
 
-    Its module must import nothing heavy before `run` is called, so that ``--help`` answers at once.
+    Its module must import nothing slow before `run` is called, so that ``--help`` answers at once.
 
     Attributes
     ----------
     name : str
     summary : str
-        For the list of all commands.
+        Text for the list of all commands.
     add_arguments : callable
-        Adds the command's options to its parser.
+        Function that adds the command's options to its parser.
     run : callable
-        Given the options and the whole command line as text; does the work and returns the exit
-        code.
+        Function that does the work, given the options and the whole command line as text, and
+        returns the exit code.
     description : str or None
-        For the command's own help.
+        Text for the command's own help.
     """
 
     name: str

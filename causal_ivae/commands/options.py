@@ -1,4 +1,4 @@
-"""Options that several commands have, and the kinds of numbers that options accept."""
+"""Define options that several commands share, and parse the numbers that options accept."""
 
 import argparse
 from argparse import ArgumentParser
@@ -10,20 +10,20 @@ from causal_ivae.validation.registry import Kind, Option
 
 
 class _Arguments(Protocol):
-    """A parser, or a group of the options of one."""
+    """Accept options, as a parser or a group of options does."""
 
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action: ...
 
 
 def seed(text: str) -> int:
-    """Return a whole number of 0 or more."""
+    """Parse a whole number of 0 or more."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
     return int(text)
 
 
 def positive(text: str) -> float:
-    """Return a finite number above 0."""
+    """Parse a finite number above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -34,24 +34,24 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """Return a whole number of 1 or more."""
+    """Parse a whole number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
     return int(text)
 
 
 def add_output(parser: _Arguments) -> None:
-    """Add the folder that a command writes to."""
+    """Add the argument for the folder that a command writes to."""
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
 
 
 def add_device(parser: _Arguments) -> None:
-    """Add where torch computes."""
+    """Add the option for the device on which torch computes."""
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
 
 
 def add_nprocs(parser: _Arguments) -> None:
-    """Add the number of worker processes."""
+    """Add the option for the number of worker processes."""
     parser.add_argument(
         "--nprocs",
         type=count,
@@ -61,7 +61,7 @@ def add_nprocs(parser: _Arguments) -> None:
 
 
 def add_verbose(parser: _Arguments) -> None:
-    """Add how much is said."""
+    """Add the option for the amount of messages."""
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="more lines; -vv: tracebacks too"
     )
@@ -78,7 +78,7 @@ _TYPES: dict[Kind, Callable[[str], Any]] = {
 
 
 def add_option(parser: ArgumentParser, option: Option) -> None:
-    """Add an option of a benchmark, or of a figure of the paper."""
+    """Add an option of a benchmark or of a figure of the paper."""
     name = f"--{option.name}"
     if option.kind == "flag":
         parser.add_argument(name, action="store_true", help=option.help)

@@ -1,4 +1,4 @@
-"""``causal-ivae pipeline``: the bundled pipelines and denoising presets."""
+"""Define ``causal-ivae pipeline``, which lists and shows pipelines and denoising presets."""
 
 import sys
 from argparse import ArgumentParser, Namespace

@@ -1,4 +1,4 @@
-"""``causal-ivae reproduce``: the figures of the paper, computed anew."""
+"""Define ``causal-ivae reproduce``, which computes the figures of the paper."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -1,4 +1,4 @@
-"""``causal-ivae run``: causal graphs of subjects and of the group."""
+"""Define ``causal-ivae run``, which estimates causal graphs of subjects and of the group."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -73,14 +73,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
     how.add_argument(
         "--pooled",
         action="store_true",
-        help="one fit of all subjects too, each a segment, beside the statistics over them (level "
+        help="also fit all subjects at once, each as a segment, beside the group statistics (level "
         "group)",
     )
     how.add_argument(
         "--model",
         metavar="FORMULA",
-        help='what the scores of subjects go with, such as "score ~ group + age", columns of '
-        "participants.tsv; C(site) for numbers that are labels (level group)",
+        help='explain the scores of subjects by columns of participants.tsv, such as "score ~ '
+        'group + age"; C(site) for numbers that are labels (level group)',
     )
     how.add_argument(
         "--participants",
@@ -89,7 +89,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="participants.tsv, if it is neither in INPUT nor in the two folders above",
     )
     how.add_argument(
-        "--tr", type=float, metavar="SECONDS", help="repetition time of tables that do not say"
+        "--tr", type=float, metavar="SECONDS", help="repetition time of tables without a sidecar"
     )
     how.add_argument("--seed", type=seed, default=0, metavar="N")
     where = parser.add_argument_group("where and when")
@@ -99,21 +99,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--mem",
         type=positive,
         metavar="GIB",
-        help="memory of each worker process; a subject that takes more fails, and no more workers "
-        "are started than the machine's memory holds",
+        help="memory of each worker process; a subject that takes more fails, and only as many "
+        "workers are started as fit into the machine's memory",
     )
     where.add_argument(
         "--time-limit",
         type=positive,
         metavar="MINUTES",
-        help="a subject fails whose loading or estimating takes longer",
+        help="a subject fails if loading or estimating it takes longer",
     )
     where.add_argument("--scheduler", metavar="ADDRESS", help="a running dask scheduler")
     where.add_argument(
         "--overwrite",
         choices=("never", "stale", "always"),
         default="stale",
-        help="redo nothing that exists, what is out of date (default), or everything",
+        help="compute again nothing that exists, what is out of date (default), or everything",
     )
     where.add_argument("--stop-on-first-crash", action="store_true")
     where.add_argument(
@@ -123,9 +123,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--templates",
         type=Path,
         metavar="FOLDER",
-        help="your own templates, style sheet or script for the pages, in place of the bundled",
+        help="your own templates, style sheet or script for the pages instead of the bundled ones",
     )
-    where.add_argument("--dry-run", action="store_true", help="say what would run; write nothing")
+    where.add_argument("--dry-run", action="store_true", help="print what would run; write nothing")
     add_verbose(where)
 
 
@@ -142,7 +142,7 @@ def _run(options: Namespace, command: str) -> int:
 
 
 def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
-    """Run a plan with a progress display, say what failed, and return the exit code."""
+    """Run a plan with a progress display, print what failed, and return the exit code."""
     from causal_ivae.batch.overview import write_overview
     from causal_ivae.batch.progress import display
     from causal_ivae.batch.runner import run
@@ -199,7 +199,7 @@ def _request(options: Namespace, command: str) -> "Request":
 
 
 def _pipeline(options: Namespace) -> "Pipeline":
-    """Return the pipeline with the options put over it."""
+    """Return the pipeline with the options applied to it."""
     from causal_ivae.settings.files import load_pipeline
 
     given = {
@@ -230,7 +230,7 @@ def _screening(text: str) -> str:
 
 
 def _segments(text: str) -> dict[str, Any]:
-    """Return the settings that ``--segments KIND`` or ``--segments windows:SECONDS`` stands for."""
+    """Return the settings that ``--segments KIND`` or ``--segments windows:SECONDS`` means."""
     from causal_ivae.settings.input import SegmentKind
 
     kind, colon, seconds = text.partition(":")

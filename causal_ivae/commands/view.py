@@ -1,4 +1,4 @@
-"""``causal-ivae view``: the pages of an output folder in a browser, on this machine only."""
+"""Define ``causal-ivae view``, which shows the pages of an output folder on this machine only."""
 
 import webbrowser
 from argparse import ArgumentParser, Namespace
@@ -15,11 +15,11 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Pages(SimpleHTTPRequestHandler):
-    """Answers GET and HEAD, which is all that its base class knows, and lists no folder."""
+    """Answer GET and HEAD like the base class, but list no folders."""
 
     def send_head(self) -> Any:
-        """Refuse what did not ask for this machine by its own name."""
-        # Else a page from elsewhere could have its own name resolved to this machine and read all.
+        """Refuse requests that do not address this machine by its own name."""
+        # Otherwise a foreign page could resolve its own name to this machine and read everything.
         host = self.headers.get("Host", "").rpartition(":")[0]
         if host not in (LOOPBACK, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN)
@@ -31,25 +31,25 @@ class _Pages(SimpleHTTPRequestHandler):
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing about single requests."""
+        """Print nothing about single requests."""
 
 
 def open_server(output: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of an output folder that listens on loopback only.
+    """Make a server of an output folder that listens on the loopback address only.
 
     Parameters
     ----------
     output : pathlib.Path
-        Folder with an ``index.html``, as a run leaves it.
+        Folder with an ``index.html``, as a run writes it.
     port : int, default 0
-        0 takes any that is free.
+        Port to listen on; 0 for any free port.
 
     Raises
     ------
     InputError
         If the folder has no index.
     SettingsError
-        If the port cannot be had.
+        If the port cannot be used.
     """
     if not (output / "index.html").is_file():
         raise InputError(

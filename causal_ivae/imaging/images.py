@@ -1,4 +1,4 @@
-"""fMRIPrep images to region means: which voxels a region has, and how much of it a run covers."""
+"""Average the voxels of fMRIPrep images region by region, and measure how much a run covers."""
 
 import json
 from dataclasses import dataclass
@@ -17,25 +17,27 @@ from causal_ivae.imaging.names import find_sidecar, spaces_fit
 from causal_ivae.imaging.series_tables import check_repetition_time
 from causal_ivae.imaging.volumes import open_image, read_voxels
 
-# Spacing of the points that stand for a sphere's volume, mm.
 _SPHERE_GRID = 1.0
+"""Spacing of the points that represent a sphere's volume (mm)."""
 _MIN_OVERLAP = 0.5
+"""An atlas without a space must lie inside the image by at least this share."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunMeans:
-    """Region means of one run, before cleaning.
+    """Hold the region means of one run before cleaning.
 
     Attributes
     ----------
     values : ndarray, shape (n_volumes, n_regions), float64
-        Mean over the region's voxels inside the brain mask, weighted by the region's map where
-        it has one, in the image's units; NaN where the run covers none of them.
+        Mean over the region's voxels inside the brain mask, weighted by the region's map if it has
+        one, in the image's units; NaN if the run covers none of them.
     coverage : ndarray, shape (n_regions,)
-        Share of the region's volume (of its map's sum) inside the brain mask.
+        Share of the region's volume (or of its map's sum) inside the brain mask.
     tr : float
-        Repetition time, s.
+        Repetition time (s).
     notes : tuple of str
+        Sentences for the reader.
     """
 
     values: NDArray[np.float64]
@@ -50,11 +52,11 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     Parameters
     ----------
     run : RunFile
-        ``*_desc-preproc_bold.nii.gz``.
+        A run with ``*_desc-preproc_bold.nii.gz``.
     parcellation : Parcellation
-        Label image, maps or spheres.
+        An atlas with a label image, maps or spheres.
     smoothing_fwhm : float
-        Gaussian smoothing of the image, mm; 0 for none.
+        Width of the Gaussian smoothing of the image (mm); 0 for none.
 
     Returns
     -------
@@ -67,13 +69,14 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
 
     Notes
     -----
-    nilearn's maskers give the same means (tests hold them together), but leave out regions that
-    an image does not cover, take one radius for all spheres, and change defaults with versions.
+    nilearn's maskers give the same means (tests compare them).  They are not used because they
+    leave out regions that an image does not cover, allow only one radius for all spheres, and
+    change their defaults between versions.
     """
     with open_image(run.path, "image") as image:
         _check_run(run, image, parcellation)
         tr, notes = _repetition_time(run, image)
-        # float32 is what fMRIPrep writes; one copy of the run in memory.
+        # fMRIPrep writes float32, so that the run takes no more memory than its voxels.
         data = read_voxels(image, run.path, np.float32)
     mask = _brain_mask(run, image, data)
     voxels, weights, coverage = _voxels(image, mask, parcellation)
@@ -169,7 +172,7 @@ def _brain_mask(run: RunFile, image: SpatialImage, data: NDArray[np.float32]) ->
 
 
 def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return points in mm that stand for the regions' volumes, and the likeliest region of each."""
+    """Return points (mm) that represent the regions' volumes, and the likeliest region of each."""
     if parcellation.coordinates is not None and parcellation.radius is not None:
         clouds, owners = [], []
         for region, (centre, radius) in enumerate(
@@ -198,7 +201,7 @@ def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np
 def _inside(
     points: NDArray[np.float64], image: SpatialImage
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the nearest voxel of every point, shape (n, 3), and whether it is in the image."""
+    """Return the nearest voxel of every point, shape (n, 3), and whether it lies in the image."""
     at = apply_affine(np.linalg.inv(image.affine), points)
     index = np.rint(at).astype(np.int64)
     inside: NDArray[np.bool_] = np.all((index >= 0) & (index < np.array(image.shape[:3])), axis=1)
@@ -208,9 +211,9 @@ def _inside(
 def _voxels(
     image: SpatialImage, mask: NDArray[np.bool_], parcellation: Parcellation
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]] | None, NDArray[np.float64]]:
-    """Return every region's voxels inside the mask (flat indices), weights and its coverage.
+    """Return every region's voxels inside the mask (flat indices), their weights and its coverage.
 
-    The weights are None where all voxels count alike.
+    The weights are None if all voxels have the same weight.
     """
     if parcellation.kind == "maps":
         return _map_voxels(image, mask, parcellation)
@@ -223,7 +226,7 @@ def _voxels(
         voxels = _sphere_voxels(image, mask, parcellation)
     else:
         voxels = _label_voxels(image, mask, parcellation)
-    # A region between the voxels of a coarse image has volume in the mask but no voxel.
+    # A small region of a coarse image may have volume inside the mask but contain no voxel.
     shares[[not v.size for v in voxels]] = 0.0
     return voxels, None, shares
 
@@ -259,7 +262,7 @@ def _nearest(
     affine: NDArray[np.float64],
     shape: tuple[int, ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the mask's voxels that lie in an atlas (flat), and the nearest voxel of the atlas."""
+    """Return the mask's voxels inside an atlas (flat indices) and their nearest atlas voxels."""
     where = np.argwhere(mask)
     mm = apply_affine(image.affine, where)
     at = np.rint(apply_affine(np.asarray(np.linalg.inv(affine)), mm)).astype(np.int64)

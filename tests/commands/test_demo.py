@@ -125,7 +125,7 @@ def test_demo_runs_on_simulated_data_where_the_real_cannot_be_had(offline, tiny,
     # The next attempt tries for the real data again.
     capsys.readouterr()
     demo_data.prepare(tmp_path / "demo", n_subjects=1, say=print)
-    assert "cannot be had" in capsys.readouterr().out
+    assert "are not available" in capsys.readouterr().out
 
 
 def test_wrong_content_of_the_package_falls_back(monkeypatch, tmp_path):
