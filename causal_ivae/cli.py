@@ -4,7 +4,6 @@ Nothing heavy is imported before a command needs it.
 """
 
 import argparse
-import os
 import shlex
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from causal_ivae import __version__
 from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.commands import COMMANDS
 from causal_ivae.commands.command import (
-    DONE,
     EXIT_CODES,
     FAILED,
     INTERNAL,
@@ -26,6 +24,7 @@ from causal_ivae.commands.command import (
     USAGE,
     complain,
 )
+from causal_ivae.commands.streams import lasting_streams
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 
 
@@ -70,7 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    with lasting_streams():
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(given: list[str]) -> int:
     loud = any(a in ("-vv", "-vvv") for a in given) or given.count("-v") > 1
     prepare_process()
     try:
@@ -87,10 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("Interrupted; run the same command again to go on.")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough; Python must not complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except Exception as error:  # noqa: BLE001 - the last resort: one line and a crash file
         crash = _write_crash(given)
         text = " ".join(str(error).split())

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from tiny_study import subject_table, write_study, write_tiny_pipeline
 from causal_ivae import __version__
 from causal_ivae.batch import runner
 from causal_ivae.cli import main
+from causal_ivae.commands import COMMANDS
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.settings import resources
 
@@ -267,7 +269,11 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"causal-ivae {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["demo", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], *([command.name, "--help"] for command in COMMANDS), ["benchmark", "null", "-h"]],
+    ids=" ".join,
+)
 def test_help_imports_nothing_heavy(arguments):
     script = (
         "import sys; from causal_ivae.cli import main; code = main(sys.argv[1:]); "
@@ -280,6 +286,38 @@ def test_help_imports_nothing_heavy(arguments):
     )
     assert done.returncode == 0, done.stderr
     assert "usage: causal-ivae" in done.stdout
+
+
+def without_a_reader(arguments, folder, errors):
+    """Run the program as a shell does before ``| head``, whose reader has left already."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "causal_ivae", *arguments],
+            stdout=writer, stderr=errors, text=True, check=False, cwd=folder,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize("errors", [subprocess.PIPE, subprocess.STDOUT], ids=["stdout", "both"])
+def test_a_run_whose_output_nobody_reads_ends_with_its_own_exit_code(study, errors):
+    subject_table("01").assign(B=1.0).to_csv(
+        study / "input" / "sub-01_task-rest_timeseries.tsv", sep="\t", index=False
+    )
+    arguments = ["run", "input", "out", "participant", "--pipeline", "tiny.yaml"]
+    done = without_a_reader([*arguments, "--device", "cpu"], study, errors)
+    assert done.returncode == 2
+    assert "Pipe" not in (done.stderr or "")
+    assert (study / "out" / "index.html").is_file()
+    status = read_table(next((study / "out" / "logs").glob("*/status.tsv")))
+    assert list(status["state"]) == ["failed"]
+
+
+def test_a_list_whose_reader_has_seen_enough_ends_well(tmp_path):
+    done = without_a_reader(["atlas", "list"], tmp_path, subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_module_and_exit_code_from_a_shell(tmp_path):
