@@ -48,8 +48,8 @@ class _Lasting:
 def lasting_streams() -> Iterator[None]:
     """Let a command go on when the reader of its output has left, as ``| head`` does.
 
-    Otherwise a run of a night would end with the terminal that shows its progress, and its exit
-    code would not tell how it went.
+    Otherwise a run of a night would end with the reader of its progress, and its exit code would
+    not tell how it went.
     """
     with redirect_stdout(_lasting(sys.stdout)), redirect_stderr(_lasting(sys.stderr)):
         try:
