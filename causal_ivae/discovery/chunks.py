@@ -1,4 +1,4 @@
-"""Chunks of pairs: estimated side by side on the cores of a CPU, and how far they are."""
+"""Estimate chunks of pairs in parallel on the cores of a CPU, and report their progress."""
 
 import time
 from collections.abc import Callable
@@ -13,30 +13,30 @@ from numpy.typing import NDArray
 from causal_ivae.unmixing.training.threads import torch_threads
 
 _TRAINING_SHARE = 0.97
-"""Of the time of a chunk of pairs, until one has been timed."""
+"""Training is assumed to take this share of a chunk's time until one has been timed."""
 
 Progress = Callable[[str, float], None]
 R = TypeVar("R")
 
 
 class Chunks:
-    """Pairs in chunks, and where each of them is.
+    """Divide pairs into chunks, do work on them and report the progress.
 
     Parameters
     ----------
     pairs : ndarray, shape (n_pairs, 2), int64
     at_once : int
-        Pairs of a chunk.
+        Number of pairs in a chunk.
     threads : int
-        Chunks that are worked on at the same time.
+        Number of chunks that are processed at the same time.
     progress : callable, optional
         Called with the stage ("unmixing", "testing") and the share of all work that is done, by
         one thread at a time.
 
     Notes
     -----
-    The products of a stack are too small to be shared out among cores; whole stacks are not, and
-    what computes them holds no lock of Python.
+    The products of a stack are too small to be divided among cores, so that each core takes whole
+    stacks.  Computing them does not hold Python's lock.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Chunks:
     def map(self, work: Callable[[NDArray[np.int64], "Chunk"], R]) -> list[R]:
         """Do some work on every chunk, and return the results in their order.
 
-        The first chunk whose work raises an error ends the others.  Each operation of torch uses
-        one thread meanwhile, whatever the number was before and is again afterwards.
+        The first chunk that raises an error ends the others.  Operations of torch use one thread
+        meanwhile; the previous number is restored afterwards.
         """
         with torch_threads(1):
             if self._threads <= 1:
@@ -73,11 +73,11 @@ class Chunks:
                     raise
 
     def tell(self, stage: str, pairs: float) -> None:
-        """Count so many pairs, or parts of them, as done."""
+        """Count a number of pairs, or parts of pairs, as done."""
         with self._turn:
             self._done += pairs
             if self._progress is not None:
-                # The shares of chunks add up to the whole but for their last digits.
+                # Rounding removes errors in the last digits of the sum over chunks.
                 self._progress(stage, round(float(self._done / self._pairs), 9))
 
     def _do(self, work: Callable[[NDArray[np.int64], "Chunk"], R], some: NDArray[np.int64]) -> R:
@@ -88,9 +88,9 @@ class Chunks:
 
 
 class Chunk:
-    """Turns what is done of the training and testing of a chunk into a share of its time.
+    """Turn the progress of a chunk's training and testing into a share of its time.
 
-    How that is split between the two is taken from a chunk before.
+    An earlier chunk tells how the time divides between the two.
     """
 
     def __init__(self, chunks: Chunks, pairs: int) -> None:
@@ -100,17 +100,17 @@ class Chunk:
         self._started = self._trained = time.perf_counter()
 
     def training(self, share: float) -> None:
-        """Say how much of the training is done."""
+        """Report the share of the training that is done."""
         if self._chunks.stopped:
             raise _Stopped
         self._tell("unmixing", share * self._training_share)
 
     def testing(self) -> None:
-        """Begin to test what was trained."""
+        """Report that training is done and testing begins."""
         self._trained = time.perf_counter()
 
     def done(self) -> None:
-        """Say that all is done."""
+        """Report that the chunk is done."""
         whole = time.perf_counter() - self._started
         self._chunks.training_share = (self._trained - self._started) / max(whole, 1e-9)
         self._tell("testing", 1.0)
@@ -121,4 +121,4 @@ class Chunk:
 
 
 class _Stopped(Exception):  # noqa: N818 - it is no error
-    """Ends a chunk after the error of another."""
+    """End a chunk after an error in another one."""

@@ -1,4 +1,4 @@
-"""What methods are given of a subject, what they give back, and what they share."""
+"""Define what methods receive about a subject, what they return, and what they share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,24 +19,25 @@ from causal_ivae.unmixing.training.stacks import Fit, FitSize
 
 @dataclass(frozen=True)
 class Subject:
-    """What the pairs of one subject have in common.
+    """Hold what the pairs of one subject have in common.
 
     Attributes
     ----------
     values : ndarray, shape (n_times, n_regions), float32, z-scored
     series : Tensor, shape (n_regions, n_times, 1), float32
-        The same on the device.
+        The same values on the device.
     segments, blocks : ndarray, shape (n_times,), int64
+        Segment and block of every volume.
     names : tuple of str, length n_regions
     unmixing, independence, decision : settings objects
     seed : int
     key : str
         Subject label.
     test : callable
-        From first series (pairs, a, n_times, 1) and second series (pairs, b, n_times, 1) to the
-        tests of every first against every second.
+        Function that tests every first series (pairs, a, n_times, 1) of a pair against every second
+        series (pairs, b, n_times, 1).
     tested_blocks : ndarray, shape (n_tested,), int64
-        Label in `blocks` of every block of those tests.
+        Labels in `blocks` of the blocks that are tested.
     """
 
     values: NDArray[np.float32]
@@ -53,28 +54,28 @@ class Subject:
     tested_blocks: NDArray[np.int64]
 
     def members_at_once(self, size: FitSize) -> int:
-        """Return how many fits of a size make a stack."""
+        """Return the number of fits of a given size in a stack."""
         return size.members_at_once(len(self.values), self.unmixing.memory_gib, self.series.device)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What was found of all pairs.
+    """Hold the results of all pairs.
 
     Attributes
     ----------
     fit : Fit
-        Members are pairs x fits, without their disturbances: restarts, or the two directions.
+        The fits of every pair (restarts or the two directions) in turn, without disturbances.
     tests : IndependenceTable, shape (pairs, 2, 2 * fits)
-        Regions against disturbances.
+        Tests of regions against disturbances.
     usable : ndarray, shape (pairs, fits), bool
-        Fits that did not diverge.
+        True for fits that did not diverge.
     orientation : Orientation
     diagnostics : list of Diagnostics, length pairs
     disturbances : ndarray, shape (pairs, 2, n_times), float32
-        Of the fit that the diagnostics are about, z-scored.
+        Z-scored disturbances of the fits that the diagnostics judge.
     evidence : Evidence or None
-        For either direction; None for a method that gives none.
+        Evidence for both directions; None for a method without it.
     """
 
     fit: Fit
@@ -87,14 +88,14 @@ class Estimate:
 
 
 def by_pair(disturbances: Tensor, pairs: int) -> Tensor:
-    """Return disturbances (members, n_times, 2), z-scored, as (pairs, fits x 2, n_times, 1)."""
+    """Z-score disturbances (members, n_times, 2) and sort them as (pairs, fits x 2, n_times, 1)."""
     series = disturbances.nan_to_num(0.0).mT.reshape(pairs, -1, disturbances.shape[1], 1)
     spread = series.std(dim=2, keepdim=True).clamp_min(1e-12)
     return (series - series.mean(dim=2, keepdim=True)) / spread
 
 
 def of_fit(recovered: Tensor, members: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the disturbances (pairs, 2, n_times) of one fit of every pair, from `by_pair`."""
+    """Return the disturbances (pairs, 2, n_times) of one fit per pair, from those of `by_pair`."""
     by_member = recovered.view(-1, 2, recovered.shape[2])
     return by_member[torch.as_tensor(members, device=recovered.device)].cpu().numpy()
 
@@ -106,7 +107,7 @@ def check_converged(
     method: str,
     remedy: str = "",
 ) -> None:
-    """Raise a `FitError` where every fit of a pair diverged.
+    """Raise a `FitError` if all fits of a pair diverged.
 
     Parameters
     ----------
@@ -114,9 +115,9 @@ def check_converged(
     pairs : ndarray, shape (pairs, 2), int64
     subject : Subject
     method : str
-        Named in the message.
+        Name of the method for the message.
     remedy : str
-        What may help beside a smaller learning rate, such as " or more restarts".
+        Further advice after a smaller learning rate, for instance " or more restarts".
     """
     lost = np.flatnonzero(~usable.any(axis=1))
     if len(lost):

@@ -1,4 +1,4 @@
-"""Directions from structural flows: how well each predicts, and what dependence it leaves."""
+"""Decide directions from structural flows by their likelihoods and the dependence they leave."""
 
 import numpy as np
 import torch
@@ -18,15 +18,15 @@ _UNKNOWN, _NONE = OUTCOMES.index("unknown"), OUTCOMES.index("none")
 def gather_evidence(
     hypotheses: Hypotheses, residual: IndependenceTable, dependence: IndependenceTable, n_times: int
 ) -> Evidence:
-    """Put together what speaks for either direction.
+    """Gather the evidence for either direction of every pair.
 
     Parameters
     ----------
     hypotheses : Hypotheses
     residual : IndependenceTable, shape (pairs, 2, 1)
-        Disturbance of x against that of y under x -> y and under y -> x.
+        Tests of the disturbance of x against that of y, under x -> y and under y -> x.
     dependence : IndependenceTable, shape (pairs, 1, 1)
-        x against y.
+        Tests of x against y.
     n_times : int
     """
 
@@ -61,26 +61,26 @@ def orient_by_evidence(
     ----------
     evidence : Evidence
     sums : BlockSums
-        What it is the sum of, for the resamples.
+        The evidence of every block, from which resamples are made.
     tests : IndependenceTable, shape (pairs, 2, 4)
-        Regions against the disturbances of x and y, under x -> y and then under y -> x.
+        Tests of regions against the disturbances of x and y, under x -> y and then under y -> x.
     usable : ndarray, shape (pairs, 2), bool
-        Directions whose training did not diverge; with one alone nothing is decided.
+        True for directions whose training did not diverge; pairs with only one stay undecided.
     settings : DecisionSettings
-        A direction needs `settings.confidence`; "none" is decided by the test of dependence at
-        `settings.alpha`, as by the other methods.  With `settings.assume_arrow` all probabilities
-        are given that one of the two directions is true, and "none" is not decided.
+        A direction needs the probability `settings.confidence`.  As in other methods, the test of
+        dependence at `settings.alpha` decides "none".  With `settings.assume_arrow`, all
+        probabilities are conditional on one of the two directions being true, and "none" is never
+        decided.
     seed : int
-        Of the resamples.
+        Seed of the resamples.
 
     Returns
     -------
     Orientation
-        ``score`` is the probability of x -> y less that of y -> x, its ``interval`` from the 2.5
-        to the 97.5 % quantile over resamples; ``p_value`` the larger of those
-        of the test of dependence (unless an arrow is assumed) and of Vuong's test that both
-        directions predict alike;
-        ``vote`` that of the four-test rule on the disturbances of each hypothesis.
+        ``score`` is the probability of x -> y minus that of y -> x, and ``interval`` its range from
+        the 2.5 % to the 97.5 % quantile over resamples.  ``p_value`` is the larger one of the test
+        of dependence (unless an arrow is assumed) and of Vuong's test that both directions predict
+        equally well.  ``vote`` applies the four-test rule to the disturbances of each direction.
     """
     both = np.asarray(usable.all(axis=1))
     probability, decision = _decide(evidence, both, settings)
@@ -124,7 +124,7 @@ def orient_by_evidence(
 def _decide(
     evidence: Evidence, usable: NDArray[np.bool_], settings: DecisionSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the probabilities of every pair, and its decision as an index into `DECISIONS`."""
+    """Return the probabilities of every pair and its decision, an index into `DECISIONS`."""
     probability = calibration().probabilities(evidence, assume_arrow=settings.assume_arrow)
     probability[~usable, :] = np.eye(len(OUTCOMES))[_UNKNOWN]
     directed = probability[:, 1:3]
@@ -140,7 +140,7 @@ def diagnose_better(
     segments: NDArray[np.int64],
     n_statistics: int,
 ) -> list[Diagnostics]:
-    """Judge the fits of every pair's better direction.
+    """Judge the fit of every pair's better direction.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def diagnose_better(
     residual : IndependenceTable, shape (pairs, 2, 1)
     segments : ndarray, shape (n_times,), int64
     n_statistics : int
-        See `causal_ivae.unmixing.diagnostics.diagnose`.
+        As in `causal_ivae.unmixing.diagnostics.diagnose`.
     """
     better = hypotheses.better
     fit = hypotheses.fit.of(2 * np.arange(len(better)) + better)

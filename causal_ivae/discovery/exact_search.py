@@ -1,4 +1,4 @@
-"""The acyclic graph whose structural equations together score best, among all of them."""
+"""Find the acyclic graph whose structural equations have the highest total score."""
 
 from collections.abc import Sequence
 from itertools import chain, combinations
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_REGIONS = 12
-"""Regions beyond which the subsets of all of them are too many."""
+"""More regions have too many subsets."""
 
-# Numbers in the table of best scores of a chunk of scorings: 128 MiB of float64.
 _CHUNK_NUMBERS = 2**24
+"""The table of best scores of a chunk holds this many numbers, 128 MiB of float64."""
 
 
 def candidate_causes(
@@ -21,9 +21,9 @@ def candidate_causes(
     Parameters
     ----------
     allowed : ndarray, shape (n_regions, n_regions), bool
-        Whether row may be a cause of column.
+        True if the row's region may be a cause of the column's region.
     max_causes : int, optional
-        Larger sets are left out.
+        Largest number of causes in a set; any number by default.
 
     Returns
     -------
@@ -45,15 +45,15 @@ def candidate_causes(
 def best_graphs(
     region: NDArray[np.int64], causes: NDArray[np.bool_], score: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Find the acyclic graph of the highest total score, for many scorings at once.
+    """Find the acyclic graph with the highest total score, for many scorings at once.
 
     Parameters
     ----------
     region : ndarray, shape (n_sets,), int64
     causes : ndarray, shape (n_sets, n_regions), bool
-        A set of causes of that region, which is not in it; every region has the empty set.
+        A set of causes of that region, without the region itself; every region has the empty set.
     score : ndarray, shape (n_sets, n_scorings), float64
-        What every set adds to the total of a graph in which it is the causes of its region.
+        Score of a graph's region if it has this set of causes.
 
     Returns
     -------
@@ -62,9 +62,9 @@ def best_graphs(
 
     Notes
     -----
-    Silander and Myllymaki 2006, "A simple approach for finding the globally optimal Bayesian
-    network structure": the best set of causes within every set of regions, then the best last
-    region of every set of regions.
+    The search follows Silander and Myllymaki 2006, "A simple approach for finding the globally
+    optimal Bayesian network structure": first the best set of causes within every set of regions,
+    then the best last region of every set of regions.
     """
     n_regions = causes.shape[1]
     step = max(1, _CHUNK_NUMBERS // (n_regions << n_regions))
@@ -87,7 +87,7 @@ def _best_graphs(
     which = np.zeros((n, subsets, scorings), dtype=np.int64)
     which[region, members] = np.arange(n_sets)[:, None]
     for bit in range(n):
-        # Every set may do without this region.
+        # The best causes within a set are those without this region if they score higher.
         halves = value.reshape(n, -1, 2, 1 << bit, scorings)
         chosen = which.reshape(halves.shape)
         better = halves[:, :, 0] > halves[:, :, 1]

@@ -1,4 +1,4 @@
-"""What discover() is given, checked."""
+"""Check the series, segments and regions that `discover` is given."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -16,7 +16,7 @@ def checked(
     blocks: ArrayLike | Sequence[ArrayLike] | None,
     names: Sequence[str] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
-    """Check what `discover` is given.
+    """Check and standardise the series that `discover` is given.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ def checked(
     x : ndarray, shape (n_times, n_regions), float32
         z-scored.
     labels : ndarray, shape (n_times,), int64
-        Segments, 0 to n_segments - 1.
+        Segment of every volume, 0 to n_segments - 1.
     order : ndarray, shape (n_times,), int64
-        Blocks of volumes that follow one another in one run and segment.
+        Block of every volume: an unbroken stretch of one run and one segment.
     names : tuple of str, length n_regions
 
     Raises
     ------
     InputError
-        As `discover` does.
+        In the same cases as `discover`.
     """
     several = isinstance(values, (list, tuple)) and {np.ndim(part) for part in values} == {2}
     parts = cast("Sequence[Any]", values if several else [values])
@@ -65,13 +65,13 @@ def checked(
         order = contiguous(np.unique(np.stack([run, labels]), axis=1, return_inverse=True)[1])
     else:
         order = _joined("blocks", blocks, lengths, several=several)
-    # A block that spans segments would test independence across them, not given them.
+    # Blocks are split at segments, since independence is tested given the segment.
     order = np.unique(np.stack([order, labels, run]), axis=1, return_inverse=True)[1].ravel()
     return np.concatenate(runs), labels.astype(np.int64), order, regions
 
 
 def _names(parts: Sequence[Any], given: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the regions' names, those of the columns unless others are given."""
+    """Return the names of the regions, by default those of the columns."""
     shape = np.shape(parts[0])
     if len(shape) != 2 or shape[1] < 2:
         raise InputError(
@@ -111,7 +111,7 @@ def _standardised(part: Any, regions: tuple[str, ...], where: str) -> NDArray[np
 
 
 def _windows(length: int, lengths: Sequence[int]) -> NDArray[np.int64]:
-    """Cut runs into windows; a rest shorter than half a window joins the last one."""
+    """Cut runs into windows; a remainder shorter than half a window joins the last one."""
     if length < 1:
         raise InputError(f"'segments' is {length}; the volumes of a window must be 1 or more.")
     labels, first = [], 0
@@ -125,7 +125,7 @@ def _windows(length: int, lengths: Sequence[int]) -> NDArray[np.int64]:
 def _joined(
     what: str, given: ArrayLike | Sequence[ArrayLike], lengths: Sequence[int], *, several: bool
 ) -> NDArray[Any]:
-    """Return labels of volumes, of one run or of each, as one array."""
+    """Join the labels of the volumes of all runs to one array."""
     labels = [np.asarray(part) for part in given] if several else [np.asarray(given)]  # type: ignore[union-attr]
     shapes, wanted = [part.shape for part in labels], [(n,) for n in lengths]
     if shapes != wanted:
@@ -154,7 +154,7 @@ def pairs_of(
     Raises
     ------
     SettingsError
-        If a name is unknown, or no pair is left.
+        If a name is unknown or the skeleton holds no pair.
     """
     if skeleton is None:
         return all_pairs(len(names))

@@ -1,4 +1,4 @@
-"""Whether the test of dependence keeps its level on a subject's own series."""
+"""Check whether the test of dependence keeps its level on a subject's own series."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,21 @@ from causal_ivae.seeding import generator
 from causal_ivae.settings import IndependenceSettings
 
 _ITERATIONS = 20
+"""Phases and values of a surrogate are adjusted this many times."""
 
 
 @dataclass(frozen=True)
 class NullCheck:
-    """How often the test rejects pairs that are independent by construction.
+    """Hold how often the test rejects pairs that are independent by construction.
 
     Attributes
     ----------
     pairs, rejected : int
+        Numbers of tested and of rejected pairs.
     alpha : float
         Level of the test.
     low, high : float
-        Wilson interval (95 %) of the share rejected.
+        95 % Wilson interval of the rejected share.
     """
 
     pairs: int
@@ -47,22 +49,23 @@ def check_null(
     device: torch.device | str = "cpu",
     memory_gib: float = 1.0,
 ) -> NullCheck | None:
-    """Test independent surrogates of a subject's series as its pairs are tested.
+    """Test independent surrogates of a subject's series in the same way as its pairs.
 
     Parameters
     ----------
     values : ndarray, shape (n_times, n_regions)
     blocks : ndarray of int, shape (n_times,)
-        Volumes of one segment without a gap, within which the test shifts.
+        Unbroken stretches of one segment, within which the test shifts.
     parts : ndarray of int, shape (n_times,)
-        Volumes of one run without a gap, in whatever segment.
+        Unbroken stretches of one run, across segments.
     settings : IndependenceSettings
-        ``surrogates`` pairs are drawn; with none there is no check.
+        ``surrogates`` pairs are drawn; 0 for no check.
     alpha : float
+        Level of the test.
     seed, key
         As in `causal_ivae.discover`.
     device, memory_gib
-        See `causal_ivae.independence.hsic.hsic_table`.
+        As in `causal_ivae.independence.hsic.hsic_table`.
 
     Returns
     -------
@@ -70,8 +73,8 @@ def check_null(
 
     Notes
     -----
-    The null of the test keeps time structure by shifting within blocks; the surrogates keep it by
-    other means (see `surrogates`), or the check would always come out well.
+    The test's null keeps time structure by shifts within blocks.  The surrogates keep it in another
+    way (see `surrogates`), since the check would otherwise always succeed.
     """
     n = settings.surrogates
     if n == 0:
@@ -102,7 +105,7 @@ def surrogates(
     regions: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw series like those of some regions, each independent of all others.
+    """Draw independent series that resemble those of some regions.
 
     Parameters
     ----------
@@ -118,12 +121,12 @@ def surrogates(
 
     Notes
     -----
-    A series is divided by its standard deviation in every block.  In every part the phases of its
-    Fourier transform are drawn anew, its values put in the order of the result, and both steps
-    repeated with the phases that this has, which keeps the values and, nearly, the spectrum
-    (Schreiber and Schmitz 1996, "Improved surrogate data for nonlinearity tests").  Then it is
-    multiplied by the standard deviations again, so that variances that change alike in two regions
-    still do.
+    A series is divided by its standard deviation in every block.  In every part, its Fourier
+    transform gets random phases, and its values are put in the order of the result.  Both steps are
+    repeated with the phases of the reordered values, which keeps the values and nearly keeps the
+    spectrum (Schreiber and Schmitz 1996, "Improved surrogate data for nonlinearity tests").  Then
+    the series is multiplied by the standard deviations again, so that two regions whose variances
+    change together still have this in common.
     """
     _, place = np.unique(blocks, return_inverse=True)
     count = np.bincount(place)[:, None]

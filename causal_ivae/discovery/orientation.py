@@ -1,4 +1,4 @@
-"""From independence tests of one subject's pairs to directions with a confidence."""
+"""Decide the directions of a subject's pairs, with a confidence, from independence tests."""
 
 from dataclasses import dataclass
 
@@ -14,34 +14,36 @@ from causal_ivae.settings import DecisionSettings
 VOTES = ("inconclusive", "x->y", "y->x", "none")
 DECISIONS = ("undecided", "x->y", "y->x", "none")
 
-# Numbers in one array of resampled scores of a chunk of pairs: 16 MiB of float64.
 _CHUNK_NUMBERS = 2**21
+"""An array of resampled scores of a chunk of pairs has this many numbers, 16 MiB of float64."""
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """Decisions on every pair.
+    """Hold the decisions on every pair.
 
     Attributes
     ----------
     decision : ndarray, shape (pairs,), int64
         Index into `DECISIONS`.
     score : ndarray, shape (pairs,), float64
-        In [-1, 1]; positive favours x -> y.
+        Direction score in [-1, 1]; positive favours x -> y.
     interval : ndarray, shape (pairs, 2), float64
-        Of the score, 95 %, within [-1, 1]; NaN for a single block.
+        95 % interval of the score within [-1, 1]; NaN for a single block.
     error : ndarray, shape (pairs,), float64
         Standard error of the score; NaN for a single block.
     restart_score : ndarray, shape (pairs, restarts), float64
+        Score of every restart.
     vote : ndarray, shape (pairs, restarts), int64
-        Index into `VOTES`.
+        Vote of every restart, an index into `VOTES`.
     p_value, confidence : ndarray, shape (pairs,), float64
     shares : ndarray, shape (pairs, 4), float64
-        Share of resamples with each of `DECISIONS`: of blocks by structural flows; of blocks and
-        restarts by the score, where a resample has a direction or is independent; of restarts
-        under the rule "paper".
+        Share of resamples with each of `DECISIONS`.  Structural flows resample blocks.  The score
+        resamples blocks and restarts, and a resample is never undecided.  The rule "paper" counts
+        restarts instead.
     probability : ndarray or None, shape (pairs, 4), float64
-        Of `causal_ivae.discovery.probability.OUTCOMES`; None for a method that gives none.
+        Probabilities of `causal_ivae.discovery.probability.OUTCOMES`; None for a method without
+        probabilities.
     """
 
     decision: NDArray[np.int64]
@@ -62,21 +64,22 @@ def four_test_rule(p_value: NDArray[np.float64], alpha: float) -> NDArray[np.int
     Parameters
     ----------
     p_value : ndarray, shape (..., 2, 2), float64
-        Of the tests of region (x, y) against disturbance (n1, n2).
+        P-values of the tests of region (x, y) against disturbance (n1, n2).
     alpha : float
-        Each test is made at alpha / 4.
+        Each test has the level alpha / 4.
 
     Returns
     -------
     ndarray, shape (...), int64
-        Index into `VOTES`: the cause is the region of the one test that is not rejected; "none"
-        where just two are not rejected and each region has one disturbance to itself.
+        Index into `VOTES`.  If exactly one test is not rejected, its region is the cause.  The vote
+        is "none" if exactly two tests are not rejected and each region depends on a disturbance of
+        its own.
 
     Notes
     -----
-    Monti, Zhang, Hyvarinen 2019, "Causal discovery with general non-linear relationships using
-    non-linear ICA", section 3.2: exactly one independence, here over both assignments of
-    disturbances to regions.  Their rule has no outcome "none".
+    The rule is that of Monti, Zhang, Hyvarinen 2019, "Causal discovery with general non-linear
+    relationships using non-linear ICA", section 3.2, over both assignments of disturbances to
+    regions.  Their rule has no outcome "none".
     """
     accepted = p_value > alpha / 4.0
     count = accepted.sum(axis=(-2, -1))
@@ -102,14 +105,14 @@ def orient(
     Parameters
     ----------
     dependence : IndependenceTable, shape (pairs, 1, 1)
-        x against y.
+        Tests of x against y.
     tests : IndependenceTable, shape (pairs, 2, 2 * restarts)
-        Regions against disturbances, restart by restart.
+        Tests of regions against the disturbances of every restart in turn.
     usable : ndarray, shape (pairs, restarts), bool
-        Restarts that did not diverge; the others do not count.
+        True for restarts that did not diverge; the others are not used.
     settings : DecisionSettings
     seed : int
-        Of the resamples; they are the same for all pairs.
+        Seed of the resamples, which all pairs share.
 
     Returns
     -------
@@ -117,15 +120,15 @@ def orient(
 
     Notes
     -----
-    Let a(r) be the excess over its null mean of the statistic of x against the disturbance that
-    it is least dependent on in restart r, and b(r) the same for y.  The cause is independent of
-    the disturbance that is its effect's own, so x -> y makes a small and b large; the score is
-    the mean over restarts of (b - a) / (|a| + |b|).  It is resampled over restarts and blocks
-    together (the pigeonhole bootstrap of Owen 2007), because blocks share each fit; its standard
-    deviation, enlarged by sqrt(G / (G - 1)) for G blocks, makes the score a t statistic of G - 1
-    degrees of freedom.  (Percentiles of the resamples find directions in up to a third of pairs
-    that have none where blocks are few.)  ``p_value`` is the larger of its two-sided p-value and
-    the p-value of the test that x and y are independent: a directed edge needs both (an
+    Consider the statistic of x against the disturbance on which it depends least in restart r, and
+    let a(r) be its excess over its null mean; b(r) is the same for y.  The cause is independent of
+    its effect's own disturbance, so that a is small and b is large if x -> y.  The score is the
+    mean over restarts of (b - a) / (|a| + |b|).  It is resampled over restarts and blocks together
+    (the pigeonhole bootstrap of Owen 2007), since blocks share each fit.  The standard deviation of
+    the resamples, times sqrt(G / (G - 1)) for G blocks, gives a t statistic with G - 1 degrees of
+    freedom.  (Percentiles of the resamples would find directions in up to a third of the pairs
+    without one if blocks are few.)  ``p_value`` is the larger of its two-sided p-value and the
+    p-value of the test that x and y are independent, since a directed edge needs both (an
     intersection-union test).
     """
     pairs, restarts = usable.shape
@@ -189,10 +192,10 @@ def _shares(
     block_weight: NDArray[np.int64],
     alpha: float,
 ) -> NDArray[np.float64]:
-    """Share of resamples, shape (pairs, 4), that are dependent and favour a direction, or not."""
+    """Return the shares of resamples with each decision, shape (pairs, 4)."""
     excess = block_excess @ block_weight.T
     variance = block_null_sd**2 @ (block_weight**2).T
-    # The resampled statistic's own null has no draws; its normal approximation serves here.
+    # A resample has no draws from the null, so that its normal approximation is used.
     dependent = excess > norm.isf(alpha) * np.sqrt(variance)
     forward = (dependent * _forward(resampled)).mean(axis=1)
     backward = (dependent * _forward(-resampled)).mean(axis=1)
@@ -203,7 +206,7 @@ def _shares(
 def _student(
     score: NDArray[np.float64], spread: NDArray[np.float64], blocks: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return p-values (two-sided), 95 % intervals and errors, by the spread of resamples."""
+    """Return two-sided p-values, 95 % intervals and standard errors from the resamples' spread."""
     if blocks < 2:
         unknown = np.full(len(score), np.nan)
         return np.ones_like(score), np.stack([unknown, unknown], axis=1), unknown
@@ -229,13 +232,13 @@ def _resampled(
 
 
 def _forward(resampled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where a resample favours x -> y, and a half where it favours neither."""
-    # A resample of diverged restarts alone, or of disturbances that collapsed, is exactly 0.
+    """Return 1 for resamples that favour x -> y, and one half for those that favour neither."""
+    # Resamples of diverged restarts alone, or of collapsed disturbances, are exactly 0.
     return np.heaviside(resampled, 0.5)
 
 
 def _asymmetry(own: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(b - a) / (|a| + |b|) of an array whose second axis holds a and b; 0 where both are 0."""
+    """Return (b - a) / (|a| + |b|) for a and b along the second axis; 0 if both are 0."""
     difference = own[:, 1] - own[:, 0]
     size = np.abs(own).sum(axis=1)
     ratio = np.zeros_like(difference)

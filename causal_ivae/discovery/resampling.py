@@ -1,4 +1,4 @@
-"""How stable the decisions of structural flows are over resamples of the blocks of volumes."""
+"""Resample blocks of volumes to see how stable the decisions of structural flows are."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from causal_ivae.seeding import generator
 
 RESAMPLES = 500
 _AT_ONCE = 200_000
-"""Pairs times resamples that are held at once."""
+"""The number of pairs times resamples that are held at once."""
 
 
 @dataclass(frozen=True)
 class BlockSums:
-    """What the evidence of every pair is the sum of, block by block.
+    """Hold the evidence of every block, which sums to that of the whole series.
 
     Attributes
     ----------
     gain : ndarray, shape (pairs, n_blocks), float64
-        Log-likelihood under x -> y less that under y -> x, nats.
+        Log-likelihood under x -> y minus that under y -> x (nats).
     sizes : ndarray, shape (n_blocks,), int64
-        Volumes.
+        Number of volumes of every block.
     tested : ndarray, shape (n_tested,), int64
-        The blocks, in the order of the tests, which leave out short ones.
+        Blocks in the order of the tests, which leave out short ones.
     residual, residual_sd : ndarray, shape (pairs, 2, n_tested), float64
-        HSIC of the two disturbances less its null mean, and its null standard deviation.
+        HSIC of the two disturbances minus its null mean, and its null standard deviation.
     dependence, dependence_sd : ndarray, shape (pairs, n_tested), float64
-        The same of the two regions.
+        The same for the two regions.
     """
 
     gain: NDArray[np.float64]
@@ -51,7 +51,7 @@ class BlockSums:
         residual: IndependenceTable,
         dependence: IndependenceTable,
     ) -> "BlockSums":
-        """Take them from tests, shapes (pairs, 2, 1) and (pairs, 1, 1)."""
+        """Make the sums from tests of shapes (pairs, 2, 1) and (pairs, 1, 1)."""
         return cls(
             gain,
             sizes,
@@ -66,26 +66,26 @@ class BlockSums:
 def resampled_evidence(
     sums: BlockSums, evidence: Evidence, seed: int
 ) -> Iterator[tuple[slice, Evidence]]:
-    """Yield the evidence of some pairs at a time, over resamples of blocks.
+    """Yield the evidence of some pairs at a time for every resample of blocks.
 
     Parameters
     ----------
     sums : BlockSums
     evidence : Evidence
-        Of the whole series.
+        Evidence of the whole series.
     seed : int
-        Of the resamples; they are the same for all pairs.
+        Seed of the resamples, which all pairs share.
 
     Yields
     ------
     slice, Evidence
-        Which pairs, and theirs, `RESAMPLES` rows a pair.
+        Some pairs and their evidence, with `RESAMPLES` rows per pair.
 
     Notes
     -----
-    Nothing is fitted again, and the mechanism stays: this is the variability of the evidence over
-    segments and stretches, not of the fits.  The p-value of dependence is that of the normal
-    approximation, for a resample has no draws from the null.
+    Nothing is fitted again and the mechanism stays the same: the resamples show how the evidence
+    varies over segments and stretches, not how fits vary.  The p-value of dependence is a normal
+    approximation, since a resample has no draws from the null.
     """
     n_pairs, n_blocks = sums.gain.shape
     rng = generator(seed, "resampled evidence")
@@ -114,7 +114,7 @@ def _evidence(
     error = np.sqrt(np.maximum(variance, 0.0) / n_blocks)
 
     def summed(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (some pairs, ..., resamples), per volume."""
+        """Sum values over the weighted blocks, shape (some pairs, ..., resamples)."""
         return np.asarray(values[some] @ weights.T)
 
     residual = summed(sums.residual, of_tests) / volumes

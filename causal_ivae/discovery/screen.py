@@ -1,4 +1,4 @@
-"""Which pairs are worth unmixing: those that a cheap test finds connected."""
+"""Screen pairs by a cheap test, so that only connected ones are unmixed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +14,20 @@ from causal_ivae.settings import Screening, ScreenSettings
 
 @dataclass(frozen=True)
 class Screen:
-    """What the screen found of every pair.
+    """Hold the result of the screen for every pair.
 
     Attributes
     ----------
     by : {"none", "dependence", "partial_correlation", "skeleton"}
+        The kind of screen.
     statistic : ndarray, shape (pairs,), float64
-        HSIC less its null mean, or the partial correlation; missing where nothing was tested.
+        HSIC minus its null mean, or the partial correlation; NaN if nothing was tested.
     p_value : ndarray, shape (pairs,), float64
     kept : ndarray, shape (pairs,), bool
+        True for pairs that are unmixed.
     given, colliders : tuple of tuple of int, length pairs
-        Of a skeleton: the regions that the statistic is given, and those that both regions of a
-        separated pair drive; else empty.
+        For a skeleton, the regions on which the statistic is conditional, and those that both
+        regions of a separated pair drive; otherwise empty.
     """
 
     by: Screening
@@ -44,7 +46,7 @@ def screen_pairs(
     dependence: Callable[[], IndependenceTable],
     skeleton: Callable[[], Skeleton] | None = None,
 ) -> Screen:
-    """Screen pairs as the settings say.
+    """Screen pairs according to the settings.
 
     Parameters
     ----------
@@ -52,10 +54,10 @@ def screen_pairs(
         As in `causal_ivae.independence.partial.partial_correlations`.
     settings : ScreenSettings
     dependence : callable
-        Returns the tests of the two regions of every pair, shape (pairs, 1, 1); called only where
-        they decide.
+        Function that returns the tests of the two regions of every pair, shape (pairs, 1, 1); it is
+        called only if they are needed.
     skeleton : callable
-        Returns the skeleton of all regions; called only where it decides.
+        Function that returns the skeleton of all regions; it is called only if it is needed.
 
     Returns
     -------
@@ -64,12 +66,12 @@ def screen_pairs(
     Raises
     ------
     InputError
-        If there are too few effectively independent volumes for the partial correlations.
+        If the effective number of volumes is too small for partial correlations.
 
     Notes
     -----
-    Where alpha is that of the decision, whose first question dependence is, the screen by
-    dependence changes no decision by the rule "score".
+    The rule "score" first tests dependence.  A screen by dependence with the same alpha therefore
+    changes none of its decisions.
     """
     if settings.by == "partial_correlation":
         found = partial_correlations(values, blocks, pairs)
@@ -100,5 +102,5 @@ def _by_skeleton(skeleton: Skeleton, pairs: NDArray[np.int64]) -> Screen:
 
 
 def _least(p_value: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
-    """Which pairs to keep; one at least, so that there is something to unmix."""
+    """Return which pairs to keep, at least one, so that there is something to unmix."""
     return np.asarray((p_value <= alpha) | (np.arange(len(p_value)) == p_value.argmin()))

@@ -1,4 +1,4 @@
-"""Which pairs stay connected whatever is given: the skeleton of the PC algorithm."""
+"""Find the pairs that no set of other regions separates, the skeleton of the PC algorithm."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,22 +16,22 @@ Given = tuple[int, ...]
 ConditionalTest = Callable[
     [NDArray[np.int64], Given], tuple[NDArray[np.float64], NDArray[np.float64]]
 ]
-"""From pairs, shape (tests, 2), and regions given to statistics and p-values, each (tests,)."""
+"""A test takes pairs (tests, 2) and regions to condition on, and gives statistics and p-values."""
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What the PC algorithm found of every pair.
+    """Hold the result of the PC algorithm for every pair.
 
     Attributes
     ----------
     adjacent : ndarray, shape (n_regions, n_regions), bool
-        Symmetric.
+        Symmetric matrix, true for adjacent pairs.
     statistic, p_value : ndarray, shape (n_regions, n_regions), float64
-        Of the test with the largest p-value; symmetric, missing on the diagonal.
+        Result of the test with the largest p-value; symmetric, NaN on the diagonal.
     given : dict of (int, int) to tuple of int
-        What that test was given, by pair (smaller, larger): for pairs that are not adjacent, a
-        set that separates them.
+        Regions on which that test was conditional, by pair (smaller, larger).  They separate the
+        pair if it is not adjacent.
     """
 
     adjacent: NDArray[np.bool_]
@@ -40,12 +40,12 @@ class Skeleton:
     given: dict[tuple[int, int], Given]
 
     def colliders(self, i: int, j: int) -> tuple[int, ...]:
-        """Return the regions that both i and j drive, as far as the skeleton tells.
+        """Return the regions that both i and j drive according to the skeleton.
 
         Notes
         -----
-        Spirtes, Glymour, Scheines 2000, "Causation, prediction, and search": of an unshielded
-        triple i - k - j, k is a collider if it is not in the set that separates i and j.
+        In an unshielded triple i - k - j, k is a collider if it is not in the set that separates i
+        and j (Spirtes, Glymour, Scheines 2000, "Causation, prediction, and search").
         """
         if self.adjacent[i, j]:
             return ()
@@ -56,7 +56,7 @@ class Skeleton:
 
 @dataclass
 class _Tester:
-    """Answers causal-learn one test at a time, but makes those that share what is given at once."""
+    """Answer causal-learn test by test, but compute all tests with equal conditions at once."""
 
     test: ConditionalTest
     n_regions: int
@@ -101,11 +101,11 @@ def find_skeleton(
     ----------
     n_regions : int
     test : callable
-        `kernel_test` or `correlation_test`.
+        A test as `kernel_test` or `correlation_test` return it.
     alpha : float
-        A pair whose p-value is larger is separated.
+        A pair with a larger p-value is separated.
     max_given : int, optional
-        Most regions given at once; default any number.
+        Largest number of regions to condition on; any number by default.
 
     Returns
     -------
@@ -113,10 +113,10 @@ def find_skeleton(
 
     Notes
     -----
-    The order-independent PC algorithm (Colombo and Maathuis 2014) of causal-learn (Zheng et al.
-    2024).
+    This is the order-independent PC algorithm (Colombo and Maathuis 2014) of causal-learn (Zheng et
+    al. 2024).
     """
-    # Slow to import, and of use here only.
+    # The import is slow and needed only here.
     from causallearn.utils.PCUtils.SkeletonDiscovery import skeleton_discovery
 
     tester = _Tester(test, n_regions, alpha)
@@ -144,7 +144,7 @@ def skeleton_of(
     device: torch.device,
     memory_gib: float,
 ) -> Skeleton:
-    """Find the skeleton as settings say.
+    """Find the skeleton according to the settings.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def kernel_test(
     device: torch.device,
     memory_gib: float,
 ) -> ConditionalTest:
-    """Return the kernel test of conditional independence, within blocks.
+    """Return the kernel test of conditional independence within blocks.
 
     Parameters
     ----------
@@ -184,7 +184,8 @@ def kernel_test(
 
     Notes
     -----
-    See `causal_ivae.independence.conditional`; the statistic is returned less its null mean.
+    `causal_ivae.independence.conditional` describes the test.  The statistic is returned minus its
+    null mean.
     """
     series = torch.as_tensor(np.asarray(values, dtype=np.float32), device=device).T[..., None]
     stretches = make_blocks(blocks, device)
@@ -209,7 +210,7 @@ def kernel_test(
 
 
 def correlation_test(values: NDArray[np.floating], blocks: NDArray[np.int64]) -> ConditionalTest:
-    """Return the test of partial correlation, degrees of freedom reduced for autocorrelation.
+    """Return the test of partial correlation with degrees of freedom reduced for autocorrelation.
 
     Parameters
     ----------
@@ -218,7 +219,7 @@ def correlation_test(values: NDArray[np.floating], blocks: NDArray[np.int64]) ->
 
     Notes
     -----
-    See `causal_ivae.independence.partial.partial_correlations`.
+    `causal_ivae.independence.partial.partial_correlations` describes the test.
     """
 
     def test(

@@ -1,4 +1,4 @@
-"""What estimating one graph will take, from a rehearsal of a few steps."""
+"""Forecast what estimating one graph will take, from a rehearsal of a few steps."""
 
 import math
 import time
@@ -19,28 +19,30 @@ from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingS
 from causal_ivae.unmixing.training.ensemble import resolve_device
 
 _FEW, _SOME = 10, 30
-"""Steps of the two rehearsals whose difference is the time of a step."""
+"""Two rehearsals of these numbers of steps give the time of a step by their difference."""
 _SCREENED = 400
-"""Pairs, spread over all, on which the share that passes the screen is found."""
+"""The share of pairs that pass the screen is estimated from this many pairs."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What estimating one graph will take.
+    """Hold the forecast of the work for one graph.
 
     Attributes
     ----------
     method : str
     pairs : int
+        Number of pairs.
     unmixed : int
-        Pairs that pass the screen, expected.
+        Expected number of pairs that pass the screen.
     restarts, steps : int
-        Fits of a pair, and their steps.
+        Number of fits of a pair and of steps of a fit.
     members : int
-        Fits in a stack.
+        Number of fits in a stack.
     memory_gib : float
-        Of arrays, the program itself aside.
+        Memory of arrays (GiB), without the program itself.
     seconds : float
+        Expected time (s).
     device : str
     """
 
@@ -56,11 +58,11 @@ class Workload:
 
     @property
     def fits(self) -> int:
-        """All fits."""
+        """Return the total number of fits."""
         return self.unmixed * self.restarts
 
     def sentence(self) -> str:
-        """Say it in a line."""
+        """Describe the forecast in one line."""
         stacks = math.ceil(self.fits / self.members)
         each = f"{stacks:,} stacks of up to {self.members:,}" if stacks > 1 else "one stack"
         screened = "" if self.unmixed == self.pairs else f"about {self.unmixed:,} of "
@@ -76,7 +78,7 @@ def _in_bytes(gib: float) -> str:
 
 
 def in_words(seconds: float) -> str:
-    """Return a duration as people say it, to two figures."""
+    """Format a duration in rounded seconds, minutes or hours."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:
@@ -95,7 +97,7 @@ def expected_workload(
     independence: IndependenceSettings,
     screen: ScreenSettings,
 ) -> Workload:
-    """Rehearse one stack for a few steps and say what the whole will take.
+    """Rehearse one stack for a few steps and forecast the work for the whole graph.
 
     Parameters
     ----------
@@ -109,7 +111,7 @@ def expected_workload(
     Raises
     ------
     InputError, SettingsError
-        As `causal_ivae.discover` does.
+        In the same cases as `causal_ivae.discover`.
     """
     x, _, order, names = checked(values, segments, blocks, None)
     target = resolve_device(device)
@@ -131,7 +133,7 @@ def expected_workload(
             )
 
         if screen.by == "skeleton":
-            # What a skeleton keeps is dependent: an upper bound that takes no skeleton.
+            # A skeleton keeps only dependent pairs, so that their number is an upper bound.
             screen = ScreenSettings(by="dependence", alpha=screen.alpha)
         kept = screen_pairs(x, order, some, screen, dependence).kept
         unmixed = max(1, round(float(kept.mean()) * len(pairs)))
@@ -161,12 +163,13 @@ def expected_workload(
             torch.cuda.synchronize(target)
         return time.perf_counter() - began
 
-    seconds(_FEW)  # the first time pays for what is loaded and set up
+    # The first rehearsal is not timed, since it loads libraries and sets them up.
+    seconds(_FEW)
     few, more = seconds(_FEW), seconds(_SOME)
     step = max(more - few, 0.0) / (_SOME - _FEW)
     one_stack = max(few - _FEW * step, 0.0) + total * step
     held = len(first) * per_pair
-    # Those of the stacks, with what they are made of, and of one fit of every pair.
+    # The disturbances of stacks, with intermediate results, and of one fit of every pair.
     disturbances = 4 * 2 * len(x) * (4 * held + unmixed)
     return Workload(
         method=method,

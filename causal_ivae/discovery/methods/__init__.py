@@ -1,4 +1,4 @@
-"""The methods of orienting pairs of regions, one file each, and the registry of them."""
+"""Register the methods of orienting pairs of regions, one file each."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from causal_ivae.settings import ADDED_BLOCKS, UnmixingSettings
 __all__ = ["AUTO", "METHODS", "Method", "register", "unregister"]
 
 METHODS: dict[str, Method[Any]] = {}
-"""Every method by its name, in the order of pages; iterating gives the names."""
+"""Every method by its name, in the order of pages."""
 AUTO = StructuralMethod.name
-"""What ``method="auto"`` stands for: the best measured."""
+"""``method="auto"`` means this method, the best one in our measurements."""
 
 
 def register(method: Method[Any]) -> None:
@@ -22,9 +22,8 @@ def register(method: Method[Any]) -> None:
     Parameters
     ----------
     method : Method
-        Its settings become the block ``unmixing.<name>`` of every pipeline that is made from now
-        on.  In the workers of a run it is known where importing the module of its settings
-        registers it.
+        Its settings become the block ``unmixing.<name>`` of every pipeline that is made later.  The
+        workers of a run know the method if importing the module of its settings registers it.
     """
     METHODS[method.name] = method
     if method.name not in UnmixingSettings.model_fields:
@@ -32,7 +31,7 @@ def register(method: Method[Any]) -> None:
 
 
 def unregister(name: str) -> None:
-    """Take back what `register` did."""
+    """Undo the registration of a method."""
     del METHODS[name]
     ADDED_BLOCKS.pop(name, None)
 

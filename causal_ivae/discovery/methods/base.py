@@ -1,4 +1,4 @@
-"""What every method of orienting pairs of regions says of itself."""
+"""Define what every method of orienting pairs of regions provides."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -28,32 +28,32 @@ WORDS = {
     "leaky_relu": "leaky ReLU",
     "xtanh": "tanh-plus-linear (xtanh)",
 }
-"""Values of settings as a methods paragraph says them."""
+"""Values of settings in the words of a methods paragraph."""
 
 
 class Method(ABC, Generic[S]):
-    """A way to tell the direction of pairs of regions: all that the program knows of it.
+    """Hold all that the program knows of one method of orienting pairs of regions.
 
     Attributes
     ----------
     name : str
-        In pipelines, on the command line and in the names of files.
+        Name in pipelines, on the command line and in file names.
     title : str
-        On pages.
+        Name on pages.
     settings : type
-        Of its block of settings, ``unmixing.<name>`` of a pipeline.
+        Type of its block of settings, ``unmixing.<name>`` of a pipeline.
     decision : frozenset of str
-        The settings of a decision, ``decision.<setting>`` of a pipeline, that it heeds.
+        Settings of the decision (``decision.<setting>`` of a pipeline) that affect it.
     fit_names : tuple of str
-        Names of the fits of a pair, on pages; empty where they are restarts, as many as
-        ``unmixing.restarts`` says.
+        Names of the fits of a pair on pages; empty if the fits are restarts, whose number is
+        ``unmixing.restarts``.
     resamples_can_be_undecided : bool
-        Whether a resample of segments can leave a pair undecided.
+        True if a resample of segments can leave a pair undecided.
     doubts : tuple of str
-        What makes its fits doubtful beside what makes those of every method so, in words.
+        Reasons, in words, that make fits of this method doubtful but not those of all methods.
     references : str
-        BibTeX entries of works that `fit_sentences` and `decision_sentences` cite and
-        ``reports/references.bib`` lacks.
+        BibTeX entries of works that `fit_sentences` and `decision_sentences` cite and that are not
+        in ``reports/references.bib``.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Method(ABC, Generic[S]):
 
     @abstractmethod
     def size(self, settings: S) -> FitSize:
-        """Return what one fit takes of a machine."""
+        """Return the memory and the cache that one fit needs."""
 
     @abstractmethod
     def estimate(self, subject: Subject, chunks: Chunks, dependence: IndependenceTable) -> Estimate:
@@ -77,9 +77,9 @@ class Method(ABC, Generic[S]):
         ----------
         subject : Subject
         chunks : Chunks
-            Positions of the two regions of every pair.
+            The pairs, as positions of their two regions.
         dependence : IndependenceTable, shape (pairs, 1, 1)
-            The two regions of every pair.
+            Tests of the two regions of every pair.
 
         Raises
         ------
@@ -89,17 +89,17 @@ class Method(ABC, Generic[S]):
 
     @abstractmethod
     def fit_sentences(self, unmixing: UnmixingSettings, n_pairs: int, *, alone: bool) -> list[str]:
-        """Say in a methods paragraph how the disturbances of so many pairs were found.
+        """Describe for a methods paragraph how the disturbances of the pairs were estimated.
 
-        ``alone`` says that no other method was run.  Works are cited as ``[@key]``.
+        ``alone`` is true if no other method was run.  Works are cited as ``[@key]``.
         """
 
     @abstractmethod
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:
-        """Say in a methods paragraph how directions were decided.
+        """Describe for a methods paragraph how directions were decided.
 
-        ``whose`` is "" or, where other methods decide in another way, such as " of iVAE and TCL".
-        Methods that decide alike return the same sentences.
+        ``whose`` is empty or, if other methods decide differently, for instance " of iVAE and TCL".
+        Methods that decide in the same way return the same sentences.
         """
 
     def own(self, unmixing: UnmixingSettings) -> S:
@@ -109,28 +109,28 @@ class Method(ABC, Generic[S]):
         return block
 
     def fits_per_pair(self, unmixing: UnmixingSettings) -> int:
-        """Return how many fits a pair takes."""
+        """Return the number of fits of a pair."""
         return len(self.fit_names) or unmixing.restarts
 
     def pairs_at_once(self, unmixing: UnmixingSettings, n_times: int, device: torch.device) -> int:
-        """Return how many pairs are unmixed before they are tested and let go: a stack of fits."""
+        """Return the number of pairs whose fits make one stack and are then tested."""
         size = self.size(self.own(unmixing))
         members = size.members_at_once(n_times, unmixing.memory_gib, device)
         return max(1, members // self.fits_per_pair(unmixing))
 
     def label(self, settings: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """Return the title, with what results depend on most in the pipeline that was recorded."""
+        """Return the title with the most important choice of the recorded settings."""
         return self.title
 
     def calibration(self) -> dict[str, Any] | None:
-        """Return what a sidecar says of calibrated probabilities; None without any."""
+        """Return the sidecar's entry on calibrated probabilities; None if there are none."""
         return None
 
     def digest(self, pipeline: Pipeline) -> str:
-        """Digest what determines the method's graph, beside the series.
+        """Return a digest of all settings that determine the method's graph, given the series.
 
-        The list of methods, what only other methods heed and the size of a stack have no part
-        in it: they change no number.
+        The list of methods, settings of other methods and the size of a stack are left out, since
+        they change no number.
         """
         tree = pipeline.model_dump(
             mode="json", include={"screen", "independence", "decision", "unmixing"}
@@ -142,7 +142,7 @@ class Method(ABC, Generic[S]):
 
 
 def steps_in_words(settings: TrainingSettings) -> str:
-    """Return the length of a training as a methods paragraph says it."""
+    """Describe the length of a training for a methods paragraph."""
     if not settings.patience:
         return f"{settings.steps:,} steps"
     return (

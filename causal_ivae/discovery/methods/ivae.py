@@ -1,4 +1,4 @@
-"""iVAE (Khemakhem et al. 2020): the published model, from several random starts."""
+"""Define the method iVAE (Khemakhem et al. 2020), fitted from several random starts."""
 
 from causal_ivae.discovery.methods.base import WORDS, steps_in_words
 from causal_ivae.discovery.methods.restarts import RestartedMethod
@@ -7,11 +7,11 @@ from causal_ivae.settings import IVAESettings, UnmixingSettings
 from causal_ivae.unmixing.training.stacks import FitSize
 
 _ARRAYS_PER_LAYER = 6
-"""Arrays of the width of a layer that a training step leaves for each of its rows."""
+"""A training step holds this many arrays of the width of a layer for each of its rows."""
 
 
 class IVAEMethod(RestartedMethod[IVAESettings]):
-    """Disturbances by an identifiable variational autoencoder."""
+    """Estimate disturbances by an identifiable variational autoencoder."""
 
     name = "ivae"
     title = "iVAE"
@@ -19,12 +19,12 @@ class IVAEMethod(RestartedMethod[IVAESettings]):
     doubts = ("a disturbance collapsed to its prior",)
 
     def size(self, settings: IVAESettings) -> FitSize:
-        """Count the arrays of encoder and decoder."""
+        """Return the size of encoder and decoder."""
         numbers = 2 * _ARRAYS_PER_LAYER * settings.layers * settings.hidden
         return FitSize(numbers, settings.hidden, settings.batch_size)
 
     def statistics_per_disturbance(self, settings: IVAESettings) -> int:
-        """Return 2 where segments change means as well as scales."""
+        """Return 2 if segments change means as well as scales, else 1."""
         return 2 if settings.modulates == "mean_variance" else 1
 
     def fit_sentences(

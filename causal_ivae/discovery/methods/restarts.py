@@ -1,4 +1,4 @@
-"""What methods share that fit one model from several random starts and test its disturbances."""
+"""Define what methods share that fit a model from several random starts and test its results."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +36,7 @@ S = TypeVar("S", bound=TrainingSettings)
 
 @dataclass(frozen=True)
 class _Unmixed:
-    """Some pairs, as in `Estimate`."""
+    """Hold the results of some pairs, as in `Estimate`."""
 
     fit: Fit
     tests: IndependenceTable
@@ -45,22 +45,22 @@ class _Unmixed:
 
 
 class RestartedMethod(Method[S]):
-    """Disturbances of a model fitted from several random starts, and a score averaged over them.
+    """Fit a model from several random starts and average the direction score over them.
 
-    A subclass names itself and its settings, and describes the model in words.  Settings of a
-    model that `causal_ivae.unmixing.training.ensemble.make_model` does not know need `build`.
+    A subclass gives its name, its settings and a description of the model in words.  It overrides
+    `build` if `causal_ivae.unmixing.training.ensemble.make_model` does not know its settings.
     """
 
     decision = frozenset({"alpha", "rule", "resamples", "acyclic"})
 
     def statistics_per_disturbance(self, settings: S) -> int:  # noqa: ARG002
-        """Return how many statistics of a disturbance segments change, k of the theorem."""
+        """Return how many statistics of a disturbance change with the segment, k of theorem 1."""
         return 1
 
     def build(
         self, seeds: list[int], *, auxiliary: Auxiliary, settings: S, device: torch.device
     ) -> StackedModel:
-        """Build a stack of models of two columns each, one member for each seed."""
+        """Build a stack of models of two columns, with one member for each seed."""
         return make_model(
             seeds, n_features=2, auxiliary=auxiliary, settings=settings, device=device
         )
@@ -82,7 +82,7 @@ class RestartedMethod(Method[S]):
         )
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:
-        """Describe the rule or the score, and what confidence is."""
+        """Describe the rule or the score, and the meaning of confidence."""
         if decision.rule == "paper":
             rule = (
                 f"Each restart{whose} voted by the rule of non-linear causal discovery "

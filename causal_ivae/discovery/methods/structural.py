@@ -1,4 +1,4 @@
-"""Structural flows: the equations of either direction, fitted by exact likelihood."""
+"""Define the method of structural flows, which fits the equations of both directions."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,15 +28,14 @@ from causal_ivae.unmixing.hypotheses import Hypotheses, fit_hypotheses
 from causal_ivae.unmixing.training.stacks import Fit, FitSize, no_volumes
 
 _ARRAYS_PER_SPLINE = 14
-"""Arrays of a number per row that an increasing function leaves, beside one for each of its
-pieces."""
+"""An increasing function holds this many arrays of one number per row, and one for each piece."""
 
 
 @dataclass(frozen=True)
 class _Directions:
-    """Some pairs, as in `Estimate`.
+    """Hold the results of some pairs, as in `Estimate`.
 
-    ``residual`` (pairs, 2, 1) tests the two disturbances of either direction.
+    ``residual`` (pairs, 2, 1) tests the two disturbances of each direction against each other.
     """
 
     hypotheses: Hypotheses
@@ -47,7 +46,7 @@ class _Directions:
 
 
 class StructuralMethod(Method[StructuralSettings]):
-    """Both directions of a pair as structural equations; a calibrated probability decides."""
+    """Fit both directions of a pair as structural equations and decide by a probability."""
 
     name = "structural"
     title = "Structural flow"
@@ -57,7 +56,7 @@ class StructuralMethod(Method[StructuralSettings]):
     resamples_can_be_undecided = True
 
     def size(self, settings: StructuralSettings) -> FitSize:
-        """Count the arrays of the network of the cause and of the increasing functions."""
+        """Return the size of the network of the cause and of the increasing functions."""
         splines = (_ARRAYS_PER_SPLINE + settings.knots) * (settings.layers + 1)
         return FitSize(3 * settings.hidden + splines, settings.hidden, settings.batch_size)
 
@@ -66,7 +65,7 @@ class StructuralMethod(Method[StructuralSettings]):
         return calibration_entry()
 
     def estimate(self, subject: Subject, chunks: Chunks, dependence: IndependenceTable) -> Estimate:
-        """Fit both directions, gather the evidence for either, and decide by its probability."""
+        """Fit both directions, gather the evidence for each, and decide by its probability."""
         parts = chunks.map(partial(self._fit_directions, subject))
         hypotheses = Hypotheses.joined([part.hypotheses for part in parts])
         table, usable = IndependenceTable.joined([part.tests for part in parts]), hypotheses.usable
@@ -123,7 +122,7 @@ class StructuralMethod(Method[StructuralSettings]):
         ]
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:  # noqa: ARG002
-        """Describe the probabilities, what they come from and what a direction needs."""
+        """Describe the probabilities, their evidence and what a direction requires."""
         outcomes, needed = (
             "both directions, of no edge and of none of these",
             f"{decision.confidence:g}, and dependence of the two regions at level "
@@ -174,7 +173,7 @@ class StructuralMethod(Method[StructuralSettings]):
 
 
 def _by_direction(part: Hypotheses) -> Fit:
-    """Return what has the size of tables; the objective counts in the slope of normal scores."""
+    """Return the fit without volumes, with the mean log-likelihood of the values as objective."""
     n_times = part.disturbances.shape[2]
     return replace(
         part.fit.without_disturbances(),

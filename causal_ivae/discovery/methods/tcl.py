@@ -1,4 +1,4 @@
-"""TCL (Hyvarinen and Morioka 2016): time-contrastive learning, from several random starts."""
+"""Define the method TCL (Hyvarinen and Morioka 2016), fitted from several random starts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from causal_ivae.settings import TCLSettings, UnmixingSettings
 from causal_ivae.unmixing.training.stacks import FitSize
 
 _ARRAYS_PER_LAYER = 6
-"""Arrays of the width of a layer that a training step leaves for each of its rows."""
+"""A training step holds this many arrays of the width of a layer for each of its rows."""
 _ICA = {
     "fastica": ("FastICA", "FastICA [@hyvarinen1999]"),
     "score_matching": (
@@ -18,18 +18,18 @@ _ICA = {
         "score matching of piecewise-stationary components [@monti2019]",
     ),
 }
-"""The linear ICA after it: as a label says it, and as a methods paragraph does."""
+"""Names of the linear ICA that follows, in a label and in a methods paragraph."""
 
 
 class TCLMethod(RestartedMethod[TCLSettings]):
-    """Disturbances by telling segments apart, and linear ICA of what tells them apart."""
+    """Estimate disturbances by linear ICA of the features of a classifier of segments."""
 
     name = "tcl"
     title = "TCL"
     settings = TCLSettings
 
     def size(self, settings: TCLSettings) -> FitSize:
-        """Count the arrays of the classifier."""
+        """Return the size of the classifier."""
         width = settings.hidden * settings.maxout
         return FitSize(_ARRAYS_PER_LAYER * settings.layers * width, width, settings.batch_size)
 
