@@ -1,5 +1,7 @@
 """Decisions of structural flows over resamples of blocks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -94,6 +96,17 @@ def test_a_block_that_is_drawn_often_counts_as_often(sums):
     )
     np.testing.assert_allclose(twos.residual_sd, ones.residual_sd)
     np.testing.assert_allclose(twos.dependence_p, ones.dependence_p, rtol=1e-6)
+
+
+def test_a_resample_draws_the_same_blocks_of_likelihoods_and_of_tests(sums):
+    # What is in proportion in every block stays so in every resample of them.
+    gain = np.where(np.arange(BLOCKS) == 4, 0.0, sums.gain)
+    residual = np.stack([3.0 * gain[:, TESTED], -gain[:, TESTED]], axis=1)
+    given = replace(sums, gain=gain, residual=residual, dependence=2.0 * gain[:, TESTED])
+    ((_, found),) = resampled_evidence(given, evidence_of(given), seed=0)
+    assert len(np.unique(found.gain.round(9))) > RESAMPLES
+    np.testing.assert_allclose(found.residual, found.gain[:, None] * [3.0, -1.0], atol=1e-12)
+    np.testing.assert_allclose(found.dependence, 2.0 * found.gain, atol=1e-12)
 
 
 def test_pairs_are_resampled_alike_whatever_is_held_at_once(sums, monkeypatch):

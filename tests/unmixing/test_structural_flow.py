@@ -199,6 +199,17 @@ def test_the_mechanism_is_chosen_on_segments_held_out():
     assert (judged(*given, folds=1, **rich).mechanism == 1).all()
 
 
+def test_a_linear_effect_decides_where_it_falls_short_by_little_and_tells_more():
+    nan = np.nan
+    linear = [[-100.0, -110.0], [-103.0, -113.0], [-100.0, -101.0], [-100.0, nan], [-99.0, -104.0]]
+    others = [[-99.0, -101.0], [-100.0, -102.0], [-99.5, -109.0], [-101.0, -102.0], [nan, -120.0]]
+    # Of 100 volumes, two nats are little.
+    mechanism, shortfall = hypotheses._credible(np.array([linear, others]), 100)
+    assert mechanism.tolist() == [0, 1, 1, 1, 1]
+    np.testing.assert_allclose(shortfall, [0.01, 0.0, 0.0, 0.01, 0.21])
+    assert hypotheses._credible(np.array([linear, others]), 200)[0].tolist() == [0, 0, 1, 1, 1]
+
+
 def observed(monkeypatch, replaced, **changes):
     """Judge one pair by `replaced(kept)` in place of likelihoods, and return what was judged.
 

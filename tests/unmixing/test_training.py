@@ -112,6 +112,16 @@ def test_a_schedule_holds_falls_and_ends():
     assert 0.01 < falling[-1] < 0.03
 
 
+def test_to_be_as_good_again_as_once_before_is_no_gain():
+    settings = IVAESettings(steps=100, patience=0.1)
+    schedule = Schedule(settings, 2, CPU)
+    for step in range(0, 60, 2):
+        # The first falls and rises again, never above where it began; the second by a hair.
+        up = step % 4 == 0
+        schedule.note(step, torch.tensor([1.0 if up else 0.0, 1e-4 * step]))
+    assert schedule.taken_by().tolist() == [30.0, 30.0]
+
+
 def test_a_share_of_the_rate_is_that_rate(data):
     values, u = data
     moved = []
