@@ -24,6 +24,10 @@ class TooShortError(InputError):
     """Report that too little of a run remains after censoring; other runs may be long enough."""
 
 
+class NotASeriesError(InputError):
+    """A file holds something other than time series, such as correlations; other files may do."""
+
+
 class SettingsError(CausalIvaeError, ValueError):
     """Report that a setting, an option or the name of a resource is unknown or out of range."""
 
@@ -34,6 +38,10 @@ class NothingMatchedError(SettingsError):
 
 class FitError(CausalIvaeError, RuntimeError):
     """Report that training or a test gave no finite result."""
+
+
+class CausalIvaeWarning(UserWarning):
+    """Something about the data or the fit that a reader of the results should know."""
 
 
 def nearest(value: str, allowed: Iterable[str]) -> str:

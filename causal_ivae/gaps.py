@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 _CHANCE = 0.5
 """Rows expected to repeat by chance, above which repeated rows prove nothing."""
+_ROUNDING = 1e-10
+"""Range of a column, relative to its size, below which it is constant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,12 @@ class Gaps:
         )
 
 
+def is_constant(values: NDArray[np.float64]) -> bool:
+    """Return whether a column holds one number, rounding aside."""
+    # The standard deviation of a column of 0.1 is not 0 but 1e-17.
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max(initial=0.0))
+
+
 def find_gaps(values: NDArray[np.float64]) -> Gaps:
     """Find the rows in which nothing was measured.
 
@@ -67,7 +75,7 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
     in all regions, so these are found by rows that are equal.  Where values are so coarse that
     rows would repeat by chance (a few levels in two regions), repeated rows are left alone.
     """
-    missing = np.isnan(values).all(axis=1)
+    missing = np.asarray(np.isnan(values).all(axis=1))
     constant = _constant(values, missing)
     repeated = np.zeros(len(values), dtype=bool)
     known = ~(missing | constant)

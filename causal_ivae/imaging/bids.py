@@ -18,6 +18,7 @@ from causal_ivae.imaging.names import (
     parse_entities,
     spaces_fit,
     split_name,
+    subject_spelling,
 )
 
 __all__ = ["RunFile", "SubjectFiles", "find_sidecar", "find_subjects", "split_name"]
@@ -27,6 +28,9 @@ IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
 
 _SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
 
+_CONN = re.compile(r"ROI_?Subject(?P<subject>[0-9]+)_?Condition(?P<condition>[0-9]+)")
+"""CONN writes a file for every subject and condition; the condition plays the part of a task."""
+
 _RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk")
 """These entities distinguish the runs of a subject; the others distinguish versions of a run."""
 _SERIES_SUFFIXES = ("timeseries", "bold")
@@ -35,7 +39,7 @@ _NOT_SERIES = frozenset((
     "aslcontext", "alff", "beh", "blood", "channels", "confounds", "coverage", "design", "dseg",
     "edges", "electrodes", "events", "metrics", "mixing", "morph", "motion", "nodeindices",
     "outliers", "participants", "physio", "priorcheck", "probseg", "qc", "regressors", "reho",
-    "restarts", "samples", "scans", "sessions", "stim", "tests", "training",
+    "restarts", "roicorrelation", "samples", "scans", "sessions", "stim", "tests", "training",
 ))  # fmt: skip
 
 
@@ -230,20 +234,35 @@ def _rank(path: Path) -> int | None:
 
 def _label(paths: Iterable[Path], top: Path) -> list[_Found]:
     found = []
+    spelt: dict[str, tuple[str, Path]] = {}
     n_above = len(top.absolute().parents)
     for path in paths:
         entities = parse_entities(path.name)
-        label = entities.get("sub")
-        if label is None:
-            above = [p for p in path.absolute().parents if len(p.parents) >= n_above]
-            labels = (parse_entities(p.name).get("sub") for p in above)
-            label = next((a for a in labels if a is not None), None)
-        named = label is not None
-        text = re.sub(r"[^A-Za-z0-9]", "", label if label is not None else split_name(path.name)[0])
+        above = [p for p in path.absolute().parents if len(p.parents) >= n_above]
+        folders = [label for p in above if (label := subject_spelling(p.name)) is not None]
+        conn = _CONN.fullmatch(split_name(path.name)[0])
+        named = "sub" in entities or bool(folders)
+        if folders:
+            # A folder cannot hold anything but the subject's name.
+            label = spelling = folders[-1]
+        elif named:
+            label, spelling = entities["sub"], subject_spelling(path.name) or ""
+        elif conn is not None:
+            label = spelling = f"Subject{conn['subject']}"
+            entities |= {"task": f"condition{conn['condition']}"}
+        else:
+            label = spelling = split_name(path.name)[0]
+        text = re.sub(r"[^A-Za-z0-9]", "", label)
         if not text:
             raise InputError(
                 f"No subject label can be made from the name of '{path}': use letters or digits, "
                 "such as 'sub-01.tsv'."
+            )
+        other, where = spelt.setdefault(text, (spelling, path))
+        if other != spelling:
+            raise InputError(
+                f"'{where}' (subject '{other}') and '{path}' (subject '{spelling}') would both be "
+                f"subject '{text}', since labels hold letters and digits only. Rename one of them."
             )
         found.append(_Found(text, named, path, entities))
     if any(f.named for f in found):

@@ -107,7 +107,9 @@ def load_run_confounds(
         displacement = pd.to_numeric(table["framewise_displacement"], errors="coerce").to_numpy(
             dtype=np.float64
         )
-    _check_length(image.name, int(kept.sum()), n_volumes, tr, settings)
+    check_length(
+        f"'{image.name}'", int(kept.sum()), n_volumes, tr, settings, _why_censored(settings)
+    )
     missing = ~np.isfinite(design[kept])
     if missing.any():
         first = int(np.flatnonzero(missing.any(axis=0))[0])
@@ -120,26 +122,43 @@ def load_run_confounds(
     return Confounds(np.nan_to_num(design), names, kept, displacement, tuple(notes))
 
 
-def _check_length(
-    name: str, n_kept: int, n_volumes: int, tr: float, settings: DenoiseSettings
+def _why_censored(settings: DenoiseSettings) -> str:
+    if "scrub" not in settings.strategy:
+        return ""
+    return (
+        f" (framewise displacement above {settings.fd_threshold:g} mm or standardised DVARS "
+        f"above {settings.std_dvars_threshold:g})"
+    )
+
+
+def check_length(
+    where: str, n_kept: int, n_volumes: int, tr: float, settings: DenoiseSettings, why: str = ""
 ) -> None:
+    """Raise `TooShortError` if a run keeps fewer volumes or less time than the settings ask for.
+
+    Parameters
+    ----------
+    where : str
+        The run, for the error.
+    n_kept, n_volumes : int
+        Volumes kept, and as acquired.
+    tr : float
+        Repetition time, s.
+    settings : DenoiseSettings
+    why : str
+        Why volumes are left out, in parentheses.
+    """
     short = n_kept < settings.min_volumes
     if not short and n_kept * tr >= settings.min_time:
         return
     kept = "all volumes are censored" if n_kept == 0 else f"{n_kept} volumes are kept"
-    why = ""
-    if "scrub" in settings.strategy:
-        why = (
-            f" (framewise displacement above {settings.fd_threshold:g} mm or standardised DVARS "
-            f"above {settings.std_dvars_threshold:g})"
-        )
     needed = (
         f"at least {settings.min_volumes} are needed (denoise.min_volumes)"
         if short
         else f"these are {n_kept * tr:g} s, and at least {settings.min_time:g} s are needed "
         "(denoise.min_time)"
     )
-    raise TooShortError(f"'{name}': {kept} of {n_volumes}{why}; {needed}.")
+    raise TooShortError(f"{where}: {kept} of {n_volumes}{why}; {needed}.")
 
 
 def cosine_drifts(n_volumes: int, tr: float) -> NDArray[np.float64]:

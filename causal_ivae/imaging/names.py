@@ -24,6 +24,26 @@ def parse_entities(name: str) -> dict[str, str]:
     return dict(_ENTITY.findall(split_name(name)[0]))
 
 
+def subject_spelling(name: str) -> str | None:
+    """Return the subject as a file or folder spells it, or None where it names none.
+
+    Plain words between ``sub-<label>`` and the next entity are a part of it: the subject of
+    ``sub-NDAR_INV1_task-rest_bold.nii.gz`` is spelt ``"NDAR_INV1"``.
+    """
+    stem, extension = split_name(name)
+    parts = (stem if extension else name).split("_")
+    named = [i for i, part in enumerate(parts) if part.startswith("sub-") and part != "sub-"]
+    if not named:
+        return None
+    label = [parts[named[0]].removeprefix("sub-")]
+    for part in parts[named[0] + 1 :]:
+        if "-" in part:
+            return "_".join(label)
+        label.append(part)
+    # In a file the last word is the suffix; a folder has none.
+    return "_".join(label[:-1] if extension and len(label) > 1 else label)
+
+
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key that puts ``run-2`` before ``run-10``."""
     return tuple(

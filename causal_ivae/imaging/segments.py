@@ -220,7 +220,9 @@ def _blocks(series: RegionSeries, events: Sequence[Path | None]) -> list[str]:
         here = np.flatnonzero(series.runs == run)
         midpoints = (series.volumes[here] + 0.5) * series.tr
         claimed = np.zeros(len(here), dtype=bool)
-        for onset, duration, trial_type in _read_events(path):
+        blocks = _read_events(path)
+        _check_within(path, blocks, series.n_volumes[run] * series.tr)
+        for onset, duration, trial_type in blocks:
             inside = (midpoints >= onset) & (midpoints < onset + duration)
             clash = inside & claimed & (names[here] != trial_type)
             if clash.any():
@@ -231,6 +233,21 @@ def _blocks(series: RegionSeries, events: Sequence[Path | None]) -> list[str]:
             names[here[inside]] = trial_type
             claimed |= inside
     return list(names)
+
+
+def _check_within(path: Path, blocks: list[tuple[float, float, str]], length: float) -> None:
+    """Raise `InputError` if events lie beyond the end of the run, whose length is in s."""
+    outside = [onset for onset, _, _ in blocks if onset >= length or onset < 0]
+    if not outside:
+        return
+    last = max(outside, key=abs)
+    remedy = "Onsets are seconds from the start of the run; check that the file belongs to it."
+    if abs(last) > 100 * length:
+        remedy = "Onsets are seconds from the start of the run; these look like milliseconds."
+    raise InputError(
+        f"In '{path}', {len(outside)} of {len(blocks)} blocks begin outside the run, which lasts "
+        f"{length:g} s (such as at {last:g} s). {remedy}"
+    )
 
 
 def _read_events(path: Path) -> list[tuple[float, float, str]]:
@@ -251,10 +268,10 @@ def _read_events(path: Path) -> list[tuple[float, float, str]]:
         try:
             # Events without a duration, such as button presses, are not blocks.
             length = 0.0 if duration in ("n/a", "") else float(duration)
-            block = (float(onset), length, str(trial_type))
+            block = (float(onset), length, str(trial_type).strip())
         except ValueError as error:
             raise InputError(f"'{path}', row {row + 1}: {error}.") from error
-        if length > 0 and trial_type not in ("n/a", ""):
+        if length > 0 and block[2] not in ("n/a", ""):
             blocks.append(block)
     if not blocks:
         raise InputError(f"'{path}' has no event with a duration above 0 s, so no blocks.")

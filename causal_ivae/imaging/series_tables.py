@@ -21,13 +21,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError
+from causal_ivae.gaps import is_constant
 from causal_ivae.imaging.arrays import read_array
 from causal_ivae.imaging.atlas import find_regions
 from causal_ivae.imaging.names import find_sidecar, require_file, split_name
+from causal_ivae.imaging.not_series import check_orientation, is_ramp, refuse_correlations
 from causal_ivae.settings import TableSettings
 
-MIN_ROWS = 20
-"""A run of fewer rows has too few degrees of freedom once a polynomial is removed."""
 _MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "null")
 
 
@@ -102,22 +102,45 @@ def read_table_run(
     labels: tuple[str, ...] | None = None
     extension = split_name(path.name)[1].lower()
     if extension in (".tsv", ".csv"):
-        values, names, extra = _read_text(path, "\t" if extension == ".tsv" else ",", regions)
+        separator = "\t" if extension == ".tsv" else ","
+        values, names, extra, ramps = _read_text(path, separator, regions)
         runs, labels = extra.get("run"), extra.get("segment")
     else:
         array = read_array(path, extension, settings.mat_key)
         values, runs, labels = array.values, array.runs, array.labels
         notes += array.notes
+        refuse_correlations(path, values)
         given = _names_beside(path, sidecar_path, sidecar) or array.names
-        if given is None and unnamed is not None and len(unnamed) == values.shape[1]:
-            given = tuple(unnamed)
+        if given is None and unnamed is not None:
+            given = _of_atlas(path, values, unnamed)
             notes += (f"The columns of '{path.name}' have no names; they take the atlas's.",)
+        check_orientation(path, values.shape[0], values.shape[1], given)
         names = _fit_names(path, values, given)
+        regional = [i for i, column in enumerate(values.T) if not is_ramp(column)]
+        ramps = [name for i, name in enumerate(names) if i not in regional]
+        values, names = values[:, regional], tuple(names[i] for i in regional)
         chosen = _chosen(path, names, regions)
         values, names = values[:, chosen], tuple(names[c] for c in chosen)
+    notes += tuple(
+        f"The column '{name}' of '{path.name}' rises evenly, as a clock or a row number does, and "
+        "was left out."
+        for name in ramps
+    )
+    refuse_correlations(path, values)
     _check(path, values, names)
     simulated = bool(sidecar.get("Simulated", False))
     return TableRun(values, names, tr, runs, labels, notes, simulated)
+
+
+def _of_atlas(path: Path, values: NDArray[np.float64], regions: Sequence[str]) -> tuple[str, ...]:
+    """Return the atlas's names for columns that have none."""
+    if len(regions) != values.shape[1]:
+        raise InputError(
+            f"'{path}' has {values.shape[1]} columns without names, but the atlas has "
+            f"{len(regions)} regions. Name the columns (a list 'Regions' in the JSON file of the "
+            "same name), or choose the atlas that they are from."
+        )
+    return tuple(regions)
 
 
 def _chosen(path: Path, names: Sequence[str], regions: Sequence[str] | None) -> list[int]:
@@ -184,7 +207,7 @@ def check_repetition_time(value: object, where: str, key: str = "RepetitionTime"
 
 def _read_text(
     path: Path, delimiter: str, wanted: Sequence[str] | None
-) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, tuple[str, ...]]]:
+) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, tuple[str, ...]], list[str]]:
     header, n_first, skipped = _header(path, delimiter)
     if n_first != len(header):
         raise InputError(
@@ -210,17 +233,25 @@ def _read_text(
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise InputError(f"'{path}' is not a table with one value per column: {reason}.") from error
     extra = {
-        header[column]: tuple(table[column].map(_text))
+        header[column]: tuple(table[column].map(_text).str.strip())
         for column in range(len(header))
         if header[column] in ("run", "segment")
     }
     columns = [c for c, name in enumerate(header) if name not in extra]
+    ramps = [c for c in columns if _rises_evenly(table[c])]
+    columns = [c for c in columns if c not in ramps]
     columns = [columns[i] for i in _chosen(path, [header[c] for c in columns], wanted)]
     names = tuple(header[c] for c in columns)
     values = np.empty((len(table), len(columns)))
     for position, column in enumerate(columns):
         values[:, position] = _numbers(path, header[column], table[column], skipped)
-    return values, names, extra
+    return values, names, extra, [header[c] or str(c + 1) for c in ramps]
+
+
+def _rises_evenly(column: "pd.Series[Any]") -> bool:
+    if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
+        return False
+    return is_ramp(column.to_numpy(dtype=np.float64))
 
 
 def _text(value: object) -> str:
@@ -234,9 +265,19 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.reader(stream, delimiter=delimiter)
-            header = next((r for r in rows if any(cell.strip() for cell in r)), None)
-            skipped = rows.line_num
-            first = next((r for r in rows if r), None)
+            filled = (r for r in rows if any(cell.strip() for cell in r))
+            header = next(filled, None)
+            skipped, named = rows.line_num, header is not None and _is_comment(header)
+            first = next(filled, None)
+            while header is not None and _is_comment(header):
+                # AFNI and NumPy write the names after a '#', at times below other comments.
+                names = [cell.strip() for cell in (header[0].lstrip("# "), *header[1:])]
+                data = first is not None and not _is_comment(first)
+                if data and first is not None and all(_is_number(c) for c in first if c.strip()):
+                    header = names
+                    break
+                header, skipped, named = first, rows.line_num, False
+                first = next(filled, None)
     except UnicodeDecodeError as error:
         raise InputError(f"'{path}' is not UTF-8 text: {error.reason}.") from error
     except csv.Error as error:
@@ -246,7 +287,7 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     if header is None:
         raise InputError(f"'{path}' is empty; write the table again.")
     header = [cell.strip() for cell in header]
-    if all(_is_number(cell) for cell in header):
+    if not named and all(_is_number(cell) for cell in header):
         raise InputError(
             f"The first row of '{path}' is all numbers; add a header row with the region names."
         )
@@ -259,6 +300,10 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     if first is None:
         raise InputError(f"'{path}' has a header but no rows; write the table again.")
     return header, len(first), skipped
+
+
+def _is_comment(row: list[str]) -> bool:
+    return row[0].lstrip().startswith("#")
 
 
 def _is_number(text: str) -> bool:
@@ -307,12 +352,7 @@ def _names_beside(
 def _fit_names(
     path: Path, values: NDArray[np.float64], given: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    n_rows, n_columns = values.shape
-    if n_columns > n_rows and (given is None or len(given) != n_columns):
-        raise InputError(
-            f"'{path}' has {n_rows} rows and {n_columns} columns; rows must be volumes and "
-            "columns regions. Transpose it."
-        )
+    n_columns = values.shape[1]
     if given is None:
         width = max(2, len(str(n_columns)))
         return tuple(f"region_{i + 1:0{width}d}" for i in range(n_columns))
@@ -322,7 +362,10 @@ def _fit_names(
 
 
 def _check(path: Path, values: NDArray[np.float64], names: Sequence[str]) -> None:
-    bad = ~np.isfinite(values)
+    # Missing in all regions is a gap, and a region missing throughout was not covered.
+    measured = ~np.asarray(np.isnan(values).all(axis=0))
+    gap = np.asarray(np.isnan(values[:, measured]).all(axis=1))
+    bad = ~np.isfinite(values) & measured & ~gap[:, None]
     if bad.any():
         column = int(np.flatnonzero(bad.any(axis=0))[0])
         row = int(np.flatnonzero(bad[:, column])[0])
@@ -333,12 +376,13 @@ def _check(path: Path, values: NDArray[np.float64], names: Sequence[str]) -> Non
             f"'{path}', column '{names[column]}', row {row + 1} is {what}{others}; leave the "
             "column out or fill the gap before."
         )
-    if len(values) < MIN_ROWS:
+    if measured.sum() < 2:
         raise InputError(
-            f"'{path}' has {len(values)} rows; at least {MIN_ROWS} volumes are needed."
+            f"'{path}' has values in {measured.sum()} of {len(names)} regions; at least two are "
+            "needed."
         )
-    constant = np.flatnonzero(np.ptp(values, axis=0) == 0)
-    if constant.size:
+    constant = [i for i in range(len(names)) if measured[i] and is_constant(values[~gap, i])]
+    if constant:
         raise InputError(
             f"'{path}', column '{names[constant[0]]}' is constant; leave that region out."
         )

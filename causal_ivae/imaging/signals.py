@@ -1,22 +1,25 @@
 """Turn the files of one subject, images or tables, into one `RegionSeries`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.errors import InputError, SettingsError, TooShortError
+from causal_ivae.errors import InputError, NotASeriesError, SettingsError, TooShortError
+from causal_ivae.gaps import Gaps, find_gaps
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_check import overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out, z_score
-from causal_ivae.imaging.confounds import load_run_confounds
+from causal_ivae.imaging.confounds import check_length, load_run_confounds
 from causal_ivae.imaging.images import region_means
 from causal_ivae.imaging.names import natural_key
+from causal_ivae.imaging.same_volumes import without_concatenations
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
-from causal_ivae.imaging.series_tables import MIN_ROWS, read_table_run
+from causal_ivae.imaging.series_tables import read_table_run
 from causal_ivae.settings import Pipeline
 
 _NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")
@@ -26,8 +29,11 @@ _NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")
 @dataclass(frozen=True, eq=False)
 class _Run:
     name: str
+    entities: tuple[tuple[str, str], ...]
     path: str
     values: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    """Kept volumes of the covered regions, before cleaning."""
     names: tuple[str, ...]
     tr: float
     volumes: NDArray[np.int64]
@@ -86,11 +92,14 @@ def load_subject(
                 if atlas is None
                 else [_image_run(run, pipeline, atlas)]
             )
-        except TooShortError as error:
+        except (TooShortError, NotASeriesError) as error:
             excluded.append((run.name, str(error)))
     if not runs:
         reasons = " ".join(reason for _, reason in excluded)
-        raise InputError(f"No run of subject '{subject.label}' is long enough. {reasons}")
+        raise InputError(f"No run of subject '{subject.label}' can be analysed. {reasons}")
+    _check_alike(subject.label, runs)
+    runs, joined_again = without_concatenations(runs, subject.label)
+    excluded += joined_again
     series = replace(_joined(subject, runs, parcellation), excluded=tuple(excluded))
     left_out = tuple(f"Run '{name}' was left out. {reason}" for name, reason in excluded)
     series = replace(series, notes=(*series.notes, *left_out))
@@ -150,17 +159,17 @@ def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
     where = f"'{run.path.name}'"
     kept = confounds.kept
     covered = means.coverage > 0
-    values = np.full((int(kept.sum()), len(atlas.names)), np.nan)
-    rank = 1
-    if covered.any():
-        raw = means.values[:, covered]
-        named = [n for n, c in zip(atlas.names, covered, strict=True) if c]
-        residuals, rank = regress_out(raw, confounds.design, kept, where)
-        values[:, covered] = z_score(residuals, np.abs(raw).max(axis=0), named, where)
+    gaps = _gaps(means.values[:, covered], kept)
+    if gaps.rows.any():
+        kept = kept & ~gaps.rows
+        check_length(where, int(kept.sum()), n_volumes, means.tr, settings, " (with gaps)")
+    values, rank = _cleaned(means.values, confounds.design, kept, covered, atlas.names, where)
     return _Run(
         name=run.name,
+        entities=run.entities,
         path=str(run.path),
         values=values,
+        raw=means.values[kept][:, covered],
         names=atlas.names,
         tr=means.tr,
         volumes=np.flatnonzero(kept).astype(np.int64),
@@ -169,10 +178,46 @@ def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
         displacement=confounds.framewise_displacement,
         coverage=means.coverage,
         labels=None,
-        notes=(*means.notes, *confounds.notes),
+        notes=(*means.notes, *confounds.notes, *_said(gaps, run.name)),
         events=run.events,
         simulated=False,
     )
+
+
+def _gaps(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> Gaps:
+    """Find the volumes without a measurement among those that are kept."""
+    if values.shape[1] < 2 or not kept.any():
+        return Gaps(np.zeros(len(values), dtype=bool), 0, 0, 0)
+    found = find_gaps(values[kept])
+    rows = np.zeros(len(values), dtype=bool)
+    rows[np.flatnonzero(kept)[found.rows]] = True
+    return replace(found, rows=rows)
+
+
+def _said(gaps: Gaps, run: str) -> tuple[str, ...]:
+    return (f"Run '{run}': {gaps.sentence}",) if gaps.rows.any() else ()
+
+
+def _cleaned(
+    raw: NDArray[np.float64],
+    design: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
+    names: Sequence[str],
+    where: str,
+) -> tuple[NDArray[np.float64], int]:
+    """Return the kept volumes without drifts and confounds, z-scored, and the rank of these.
+
+    Regions that are not covered are NaN.
+    """
+    values = np.full((int(kept.sum()), len(names)), np.nan)
+    if not covered.any():
+        return values, 1
+    known = raw[:, covered]
+    named = [n for n, c in zip(names, covered, strict=True) if c]
+    residuals, rank = regress_out(known, design, kept, where)
+    values[:, covered] = z_score(residuals, np.abs(known[kept]).max(axis=0), named, where)
+    return values, rank
 
 
 def _table_runs(run: RunFile, pipeline: Pipeline, parcellation: Parcellation | None) -> list[_Run]:
@@ -193,27 +238,32 @@ def _table_runs(run: RunFile, pipeline: Pipeline, parcellation: Parcellation | N
     for label, rows in parts:
         name = run.name if not label else _run_name(run, label)
         where = f"'{run.path}'" + (f", run '{label}'" if label else "")
-        if len(rows) < MIN_ROWS:
-            raise InputError(f"{where}: {len(rows)} rows; at least {MIN_ROWS} are needed.")
         raw = table.values[rows]
+        covered = ~np.asarray(np.isnan(raw).all(axis=0))
         everything = np.ones(len(rows), dtype=bool)
+        gaps = _gaps(raw[:, covered], everything)
+        kept = everything & ~gaps.rows
+        why = " (the others are gaps)" if gaps.rows.any() else ""
+        check_length(where, int(kept.sum()), len(rows), table.tr, pipeline.denoise, why)
         design = polynomial_design(len(rows), pipeline.tables.detrend_order)
-        residuals, rank = regress_out(raw, design, everything, where)
+        values, rank = _cleaned(raw, design, kept, covered, table.names, where)
         labels = table.labels
         runs.append(
             _Run(
                 name=name,
+                entities=(*run.entities, *((("run", label),) if label else ())),
                 path=str(run.path),
-                values=z_score(residuals, np.abs(raw).max(axis=0), table.names, where),
+                values=values,
+                raw=raw[kept][:, covered],
                 names=table.names,
                 tr=table.tr,
-                volumes=np.arange(len(rows), dtype=np.int64),
+                volumes=np.flatnonzero(kept).astype(np.int64),
                 n_volumes=len(rows),
                 rank=rank,
                 displacement=None,
-                coverage=np.ones(len(table.names)),
-                labels=None if labels is None else tuple(labels[r] for r in rows),
-                notes=notes,
+                coverage=covered.astype(np.float64),
+                labels=None if labels is None else tuple(labels[r] for r in rows[kept]),
+                notes=(*notes, *_said(gaps, name)),
                 events=run.events if len(parts) == 1 else None,
                 simulated=table.simulated,
             )
@@ -245,25 +295,30 @@ def _split(run: RunFile, labels: tuple[str, ...]) -> list[tuple[str, NDArray[np.
     return parts
 
 
-def _joined(
-    subject: SubjectFiles, runs: list[_Run], parcellation: Parcellation | None
-) -> RegionSeries:
-    if subject.kind == "tables":
-        runs.sort(key=lambda run: natural_key(run.name))
+def _check_alike(label: str, runs: Sequence[_Run]) -> None:
+    """Raise `InputError` if runs differ in regions or repetition time."""
     first = runs[0]
     for run in runs[1:]:
         if run.names != first.names:
             odd = sorted(set(run.names) ^ set(first.names))
             what = f"'{odd[0]}' is in one only" if odd else "the order differs"
             raise InputError(
-                f"Subject '{subject.label}': '{first.path}' and '{run.path}' have different "
+                f"Subject '{label}': '{first.path}' and '{run.path}' have different "
                 f"regions ({what}); all runs need the same."
             )
         if abs(run.tr - first.tr) > 1e-3 * first.tr:
             raise InputError(
-                f"Subject '{subject.label}': the repetition times of '{first.path}' and "
+                f"Subject '{label}': the repetition times of '{first.path}' and "
                 f"'{run.path}' are {first.tr:g} s and {run.tr:g} s; analyse them apart."
             )
+
+
+def _joined(
+    subject: SubjectFiles, runs: list[_Run], parcellation: Parcellation | None
+) -> RegionSeries:
+    if subject.kind == "tables":
+        runs.sort(key=lambda run: natural_key(run.name))
+    first = runs[0]
     notes = [note for run in runs for note in run.notes]
     atlas = ""
     entities = set.intersection(*(set(run.entities) for run in subject.runs))

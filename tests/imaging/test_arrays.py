@@ -113,9 +113,11 @@ def test_conn_cells_are_regions_and_its_sessions_runs(tmp_path, values, version)
     subject = find_subjects(tmp_path)[0]
     pipeline = Pipeline().changed(
         {"tables.mat_key": "data", "segments.window_seconds": 30, "segments.min_volumes": 10}
+        | {"denoise.min_volumes": 20}
     )
     series = load_subject(subject, pipeline)
-    assert series.run_names == ("run-1", "run-2")
+    assert series.label == "Subject001"
+    assert series.run_names == ("task-condition000_run-1", "task-condition000_run-2")
     assert series.n_volumes == (30, 30)
 
 

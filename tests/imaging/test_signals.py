@@ -110,7 +110,7 @@ def test_runs_that_keep_too_little_are_left_out_with_the_reason(tmp_path, make_f
         Cleaning(f"task-rest_run-{run}", 120, 117, 17, 99) for run in (1, 3)
     )
     long = PIPELINE.changed({"denoise.min_time": 235.0})
-    with pytest.raises(InputError, match=r"No run of subject '01' is long enough.*234 s.*234 s"):
+    with pytest.raises(InputError, match=r"No run of subject '01' can be analysed.*234 s.*234 s"):
         load_subject(subject, long, atlas)
 
 
@@ -221,7 +221,7 @@ def test_a_column_of_segments_is_u_for_tasks(tmp_path):
 
 def test_runs_with_other_regions_or_times_are_not_joined(tmp_path):
     table(tmp_path, "sub-01_run-1_timeseries.tsv")
-    table(tmp_path, "sub-01_run-2_timeseries.tsv", columns=("a", "b", "d"))
+    table(tmp_path, "sub-01_run-2_timeseries.tsv", columns=("a", "b", "d"), seed=1)
     with pytest.raises(InputError, match=r"run-1_time.*run-2_time.*different regions \('c' is in"):
         load_subject(find_subjects(tmp_path)[0], PIPELINE)
     two = PIPELINE.changed({"regions": ["a", "b"]})
@@ -232,13 +232,19 @@ def test_runs_with_other_regions_or_times_are_not_joined(tmp_path):
 
 
 def test_a_column_that_is_only_drift(tmp_path):
-    table(tmp_path, "sub-01.tsv", time=np.arange(120) * 2.0)
-    with pytest.raises(InputError, match=r"sub-01\.tsv': nothing is left of 'time'"):
-        load_subject(find_subjects(tmp_path)[0], PIPELINE)
+    middle = np.r_[np.arange(60), np.arange(60)[::-1]] * 2.0
+    table(tmp_path, "sub-01.tsv", time=np.arange(120) * 2.0 + 1e-9 * middle)
+    series = load_subject(find_subjects(tmp_path)[0], PIPELINE)
+    assert "time" not in series.names
+    assert any("'time'" in note and "rises evenly" in note for note in series.notes)
+    table(tmp_path, "sub-01.tsv", drift=np.linspace(0.0, 1.0, 120) ** 2)
+    bent = PIPELINE.changed({"tables.detrend_order": 2})
+    with pytest.raises(InputError, match=r"sub-01\.tsv': nothing is left of 'drift'"):
+        load_subject(find_subjects(tmp_path)[0], bent)
 
 
 def test_arrays_without_names_take_the_atlas_names(tmp_path):
-    np.save(tmp_path / "sub-01.npy", np.random.default_rng(0).normal(size=(200, 94)))
+    np.save(tmp_path / "sub-01.npy", np.random.default_rng(0).normal(size=(300, 94)))
     subject = find_subjects(tmp_path)[0]
     pipeline = PIPELINE.changed({"regions": ["Hippocampus_L", "Precuneus_L"]})
     series = load_subject(subject, pipeline, load_atlas("aal2"))
@@ -248,7 +254,7 @@ def test_arrays_without_names_take_the_atlas_names(tmp_path):
 
 def test_pooled_subjects_need_no_segments_of_their_own(tmp_path):
     table(tmp_path, "sub-01.tsv", n_times=40)
-    pooled = PIPELINE.changed({"segments.by": "subjects"})
+    pooled = PIPELINE.changed({"segments.by": "subjects", "denoise.min_volumes": 40})
     series = load_subject(find_subjects(tmp_path)[0], pooled)
     assert series.segment_names == ("sub-01",)
 
