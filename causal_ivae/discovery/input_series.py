@@ -1,12 +1,15 @@
 """Check the series, segments and regions that `discover` is given."""
 
+import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.errors import CausalIvaeWarning, InputError, SettingsError, nearest
+from causal_ivae.gaps import find_gaps, is_constant
 from causal_ivae.independence.blocks import contiguous
 
 
@@ -41,11 +44,15 @@ def checked(
     several = isinstance(values, (list, tuple)) and {np.ndim(part) for part in values} == {2}
     parts = cast("Sequence[Any]", values if several else [values])
     regions = _names(parts, names)
+    places = [f" of run {number}" if several else "" for number in range(1, 1 + len(parts))]
+    measured = [_numbers(part, regions, at) for part, at in zip(parts, places, strict=True)]
+    gaps = [_gaps(part, regions, at) for part, at in zip(measured, places, strict=True)]
+    kept = ~np.concatenate(gaps)
     runs = [
-        _standardised(part, regions, f" of run {number}" if several else "")
-        for number, part in enumerate(parts, start=1)
+        _standardised(part[~gap], regions, at)
+        for part, gap, at in zip(measured, gaps, places, strict=True)
     ]
-    lengths = [len(run) for run in runs]
+    lengths = [len(part) for part in measured]
     run = np.repeat(np.arange(len(runs)), lengths)
     if isinstance(segments, (int, np.integer)):
         given = _windows(int(segments), lengths)
@@ -55,18 +62,24 @@ def checked(
         raise InputError(
             f"'segments' has type {given.dtype}; expected integers, one per row of 'values'."
         )
-    distinct, labels = np.unique(given, return_inverse=True)
+    distinct, labels = np.unique(given[kept], return_inverse=True)
     if len(distinct) < 3:
         raise InputError(
             f"Only {len(distinct)} distinct segments were given and at least three are needed; "
             "use shorter windows or another kind of segments."
         )
+    # Volumes on the two sides of a gap do not follow one another.
+    stretch = contiguous(np.cumsum(~kept))[kept]
+    run = run[kept]
     if blocks is None:
-        order = contiguous(np.unique(np.stack([run, labels]), axis=1, return_inverse=True)[1])
+        order = contiguous(
+            np.unique(np.stack([run, labels, stretch]), axis=1, return_inverse=True)[1]
+        )
     else:
-        order = _joined("blocks", blocks, lengths, several=several)
+        order = _joined("blocks", blocks, lengths, several=several)[kept]
     # Blocks are split at segments, since independence is tested given the segment.
-    order = np.unique(np.stack([order, labels, run]), axis=1, return_inverse=True)[1].ravel()
+    parts_of_blocks = np.stack([order, labels, run, stretch])
+    order = np.unique(parts_of_blocks, axis=1, return_inverse=True)[1].ravel()
     return np.concatenate(runs), labels.astype(np.int64), order, regions
 
 
@@ -93,20 +106,66 @@ def _names(parts: Sequence[Any], given: Sequence[str] | None) -> tuple[str, ...]
     return regions
 
 
-def _standardised(part: Any, regions: tuple[str, ...], where: str) -> NDArray[np.float32]:
-    x = np.asarray(part, dtype=np.float64)
-    bad = np.argwhere(~np.isfinite(x))
+def _numbers(part: Any, regions: tuple[str, ...], where: str) -> NDArray[np.float64]:
+    """Return a run as numbers, NaN where a value is masked or missing."""
+    if isinstance(part, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(part.astype(np.float64), np.nan))
+    if not hasattr(part, "columns"):
+        try:
+            return np.array(part, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"'values'{where} cannot be read as numbers ({error}); give an array of shape "
+                "(n_times, n_regions)."
+            ) from error
+    columns = []
+    for name, position in zip(regions, range(len(regions)), strict=True):
+        column = part.iloc[:, position]
+        try:
+            columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        except (TypeError, ValueError):
+            row, value = next((i, v) for i, v in enumerate(column) if not _is_number(v))
+            raise InputError(
+                f"Region '{name}' has the value {value!r} in row {row}{where}, which is no number; "
+                "leave out columns that are not regions."
+            ) from None
+    return np.column_stack(columns)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _gaps(x: NDArray[np.float64], regions: tuple[str, ...], where: str) -> NDArray[np.bool_]:
+    """Return the volumes without a measurement, of which a warning tells."""
+    found = find_gaps(x)
+    if found.rows.all():
+        # There is nothing beside the gaps: what was given is missing, or constant.
+        found = replace(found, rows=np.zeros(len(x), dtype=bool))
+    bad = np.argwhere(~np.isfinite(x) & ~found.rows[:, None])
     if len(bad):
         row, column = bad[0]
         raise InputError(
             f"Region '{regions[column]}' has the value {x[row, column]} in row {row}{where}; every "
-            "value must be finite. Remove or interpolate those volumes."
+            "value must be finite, or missing (masked) in all regions at once. Remove or "
+            "interpolate those volumes."
         )
-    spread = x.std(axis=0)
-    if (spread == 0).any():
-        name = regions[int(np.flatnonzero(spread == 0)[0])]
-        raise InputError(f"Region '{name}'{where} is constant; leave it out.")
-    standard: NDArray[np.float64] = (x - x.mean(axis=0)) / spread
+    if found.rows.any():
+        warnings.warn(f"'values'{where}: {found.sentence}", CausalIvaeWarning, stacklevel=4)
+    return found.rows
+
+
+def _standardised(
+    x: NDArray[np.float64], regions: tuple[str, ...], where: str
+) -> NDArray[np.float32]:
+    constant = [name for name, column in zip(regions, x.T, strict=True) if is_constant(column)]
+    if constant:
+        raise InputError(f"Region '{constant[0]}'{where} is constant; leave it out.")
+    standard: NDArray[np.float64] = (x - x.mean(axis=0)) / x.std(axis=0)
     return standard.astype(np.float32)
 
 

@@ -267,16 +267,16 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
             rows = csv.reader(stream, delimiter=delimiter)
             filled = (r for r in rows if any(cell.strip() for cell in r))
             header = next(filled, None)
-            skipped, named = rows.line_num, header is not None and _is_comment(header)
+            skipped, named = rows.line_num, False
             first = next(filled, None)
             while header is not None and _is_comment(header):
                 # AFNI and NumPy write the names after a '#', at times below other comments.
-                names = [cell.strip() for cell in (header[0].lstrip("# "), *header[1:])]
+                names = [cell.strip().lstrip("# ") for cell in header]
                 data = first is not None and not _is_comment(first)
                 if data and first is not None and all(_is_number(c) for c in first if c.strip()):
-                    header = names
+                    header, named = names, True
                     break
-                header, skipped, named = first, rows.line_num, False
+                header, skipped = first, rows.line_num
                 first = next(filled, None)
     except UnicodeDecodeError as error:
         raise InputError(f"'{path}' is not UTF-8 text: {error.reason}.") from error

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.imaging.segments import assign_segments, pool_subjects
+from causal_ivae.imaging.segments import (
+    _check_within,
+    _read_events,
+    assign_segments,
+    pool_subjects,
+)
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.settings import SegmentSettings
 
@@ -139,3 +144,20 @@ def test_subjects_that_differ_are_not_pooled():
     three = [series(label=label) for label in "AB"] + [series(label="C", tr=1.0)]
     with pytest.raises(InputError, match=r"'A' and 'C'.*2 s and 1 s"):
         pool_subjects(three)
+
+
+def test_spaces_around_a_trial_type_make_no_other_segment(tmp_path):
+    rows = "".join(f"{40 * i}\t40\t{'ABC'[i % 3]}{' ' * (i % 2)}\n" for i in range(6))
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\tduration\ttrial_type\n" + rows)
+    assert {block[2] for block in _read_events(path)} == {"A", "B", "C"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "remedy"), [(1000.0, "these look like milliseconds"), (1.0, "check that the file")]
+)
+def test_blocks_beyond_the_run_are_said_with_its_length(tmp_path, unit, remedy):
+    late = 0.0 if unit > 1 else 6000.0
+    blocks = [(late + unit * 60.0 * i, unit * 60.0, "ABC"[i % 3]) for i in range(10)]
+    with pytest.raises(InputError, match=rf"begin outside the run, which lasts 600 s.*{remedy}"):
+        _check_within(tmp_path / "events.tsv", blocks, 600.0)
