@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ivae.discovery.checks import checked
+from causal_ivae.discovery.input_series import checked
 from causal_ivae.errors import CausalIvaeWarning, InputError
 
 
