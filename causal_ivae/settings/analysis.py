@@ -1,4 +1,4 @@
-"""The settings of the analysis: which methods, which tests, how a decision is made."""
+"""Define the settings of the analysis: methods, tests and decisions."""
 
 from typing import Any, Literal
 
@@ -18,15 +18,17 @@ SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation"
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
 
 ADDED_BLOCKS: dict[str, type[TrainingSettings]] = {}
-"""The settings of methods from outside the package, by name: what
-`causal_ivae.discovery.methods.register` adds to those that `UnmixingSettings` lists."""
+"""Settings of methods from outside the package, by name.
+
+`causal_ivae.discovery.methods.register` adds them to those that `UnmixingSettings` lists.
+"""
 
 
 class UnmixingSettings(Settings):
-    """Which models unmix the disturbances, and how often each is restarted.
+    """Hold the settings of the methods that unmix disturbances.
 
-    Beside the fields here there is a block of settings for every method that was registered from
-    outside the package: a field with the method's name.
+    Every method that was registered from outside the package has a block of settings too, in a
+    field with the method's name.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -52,7 +54,7 @@ class UnmixingSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _read_added_blocks(cls, given: Any) -> Any:
-        """Check what is no field here as the settings of the methods added from outside."""
+        """Check keys that are no fields here as settings of methods from outside the package."""
         if not isinstance(given, dict):
             return given
         blocks: dict[str, Any] = {name: (kind, kind()) for name, kind in ADDED_BLOCKS.items()}
@@ -82,7 +84,7 @@ class UnmixingSettings(Settings):
 
 
 class IndependenceSettings(Settings):
-    """HSIC conditional on segments, and its null distribution."""
+    """Hold the settings of HSIC conditional on segments and of its null distribution."""
 
     null: Null = "circular_shift"
     draws: int = Field(999, ge=99, description="draws from the null; not used by 'gamma'")
@@ -95,7 +97,7 @@ class IndependenceSettings(Settings):
 
 
 class ScreenSettings(Settings):
-    """Which pairs are worth unmixing: those that a cheap test finds connected."""
+    """Hold the settings of the screen, by which only connected pairs are unmixed."""
 
     by: Screening = Field(
         "none",
@@ -113,7 +115,7 @@ class ScreenSettings(Settings):
 
 
 class DecisionSettings(Settings):
-    """From tests to a direction."""
+    """Hold the settings of the decision on a direction."""
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
     rule: Literal["score", "paper"] = Field(
@@ -139,7 +141,7 @@ class DecisionSettings(Settings):
 
 
 class PriorSettings(Settings):
-    """Anatomical prior that the graph is set against (never used by the estimation)."""
+    """Hold the settings of the anatomical prior, which the estimation itself never uses."""
 
     name: str | None = Field(None, description="a bundled prior, a file, or null for none")
     include_disputed: bool = True
@@ -151,7 +153,7 @@ class PriorSettings(Settings):
 
 
 class GroupSettings(Settings):
-    """Statistics over subjects."""
+    """Hold the settings of the statistics over subjects."""
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
     draws: int = Field(9999, ge=99, description="sign flips where all of them are too many")

@@ -1,4 +1,4 @@
-"""The settings of every model that unmixes disturbances."""
+"""Define the settings of every model that unmixes disturbances."""
 
 import math
 from typing import Annotated, Literal, Self
@@ -12,7 +12,7 @@ Modulates = Literal["variance", "mean_variance"]
 
 
 class ElboWeights(Settings):
-    """Weights of the parts of the ELBO (Chen et al. 2018); all one is the ELBO itself."""
+    """Hold weights of the parts of the ELBO (Chen et al. 2018), which are all 1 for the ELBO."""
 
     reconstruction: float = Field(1.0, gt=0)
     mutual_information: float = Field(1.0, ge=0, description="of row number and code")
@@ -21,12 +21,12 @@ class ElboWeights(Settings):
 
     @property
     def plain(self) -> bool:
-        """Whether all weights are one."""
+        """Check whether all weights are 1."""
         return all(weight == 1.0 for _, weight in self)
 
 
 class TrainingSettings(Settings):
-    """What the training of every model needs to know."""
+    """Hold the settings that the training of every model needs."""
 
     patience: float = Field(
         0.0,
@@ -39,16 +39,16 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(1e-2, gt=0)
 
     def steps_for(self, n_times: int) -> int:  # noqa: ARG002
-        """Return the steps of a fit to so many volumes."""
+        """Return the number of training steps for a number of volumes."""
         return self.steps
 
     def shortened(self, steps: int, n_times: int) -> Self:  # noqa: ARG002
-        """Return settings by which a fit to so many volumes takes these steps instead."""
+        """Return settings with which a fit to a number of volumes takes the given steps."""
         return self.model_copy(update={"steps": steps})
 
 
 class AutoencoderSettings(TrainingSettings):
-    """What iVAE and the VAE family share."""
+    """Hold the settings that iVAE and the VAE family share."""
 
     hidden: int = Field(32, ge=2)
     layers: int = Field(3, ge=1, description="weight matrices of encoder and decoder")
@@ -68,18 +68,18 @@ class AutoencoderSettings(TrainingSettings):
 
 
 class IVAESettings(AutoencoderSettings):
-    """iVAE (Khemakhem et al. 2020), trained as a stack of all pairs and restarts."""
+    """Hold the settings of iVAE (Khemakhem et al. 2020)."""
 
     prior: PriorFamily = "laplace"
     modulates: Modulates = "variance"
 
 
 class VAESettings(AutoencoderSettings):
-    """VAE with a standard normal prior; beta-VAE and beta-TC-VAE by their weights."""
+    """Hold the settings of the VAE, or by its weights of the beta-VAE and the beta-TC-VAE."""
 
 
 class FlowSettings(TrainingSettings):
-    """iVAE without observation noise: an invertible network with exact likelihood."""
+    """Hold the settings of iVAE without observation noise, an invertible network."""
 
     prior: PriorFamily = "laplace"
     modulates: Modulates = "variance"
@@ -100,7 +100,7 @@ class FlowSettings(TrainingSettings):
 
 
 class TCLSettings(TrainingSettings):
-    """TCL (Hyvarinen and Morioka 2016): segment classifier, then linear ICA."""
+    """Hold the settings of TCL (Hyvarinen and Morioka 2016), a classifier and linear ICA."""
 
     hidden: int = Field(32, ge=2)
     layers: int = Field(3, ge=1)
@@ -114,7 +114,7 @@ class TCLSettings(TrainingSettings):
 
 
 class EquationSettings(TrainingSettings):
-    """Structural equations: a region's disturbance as a monotone function of it, given causes."""
+    """Hold the settings of structural equations, which give a region's disturbance from causes."""
 
     prior: PriorFamily = "laplace"
     modulates: Modulates = "variance"
@@ -126,7 +126,7 @@ class EquationSettings(TrainingSettings):
 
 
 class StructuralSettings(TrainingSettings):
-    """The structural equations of a pair in both directions, as flows with exact likelihood."""
+    """Hold the settings of structural flows, the equations of a pair in both directions."""
 
     prior: PriorFamily = "laplace"
     modulates: Modulates = "variance"
@@ -145,11 +145,11 @@ class StructuralSettings(TrainingSettings):
     passes: float = Field(64.0, ge=0, description="over the volumes, where these are more steps")
 
     def steps_for(self, n_times: int) -> int:
-        """Return the steps of a fit to so many volumes."""
+        """Return the number of training steps for a number of volumes."""
         return max(self.steps, math.ceil(self.passes * n_times / self.batch_size))
 
     def shortened(self, steps: int, n_times: int) -> Self:
-        """As for other models; the trials are shortened alike."""
+        """Return settings whose fits take the given steps and whose trials are shortened too."""
         trial_steps = max(1, round(self.trial_steps * steps / self.steps_for(n_times)))
         changes = {"steps": steps, "passes": 0.0, "trial_steps": trial_steps}
         return self.model_copy(update=changes)

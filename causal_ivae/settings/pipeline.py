@@ -1,4 +1,4 @@
-"""All settings of one analysis, read from YAML, every scientific choice explicit."""
+"""Define the pipeline, which holds all settings of one analysis."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from causal_ivae.settings.presets import load_preset
 
 
 class Pipeline(Settings):
-    """All settings of one analysis."""
+    """Hold all settings of one analysis."""
 
     name: str = "default"
     description: str = ""
@@ -39,39 +39,39 @@ class Pipeline(Settings):
 
     @property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of all settings."""
+        """Return the first 16 hexadecimal digits of the SHA-256 of all settings."""
         return settings_digest(self.model_dump(mode="json"))
 
     @property
     def load_digest(self) -> str:
-        """Digest of what determines a subject's series and segments, the atlas's content aside.
+        """Return a digest of the settings that determine a subject's series and segments.
 
-        Atlas and prior count by the content of their files, not by where these lie.
+        The atlas is not included: the content of its files counts, not their place.
         """
         parts = {"regions", "tables", "denoise", "segments"}
         tree = self.model_dump(mode="json", include=parts)
-        # A preset counts by the settings that it stands for.
+        # The settings that a preset contains are included already.
         del tree["denoise"]["preset"]
         return settings_digest(tree)
 
     @property
     def prior_digest(self) -> str:
-        """Digest of the settings of the comparison with anatomy, the prior's content aside."""
+        """Return a digest of the settings of the comparison with anatomy."""
         return settings_digest(self.prior.model_dump(mode="json", exclude={"name"}))
 
     @property
     def group_digest(self) -> str:
-        """Digest of the settings of the statistics over subjects."""
+        """Return a digest of the settings of the statistics over subjects."""
         return settings_digest(self.group.model_dump(mode="json"))
 
     def changed(self, changes: dict[str, Any]) -> "Pipeline":
-        """Return the pipeline with dotted keys replaced, validated again.
+        """Return the pipeline with some settings changed and all of them validated again.
 
         Parameters
         ----------
         changes : dict
-            Such as ``{"segments.by": "runs"}``.  ``"denoise.preset"`` puts a preset's settings
-            in the place of those that were there.
+            New values by dotted keys, for instance ``{"segments.by": "runs"}``.
+            ``"denoise.preset"`` also replaces the settings that the preset contains.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Pipeline(Settings):
 
 
 def settings_digest(content: Any) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of settings, in JSON."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of settings as JSON."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -106,7 +106,7 @@ def validated(tree: dict[str, Any], where: str) -> Pipeline:
     Raises
     ------
     SettingsError
-        If a key is unknown or a value is out of range; it names `where` the mapping is from.
+        If a key is unknown or a value is out of range; the message names `where` it stands.
     """
     try:
         return Pipeline.model_validate(tree)
@@ -120,7 +120,7 @@ def validated(tree: dict[str, Any], where: str) -> Pipeline:
                 f"Unknown key '{key}' in {where}. {nearest(last, valid)}"
             ) from error
         if first["type"] == "value_error":
-            # What our own checks say names the value; the input is a whole section.
+            # Messages of our own checks name the value already; the input is a whole section.
             reason = first["msg"].removeprefix("Value error, ")
             stop = "" if reason.endswith(("?", ".")) else "."
             raise SettingsError(f"Invalid settings '{key}' in {where}: {reason}{stop}") from error

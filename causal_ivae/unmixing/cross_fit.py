@@ -1,4 +1,4 @@
-"""Structural equations, judged on segments that they were not fitted to."""
+"""Fit structural equations and judge them on segments that they were not fitted to."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -21,14 +21,15 @@ FOLDS = 2
 
 @dataclass(frozen=True)
 class EquationList:
-    """Which equations are fitted: a region, and what causes it.
+    """List the equations to fit, each with a region and its causes.
 
     Attributes
     ----------
     region : ndarray, shape (equations,), int64
     causes : ndarray, shape (equations, n_regions), bool
+        True for the causes of the region.
     names : tuple of str, length n_regions
-        Enter the seeds.
+        Region names, from which the seeds are derived.
     """
 
     region: NDArray[np.int64]
@@ -36,9 +37,9 @@ class EquationList:
     names: tuple[str, ...]
 
     def columns(self) -> NDArray[np.int64]:
-        """Return the column of the region and of each cause, shape (equations, n_regions).
+        """Return the columns of the region and of its causes, shape (equations, n_regions).
 
-        Column `n_regions`, of zeros, stands for what is no cause.
+        Regions that are no causes are replaced by column `n_regions`, which holds zeros.
         """
         n_regions = len(self.names)
         places = np.where(self.causes, np.arange(n_regions), n_regions)
@@ -47,7 +48,7 @@ class EquationList:
         return np.column_stack([self.region, rest])
 
     def seed(self, equation: int, *keys: str | int) -> int:
-        """Return the seed of a fit of one equation; `keys` begin with that of all work."""
+        """Return the seed of a fit of one equation; the first key is the seed of the analysis."""
         causes = [self.names[i] for i in np.flatnonzero(self.causes[equation])]
         first, *rest = keys
         return child_seed(int(first), *rest, self.names[self.region[equation]], *causes)
@@ -55,14 +56,15 @@ class EquationList:
 
 @dataclass(frozen=True)
 class CrossFit:
-    """Equations fitted to all folds of segments but one, and judged on that one.
+    """Hold equations that were fitted to all folds of segments but one and judged on that one.
 
     Attributes
     ----------
     log_likelihood : ndarray, shape (equations, restarts, n_segments), float64
-        Of all volumes of each segment, nats; NaN where a fold diverged.
+        Log-likelihood of each held-out segment (nats); NaN if a fold diverged.
     objective : ndarray, shape (equations, restarts), float64
-        Mean log-likelihood of the volumes fitted to, nats per volume; NaN where a fold diverged.
+        Mean log-likelihood of the volumes used for fitting (nats per volume); NaN if a fold
+        diverged.
     """
 
     log_likelihood: NDArray[np.float64]
@@ -73,7 +75,7 @@ class CrossFit:
     _stacks: tuple[tuple[StackedEquations, ...], ...]
 
     def disturbances(self, which: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Return the disturbances that some equations give, and how causes change the region.
+        """Return the disturbances of some equations and the slopes of the region by its causes.
 
         Parameters
         ----------
@@ -82,7 +84,7 @@ class CrossFit:
         Returns
         -------
         n : Tensor, shape (restarts, chosen, n_times), float32
-            Of every volume by the fit that did not see its segment.
+            Disturbance of every volume, by the fit that did not use its segment.
         slope : Tensor, shape (restarts, chosen, n_regions), float32
             Root mean square over volumes of dx/dc at a fixed disturbance, for each cause c.
         """
@@ -127,7 +129,7 @@ def cross_fit(
     memory_gib: float,
     progress: Progress | None = None,
 ) -> CrossFit:
-    """Fit every equation to every other segment, and judge it on those between.
+    """Fit every equation to every second segment and judge it on the others, in both ways.
 
     Parameters
     ----------
@@ -141,7 +143,7 @@ def cross_fit(
         Subject label.
     device : torch.device
     memory_gib : float
-        What one stack may take; changes no number beyond rounding.
+        Memory of one stack (GiB); results do not depend on it beyond rounding.
     progress : callable, optional
 
     Returns
@@ -155,8 +157,8 @@ def cross_fit(
 
     Notes
     -----
-    The law of a disturbance in a segment that was left out is fitted there, its shape aside: one
-    number for its scale (and one for its mean where these change), whatever the causes are.
+    The scale of a disturbance (and its mean, if means change) in a held-out segment is estimated
+    there, which costs one or two numbers for every set of causes alike.
     """
     data = np.column_stack([values, np.zeros(len(values), dtype=np.float32)])
     x = torch.as_tensor(data, device=device)
@@ -218,7 +220,7 @@ def cross_fit(
 def _by_segment(
     model: StackedEquations, values: Tensor, columns: Tensor, u: Tensor, n_segments: int
 ) -> NDArray[np.float64]:
-    """Return the log-likelihood of every segment, shape (members, n_segments), nats."""
+    """Return the log-likelihood of every segment in nats, shape (members, n_segments)."""
     with torch.inference_mode():
         x = values[:, columns].transpose(0, 1)
         model.prior.match(model.disturbances(x, u), u)
@@ -236,6 +238,6 @@ def _check(usable: NDArray[np.bool_], equations: EquationList) -> None:
 
 
 def _size(settings: EquationSettings) -> FitSize:
-    """Return what the fit of one equation takes: the arrays of its network and of its slopes."""
+    """Return the size of the fit of one equation, with its network and its slopes."""
     numbers = 2 * settings.layers * settings.hidden + 8 * settings.knots
     return FitSize(numbers, settings.hidden, settings.batch_size)

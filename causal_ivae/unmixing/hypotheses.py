@@ -1,4 +1,4 @@
-"""Fit both directions of every pair as structural flows, by the mechanism that trials choose."""
+"""Fit both directions of every pair as structural flows of the mechanism that trials choose."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,29 +22,28 @@ DIRECTIONS = ("x->y", "y->x")
 MECHANISMS = ("linear", "nonlinear")
 
 _LITTLE = 0.02
-"""Nats per volume by which a linear effect may predict worse than the best model."""
+"""A linear effect may predict worse than the best model by this much (nats per volume)."""
 _COST = np.array([0.4, 1.0])
-"""Of a step by either mechanism, for the progress that is reported."""
+"""Relative cost of a step by the linear and the nonlinear mechanism, for reporting progress."""
 
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """Both directions of every pair, by the simplest mechanism that can be believed.
+    """Hold the fits of both directions of every pair, by the mechanism that trials chose.
 
     Attributes
     ----------
     log_likelihood : ndarray, shape (pairs, 2, n_blocks), float64
-        Of each block's volumes, summed, nats, under ``x->y`` and ``y->x``.  NaN where training
-        diverged.
+        Log-likelihood of each block under ``x->y`` and ``y->x`` (nats); NaN if training diverged.
     mechanism : ndarray, shape (pairs,), int64
         Index into `MECHANISMS`.
     shortfall : ndarray, shape (pairs,), float64
-        By how much the better direction of that mechanism predicts segments held out worse than
-        the best of all, nats per volume.
+        Held-out log-likelihood of the best model minus that of this mechanism's better direction
+        (nats per volume).
     disturbances : Tensor, shape (pairs, 2, n_times, 2), float32, on the device
-        Of x and y under each direction.
+        Disturbances of x and y under each direction.
     fit : Fit
-        Members are ordered pair by pair, direction by direction.
+        The fits of every pair in turn, ``x->y`` before ``y->x``.
     """
 
     log_likelihood: NDArray[np.float64]
@@ -55,18 +54,18 @@ class Hypotheses:
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """Directions whose training did not diverge, shape (pairs, 2)."""
+        """Return which directions did not diverge in training, shape (pairs, 2)."""
         return np.asarray(np.isfinite(self.log_likelihood).all(axis=-1))
 
     @property
     def better(self) -> NDArray[np.int64]:
-        """The direction that fits better, shape (pairs,): index into `DIRECTIONS`."""
+        """Return the direction that fits better, shape (pairs,), an index into `DIRECTIONS`."""
         total = self.log_likelihood.sum(axis=-1)
         return np.asarray(np.where(np.isnan(total), -np.inf, total).argmax(axis=1))
 
     @classmethod
     def joined(cls, parts: Sequence["Hypotheses"]) -> "Hypotheses":
-        """Return those of several groups of pairs as one."""
+        """Join the fits of several groups of pairs."""
         return cls(
             log_likelihood=np.concatenate([part.log_likelihood for part in parts]),
             mechanism=np.concatenate([part.mechanism for part in parts]),
@@ -90,7 +89,7 @@ def fit_hypotheses(
     device: torch.device,
     progress: Progress | None = None,
 ) -> Hypotheses:
-    """Choose every pair's mechanism by short trials, and fit it to both directions.
+    """Choose every pair's mechanism by short trials and fit it in both directions.
 
     Parameters
     ----------
@@ -99,10 +98,10 @@ def fit_hypotheses(
     blocks : ndarray, shape (n_times,), int64, 0 to n_blocks - 1
     pairs : ndarray, shape (n_pairs, 2), int64
     names : tuple of str, length n_regions
-        Enter the seeds.
+        Region names, from which the seeds are derived.
     settings : StructuralSettings
     at_once : int
-        Fits of a stack.
+        Number of fits in a stack.
     seed : int
     key : str
         Subject label.
@@ -115,11 +114,11 @@ def fit_hypotheses(
 
     Notes
     -----
-    The linear mechanism sees the values, the nonlinear one their normal scores, whose log slope is
-    added to its likelihood, so that the two compare.  In the trials each segment is judged by the
-    fit that was not trained on it: on what it was trained on, the richer mechanism always wins.
-    (Normal scores, starting values and the scales of disturbances know all volumes.)  The fits
-    that count are to all segments.
+    The linear mechanism is fitted to the values and the nonlinear one to their normal scores, whose
+    log slope is added to the likelihood to make both comparable.  In the trials, each segment is
+    judged by a fit that was not trained on it, since the richer mechanism would always win on its
+    training data.  (Normal scores, starting values and the scales of disturbances use all volumes.)
+    The final fits use all segments.
     """
     columns, position = np.unique(pairs, return_inverse=True)
     mine = np.ascontiguousarray(values[:, columns], dtype=np.float32)
@@ -141,7 +140,7 @@ def fit_hypotheses(
     trial = settings.model_copy(update={"steps": settings.trial_steps})
     whole = settings.model_copy(update={"steps": settings.steps_for(len(values))})
     of_trials = _COST * folds * trial.steps
-    # Which mechanisms the trials choose is not known before: as many of either.
+    # The trials' choices are not known yet, so that half of the pairs are assumed for each.
     tried = of_trials.sum() / (of_trials.sum() + _COST.mean() * whole.steps)
     middle = tried * _COST[0] / _COST.sum()
     trials = (
@@ -174,20 +173,20 @@ def fit_hypotheses(
 def _credible(
     total: NDArray[np.float64], n_times: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return every pair's mechanism, and by how much it falls short of the best of all.
+    """Choose every pair's mechanism, and return by how much it falls short of the best model.
 
     Parameters
     ----------
     total : ndarray, shape (mechanisms, pairs, 2), float64
-        Log-likelihood of the volumes held out.
+        Log-likelihood of the held-out volumes.
     n_times : int
 
     Notes
     -----
-    Increasing triangular maps fit any pair of regions in both directions where the segments tell
-    nothing (the Knothe-Rosenblatt rearrangement), so that a better fit alone does not make their
-    verdict the better one.  The linear mechanism decides where it falls short of the best fit by
-    little, and tells the two directions further apart.
+    If segments carry no information, increasing triangular maps fit any pair of regions in both
+    directions (the Knothe-Rosenblatt rearrangement).  A better fit of the nonlinear mechanism
+    therefore does not make its direction more reliable.  The linear mechanism is chosen if it falls
+    short of the best fit by little and its two directions differ more.
     """
     known = np.where(np.isnan(total), -np.inf, total)
     best = known.max(axis=(0, 2))
@@ -202,7 +201,7 @@ def _credible(
 
 @dataclass(frozen=True)
 class _Judged:
-    """Of some pairs by one mechanism, as in `Hypotheses`; the fit holds all folds."""
+    """Hold the fits of some pairs by one mechanism, as in `Hypotheses`, with all folds."""
 
     log_likelihood: NDArray[np.float64]
     disturbances: Tensor
@@ -255,9 +254,9 @@ class _Task:
         folds: int,
         progress: Progress | None,
     ) -> _Judged:
-        """Fit one stack, and put together what each fold says of the segments it was not fitted to.
+        """Fit one stack and judge each segment by the fold that was not fitted to it.
 
-        With one fold, of those that it was fitted to.
+        A single fold judges the segments that it was fitted to.
         """
         data, u = self.data[mechanism], self.segments
         n_segments, n_pairs = int(u.max()) + 1, len(pairs)
@@ -304,7 +303,7 @@ class _Task:
             disturbances = disturbances.gather(2, judge[..., None].expand(-1, -1, -1, -1, 2))[
                 :, :, 0
             ]
-        # Cause and effect are y and x where the arrow is turned round.
+        # Under y -> x, the cause is y and the effect is x.
         disturbances = torch.stack([disturbances[:, 0], disturbances[:, 1].flip(-1)], dim=1)
         by_row = likelihood.double().cpu().numpy()
         by_row += self.log_slope[mechanism][:, self.members[pairs, 0]].sum(axis=2).T[:, None]
@@ -312,7 +311,7 @@ class _Task:
 
 
 def _sum_by_block(values: NDArray[Any], blocks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sum over the volumes (the last axis) of every block."""
+    """Sum values over the volumes (the last axis) of every block."""
     order = np.argsort(blocks, kind="stable")
     starts = np.flatnonzero(np.diff(blocks[order], prepend=-1))
     return np.add.reduceat(values[..., order], starts, axis=-1, dtype=np.float64)

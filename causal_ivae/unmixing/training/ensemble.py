@@ -1,4 +1,4 @@
-"""Train every pair x restart of a subject as one stack, and return their disturbances."""
+"""Train the fits of all pairs and restarts as stacks, and return their disturbances."""
 
 import re
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def resolve_device(device: str) -> torch.device:
         )
     if device != "cpu" and int(match[1] or 0) >= torch.cuda.device_count():
         raise SettingsError(
-            f"The device '{device}' is not there: torch sees {torch.cuda.device_count()} GPU(s). "
+            f"The device '{device}' does not exist: torch sees {torch.cuda.device_count()} GPU(s). "
             "Use 'auto' or 'cpu', or install a CUDA build of torch."
         )
     return torch.device(device)
@@ -65,23 +65,23 @@ def make_model(
     device: torch.device,
     n_components: int | None = None,
 ) -> StackedModel:
-    """Build the stack of the model that the settings are of, one member for each seed.
+    """Build a stack of the model to which the settings belong, with one member for each seed.
 
     Parameters
     ----------
     seeds : list of int
     n_features : int
     auxiliary : Auxiliary
-        What u is; the VAE does not see it.
+        Description of u, which the VAE does not use.
     settings : settings of a model
     device : torch.device
     n_components : int, optional
-        Of iVAE, the VAE and the flow; default as many as features.
+        Number of components of iVAE, the VAE and the flow; by default as many as features.
 
     Raises
     ------
     TypeError
-        If the settings are of no model that is known here.
+        If the settings belong to no model that is known here.
     """
     keys = member_keys(seeds, device)
     if isinstance(settings, EquationSettings):
@@ -116,28 +116,28 @@ def fit_stack(
 ) -> tuple[StackedModel, Fit]:
     """Build a stack and maximise the objective of every member.
 
-    A member whose training diverged is trained once more, from a fresh seed at half the rate.
-    Each operation uses one thread meanwhile.
+    A member whose training diverged is trained once more, from another seed at half the learning
+    rate.  Every operation uses one thread.
 
     Parameters
     ----------
     build : callable
-        From a list of seeds to a stack with a member for each.
+        Function that makes a stack with a member for each of a list of seeds.
     seeds : list of int
     values : Tensor, shape (n_times, n_columns), float32
-        On the device; the columns of all members.
+        The columns of all members, on the device.
     columns : Tensor, shape (members, n_features), int64
-        Columns that each member sees.
+        Columns that each member is trained on.
     u : Tensor, shape (n_times,) int64 or (n_times, n_auxiliary) float32
     settings : settings of a model
     order_seed : int
-        Seed of the order of volumes, which all members share, so that a member's result does
-        not depend on the others in its stack.
+        Seed of the order of volumes.  All members share it, so that a member's result does not
+        depend on the others in its stack.
     kept : Tensor, optional, shape (members, n_segments), float32
-        1 for the segments that a member is trained on, 0 for those held out; default all.  For
-        models that can do without a segment: the structural flow.
+        1 for the segments that a member is trained on, 0 for held-out ones; by default all are
+        used.  Only the structural flow supports it.
     progress : callable, optional
-        Called with the share of steps done.
+        Called with the share of the steps that are done.
     watch : callable, optional
         Called with the step and the model at every point of the training curve.
 
@@ -202,7 +202,7 @@ def unmix_pairs(
     device: torch.device,
     progress: Progress | None = None,
 ) -> Fit:
-    """Unmix the disturbances of every pair, with restarts, in stacks of bounded size.
+    """Unmix the disturbances of every pair with restarts, in stacks of limited size.
 
     Parameters
     ----------
@@ -210,25 +210,25 @@ def unmix_pairs(
     segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
     pairs : ndarray, shape (n_pairs, 2), int64
     names : tuple of str, length n_regions
-        Enter the seeds.
+        Region names, from which the seeds are derived.
     build : callable
-        From seeds to a stack of models of two columns; given ``auxiliary``, ``settings`` and
-        ``device`` as `make_model` is.
+        Function that makes a stack of models of two columns from seeds, ``auxiliary``, ``settings``
+        and ``device``, as `make_model` does.
     settings : settings of a model
     restarts : int
-        Fits of a pair.
+        Number of fits of a pair.
     at_once : int
-        Fits of a stack.
+        Number of fits in a stack.
     keys : tuple of int and str
-        Begin with the seed of all work; what fits other than these are seeded apart by, such as
-        subject and method.  Pair and restart come after.
+        The seed of the analysis, then for instance subject and method, which distinguish these
+        seeds from those of other fits.
     device : torch.device
     progress : callable, optional
 
     Returns
     -------
     Fit
-        Members are ordered pair by pair, restarts within.
+        The restarts of every pair in turn.
     """
     first, *rest = keys
     seeds = [
@@ -263,5 +263,5 @@ def _last_slope(steps: NDArray[np.int64], curves: NDArray[np.float64]) -> NDArra
     if last.sum() < 2:
         return np.zeros(len(curves))
     centred = steps[last] - steps[last].mean()
-    # A product of matrices would round by the number of members.
+    # The rounding of a matrix product would depend on the number of members.
     return np.asarray(100.0 * (curves[:, last] * centred).sum(axis=1) / (centred @ centred))

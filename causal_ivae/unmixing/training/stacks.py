@@ -1,4 +1,4 @@
-"""Cut fits into stacks that memory holds, and put together what the stacks leave behind."""
+"""Divide fits into stacks that fit into memory, and join the results of the stacks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,28 +10,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _IN_CACHE = 2**19
-"""Activations of one layer of a stack, on a CPU: with more than its caches hold, a step of wide
-networks takes a third longer."""
+"""On a CPU, one layer of a stack has at most this many activations.
+
+If they exceed the CPU's caches, a step of wide networks takes a third longer.
+"""
 _MOST_ON_CPU = 64
-"""Members of a stack on a CPU; more are not faster."""
+"""A stack on a CPU has at most this many members, since more are not faster."""
 
 Progress = Callable[[float], None]
-"""Told the share of the work that is done."""
+"""A function of this type is called with the share of the work that is done."""
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class FitSize:
-    """What one fit takes of a machine while it is trained.
+    """Describe the memory that one fit needs while it is trained.
 
     Attributes
     ----------
     numbers : int
-        float32 numbers that are held for every volume of a training step.
+        Number of float32 values held for every volume of a training step.
     width : int
-        Columns of the widest layer.
+        Number of columns of the widest layer.
     batch_size : int
-        Volumes of a training step.
+        Number of volumes of a training step.
     """
 
     numbers: int
@@ -39,11 +41,11 @@ class FitSize:
     batch_size: int
 
     def n_bytes(self, n_times: int) -> int:
-        """Return the memory of one fit: the activations of all volumes, or of a training step."""
+        """Return the memory of one fit in bytes, for all volumes or for a training step."""
         return 4 * self.numbers * max(n_times, 2 * self.batch_size)
 
     def members_at_once(self, n_times: int, memory_gib: float, device: torch.device) -> int:
-        """Return how many fits to so many volumes make a stack."""
+        """Return the number of fits in a stack, given the number of volumes."""
         room = max(1, int(memory_gib * 2**30 / self.n_bytes(n_times)))
         if device.type != "cpu":
             return room
@@ -51,9 +53,9 @@ class FitSize:
         return min(room, in_cache, _MOST_ON_CPU)
 
     def stacks_at_once(self, n_times: int, memory_gib: float, device: torch.device) -> int:
-        """Return how many stacks are trained at the same time: on a CPU one for each core.
+        """Return the number of stacks that are trained in parallel, on a CPU one per core.
 
-        Together they stay within the memory given.
+        Together they take at most the given memory.
         """
         if device.type != "cpu":
             return 1
@@ -67,23 +69,23 @@ def in_stacks(
     fit: Callable[[slice, Progress | None], R],
     progress: Progress | None = None,
 ) -> list[R]:
-    """Fit so many members, a stack after the other.
+    """Fit a number of members, one stack after the other.
 
     Parameters
     ----------
     count : int
-        All members.
+        Number of all members.
     at_once : int
-        Members of a stack.
+        Number of members in a stack.
     fit : callable
-        Given which members a stack has, and whom to tell how far its training is.
+        Function that fits one stack, given its members and a function for its progress.
     progress : callable, optional
-        Told how far all of them are.
+        Called with the share of all work that is done.
 
     Returns
     -------
     list
-        What `fit` returned for every stack, in their order.
+        Results of `fit` for every stack, in their order.
     """
     stacks = [slice(start, min(start + at_once, count)) for start in range(0, count, at_once)]
     return [
@@ -92,33 +94,34 @@ def in_stacks(
 
 
 def part_of(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    """Return whom a part of the work tells its own share; the part lies between two shares."""
+    """Return a progress function for a part of the work that lies between two shares of it."""
     return None if progress is None else lambda share: progress(start + (stop - start) * share)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What training one stack left behind.
+    """Hold the results of training one stack.
 
     Attributes
     ----------
     disturbances : Tensor, shape (members, n_times, n_components), float32, on the device
     objective : ndarray, shape (members,), float64
-        ELBO (iVAE, nats per volume) or log-probability of the segment (TCL, nats per volume)
-        on all volumes at the end; NaN where training diverged.
+        ELBO, log-likelihood or log-probability of the segment (TCL) on all volumes at the end (nats
+        per volume); NaN if training diverged.
     slope : ndarray, shape (members,), float64
-        Of the objective over the last tenth of training, per 100 steps.
+        Gain of the objective per 100 steps, over the last tenth of training.
     curve_steps : ndarray, shape (points,), int64
+        Steps at the points of the training curves.
     curves : ndarray, shape (members, points), float64
-        Mean objective on the minibatches up to each of `curve_steps`.
+        Mean objective on the minibatches since the step before, at each of `curve_steps`.
     taken : ndarray, shape (members,), int64
-        Steps that each member learned for, of the training that counts.
+        Number of steps that each member learned, in the training that counts.
     retried : ndarray, shape (members,), bool
-        Training diverged, and was done again from a fresh seed at half the rate.
+        True if training diverged and was repeated from another seed at half the learning rate.
     modulation : ndarray or None, shape (members, n_segments, n_components, 2), float64
-        Log scale and mean of p(z|u) in every segment; None where a model has none.
+        Log scale and mean of p(z|u) in every segment; None for a model without them.
     kl : ndarray or None, shape (members, n_components), float64
-        KL(q(z_i|x,u) || p(z_i|u)), mean over volumes, nats; None where a model has none.
+        Mean KL(q(z_i|x,u) || p(z_i|u)) over volumes (nats); None for a model without it.
     """
 
     disturbances: Tensor
@@ -132,24 +135,24 @@ class Fit:
     kl: NDArray[np.float64] | None = None
 
     def of(self, members: NDArray[np.int64]) -> "Fit":
-        """Return the fits of some members, in the order given."""
+        """Return the fits of some members in the given order."""
         places = torch.as_tensor(members, device=self.disturbances.device)
         return self._with(lambda name: getattr(self, name)[members], self.disturbances[places])
 
     def without_disturbances(self) -> "Fit":
-        """Return only what has the size of tables: no volumes of the disturbances."""
+        """Return the fit without the volumes of the disturbances, which take most memory."""
         return replace(self, disturbances=no_volumes(self.disturbances))
 
     @classmethod
     def joined(cls, fits: Sequence["Fit"]) -> "Fit":
-        """Return the fits of several stacks as one, the members of the first before the others."""
+        """Join the fits of several stacks in their order."""
         return fits[0]._with(
             lambda name: np.concatenate([getattr(fit, name) for fit in fits]),
             torch.cat([fit.disturbances for fit in fits]),
         )
 
     def _with(self, changed: Callable[[str], Any], disturbances: Tensor) -> "Fit":
-        """Return a fit with other members; the points of the training curve stay."""
+        """Return a fit with other members but the same points of the training curve."""
         by_member = {field.name for field in fields(self)} - {"disturbances", "curve_steps"}
         there = {name for name in by_member if getattr(self, name) is not None}
         changes = {name: changed(name) for name in there}
@@ -157,6 +160,6 @@ class Fit:
 
 
 def no_volumes(disturbances: Tensor) -> Tensor:
-    """Return disturbances (..., n_times, n_components) of no volumes."""
-    # A slice would keep all of them in memory.
+    """Return disturbances like the given ones but without volumes, (..., 0, n_components)."""
+    # A slice would keep all volumes in memory.
     return disturbances.new_empty((*disturbances.shape[:-2], 0, disturbances.shape[-1]))
