@@ -14,6 +14,7 @@ from causal_ivae.validation.report import Report
 
 if TYPE_CHECKING:
     from causal_ivae.validation.paper.experiments import FigureName
+    from causal_ivae.validation.suites.suite import Suite
 
 Kind = Literal["text", "texts", "count", "counts", "seed", "folder", "flag"]
 
@@ -77,51 +78,58 @@ def _stack(output: Path, **options: Any) -> Report:
     return Report("", (benchmark_stack(output, **options),))
 
 
-def _speed(output: Path, **options: Any) -> Report:
+def _speed(output: Path, *, command: str, quick: bool, **options: Any) -> Report:
+    from causal_ivae.validation.session import Session
     from causal_ivae.validation.speed.speed import benchmark_speed
 
-    found = benchmark_speed(output, **options)
-    return Report(found.text, found.written)
+    return benchmark_speed(Session.start(output, command=command, quick=quick), **options)
 
 
-def _printed(written: list[Path]) -> Report:
-    return Report(written[0].read_text(encoding="utf-8"), tuple(written))
+def _pairs() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.pairs import Pairs
+
+    return Pairs
 
 
-def _pairs(output: Path, **options: Any) -> Report:
-    from causal_ivae.validation.suites.pairs import benchmark_pairs
+def _null() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.null import FalsePositives
 
-    return _printed(benchmark_pairs(output, **options))
-
-
-def _null(output: Path, **options: Any) -> Report:
-    from causal_ivae.validation.suites.null import benchmark_null
-
-    return _printed(benchmark_null(output, **options))
+    return FalsePositives
 
 
-def _netsim(output: Path, **options: Any) -> Report:
-    from causal_ivae.validation.suites.netsim import benchmark_netsim
+def _netsim() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.netsim import Netsim
 
-    return _printed(benchmark_netsim(output, **options))
-
-
-def _many(output: Path, **options: Any) -> Report:
-    from causal_ivae.validation.suites.many import benchmark_many
-
-    return _printed(benchmark_many(output, **options))
+    return Netsim
 
 
-def _reproducibility(output: Path, **options: Any) -> Report:
-    from causal_ivae.validation.suites.reproducibility import benchmark_reproducibility
+def _many() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.many import Networks
 
-    return _printed(benchmark_reproducibility(output, **options))
+    return Networks
+
+
+def _reproducibility() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.reproducibility import Reproducibility
+
+    return Reproducibility
 
 
 def _suite(
-    run: Callable[..., Report], summary: str, description: str, *own: Option, data: str = ""
+    kind: "Callable[[], type[Suite[Any]]]",
+    summary: str,
+    description: str,
+    *own: Option,
+    data: str = "",
 ) -> Benchmark:
     """Return a benchmark of cases: what all of them accept, then its own options."""
+
+    def run(output: Path, *, command: str, quick: bool, **options: Any) -> Report:
+        from causal_ivae.validation.session import Session
+        from causal_ivae.validation.suites.suite import run_suite
+
+        return run_suite(kind(), Session.start(output, command=command, quick=quick), **options)
+
     shared = (
         *([Option("data", "folder", "FOLDER", data)] if data else []),
         Option("quick", "flag", help="few and small cases, to see that it works"),
@@ -252,13 +260,17 @@ FIGURE_OPTIONS = (
 )
 
 
-def reproduce(figure: str, output: Path, **options: Any) -> Report:
+def reproduce(
+    figure: str, output: Path, *, command: str, quick: bool, data: Path | None, **options: Any
+) -> Report:
     """Compute a figure of the paper and write it; `options` are those of `FIGURE_OPTIONS`."""
     from causal_ivae.validation.paper.figure4 import reproduce_figure4
     from causal_ivae.validation.paper.reproduce import reproduce
+    from causal_ivae.validation.session import Session
 
+    session = Session.start(output, command=command, quick=quick)
     if figure == "figure4":
-        return Report("", tuple(reproduce_figure4(output, **options)))
-    if options.pop("data") is not None:
+        return reproduce_figure4(session, data=data, **options)
+    if data is not None:
         raise SettingsError(f"--data is for figure4; {figure} simulates its data.")
-    return Report("", tuple(reproduce(cast("FigureName", figure), output, **options)))
+    return reproduce(cast("FigureName", figure), session, **options)

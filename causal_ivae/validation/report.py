@@ -1,7 +1,11 @@
-"""What a benchmark or a figure of the paper writes, and what it prints at the end."""
+"""What a command of the laboratory leaves behind; imports nothing heavy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+Say = Callable[[str], None]
+"""Told in a line what is done."""
 
 
 @dataclass(frozen=True)

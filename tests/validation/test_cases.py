@@ -12,12 +12,9 @@ import pandas as pd
 import pytest
 import torch
 
-from causal_ivae.derivatives.files import read_json, read_table
-from causal_ivae.drawing.svg import figure_style, new_figure
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import generator
 from causal_ivae.validation.suites.cases import run_cases
-from causal_ivae.validation.suites.report import Session, as_text, share_with_interval, write_report
 
 
 @dataclass(frozen=True)
@@ -183,32 +180,3 @@ def test_one_thread_and_as_before_after(tmp_path):
 
 def threads(case):
     return [{"threads": torch.get_num_threads()}]
-
-
-def test_report(tmp_path):
-    table = run_cases("dice", throws("a", "fails"), throw, tmp_path, settings={}, nprocs=1)
-    with figure_style("dice"):
-        figure = new_figure(2.0, 2.0)
-        figure.subplots().plot([0, 1])
-        summary = pd.DataFrame([{"what": "eyes", **share_with_interval(1, 2)}])
-        written = write_report(
-            "dice", tmp_path, table=table, summary=summary, figure=figure,
-            settings={"seed": 0}, method="Throws.", session=Session(), seed=0, quick=True,
-            command="causal-ivae benchmark dice",
-        )  # fmt: skip
-    assert [path.name for path in written] == [
-        f"benchmark_dice{end}" for end in (".txt", ".tsv", "_summary.tsv", ".png", ".json")
-    ]
-    text = written[0].read_text()
-    assert "0.500  0.095  0.905" in text
-    assert "Failed: throw fails: ValueError" in text
-    assert len(read_table(written[1])) == 3
-    record = read_json(written[-1])
-    assert record["Failed"] == 1
-    assert record["Cases"] == 2
-    assert {"Command", "Settings", "Software", "Machine", "Seed"} <= set(record)
-
-
-def test_a_share_of_nothing_is_missing():
-    assert share_with_interval(0, 0)["share"] is None
-    assert as_text(pd.DataFrame([share_with_interval(0, 0)])).split()[-4:-1] == ["-"] * 3

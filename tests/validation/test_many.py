@@ -6,8 +6,7 @@ import pytest
 from causal_ivae.cli import main
 from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.validation.suites import many
-from causal_ivae.validation.suites.many import ESTIMATORS, ManyCase, _judge, _quick
-from causal_ivae.validation.suites.many_summary import as_blocks, draw_many, summarise
+from causal_ivae.validation.suites.many import ESTIMATORS, ManyCase, Networks
 
 
 @pytest.fixture
@@ -56,11 +55,11 @@ def test_finished_networks_are_not_estimated_again(run, monkeypatch):
 
 
 def test_known_graphs_score_as_they_should(monkeypatch):
-    def truth(task):
-        return {"truth": task.series.adjacency, "turned": task.series.adjacency.T}
+    def truth(series, *_):
+        return {"truth": series.adjacency, "turned": series.adjacency.T}
 
     monkeypatch.setattr(many, "ESTIMATORS", {"truth": truth})
-    right, turned = _judge(ManyCase(1, 6, 0, "truth"), seed=0, effort=_quick())
+    right, turned = Networks(**Networks.small()).work(ManyCase(1, 6, 0, "truth"))
     assert right["f1"] == right["orientation_accuracy"] == 1.0
     assert right["hamming"] == 0
     assert turned["f1"] == turned["orientation_accuracy"] == 0.0
@@ -70,27 +69,22 @@ def test_known_graphs_score_as_they_should(monkeypatch):
 def test_an_edge_without_direction_counts_as_both():
     rng = np.random.default_rng(0)
     series = many.simulate_network(np.eye(2, k=1, dtype=bool), n_per_segment=100, layers=1)
-    task = many._Task(series, _quick(), 0, "pair")
-    (found,) = ESTIMATORS["pc"](task).values()
+    (found,) = ESTIMATORS["pc"](series, Networks(), "pair").values()
     assert found.tolist() == [[False, True], [True, False]]
     collider = rng.normal(size=(2000, 3))
     collider[:, 2] += collider[:, 0] + collider[:, 1]
-    task = many._Task(many.SimulatedSeries(collider, *[np.zeros(2000)] * 3), _quick(), 0, "v")
-    (found,) = ESTIMATORS["pc"](task).values()
+    series = many.SimulatedSeries(collider, *[np.zeros(2000)] * 3)
+    (found,) = ESTIMATORS["pc"](series, Networks(), "v").values()
     assert np.argwhere(found).tolist() == [[0, 2], [1, 2]]
 
 
 def test_the_summary_averages_over_graphs(run):
     _, out = run("--methods", "random", "--graphs", "4")
     table = read_table(out / "benchmark_many.tsv")
-    (row,) = summarise(table).to_dict("records")
+    (row,) = Networks().tables(table)["summary"].to_dict("records")
     assert row["graphs"] == 4
     assert row["f1"] == pytest.approx(table["f1"].mean())
     assert row["low"] < row["f1"] < row["high"]
-    nothing = summarise(table.assign(error="failed"))
-    assert len(nothing) == 0
-    assert as_blocks(nothing) == "No case gave a result."
-    draw_many(nothing)
 
 
 def test_unknown_methods_are_named(run, capsys):

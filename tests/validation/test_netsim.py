@@ -10,8 +10,7 @@ import pytest
 from causal_ivae.cli import main
 from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.errors import InputError
-from causal_ivae.validation.suites.netsim import read_network
-from causal_ivae.validation.suites.netsim_summary import draw_netsim, summarise
+from causal_ivae.validation.suites.netsim import Netsim, read_network
 
 # Edges into node 0 and out of it, so that the number of a node says nothing.
 EDGES = ((1, 0), (2, 0), (0, 3))
@@ -53,7 +52,7 @@ def test_known_edges_are_right_by_every_unit(tmp_path, data, capsys):
     pooled = table[table["unit"] == "pooled windows"]
     own = pooled[(pooled["sim"] == "simB") & (pooled["method"] == "coin")]
     # Pairs that drive each other, and edges of some subjects only, are left out.
-    assert set(own["cause"] + own["effect"]) == {f"{i}{j}" for i, j in EDGES}
+    assert set(zip(own["cause"], own["effect"], strict=True)) == set(EDGES)
     single = table[(table["unit"] == "subject") & (table["method"] == "coin")]
     assert len(single) == 4 * 3 + 4 * 3 + 1
     # The true cause stands first for some edges and second for others.
@@ -99,7 +98,6 @@ def test_the_structural_method_is_told_that_there_is_an_arrow(tmp_path, data):
 def test_subjects_are_the_unit_of_their_interval():
     table = pd.DataFrame(
         {
-            "error": None,
             "sim": "sim",
             "unit": "subject",
             "method": "m",
@@ -109,13 +107,14 @@ def test_subjects_are_the_unit_of_their_interval():
             "right": [True, True, True, False, False, False],
         }
     )
-    (row,) = summarise(table).to_dict("records")
+    tables = Netsim().tables(table)
+    (row,) = tables["summary"].to_dict("records")
     assert row["right"] == 0.5
     # Shares 1, 1/2, 0: t interval with two degrees of freedom.
     assert row["high"] - row["right"] == pytest.approx(4.303 * 0.5 / np.sqrt(3), rel=1e-3)
     assert row["decided"] == 0.5
     assert row["right_of_decided"] == 1.0
-    assert len(draw_netsim(summarise(table)).axes) == 1
+    assert len(Netsim().draw(table, tables).axes) == 1
 
 
 def test_usage(tmp_path, data, capsys):

@@ -9,8 +9,14 @@ import pytest
 from causal_ivae.cli import main
 from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.errors import InputError
-from causal_ivae.validation.suites.null_series import LAYOUTS, WINDOWS, Row, draw_series, rows
-from causal_ivae.validation.suites.null_summary import as_blocks, draw_null, summarise
+from causal_ivae.validation.suites.null import FalsePositives
+from causal_ivae.validation.suites.null_series import (
+    LAYOUTS,
+    WINDOWS,
+    Row,
+    draw_series,
+    every_row,
+)
 
 
 def write_tables(folder, subjects=3, volumes=150):
@@ -85,21 +91,19 @@ def test_a_scale_that_is_shared_correlates_squares_over_blocks_only():
 
 def test_randomised_phases_keep_the_spectrum_only(tmp_path):
     data = write_tables(tmp_path / "tables", volumes=150)
-    kinds = {row.source: row for row in rows(data, quick=True) if row.layout.apart}
+    kinds = {row.source: row for row in every_row(data, quick=True) if row.layout.apart}
     found = draw_series(kinds["phase-randomised data"], 5, 0, data)
     again = draw_series(kinds["phase-randomised data"], 5, 0, data)
     np.testing.assert_array_equal(found.values, again.values)
     smooth = (found.values[..., 1:] * found.values[..., :-1]).mean()
     assert smooth > 0.8
     with pytest.raises(InputError, match="three or more"):
-        list(rows(write_tables(tmp_path / "few", subjects=1), quick=True))
+        list(every_row(write_tables(tmp_path / "few", subjects=1), quick=True))
 
 
 def test_the_summary_says_which_defaults_hold():
     table = pd.DataFrame(
         {
-            "case": ["a", "b"],
-            "error": [None, None],
             "series": ["s", "s"],
             "test": ["HSIC", "HSIC"],
             "null": ["circular_shift", "gamma"],
@@ -108,9 +112,12 @@ def test_the_summary_says_which_defaults_hold():
             "rejected": [20, 300],
         }
     )
-    summary = summarise(table)
+    suite = FalsePositives()
+    summary = suite.tables(table)["summary"]
     assert summary["within"].tolist() == [True, False]
     assert summary.loc[0, "low"] < 0.05 < summary.loc[0, "high"]
-    assert "between 0.03 and 0.07 in 1 of 1 cells" in as_blocks(summary)
-    assert draw_null(summary).axes
-    assert as_blocks(summary.iloc[:0]) == "No case gave a result."
+    assert "between 0.03 and 0.07 in 1 of 1 cells" in list(suite.blocks({"summary": summary}))[-1]
+    assert suite.draw(table, {"summary": summary}).axes
+    # Where no default was asked for, the shares are printed nevertheless.
+    (block,) = suite.blocks({"summary": summary[~summary["default"]]})
+    assert "gamma" in block

@@ -10,9 +10,9 @@ from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
 from causal_ivae.validation.suites.ours import by_rule, judge_pairs, quick_settings
-from causal_ivae.validation.suites.pairs import Cells, PairsCase, simulate
+from causal_ivae.validation.suites.pairs import Pairs, PairsCase, simulate
 from causal_ivae.validation.suites.pairs_figure import draw_pairs
-from causal_ivae.validation.suites.pairs_summary import as_blocks, calibrate, summarise
+from causal_ivae.validation.suites.pairs_summary import calibrate, summarise
 from causal_ivae.validation.suites.rivals import RIVALS, Rival
 
 QUICK = ["--quick", "--nprocs", "1", "--layers", "1", "--pairs", "2"]
@@ -114,7 +114,7 @@ def rows(kind, method, outcomes):
     """One row per (truth, decision, score, confidence)."""
     names = ("truth", "decision", "score", "confidence")
     cell = {
-        "error": None, "generator": "network", "kind": kind, "layers": 2, "segments": 8,
+        "generator": "network", "kind": kind, "layers": 2, "segments": 8,
         "method": method,
     }  # fmt: skip
     return [{**cell, **dict(zip(names, outcome, strict=True))} for outcome in outcomes]
@@ -149,7 +149,8 @@ def test_shares_count_abstention_as_wrong_and_claims_on_pairs_without_direction(
     assert errors["directions"] == 3
     assert errors["ece_directions"] == pytest.approx(2.8 / 3 - 1 / 3)
     assert errors["ece_outcomes"] is None
-    text = as_blocks(summary.reset_index(), calibrate(table))
+    tables = {"summary": summary.reset_index(), "calibration": calibrate(table)}
+    text = "\n".join(Pairs().blocks(tables))
     assert "Expected calibration errors" in text
     assert "network, cyclic, 8 segments: a direction claimed (wrong) of 2 pairs" in text
     assert len(draw_pairs(table, summary.reset_index()).axes) == 6
@@ -186,13 +187,13 @@ def test_a_failing_method_is_told_and_the_others_are_there(tmp_path, monkeypatch
 
 
 def test_all_of_our_methods_are_compared():
-    assert set(METHODS) <= set(Cells().methods)
+    assert set(METHODS) <= set(Pairs().methods)
 
 
 @pytest.mark.parametrize("what", ["kind", "generator"])
 def test_unknown_names_are_told_with_the_nearest(what):
     with pytest.raises(SettingsError, match=f"Unknown {what} 'networc'"):
-        Cells(**{f"{what}s": ("networc",)})
+        Pairs(**{f"{what}s": ("networc",)})
 
 
 def test_usage(tmp_path, capsys):

@@ -113,10 +113,6 @@ def run_experiment(
     device : torch.device
     say : callable
         Told what is done.
-
-    Returns
-    -------
-    Outcome
     """
     return _EXPERIMENTS[name](scale, seed, device, say)
 

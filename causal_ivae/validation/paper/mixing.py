@@ -67,10 +67,6 @@ def random_mixing(
         As in `Mixing`.
     rng : numpy.random.Generator
 
-    Returns
-    -------
-    Mixing
-
     Raises
     ------
     SettingsError

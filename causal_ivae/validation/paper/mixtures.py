@@ -95,10 +95,6 @@ def simulate_mixture(
         Standard deviation of white noise that is added to the observations.
     seed : int
 
-    Returns
-    -------
-    SimulatedMixture
-
     Raises
     ------
     SettingsError
@@ -154,10 +150,6 @@ def simulate_easy_segments(
     ----------
     n_segments, n_per_segment, n_test_per_segment, layers, activation, slope, seed
         As in `simulate_mixture`.
-
-    Returns
-    -------
-    SimulatedMixture
 
     Notes
     -----

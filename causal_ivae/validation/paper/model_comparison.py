@@ -97,10 +97,6 @@ def compare(
         Whether to score during training too.
     say : callable
         Told what is done, in one line per recipe.
-
-    Returns
-    -------
-    Comparison
     """
     data = _Data.of(mixtures, restarts, device)
     runs = [data.baselines(seed)]

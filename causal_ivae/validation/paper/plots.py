@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -30,6 +29,7 @@ from causal_ivae.validation.paper.experiments import (
     FigureName,
     Outcome,
 )
+from causal_ivae.validation.suites.method_lines import legend_below
 
 _COLOURS = {
     FLOW: BLUE,
@@ -49,18 +49,7 @@ _MOST_POINTS = 2500
 
 
 def draw(name: FigureName, outcome: Outcome) -> tuple[bytes, str]:
-    """Draw a figure.
-
-    Parameters
-    ----------
-    name : {"figure1", "figure2", "figure3", "discrete", "selection"}
-    outcome : Outcome
-
-    Returns
-    -------
-    png : bytes
-    svg : str
-    """
+    """Draw a figure."""
     with figure_style(name):
         return png_and_svg(_DRAWN[name](outcome))
 
@@ -212,23 +201,15 @@ def _baselines(ax: Axes, chosen: pd.DataFrame) -> None:
 
 
 def _finish(figure: Figure, axes: Iterable[Axes], *, legend: bool = True, columns: int = 4) -> None:
-    handles: dict[str, Artist] = {}
-    for ax in axes:
+    panels = list(axes)
+    for ax in panels:
         ax.set_ylim(0.0, 1.02)
         ax.grid(visible=True, axis="y", color=GRID, lw=0.6)
         ax.set_axisbelow(True)
-        drawn, labels = ax.get_legend_handles_labels()
-        handles |= dict(zip(labels, drawn, strict=True))
         if ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             ax.set_ylabel(_MCC)
     if legend:
-        figure.legend(
-            list(handles.values()),
-            list(handles),
-            loc="outside lower center",
-            ncols=columns,
-            frameon=False,
-        )
+        legend_below(figure, panels, columns=columns)
 
 
 _DRAWN: dict[FigureName, Callable[[Outcome], Figure]] = {

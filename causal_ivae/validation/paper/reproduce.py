@@ -1,90 +1,53 @@
 """The paper's simulation figures, computed anew and written with the numbers behind them."""
 
-import time
-from collections.abc import Callable
-from pathlib import Path
-
 import pandas as pd
 
-from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
-from causal_ivae.errors import SettingsError
 from causal_ivae.provenance import versions
 from causal_ivae.unmixing.training.ensemble import resolve_device
 from causal_ivae.validation.paper.experiments import FULL, QUICK, FigureName, run_experiment
 from causal_ivae.validation.paper.plots import draw
+from causal_ivae.validation.report import Report, Say
+from causal_ivae.validation.session import Session
 
 
-def reproduce(
-    figure: FigureName,
-    output: Path,
-    *,
-    quick: bool = False,
-    seed: int = 0,
-    device: str = "auto",
-    command: str = "",
-    say: Callable[[str], None] = lambda _: None,
-) -> list[Path]:
+def reproduce(figure: FigureName, session: Session, *, seed: int, device: str, say: Say) -> Report:
     """Compute a figure and write it.
 
     Parameters
     ----------
     figure : {"figure1", "figure2", "figure3", "discrete", "selection"}
-    output : pathlib.Path
-        Folder; gets ``<figure>.png``, ``.svg``, ``_runs.tsv`` (every fit), ``_summary.tsv``
-        (medians and ranges over data sets of the restarts selected), ``_curves.tsv`` (where
-        scores were followed during training) and ``.json`` (every setting and seed).
-    quick : bool
-        Few and short fits of few data, to see that it works.
+    session : Session
+        Its folder gets ``<figure>_runs.tsv`` (every fit), ``_summary.tsv`` (medians and ranges
+        over data sets of the restarts selected), ``_curves.tsv`` (where scores were followed
+        during training), ``.png``, ``.svg`` and ``.json`` (every setting and seed).
     seed : int
         Of the starting weights; data sets have the seeds 0, 1, ...
     device : str
-    command : str
-        The command line, for the record.
     say : callable
         Told what is done.
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was written.
-
-    Raises
-    ------
-    SettingsError
-        If `output` is a file.
     """
-    output = output.expanduser().resolve()
-    if output.exists() and not output.is_dir():
-        raise SettingsError(f"'{output}' is not a folder; give a folder to write to.")
-    started = time.perf_counter()
     target = resolve_device(device)
-    outcome = run_experiment(figure, QUICK if quick else FULL, seed=seed, device=target, say=say)
+    outcome = run_experiment(
+        figure, QUICK if session.quick else FULL, seed=seed, device=target, say=say
+    )
     png, svg = draw(figure, outcome)
     tables = {"runs": outcome.runs, "summary": summarise(outcome.runs), "curves": outcome.curves}
-    written = []
-    for suffix, table in tables.items():
-        if len(table):
-            written.append(output / f"{figure}_{suffix}.tsv")
-            write_table(written[-1], table)
-    written += [output / f"{figure}.png", output / f"{figure}.svg", output / f"{figure}.json"]
-    write_bytes(written[-3], png)
-    write_text(written[-2], svg)
-    write_json(
-        written[-1],
+    written = session.write(
+        figure,
         {
-            "Figure": figure,
-            "Command": command,
-            "Quick": quick,
-            "Seed": seed,
-            "Device": str(target),
-            "Seconds": round(time.perf_counter() - started, 1),
-            "Selection": "of the restarts of a data set, the one with the best objective on rows "
-            "that it was not trained on; the truth has no part in it",
-            "Settings": outcome.settings,
-            "Software": versions(),
+            **{f"_{name}.tsv": table for name, table in tables.items() if len(table)},
+            ".png": png,
+            ".svg": svg,
         },
+        Figure=figure,
+        Seed=seed,
+        Device=str(target),
+        Selection="of the restarts of a data set, the one with the best objective on rows that it "
+        "was not trained on; the truth has no part in it",
+        Settings=outcome.settings,
+        Software=versions(),
     )
-    return written
+    return Report("", written)
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from causal_ivae.validation.tables import aligned
+
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -122,11 +124,6 @@ def in_turns(measures: Mapping[K, Callable[[], T]], turns: int) -> dict[K, tuple
 
     What else the machine does then weighs on all of them alike.
 
-    Parameters
-    ----------
-    measures : mapping of name to callable
-    turns : int
-
     Returns
     -------
     dict of name to tuple
@@ -166,26 +163,21 @@ def as_table(measurements: Sequence[Measurement]) -> pd.DataFrame:
 
 def as_text(measurements: Sequence[Measurement]) -> str:
     """Return the table for a reader at a terminal."""
-    head = ("", "", "median", "min", "max", "unit", "ratio", "baseline")
-    lines: list[tuple[str, ...]] = [head]
+    lines: list[tuple[str, ...]] = [
+        ("", "", "median", "min", "max", "unit", "ratio", "baseline", "")
+    ]
     for m in measurements:
-        numbers = (m.median, *((min(m.values), max(m.values)) if m.values else (None, None)))
-        ratio = "" if m.ratio is None else f"{m.ratio:.3g}"
+        numbers = (m.median, min(m.values), max(m.values)) if m.values else ()
         lines.append(
             (
                 f"{m.group}: {m.name}",
                 str(m.setting),
-                *("" if value is None else f"{value:.4g}" for value in numbers),
+                *([f"{value:.4g}" for value in numbers if value is not None] or ["", "", ""]),
                 m.unit,
-                ratio,
+                "" if m.ratio is None else f"{m.ratio:.3g}",
                 m.baseline.name if m.baseline else "",
+                m.remark,
             )
         )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    remarks = ["", *(m.remark for m in measurements)]
-    return "\n".join(
-        "  ".join(
-            [text.ljust(width) for text, width in zip(line, widths, strict=True)] + [remark]
-        ).rstrip()
-        for line, remark in zip(lines, remarks, strict=True)
-    )
+    columns = list(zip(*lines, strict=True))
+    return aligned(columns, [False] * len(columns))

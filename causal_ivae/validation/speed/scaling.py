@@ -34,11 +34,6 @@ class Times(NamedTuple):
 def measure_scaling(effort: Effort, clock: Clock) -> list[Measurement]:
     """Time `discover` over several sizes in turns, and take its peak memory over pairs.
 
-    Parameters
-    ----------
-    effort : Effort
-    clock : Clock
-
     Returns
     -------
     list of Measurement

@@ -34,17 +34,7 @@ _BAR = 0.38
 
 
 def draw_speed(measurements: Sequence[Measurement]) -> tuple[bytes, str]:
-    """Draw training, tests, scaling and whole subjects, each in a panel if it was measured.
-
-    Parameters
-    ----------
-    measurements : sequence of Measurement
-
-    Returns
-    -------
-    png : bytes
-    svg : str
-    """
+    """Draw training, tests, scaling and whole subjects, each in a panel if it was measured."""
     measured = [m for m in measurements if m.values]
     with figure_style("benchmark_speed"):
         figure = new_figure(9.0, 6.2)

@@ -1,7 +1,6 @@
 """The fits of a figure trained as one stack, against the same fits one by one."""
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, resolve_device
 from causal_ivae.validation.paper.experiments import FLOW, FULL, recipes
 from causal_ivae.validation.paper.mixtures import simulate_mixture
+from causal_ivae.validation.report import Say
+from causal_ivae.validation.session import folder_to_write
 
 _DATA_SETS, _RESTARTS = 5, 5
 
@@ -25,7 +26,7 @@ def benchmark_stack(
     steps: int = 1000,
     n_per_segment: int = 1000,
     device: str = "auto",
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = lambda _: None,
 ) -> Path:
     """Time the fits of figure 2a as one stack, and one by one.
 
@@ -93,7 +94,7 @@ def benchmark_stack(
         f"{len(seeds)} fits one by one: {one_by_one:.1f} s; as one stack: {at_once:.1f} s; "
         f"ratio {one_by_one / at_once:.1f}"
     )
-    path = output.expanduser().resolve() / "benchmark_stack.json"
+    path = folder_to_write(output) / "benchmark_stack.json"
     write_json(
         path,
         {

@@ -105,11 +105,6 @@ OTHERS = {
 def measure_tests(effort: Effort, clock: Clock) -> list[Measurement]:
     """Time tests of independence at several lengths, draws from two nulls, and take memory.
 
-    Parameters
-    ----------
-    effort : Effort
-    clock : Clock
-
     Returns
     -------
     list of Measurement

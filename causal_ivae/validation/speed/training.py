@@ -42,11 +42,6 @@ _PRODUCTS = 20
 def measure_training(effort: Effort, clock: Clock) -> list[Measurement]:
     """Time steps of the stack and of the plain loop in turns.
 
-    Parameters
-    ----------
-    effort : Effort
-    clock : Clock
-
     Returns
     -------
     list of Measurement

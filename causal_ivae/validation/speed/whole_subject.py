@@ -28,17 +28,7 @@ _FEWEST_PAIRS = 8
 
 
 def measure_subjects(effort: Effort, clock: Clock) -> list[Measurement]:
-    """Time whole subjects, s, the larger ones by a share of their pairs.
-
-    Parameters
-    ----------
-    effort : Effort
-    clock : Clock
-
-    Returns
-    -------
-    list of Measurement
-    """
+    """Time whole subjects, s, the larger ones by a share of their pairs."""
     return [row for method in effort.subject_steps for row in _measure(method, effort, clock)]
 
 

@@ -36,15 +36,6 @@ _REGIONS = 4
 def measure_workers(effort: Effort, clock: Clock) -> list[Measurement]:
     """Time a batch with one and with two workers in turns, s.
 
-    Parameters
-    ----------
-    effort : Effort
-    clock : Clock
-
-    Returns
-    -------
-    list of Measurement
-
     Raises
     ------
     FitError

@@ -78,10 +78,6 @@ def agreement(
         Of the regions of `second`; one permutation for all splits, because splits of the same
         subjects depend on each other.
 
-    Returns
-    -------
-    Agreement
-
     Notes
     -----
     The quadratic assignment procedure (Hubert and Schultz 1976): edges that share a region depend

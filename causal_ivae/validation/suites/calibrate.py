@@ -94,15 +94,7 @@ def simulate(design: Design, kind: Kind, layers: int, seed: int) -> NDArray[np.f
 def collect(
     design: Design, pairs: int, seed: int, unmixing: UnmixingSettings | None = None
 ) -> pd.DataFrame:
-    """Return the evidence of simulated pairs of one design, and what they are.
-
-    Parameters
-    ----------
-    design : Design
-    pairs : int
-    seed : int
-    unmixing : UnmixingSettings, optional
-    """
+    """Return the evidence of simulated pairs of one design, and what they are."""
     kinds = [_KINDS[i % len(_KINDS)] for i in range(pairs)]
     layers = [1 + (i + i // len(_KINDS)) % _MOST_LAYERS for i in range(pairs)]
     seeds = [child_seed(seed, "calibration", repr(design), i) for i in range(pairs)]

@@ -22,9 +22,9 @@ from causal_ivae.derivatives.files import read_sidecar, write_json
 from causal_ivae.errors import SettingsError
 from causal_ivae.provenance import digest_of, package_version
 from causal_ivae.unmixing.training.threads import torch_threads
+from causal_ivae.validation.report import Say
+from causal_ivae.validation.session import folder_to_write
 
-Say = Callable[[str], None]
-"""Told in a line what is done."""
 Rows = Sequence[Mapping[str, Any]] | pd.DataFrame
 """What a case gave: numbers, texts, booleans and None."""
 
@@ -96,9 +96,7 @@ def run_cases(
     SettingsError
         If `output` is a file, there is no case, or two cases have the same key.
     """
-    output = output.expanduser().resolve()
-    if output.exists() and not output.is_dir():
-        raise SettingsError(f"'{output}' is not a folder; give a folder to write to.")
+    output = folder_to_write(output)
     if not cases:
         raise SettingsError(f"Nothing is left of the benchmark '{suite}'; choose less narrowly.")
     twice = [key for key, count in Counter(case.key for case in cases).items() if count > 1]

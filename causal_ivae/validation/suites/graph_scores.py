@@ -54,10 +54,6 @@ def score_graph(truth: ArrayLike, estimate: ArrayLike) -> GraphScores:
         Adjacency, row = cause, column = effect: ``truth[i, j]`` is i -> j.  The diagonal must be
         empty; both directions of a pair may be set.
 
-    Returns
-    -------
-    GraphScores
-
     Raises
     ------
     InputError

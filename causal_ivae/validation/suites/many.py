@@ -1,18 +1,17 @@
 """Directed edges of simulated networks of six regions: ours and published methods."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from causal_ivae.discovery import discover, discover_all
-from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.drawing.svg import new_figure
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import (
     DecisionSettings,
@@ -22,18 +21,36 @@ from causal_ivae.settings import (
     UnmixingSettings,
 )
 from causal_ivae.simulate.structural import SimulatedSeries, random_graph, simulate_network
-from causal_ivae.validation.suites.cases import Say, run_cases
 from causal_ivae.validation.suites.graph_scores import score_graph
-from causal_ivae.validation.suites.many_summary import as_blocks, draw_many, summarise
+from causal_ivae.validation.suites.method_lines import colour, finish, marker
 from causal_ivae.validation.suites.ours import quick_settings
-from causal_ivae.validation.suites.report import Session, write_report
+from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
+from causal_ivae.validation.tables import as_block, mean_with_interval
 
+Graphs = dict[str, NDArray[np.bool_]]
+"""Adjacency matrices by the names under which they are scored."""
 REGIONS = 6
 DENSITY = 0.5
 ALPHA = 0.05
 """Level of the PC algorithm."""
 _LEAST_WEIGHT = 0.05
 _SCORES = ("precision", "recall", "f1", "skeleton_f1", "orientation_accuracy", "hamming")
+_MEANS = ["precision", "recall", "skeleton_f1", "orientation_accuracy", "hamming", "edges"]
+_CELL = ["layers", "segments", "method"]
+_BLOCKS = {
+    "f1": "F1 of directed edges, mean over graphs",
+    "orientation_accuracy": "share of the pairs adjacent in both graphs that point the right way",
+    "skeleton_f1": "F1 of adjacent pairs",
+}
+
+PACKAGES: Mapping[str, str | None] = {
+    "pairwise": None,
+    "whole-set": None,
+    "direct-lingam": "lingam",
+    "pc": None,
+    "random": None,
+}
+"""All methods, and the package that each needs."""
 
 METHOD = {
     "Networks": f"Random acyclic graphs of {REGIONS} regions, half of the possible edges; every "
@@ -53,45 +70,6 @@ METHOD = {
     "counts as both.",
     "random": "Chance: a random acyclic graph with as many edges as the true one.",
 }
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Which networks, and by which methods.
-
-    Attributes
-    ----------
-    layers, segments : tuple of int
-    graphs : int
-        In every cell.
-    methods : tuple of str
-    """
-
-    layers: tuple[int, ...] = (1, 2, 3, 4, 5)
-    segments: tuple[int, ...] = (8, 16, 32)
-    graphs: int = 20
-    methods: tuple[str, ...] = ("pairwise", "whole-set", "direct-lingam", "pc", "random")
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is done where no option says it."""
-
-    cells: Cells = field(default_factory=Cells)
-    n_per_segment: int = 512
-    unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
-    equations: EquationSettings = field(default_factory=EquationSettings)
-    independence: IndependenceSettings = field(default_factory=IndependenceSettings)
-
-
-def _quick() -> Effort:
-    return Effort(
-        Cells(layers=(1,), segments=(6,), graphs=2),
-        n_per_segment=64,
-        unmixing=quick_settings(),
-        equations=EquationSettings(steps=20),
-        independence=IndependenceSettings(draws=99),
-    )
 
 
 @dataclass(frozen=True)
@@ -122,165 +100,184 @@ class ManyCase:
         return f"{self.layers} layers, {self.segments} segments, graph {self.graph}"
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What a method sees of a case, and what it may use."""
+@dataclass(frozen=True, kw_only=True)
+class Networks(MethodSuite[ManyCase]):
+    """The benchmark of simulated networks.
 
-    series: SimulatedSeries
-    effort: Effort
-    seed: int
-    key: str
-
-
-def benchmark_many(
-    output: Path,
-    *,
-    quick: bool = False,
-    seed: int = 0,
-    nprocs: int | None = None,
-    command: str = "",
-    say: Say = lambda _: None,
-    layers: Sequence[int] | None = None,
-    segments: Sequence[int] | None = None,
-    graphs: int | None = None,
-    methods: Sequence[str] | None = None,
-) -> list[Path]:
-    """Estimate simulated networks by our methods and by published ones.
-
-    Parameters
+    Attributes
     ----------
-    output : pathlib.Path
-        Folder; see `causal_ivae.validation.suites.report.write_report`.
-    quick : bool
-        Two networks and short fits, to see that it works.
-    seed : int
-    nprocs : int, optional
-        Processes; default one per core.
-    command : str
-        The command line, for the record.
-    say : callable
-        Told every case that is done.
-    layers, segments, graphs, methods
-        Fields of `Cells` in place of the default.
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was written.
-
-    Raises
-    ------
-    SettingsError
-        If a method is unknown, or the package of one that was asked for is not installed.
+    layers, segments : tuple of int
+    graphs : int
+        In every cell.
+    methods : tuple of str
+    n_per_segment : int
+    unmixing, equations, independence : settings
+        Of our methods.
     """
-    session = Session()
-    effort = _quick() if quick else Effort()
-    given = {
-        "layers": layers and tuple(layers),
-        "segments": segments and tuple(segments),
-        "graphs": graphs,
-        "methods": _chosen(methods, say),
-    }
-    cells = replace(effort.cells, **{k: v for k, v in given.items() if v})  # type: ignore[arg-type]
-    own = {name: _settings_of(name, effort) for name in cells.methods}
-    settings = {"seed": seed, "n_per_segment": effort.n_per_segment}
-    table = run_cases(
-        "many",
-        list(_cases(cells)),
-        partial(_judge, seed=seed, effort=effort),
-        output,
-        settings=settings,
-        own_settings=lambda case: own[case.method],
-        nprocs=nprocs,
-        say=say,
-    )
-    summary = summarise(table)
-    return write_report(
-        "many",
-        output,
-        table=table,
-        summary=summary,
-        text=as_blocks(summary),
-        figure=draw_many(summary),
-        settings={**settings, "cells": asdict(cells), "methods": own},
-        method=METHOD,
-        session=session,
-        seed=seed,
-        quick=quick,
-        command=command,
-    )
 
+    name = "many"
+    method = METHOD
+    packages = PACKAGES
 
-def _chosen(asked: Sequence[str] | None, say: Say) -> tuple[str, ...]:
-    for name in asked or ():
-        if name not in ESTIMATORS:
-            raise SettingsError(f"Unknown method '{name}'. {nearest(name, ESTIMATORS)}")
-    names = tuple(dict.fromkeys(asked or ESTIMATORS))
-    if "direct-lingam" in names and find_spec("lingam") is None:
-        message = "'direct-lingam' needs the package 'lingam', which is not installed"
-        if asked:
-            raise SettingsError(
-                f"{message}; install causal-ivae[benchmark], or choose other --methods."
-            )
-        say(f"{message}, and is left out.")
-        names = tuple(name for name in names if name != "direct-lingam")
-    return names
+    layers: tuple[int, ...] = (1, 2, 3, 4, 5)
+    segments: tuple[int, ...] = (8, 16, 32)
+    graphs: int = 20
+    methods: tuple[str, ...] = tuple(PACKAGES)
+    n_per_segment: int = 512
+    unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
+    equations: EquationSettings = field(default_factory=EquationSettings)
+    independence: IndependenceSettings = field(default_factory=IndependenceSettings)
 
+    @classmethod
+    def small(cls) -> dict[str, Any]:
+        """Return two networks and short fits."""
+        return {
+            "layers": (1,),
+            "segments": (6,),
+            "graphs": 2,
+            "n_per_segment": 64,
+            "unmixing": quick_settings(),
+            "equations": EquationSettings(steps=20),
+            "independence": IndependenceSettings(draws=99),
+        }
 
-def _cases(cells: Cells) -> Iterator[ManyCase]:
-    for layers in cells.layers:
-        for segments in cells.segments:
-            for graph in range(cells.graphs):
-                for method in cells.methods:
-                    yield ManyCase(layers, segments, graph, method)
+    def settings(self) -> dict[str, Any]:
+        """Return the seed and the length of segments."""
+        return {"seed": self.seed, "n_per_segment": self.n_per_segment}
 
+    def settings_of(self, method: str) -> dict[str, Any]:
+        """Return every setting that the edges of a method depend on."""
+        shared = {
+            "independence": self.independence.model_dump(mode="json"),
+            "decision": DecisionSettings().model_dump(mode="json"),
+        }
+        unmixing = self.unmixing.model_dump(mode="json", exclude={"memory_gib", "methods"})
+        screen = ScreenSettings(by="skeleton").model_dump(mode="json")
+        settings: dict[str, dict[str, Any]] = {
+            "pairwise": {"unmixing": unmixing, "screen": screen, **shared},
+            "whole-set": {"equations": self.equations.model_dump(mode="json"), **shared},
+            "direct-lingam": {"least_weight": _LEAST_WEIGHT},
+            "pc": {"alpha": ALPHA},
+        }
+        return settings.get(method, {})
 
-def _judge(case: ManyCase, *, seed: int, effort: Effort) -> list[dict[str, Any]]:
-    own = child_seed(seed, "many", case.network)
-    series = simulate_network(
-        random_graph(REGIONS, DENSITY, seed=own),
-        n_segments=case.segments,
-        n_per_segment=effort.n_per_segment,
-        layers=case.layers,
-        seed=own,
-    )
-    found = ESTIMATORS[case.method](_Task(series, effort, seed, case.network))
-    rows = []
-    for name, adjacency in found.items():
-        scores = asdict(score_graph(series.adjacency, adjacency))
-        rows.append(
-            {
-                **asdict(case),
-                "method": name,
-                "true_edges": int(series.adjacency.sum()),
-                "edges": int(adjacency.sum()),
-                **{score: scores[score] for score in _SCORES},
-            }
+    def described(self) -> dict[str, Any]:
+        """Return the cells and the settings of all methods."""
+        cells = ("layers", "segments", "graphs", "methods")
+        return {"cells": {name: getattr(self, name) for name in cells}, **super().described()}
+
+    def cases(self) -> Iterator[ManyCase]:
+        """Yield every network with every method."""
+        for layers in self.layers:
+            for segments in self.segments:
+                for graph in range(self.graphs):
+                    for method in self.methods:
+                        yield ManyCase(layers, segments, graph, method)
+
+    def work(self, case: ManyCase) -> list[dict[str, Any]]:
+        """Simulate a network, estimate it, and score it against the true graph."""
+        own = child_seed(self.seed, "many", case.network)
+        series = simulate_network(
+            random_graph(REGIONS, DENSITY, seed=own),
+            n_segments=case.segments,
+            n_per_segment=self.n_per_segment,
+            layers=case.layers,
+            seed=own,
         )
-    return rows
+        rows = []
+        for name, adjacency in ESTIMATORS[case.method](series, self, case.network).items():
+            scores = asdict(score_graph(series.adjacency, adjacency))
+            rows.append(
+                {
+                    **asdict(case),
+                    "method": name,
+                    "true_edges": int(series.adjacency.sum()),
+                    "edges": int(adjacency.sum()),
+                    **{score: scores[score] for score in _SCORES},
+                }
+            )
+        return rows
+
+    def tables(self, rows: pd.DataFrame) -> Tables:
+        """Return means over graphs by layers, segments and method; F1 with a 95 % t interval."""
+        summary = []
+        for cell, own in rows.groupby(_CELL, sort=False):
+            # A graph without an edge, found to have none, has no F1; nothing is wrong with it.
+            f1 = own["f1"].astype(float).fillna(1.0)
+            summary.append(
+                {
+                    **dict(zip(_CELL, cell, strict=True)),
+                    "graphs": len(f1),
+                    **mean_with_interval("f1", f1),
+                    **own[_MEANS].astype(float).mean(),
+                }
+            )
+        return {SUMMARY: pd.DataFrame(summary)}
+
+    def blocks(self, tables: Tables) -> Iterator[str]:
+        """Yield methods in rows and layers in columns."""
+        for segments, rows in tables[SUMMARY].groupby("segments", sort=False):
+            shown = [
+                as_block(
+                    f"{segments} segments: {words}", rows, column, "method", "layers", "{} layers"
+                )
+                for column, words in _BLOCKS.items()
+            ]
+            graphs = rows.drop_duplicates("layers").set_index("layers")["graphs"]
+            counts = ", ".join(f"{n} of {k} layers" for k, n in graphs.items())
+            yield "\n\n".join(shown) + f"\nGraphs: {counts}"
+
+    def draw(self, _: pd.DataFrame, tables: Tables) -> Figure:
+        """Draw F1 by layers, one panel per number of segments."""
+        summary = tables[SUMMARY]
+        panels = list(dict.fromkeys(summary["segments"]))
+        methods = list(dict.fromkeys(summary["method"]))
+        figure = new_figure(max(4.0, 1.0 + 2.0 * len(panels)), 3.0)
+        axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        for segments, ax in zip(panels, axes, strict=True):
+            rows = summary[summary["segments"] == segments]
+            for method in methods:
+                own = rows[rows["method"] == method].sort_values("layers")
+                drawn = colour(method, methods)
+                ax.vlines(own["layers"], own["low"], own["high"], color=drawn, lw=0.8, alpha=0.5)
+                ax.plot(
+                    own["layers"],
+                    own["f1"],
+                    color=drawn,
+                    marker=marker(method, methods),
+                    ms=3.5,
+                    lw=1.0,
+                    label=method,
+                )
+            ax.set_title(f"{segments} segments")
+            ax.set_xlabel("layers")
+            ax.set_xticks(sorted(set(rows["layers"])))
+        axes[0].set_ylabel("F1 of directed edges")
+        finish(figure, axes)
+        return figure
 
 
-def _pairwise(task: _Task) -> dict[str, NDArray[np.bool_]]:
+def _pairwise(series: SimulatedSeries, suite: Networks, key: str) -> Graphs:
     result = discover(
-        task.series.values,
-        task.series.segments,
-        seed=task.seed,
-        unmixing=task.effort.unmixing,
-        independence=task.effort.independence,
+        series.values,
+        series.segments,
+        seed=suite.seed,
+        unmixing=suite.unmixing,
+        independence=suite.independence,
         screen=ScreenSettings(by="skeleton"),
-        key=task.key,
+        key=key,
     )
     return {"pairwise": result.adjacency, "pairwise (sign)": result.matrix > 0}
 
 
-def _whole_set(task: _Task) -> dict[str, NDArray[np.bool_]]:
+def _whole_set(series: SimulatedSeries, suite: Networks, key: str) -> Graphs:
     result = discover_all(
-        task.series.values,
-        task.series.segments,
-        seed=task.seed,
-        equations=task.effort.equations,
-        independence=task.effort.independence,
-        key=task.key,
+        series.values,
+        series.segments,
+        seed=suite.seed,
+        equations=suite.equations,
+        independence=suite.independence,
+        key=key,
     )
     assert result.equations is not None
     table = result.equations.pivot_table(index="cause", columns="effect", values="direct")
@@ -288,49 +285,32 @@ def _whole_set(task: _Task) -> dict[str, NDArray[np.bool_]]:
     return {"whole-set": result.adjacency, "whole-set (best)": best}
 
 
-def _direct_lingam(task: _Task) -> dict[str, NDArray[np.bool_]]:
+def _direct_lingam(series: SimulatedSeries, *_: object) -> Graphs:
     model = import_module("lingam").DirectLiNGAM(random_state=0)
-    model.fit(task.series.values)
+    model.fit(series.values)
     return {"direct-lingam": np.abs(model.adjacency_matrix_.T) > _LEAST_WEIGHT}
 
 
-def _pc(task: _Task) -> dict[str, NDArray[np.bool_]]:
+def _pc(series: SimulatedSeries, *_: object) -> Graphs:
     pc = import_module("causallearn.search.ConstraintBased.PC").pc
-    graph = pc(task.series.values, ALPHA, "fisherz", show_progress=False).G.graph
+    graph = pc(series.values, ALPHA, "fisherz", show_progress=False).G.graph
     # graph[i, j] = -1 is a tail at i: i -> j, or i - j where there are two.
     return {"pc": (graph == -1) & (graph.T != 0)}
 
 
-def _random(task: _Task) -> dict[str, NDArray[np.bool_]]:
-    rng = generator(task.seed, "many", task.key, "random")
+def _random(series: SimulatedSeries, suite: Networks, key: str) -> Graphs:
+    rng = generator(suite.seed, "many", key, "random")
     places = np.stack(np.triu_indices(REGIONS, 1), axis=1)
     edges = np.zeros((REGIONS, REGIONS), dtype=bool)
-    edges[tuple(rng.permutation(places)[: int(task.series.adjacency.sum())].T)] = True
+    edges[tuple(rng.permutation(places)[: int(series.adjacency.sum())].T)] = True
     order = rng.permutation(REGIONS)
     return {"random": edges[np.ix_(order, order)]}
 
 
-ESTIMATORS: Mapping[str, Callable[[_Task], dict[str, NDArray[np.bool_]]]] = {
+ESTIMATORS: Mapping[str, Callable[[SimulatedSeries, Networks, str], Graphs]] = {
     "pairwise": _pairwise,
     "whole-set": _whole_set,
     "direct-lingam": _direct_lingam,
     "pc": _pc,
     "random": _random,
 }
-
-
-def _settings_of(method: str, effort: Effort) -> dict[str, Any]:
-    """Return every setting that the edges of a method depend on."""
-    shared = {
-        "independence": effort.independence.model_dump(mode="json"),
-        "decision": DecisionSettings().model_dump(mode="json"),
-    }
-    unmixing = effort.unmixing.model_dump(mode="json", exclude={"memory_gib", "methods"})
-    screen = ScreenSettings(by="skeleton").model_dump(mode="json")
-    settings: dict[str, dict[str, Any]] = {
-        "pairwise": {"unmixing": unmixing, "screen": screen, **shared},
-        "whole-set": {"equations": effort.equations.model_dump(mode="json"), **shared},
-        "direct-lingam": {"least_weight": _LEAST_WEIGHT},
-        "pc": {"alpha": ALPHA},
-    }
-    return settings.get(method, {})

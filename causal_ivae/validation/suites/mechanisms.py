@@ -58,10 +58,6 @@ def simulate_mechanism_pair(
         Lag-one coefficient of the disturbances' AR(1) process, in [0, 1).
     seed : int
 
-    Returns
-    -------
-    SimulatedSeries
-
     Raises
     ------
     SettingsError

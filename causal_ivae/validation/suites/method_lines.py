@@ -41,17 +41,24 @@ def marker(method: str, methods: Sequence[str]) -> str:
 
 def finish(figure: Figure, axes: Iterable[Axes]) -> None:
     """Set limits of shares, a grid and one legend below."""
-    handles: dict[str, Artist] = {}
-    for ax in axes:
+    panels = list(axes)
+    for ax in panels:
         ax.set_ylim(-0.02, 1.03)
         ax.grid(visible=True, axis="y", color=GRID, lw=0.6)
         ax.set_axisbelow(True)
+    legend_below(figure, panels, columns=max(1, int(figure.get_figwidth() / 1.3)))
+
+
+def legend_below(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None:
+    """Set one legend below for all panels, in which every label stands once."""
+    handles: dict[str, Artist] = {}
+    for ax in axes:
         drawn, labels = ax.get_legend_handles_labels()
         handles |= dict(zip(labels, drawn, strict=True))
     figure.legend(
         list(handles.values()),
         list(handles),
         loc="outside lower center",
-        ncols=max(1, int(figure.get_figwidth() / 1.3)),
+        ncols=columns,
         frameon=False,
     )

@@ -1,29 +1,39 @@
 """How often tests reject where nothing depends on anything."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
+import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causal_ivae.errors import InputError, SettingsError, nearest
-from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.drawing.svg import FAINT, new_figure
+from causal_ivae.errors import InputError
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.conditional import conditional_table
 from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.independence.partial import partial_correlations
-from causal_ivae.provenance import digest_of, fingerprint
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import IndependenceSettings, Null
-from causal_ivae.validation.suites.cases import Say, run_cases
-from causal_ivae.validation.suites.null_series import Layout, NullSeries, Row, draw_series, rows
-from causal_ivae.validation.suites.null_summary import as_blocks, draw_null, summarise
-from causal_ivae.validation.suites.report import Session, write_report
+from causal_ivae.validation.report import Say
+from causal_ivae.validation.session import check_names
+from causal_ivae.validation.suites.method_lines import colour, legend_below
+from causal_ivae.validation.suites.null_series import (
+    Layout,
+    NullSeries,
+    Row,
+    draw_series,
+    every_row,
+)
+from causal_ivae.validation.suites.study import content_of
+from causal_ivae.validation.suites.suite import SUMMARY, Suite, Tables
+from causal_ivae.validation.tables import as_block, share_with_interval
 
 Test = Literal["HSIC", "distance covariance", "conditional", "partial correlation"]
 ALPHA = 0.05
@@ -39,6 +49,8 @@ _NORMAL = "normal"
 _AT_ONCE = 50
 _FEWER_DRAWS = 199
 """Of nulls that are not the default."""
+BAND = (0.03, 0.07)
+"""Within which a test of nominal level .05 should be."""
 
 METHOD = {
     "Pairs": "x and y are independent of one another and of z. 'conditional' and 'partial "
@@ -84,145 +96,165 @@ class NullCase:
         return f"{self.row.key}: {self.test}, {self.null}"
 
 
-def benchmark_null(
-    output: Path,
-    *,
-    data: Path | None,
-    quick: bool = False,
-    seed: int = 0,
-    nprocs: int | None = None,
-    command: str = "",
-    say: Say = lambda _: None,
-    pairs: int | None = None,
-    nulls: Sequence[str] | None = None,
-) -> list[Path]:
-    """Measure the false-positive rate of every test with every null.
+@dataclass(frozen=True, kw_only=True)
+class FalsePositives(Suite[NullCase]):
+    """The benchmark of tests of independence on independent series.
 
-    Parameters
+    Attributes
     ----------
-    output : pathlib.Path
-        Folder; see `causal_ivae.validation.suites.report.write_report`.
     data : pathlib.Path or None
         Folder of tables of region time series, for phase-randomised data and for pairs of
         different subjects; without it simulated BOLD is phase-randomised.
-    quick : bool
-        Few pairs and rows, to see that it works.
-    seed : int
-    nprocs : int, optional
-        Processes; default one per core.
-    command : str
-        The command line, for the record.
-    say : callable
-        Told every case that is done.
-    pairs : int, optional
-        Of every cell; default 400.
-    nulls : sequence of str, optional
-        Default all; partial correlation, which draws from none, is tested in any case.
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was written.
-
-    Raises
-    ------
-    InputError
-        If the tables cannot be read, or are of fewer than three subjects.
-    SettingsError
-        If there is no such null.
+    pairs : int
+        Of every cell.
+    nulls : tuple of str
+        Beside partial correlation, which draws from none and is tested in any case.
+    draws : int
+        From the null distributions that need draws.
+    few : bool
+        Whether some rows only are computed.
+    content : str or None
+        Digest of the tables.
     """
-    for name in nulls or ():
-        if name not in NULLS["HSIC"]:
-            raise SettingsError(f"Unknown null '{name}'. {nearest(name, NULLS['HSIC'])}")
-    wanted = (*(nulls or NULLS["HSIC"]), _NORMAL)
-    session = Session()
-    draws = 99 if quick else IndependenceSettings().draws
-    count = pairs or (20 if quick else 400)
-    settings = {
-        "seed": seed,
-        "pairs": count,
-        "draws": draws,
-        "alpha": ALPHA,
-    }
-    content = None if data is None else _content(data)
-    table = run_cases(
-        "null",
-        [case for row in rows(data, quick=quick) for case in _cases(row) if case.null in wanted],
-        partial(_judge, data=data, seed=seed, pairs=count, draws=draws),
-        output,
-        settings=settings,
-        own_settings=lambda case: {"content": content} if case.row.of_data else {},
-        nprocs=nprocs,
-        say=say,
-    )
-    summary = summarise(table)
-    return write_report(
-        "null",
-        output,
-        table=table,
-        summary=summary,
-        text=as_blocks(summary),
-        figure=draw_null(summary),
-        settings={**settings, "data": None if data is None else str(data), "content": content},
-        method=METHOD,
-        session=session,
-        seed=seed,
-        quick=quick,
-        command=command,
-    )
 
+    name = "null"
+    method = METHOD
 
-def _content(data: Path) -> str:
-    files = (run.path for subject in find_subjects(data) for run in subject.runs)
-    return digest_of(*(f"{path.name} {fingerprint(path)}" for path in files))
+    data: Path | None = None
+    pairs: int = 400
+    nulls: tuple[str, ...] = NULLS["HSIC"]
+    draws: int = IndependenceSettings().draws
+    few: bool = False
+    content: str | None = None
 
+    def __post_init__(self) -> None:
+        check_names("null", self.nulls, NULLS["HSIC"])
 
-def _cases(row: Row) -> Iterator[NullCase]:
-    layout = row.layout
-    make = partial(
-        NullCase, row.source, row.coefficient, layout.blocks, layout.length, layout.apart
-    )
-    for test, nulls in NULLS.items():
-        for null in nulls:
-            yield make(test, null)
-    yield make("partial correlation", _NORMAL)
+    @classmethod
+    def small(cls) -> dict[str, Any]:
+        """Return few pairs, draws and rows."""
+        return {"pairs": 20, "draws": 99, "few": True}
 
+    @classmethod
+    def asked(cls, options: Mapping[str, Any], *, quick: bool, say: Say) -> Self:
+        """Return the suite with the options given, and the digest of the tables; see `Suite`."""
+        suite = super().asked(options, quick=quick, say=say)
+        return suite if suite.data is None else replace(suite, content=content_of(suite.data))
 
-def _judge(
-    case: NullCase, *, data: Path | None, seed: int, pairs: int, draws: int
-) -> list[dict[str, Any]]:
-    series = draw_series(case.row, pairs, seed, data)
-    p_value = _p_values(case, series, draws, seed)
-    return [
-        {
-            "series": case.row.key,
-            "test": case.test,
-            "null": case.null,
-            "default": case.null == DEFAULT_NULL,
-            "pairs": pairs,
-            "rejected": int((p_value <= ALPHA).sum()),
-        }
-    ]
+    def settings(self) -> dict[str, Any]:
+        """Return the seed, the numbers of pairs and draws, and the level."""
+        return {"seed": self.seed, "pairs": self.pairs, "draws": self.draws, "alpha": ALPHA}
 
+    def own_settings(self, case: NullCase) -> dict[str, Any]:
+        """Return the digest of the tables for series that are made of them."""
+        return {"content": self.content} if case.row.of_data else {}
 
-def _p_values(case: NullCase, series: NullSeries, draws: int, seed: int) -> NDArray[np.float64]:
-    x, y, z = series.values
-    if case.test == "partial correlation":
-        triples = (np.stack([a + c, b + c, c], axis=1) for a, b, c in zip(x, y, z, strict=True))
-        return np.array([_partial(triple, series.blocks) for triple in triples])
-    if case.test == "conditional":
-        x, y = (x + z) / np.sqrt(2.0), (y + z) / np.sqrt(2.0)
-    first, second, given = (torch.as_tensor(v, dtype=torch.float32)[..., None] for v in (x, y, z))
-    test = _TESTS[cast("Test", case.test)]
-    fewer = draws if case.null == DEFAULT_NULL else min(draws, _FEWER_DRAWS)
-    options = {"null": cast("Null", case.null), "draws": fewer}
-    blocks = make_blocks(series.blocks)
-    found = []
-    for start in range(0, len(x), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        key = child_seed(seed, case.row.key, start)
-        found.append(test(first[some], second[some], given[some], blocks, options, key))
-    return np.concatenate(found)
+    def described(self) -> dict[str, Any]:
+        """Return where the tables are, and their digest."""
+        return {"data": None if self.data is None else str(self.data), "content": self.content}
+
+    def cases(self) -> Iterator[NullCase]:
+        """Yield every test with every null on every kind of series."""
+        for row in every_row(self.data, quick=self.few):
+            layout = row.layout
+            make = partial(
+                NullCase, row.source, row.coefficient, layout.blocks, layout.length, layout.apart
+            )
+            for test, nulls in NULLS.items():
+                for null in nulls:
+                    if null in self.nulls:
+                        yield make(test, null)
+            yield make("partial correlation", _NORMAL)
+
+    def work(self, case: NullCase) -> list[dict[str, Any]]:
+        """Return how many pairs of a case are rejected."""
+        series = draw_series(case.row, self.pairs, self.seed, self.data)
+        return [
+            {
+                "series": case.row.key,
+                "test": case.test,
+                "null": case.null,
+                "default": case.null == DEFAULT_NULL,
+                "pairs": self.pairs,
+                "rejected": int((self._p_values(case, series) <= ALPHA).sum()),
+            }
+        ]
+
+    def _p_values(self, case: NullCase, series: NullSeries) -> NDArray[np.float64]:
+        x, y, z = series.values
+        if case.test == "partial correlation":
+            triples = (np.stack([a + c, b + c, c], axis=1) for a, b, c in zip(x, y, z, strict=True))
+            return np.array([_partial(triple, series.blocks) for triple in triples])
+        if case.test == "conditional":
+            x, y = (x + z) / np.sqrt(2.0), (y + z) / np.sqrt(2.0)
+        first, second, given = (
+            torch.as_tensor(v, dtype=torch.float32)[..., None] for v in (x, y, z)
+        )
+        test = _TESTS[cast("Test", case.test)]
+        fewer = self.draws if case.null == DEFAULT_NULL else min(self.draws, _FEWER_DRAWS)
+        options = {"null": cast("Null", case.null), "draws": fewer}
+        blocks = make_blocks(series.blocks)
+        found = []
+        for start in range(0, len(x), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            key = child_seed(self.seed, case.row.key, start)
+            found.append(test(first[some], second[some], given[some], blocks, options, key))
+        return np.concatenate(found)
+
+    def tables(self, rows: pd.DataFrame) -> Tables:
+        """Return the share rejected of every series, test and null with its Wilson interval.
+
+        ``within`` says whether the share lies in `BAND`.
+        """
+        shares = pd.DataFrame(
+            share_with_interval("rejected", hits, count)
+            for hits, count in zip(rows["rejected"], rows["pairs"], strict=True)
+        ).set_index(rows.index)
+        head = rows[["series", "test", "null", "default", "pairs"]].astype({"default": bool})
+        summary = head.join(shares)
+        return {SUMMARY: summary.assign(within=summary["rejected"].between(*BAND))}
+
+    def blocks(self, tables: Tables) -> Iterator[str]:
+        """Yield series in rows and nulls in columns, one block per test."""
+        summary = tables[SUMMARY]
+        marked = summary["null"] + summary["default"].map({True: " *", False: ""})
+        for test, rows in summary.assign(null=marked).groupby("test", sort=False):
+            yield as_block(f"{test}: share rejected at .05", rows, "rejected", "series", "null")
+        default = summary[summary["default"]]
+        if len(default):
+            yield (
+                f"* the default. It lies between {BAND[0]:g} and {BAND[1]:g} in "
+                f"{int(default['within'].sum())} of {len(default)} cells."
+            )
+
+    def draw(self, _: pd.DataFrame, tables: Tables) -> Figure:
+        """Draw the share of every series, one panel per test, the default filled."""
+        summary = tables[SUMMARY]
+        tests = list(dict.fromkeys(summary["test"]))
+        series = list(dict.fromkeys(summary["series"]))
+        nulls = list(dict.fromkeys(summary["null"]))
+        figure = new_figure(2.5 + 1.7 * len(tests), 1.2 + 0.16 * len(series))
+        axes = figure.subplots(1, len(tests), squeeze=False, sharey=True)[0]
+        for test, ax in zip(tests, axes, strict=True):
+            rows = summary[summary["test"] == test]
+            ax.axvspan(*BAND, color=FAINT, alpha=0.25, lw=0)
+            for null in nulls:
+                own = rows[rows["null"] == null]
+                where = [series.index(name) for name in own["series"]]
+                drawn = colour(null, nulls)
+                ax.hlines(where, own["low"], own["high"], color=drawn, lw=1.0, alpha=0.6)
+                face = drawn if own["default"].any() else "none"
+                ax.scatter(
+                    own["rejected"], where, s=14, edgecolors=drawn, facecolors=face, label=null
+                )
+            ax.set_title(test)
+            ax.set_xscale("symlog", linthresh=0.1)
+            ax.set_xlim(0.0, 1.0)
+            ax.set_xticks([0.0, 0.05, 0.1, 0.5, 1.0], ["0", ".05", ".1", ".5", "1"])
+            ax.set_yticks(range(len(series)), series)
+        axes[0].invert_yaxis()
+        legend_below(figure, axes, columns=5)
+        return figure
 
 
 def _partial(triple: NDArray[np.float64], blocks: NDArray[np.int64]) -> float:

@@ -94,7 +94,7 @@ class NullSeries:
     blocks: NDArray[np.int64]
 
 
-def rows(data: Path | None, *, quick: bool) -> Iterator[Row]:
+def every_row(data: Path | None, *, quick: bool) -> Iterator[Row]:
     """Yield every row of the benchmark.
 
     Parameters
@@ -125,10 +125,6 @@ def draw_series(row: Row, pairs: int, seed: int, data: Path | None) -> NullSerie
     seed : int
     data : pathlib.Path or None
         Folder of tables, for the rows that need one.
-
-    Returns
-    -------
-    NullSeries
 
     Notes
     -----

@@ -59,9 +59,8 @@ def judge_pairs(
     -------
     pandas.DataFrame
         ``method``, ``pair`` (its place in `series`), ``decision``, ``score``, ``confidence``,
-        ``p_value`` and the probabilities of all outcomes, missing for methods without; for
-        "structural" its evidence (`causal_ivae.derivatives.tables.EVIDENCE`); rows of "ivae
-        (rule)" in addition, whose confidence is the share of restarts that agree.
+        ``p_value`` and the probabilities of all outcomes, missing for methods without; rows of
+        "ivae (rule)" in addition, whose confidence is the share of restarts that agree.
 
     Notes
     -----
@@ -82,8 +81,6 @@ def judge_pairs(
     )
     columns = ["decision", "score", "confidence", "p_value", *PROBABILITY_COLUMNS]
     found = result.edges[columns].assign(method=method, pair=range(pairs))
-    if result.evidence is not None:
-        found = found.join(result.evidence.drop(columns=["x", "y"]))
     if method in _WITH_RULE:
         votes = result.restarts["vote"].to_numpy().reshape(pairs, -1)
         ruled = by_rule(votes)

@@ -1,19 +1,17 @@
 """Which way a simulated pair points: ours and published methods on the same pairs."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed, generator
-from causal_ivae.settings import UnmixingSettings
 from causal_ivae.simulate.structural import SimulatedSeries, simulate_pair
-from causal_ivae.validation.suites.cases import Say, run_cases
+from causal_ivae.validation.session import check_names
 from causal_ivae.validation.suites.mechanisms import (
     LAWS,
     MECHANISMS,
@@ -21,19 +19,12 @@ from causal_ivae.validation.suites.mechanisms import (
     Mechanism,
     simulate_mechanism_pair,
 )
-from causal_ivae.validation.suites.methods import (
-    ALL_METHODS,
-    COLUMNS,
-    choose,
-    citations,
-    judge,
-    remarks,
-    settings_of,
-)
-from causal_ivae.validation.suites.ours import RULE, quick_settings
+from causal_ivae.validation.suites.ours import RULE
+from causal_ivae.validation.suites.pair_suite import COLUMNS, PACKAGES, PairSuite
 from causal_ivae.validation.suites.pairs_figure import draw_pairs
-from causal_ivae.validation.suites.pairs_summary import as_blocks, calibrate, summarise
-from causal_ivae.validation.suites.report import Session, write_report
+from causal_ivae.validation.suites.pairs_summary import blocks_of, calibrate, summarise
+from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
+from causal_ivae.validation.tables import as_text
 
 Kind = Literal["directed", "cyclic", "independent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -41,6 +32,9 @@ NETWORK = "network"
 GENERATORS: tuple[str, ...] = (NETWORK, *MECHANISMS)
 _NOT_BY_DEFAULT = ("coin", "patel-tau")
 _AUTOCORRELATIONS = (0.0, 0.3, 0.6)
+_CALIBRATION = "calibration"
+_CELL = ("generator", "kind", "layers", "segments")
+_CELLS = ("layers", "segments", "pairs", "methods", "kinds", "generators")
 
 METHOD = {
     "Pairs": "The protocol of Monti, Zhang, Hyvarinen 2019: Laplace disturbances whose variances "
@@ -57,59 +51,6 @@ METHOD = {
     "that of the confidence of every direction claimed, on pairs that have none too; 'outcomes' "
     "that of the largest of the probabilities of x -> y, y -> x, no edge and cannot tell.",
 }
-
-
-RULE_REMARK = f"'ivae{RULE}' is the rule of Monti et al. 2019 on the fits of 'ivae'."
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Which cells are computed.
-
-    Attributes
-    ----------
-    layers : tuple of int
-        Of the mixing network; other generators have none.
-    segments : tuple of int
-    pairs : int
-        In every cell.
-    methods, kinds, generators : tuple of str
-    """
-
-    layers: tuple[int, ...] = (1, 2, 3, 4, 5)
-    segments: tuple[int, ...] = (4, 8, 16, 32, 48)
-    pairs: int = 100
-    methods: tuple[str, ...] = tuple(name for name in ALL_METHODS if name not in _NOT_BY_DEFAULT)
-    kinds: tuple[str, ...] = KINDS
-    generators: tuple[str, ...] = (NETWORK,)
-
-    def __post_init__(self) -> None:
-        for what, given, allowed in (
-            ("kind", self.kinds, KINDS),
-            ("generator", self.generators, GENERATORS),
-        ):
-            for name in given:
-                if name not in allowed:
-                    raise SettingsError(f"Unknown {what} '{name}'. {nearest(name, allowed)}")
-        if self.segments and min(self.segments) < 3:
-            raise SettingsError(
-                f"{min(self.segments)} segments were asked for; at least three are needed."
-            )
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is done where no option says it."""
-
-    cells: Cells = field(default_factory=Cells)
-    n_per_segment: int = 512
-    at_once: int = 25
-    unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
-
-
-def _quick() -> Effort:
-    cells = Cells(layers=(1, 2), segments=(4,), pairs=4)
-    return Effort(cells, n_per_segment=64, at_once=2, unmixing=quick_settings())
 
 
 @dataclass(frozen=True)
@@ -147,119 +88,109 @@ class PairsCase:
         return f"{self.generator}, {self.kind}, {layers}{self.segments} segments"
 
 
-def benchmark_pairs(
-    output: Path,
-    *,
-    quick: bool = False,
-    seed: int = 0,
-    nprocs: int | None = None,
-    command: str = "",
-    say: Say = lambda _: None,
-    **chosen: Sequence[Any] | int | None,
-) -> list[Path]:
-    """Orient simulated pairs by our methods and by published ones.
+@dataclass(frozen=True, kw_only=True)
+class Pairs(PairSuite[PairsCase]):
+    """The benchmark of simulated pairs.
 
-    Parameters
+    Attributes
     ----------
-    output : pathlib.Path
-        Folder; see `causal_ivae.validation.suites.report.write_report`.
-    quick : bool
-        Few small cells and short fits, to see that it works.
-    seed : int
-    nprocs : int, optional
-        Processes; default one per core.
-    command : str
-        The command line, for the record.
-    say : callable
-        Told every case that is done.
-    **chosen
-        Fields of `Cells` in place of the default; None leaves the default.
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was written.
-
-    Raises
-    ------
-    SettingsError
-        If a method, kind or generator is unknown, or the package of a method that was asked for
-        is not installed.
+    layers : tuple of int
+        Of the mixing network; other generators have none.
+    segments : tuple of int
+    pairs : int
+        In every cell.
+    methods, kinds, generators : tuple of str
+    n_per_segment : int
+    at_once : int
+        Pairs of a case.
     """
-    session = Session()
-    effort = _quick() if quick else Effort()
-    given = {name: value for name, value in chosen.items() if value is not None}
-    fields = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in given.items()}
-    cells = replace(effort.cells, **fields)  # type: ignore[arg-type]
-    methods = choose(cast("Sequence[str] | None", given.get("methods")), cells.methods, say)
-    cells = replace(cells, methods=methods)
-    settings = {"seed": seed, "n_per_segment": effort.n_per_segment}
-    own = {name: settings_of(name, effort.unmixing) for name in methods}
-    table = run_cases(
-        "pairs",
-        list(_cases(cells, effort.at_once)),
-        partial(_judge, seed=seed, n_per_segment=effort.n_per_segment, unmixing=effort.unmixing),
-        output,
-        settings=settings,
-        own_settings=lambda case: own[case.method],
-        nprocs=nprocs,
-        say=say,
-    )
-    summary, calibration = summarise(table), calibrate(table)
-    return write_report(
-        "pairs",
-        output,
-        table=table,
-        summary=summary,
-        text=as_blocks(summary, calibration),
-        more={"calibration": calibration} if len(calibration) else None,
-        figure=draw_pairs(table, summary),
-        settings={**settings, "cells": asdict(cells), "methods": own},
-        method={**METHOD, **citations(methods)},
-        session=session,
-        seed=seed,
-        quick=quick,
-        command=command,
-        remarks=[*remarks(methods), *([RULE_REMARK] if "ivae" in methods else [])],
-    )
 
+    name = "pairs"
+    method = METHOD
 
-def _cases(cells: Cells, at_once: int) -> Iterator[PairsCase]:
-    for generator_name in cells.generators:
-        for kind in cells.kinds:
-            if kind == "cyclic" and generator_name != NETWORK:
-                continue
-            for layers in cells.layers if generator_name == NETWORK else (0,):
-                for segments in cells.segments:
-                    for method in cells.methods:
-                        for first in range(0, cells.pairs, at_once):
-                            count = min(at_once, cells.pairs - first)
-                            yield PairsCase(
-                                generator_name, kind, layers, segments, method, first, count
-                            )
+    layers: tuple[int, ...] = (1, 2, 3, 4, 5)
+    segments: tuple[int, ...] = (4, 8, 16, 32, 48)
+    pairs: int = 100
+    methods: tuple[str, ...] = tuple(name for name in PACKAGES if name not in _NOT_BY_DEFAULT)
+    kinds: tuple[str, ...] = KINDS
+    generators: tuple[str, ...] = (NETWORK,)
+    n_per_segment: int = 512
+    at_once: int = 25
 
+    def __post_init__(self) -> None:
+        check_names("kind", self.kinds, KINDS)
+        check_names("generator", self.generators, GENERATORS)
+        if self.segments and min(self.segments) < 3:
+            raise SettingsError(
+                f"{min(self.segments)} segments were asked for; at least three are needed."
+            )
 
-def _judge(
-    case: PairsCase, *, seed: int, n_per_segment: int, unmixing: UnmixingSettings
-) -> pd.DataFrame:
-    numbers = range(case.first, case.first + case.count)
-    simulated = [simulate(case, number, n_per_segment, seed) for number in numbers]
-    truths = [truth for truth, _ in simulated]
-    pairs = [pair for _, pair in simulated]
-    found = judge(
-        np.stack([pair.values for pair in pairs]),
-        pairs[0].segments,
-        method=case.method,
-        keys=[f"{case.cell}, pair {number}" for number in numbers],
-        seed=seed,
-        unmixing=unmixing,
-    )
-    cell = {name: getattr(case, name) for name in ("generator", "kind", "layers", "segments")}
-    truth = [truths[place] for place in found["pair"]]
-    found = found.assign(**cell, pair=found["pair"] + case.first, truth=truth)
-    head = [*cell, "method", "pair", "truth"]
-    usual = [*head, *(name for name in COLUMNS if name not in head)]
-    return found[[*usual, *found.columns.drop(usual)]]
+    @classmethod
+    def small(cls) -> dict[str, Any]:
+        """Return few and small cells, and short fits."""
+        cells = {"layers": (1, 2), "segments": (4,), "pairs": 4}
+        return {**super().small(), **cells, "n_per_segment": 64, "at_once": 2}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the seed and the length of segments."""
+        return {"seed": self.seed, "n_per_segment": self.n_per_segment}
+
+    def described(self) -> dict[str, Any]:
+        """Return the cells and the settings of all methods."""
+        return {"cells": {name: getattr(self, name) for name in _CELLS}, **super().described()}
+
+    def remarks(self) -> list[str]:
+        """Return what a reader of the table must know of the methods."""
+        rule = f"'ivae{RULE}' is the rule of Monti et al. 2019 on the fits of 'ivae'."
+        return [*super().remarks(), *([rule] if "ivae" in self.methods else [])]
+
+    def cases(self) -> Iterator[PairsCase]:
+        """Yield every case; the other generators have neither layers nor cyclic pairs."""
+        for generator_name in self.generators:
+            for kind in self.kinds:
+                if kind == "cyclic" and generator_name != NETWORK:
+                    continue
+                for layers in self.layers if generator_name == NETWORK else (0,):
+                    for segments in self.segments:
+                        for method in self.methods:
+                            for first, count in portions(self.pairs, self.at_once):
+                                yield PairsCase(
+                                    generator_name, kind, layers, segments, method, first, count
+                                )
+
+    def work(self, case: PairsCase) -> pd.DataFrame:
+        """Simulate the pairs of a case and orient them."""
+        numbers = range(case.first, case.first + case.count)
+        simulated = [simulate(case, number, self.n_per_segment, self.seed) for number in numbers]
+        found = self.judge(
+            case.method,
+            np.stack([pair.values for _, pair in simulated]),
+            simulated[0][1].segments,
+            [f"{case.cell}, pair {number}" for number in numbers],
+        )
+        found = found.assign(
+            **{name: getattr(case, name) for name in _CELL},
+            pair=found["pair"] + case.first,
+            truth=[simulated[place][0] for place in found["pair"]],
+        )
+        head = [*_CELL, "method", "pair", "truth"]
+        return found[[*head, *(name for name in COLUMNS if name not in head)]]
+
+    def tables(self, rows: pd.DataFrame) -> Tables:
+        """Return shares by cell and method, and calibration errors where there are confidences."""
+        calibration = calibrate(rows)
+        some = {_CALIBRATION: calibration} if len(calibration) else {}
+        return {SUMMARY: summarise(rows), **some}
+
+    def blocks(self, tables: Tables) -> Iterator[str]:
+        """Yield methods in rows and cells in columns."""
+        yield from blocks_of(tables[SUMMARY])
+        if _CALIBRATION in tables:
+            yield f"Expected calibration errors\n{as_text(tables[_CALIBRATION])}"
+
+    def draw(self, rows: pd.DataFrame, tables: Tables) -> Figure:
+        """Draw shares by layers, and how reliable confidences are."""
+        return draw_pairs(rows, tables[SUMMARY])
 
 
 def simulate(

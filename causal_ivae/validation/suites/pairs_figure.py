@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causal_ivae.drawing.svg import FAINT, INK, figure_style, new_figure
+from causal_ivae.drawing.svg import FAINT, INK, new_figure
 from causal_ivae.validation.suites.calibration_error import reliability
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
-from causal_ivae.validation.suites.pairs_summary import finished
+from causal_ivae.validation.suites.pairs_summary import with_marks
 
 PUBLISHED = {1: 0.95, 2: 0.94, 3: 0.76, 4: 0.66, 5: 0.64}
 """NonSENS of Monti et al. 2019 at `PUBLISHED_SEGMENTS`, by layers; read off their figure."""
@@ -21,43 +21,30 @@ _SHOWN = {
 }
 
 
-def draw_pairs(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+def draw_pairs(rows: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draw shares by layers, one panel per number of segments, and how reliable confidences are.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `causal_ivae.validation.suites.cases.run_cases` returns it.
-    summary : pandas.DataFrame
-        As `causal_ivae.validation.suites.pairs_summary.summarise` returns it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Generators other than the network are further places on the axis of layers.
+    Generators other than the network are further places on the axis of layers.
     """
-    with figure_style("benchmark_pairs"):
-        if not len(summary):
-            return new_figure(3.0, 2.0)
-        rows = [kind for kind in _SHOWN if kind in set(summary["kind"])]
-        columns = sorted(summary["segments"].unique())
-        methods = list(dict.fromkeys(summary["method"]))
-        figure = new_figure(max(5.0, 2.1 * (len(columns) + 1)), 2.3 * len(rows) + 0.7)
-        axes = figure.subplots(len(rows), len(columns) + 1, squeeze=False)
-        for kind, line in zip(rows, axes, strict=True):
-            column, label = _SHOWN[kind]
-            for segments, ax in zip(columns, line, strict=False):
-                cell = summary[(summary["kind"] == kind) & (summary["segments"] == segments)]
-                _shares(ax, cell, column, methods)
-                if kind == "directed" and segments == PUBLISHED_SEGMENTS:
-                    _published(ax, cell)
-                ax.set_title(f"{segments} segments")
-            line[0].set_ylabel(label)
-            line[-1].set_axis_off()
-        axes[0, -1].set_axis_on()
-        _reliability(axes[0, -1], finished(table), methods)
-        finish(figure, axes.flat)
-        return figure
+    kinds = [kind for kind in _SHOWN if kind in set(summary["kind"])]
+    columns = sorted(summary["segments"].unique())
+    methods = list(dict.fromkeys(summary["method"]))
+    figure = new_figure(max(5.0, 2.1 * (len(columns) + 1)), 2.3 * len(kinds) + 0.7)
+    axes = figure.subplots(len(kinds), len(columns) + 1, squeeze=False)
+    for kind, line in zip(kinds, axes, strict=True):
+        column, label = _SHOWN[kind]
+        for segments, ax in zip(columns, line, strict=False):
+            cell = summary[(summary["kind"] == kind) & (summary["segments"] == segments)]
+            _shares(ax, cell, column, methods)
+            if kind == "directed" and segments == PUBLISHED_SEGMENTS:
+                _published(ax, cell)
+            ax.set_title(f"{segments} segments")
+        line[0].set_ylabel(label)
+        line[-1].set_axis_off()
+    axes[0, -1].set_axis_on()
+    _reliability(axes[0, -1], with_marks(rows), methods)
+    finish(figure, axes.flat)
+    return figure
 
 
 def _shares(ax: Axes, cell: pd.DataFrame, column: str, methods: Sequence[str]) -> None:

@@ -1,23 +1,22 @@
 """Whether directions in real data come back: in other subjects, in other volumes, on the right."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import generator
-from causal_ivae.settings import UnmixingSettings
-from causal_ivae.validation.suites.cases import Say, run_cases
-from causal_ivae.validation.suites.methods import choose, citations, judge, remarks, settings_of
-from causal_ivae.validation.suites.ours import quick_settings
-from causal_ivae.validation.suites.report import Session, write_report
-from causal_ivae.validation.suites.reproducibility_summary import as_blocks, draw, summarise
+from causal_ivae.validation.report import Say
+from causal_ivae.validation.session import check_names
+from causal_ivae.validation.suites.pair_suite import PairSuite
+from causal_ivae.validation.suites.reproducibility_summary import draw, summarise
 from causal_ivae.validation.suites.study import (
     COMPARISONS,
     PARTS,
@@ -29,8 +28,11 @@ from causal_ivae.validation.suites.study import (
     pooled,
     regions_of,
 )
+from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
+from causal_ivae.validation.tables import as_text
 
-DEFAULT_METHODS = (*METHODS, "hs-tanh", "direct-lingam")
+_CURVES = "curves"
+
 METHOD = {
     "subjects": "Subjects are split into halves at random, several times; each half is one pooled "
     "fit.",
@@ -75,125 +77,148 @@ class PartCase:
         return f"{self.comparison}, split {self.split}, {self.part}, {self.method}, {pairs}"
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How much is done where no option says it."""
+@dataclass(frozen=True, kw_only=True)
+class Reproducibility(PairSuite[PartCase]):
+    """The benchmark of directions in two parts of the same data.
 
-    splits: int = 5
-    permutations: int = 999
-    at_once: int = 50
-    unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
-
-
-def benchmark_reproducibility(
-    output: Path,
-    *,
-    data: Path | None,
-    quick: bool = False,
-    seed: int = 0,
-    nprocs: int | None = None,
-    command: str = "",
-    say: Say = lambda _: None,
-    methods: Sequence[str] | None = None,
-    comparisons: Sequence[str] | None = None,
-    regions: Sequence[str] | None = None,
-    splits: int | None = None,
-    segments: str = "subjects",
-) -> list[Path]:
-    """Compare the directions that a method finds in two parts of the same data.
-
-    Parameters
+    Attributes
     ----------
-    output : pathlib.Path
-        Folder; see `causal_ivae.validation.suites.report.write_report`.
     data : pathlib.Path
         Folder of tables of region time series, as `causal-ivae run` reads them.
-    quick : bool
-        One split and short fits, to see that it works.
-    seed : int
-    nprocs : int, optional
-        Processes; default one per core.
-    command : str
-        The command line, for the record.
-    say : callable
-        Told every case that is done.
-    methods : sequence of str, optional
-        Default ours, the tanh measure and DirectLiNGAM.
-    comparisons : sequence of str, optional
-        "subjects", "volumes", "hemispheres"; default those that the data allow.
-    regions : sequence of str, optional
-        Default all of the tables.
-    splits : int, optional
-        Of the subjects; default 5.
+    methods : tuple of str
+    comparisons : tuple of {"subjects", "volumes", "hemispheres"}
+        Those that the data allow, if none is asked for.
+    regions : tuple of str
+        All of the tables, if empty.
+    splits : int
+        Of the subjects.
     segments : str
         What plays the part of u: "subjects", "windows" (of 60 s in every subject) or
         "windows:SECONDS".
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was written.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such method, comparison or region.
-    InputError
-        If the tables cannot be read or pooled, or are too few for a comparison.
+    permutations, at_once : int
+        Of the regions, for the p-values; pairs of a case.
+    study : Study
+        What is read from `data`.
     """
-    session = Session()
-    effort = Effort(1, 99, 50, quick_settings()) if quick else Effort()
-    chosen = choose(methods, DEFAULT_METHODS, say)
-    if data is None:
-        raise SettingsError("Give the folder of the subjects' tables with --data.")
-    window = _window(segments)
-    folder = data.expanduser().resolve()
-    study = Study(folder, content_of(folder), tuple(regions) if regions else None, window)
-    subjects = load_study(study)
-    compared = tuple(_applicable(subjects, comparisons, say))
-    settings = {
-        "seed": seed,
-        "segments": segments,
-        # Where the tables lie has no part in the rows.
-        "content": study.content,
-        "regions": list(subjects[0].names),
-    }
-    own = {name: settings_of(name, effort.unmixing) for name in chosen}
-    cases = list(_cases(subjects, compared, chosen, splits or effort.splits, effort.at_once))
-    table = run_cases(
-        "reproducibility",
-        cases,
-        partial(_judge, study=study, seed=seed, unmixing=effort.unmixing),
-        output,
-        settings=settings,
-        own_settings=lambda case: own[case.method],
-        nprocs=nprocs,
-        say=say,
-    )
-    summary, curves = summarise(table, PARTS, permutations=effort.permutations, seed=seed)
-    return write_report(
-        "reproducibility",
-        output,
-        table=table,
-        summary=summary,
-        more={"curves": curves},
-        text=as_blocks(summary),
-        figure=draw(summary, curves),
-        settings={
-            **settings,
-            "data": str(study.data),
-            "subjects": [subject.label for subject in subjects],
-            "splits": splits or effort.splits,
-            "permutations": effort.permutations,
-            "methods": own,
-        },
-        method={**METHOD, **citations(chosen)},
-        session=session,
-        seed=seed,
-        quick=quick,
-        command=command,
-        remarks=remarks(chosen),
-    )
+
+    name = "reproducibility"
+    method = METHOD
+
+    study: Study
+    data: Path | None = None
+    methods: tuple[str, ...] = (*METHODS, "hs-tanh", "direct-lingam")
+    comparisons: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    splits: int = 5
+    segments: str = "subjects"
+    permutations: int = 999
+    at_once: int = 50
+
+    @classmethod
+    def small(cls) -> dict[str, Any]:
+        """Return one split and short fits."""
+        return {**super().small(), "splits": 1, "permutations": 99}
+
+    @classmethod
+    def asked(cls, options: Mapping[str, Any], *, quick: bool, say: Say) -> Self:
+        """Return the suite with the options given, and the comparisons to make; see `Suite`.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such method, comparison or region.
+        InputError
+            If the tables cannot be read or pooled, or are too few for a comparison.
+        """
+        data, regions = options.get("data"), options.get("regions")
+        if data is None:
+            raise SettingsError("Give the folder of the subjects' tables with --data.")
+        window = _window(options.get("segments") or cls.segments)
+        folder = data.expanduser().resolve()
+        study = Study(folder, content_of(folder), tuple(regions) if regions else None, window)
+        suite = super().asked({**options, "study": study}, quick=quick, say=say)
+        compared = _applicable(load_study(study), suite.comparisons, say)
+        return replace(suite, comparisons=tuple(compared))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the seed, what plays the part of u, the regions, and the digest of the tables."""
+        return {
+            "seed": self.seed,
+            "segments": self.segments,
+            # Where the tables lie has no part in the rows.
+            "content": self.study.content,
+            "regions": list(load_study(self.study)[0].names),
+        }
+
+    def described(self) -> dict[str, Any]:
+        """Return the subjects, the numbers of splits and permutations, and the methods."""
+        return {
+            "data": str(self.study.data),
+            "subjects": [subject.label for subject in load_study(self.study)],
+            "splits": self.splits,
+            "permutations": self.permutations,
+            **super().described(),
+        }
+
+    def cases(self) -> Iterator[PartCase]:
+        """Yield the pairs of regions of every part of the data by every method."""
+        subjects = load_study(self.study)
+        for comparison in cast("Sequence[Comparison]", self.comparisons):
+            for split in range(self.splits if comparison == "subjects" else 1):
+                for part in PARTS[comparison]:
+                    regions = len(regions_of(subjects, comparison, part)[0])
+                    pairs = regions * (regions - 1) // 2
+                    for method in self.methods:
+                        for first, count in portions(pairs, self.at_once):
+                            yield PartCase(comparison, part, split, method, first, count)
+
+    def work(self, case: PartCase) -> pd.DataFrame:
+        """Orient the pairs of a case, which region of a pair comes first being drawn at random."""
+        subjects = load_study(self.study)
+        comparison, part, split = case.comparison, case.part, case.split
+        values, segments, blocks = pooled(subjects, comparison, part, split, self.seed)
+        called, common = regions_of(subjects, comparison, part)
+        columns = [subjects[0].names.index(name) for name in called]
+        pairs = np.stack(np.triu_indices(len(columns), 1), axis=1)
+        pairs = pairs[case.first : case.first + case.count]
+        # A method that prefers the first of two columns must not agree with itself for that.
+        keys = [f"{common[i]} and {common[j]}" for i, j in pairs]
+        turned = np.array(
+            [generator(self.seed, comparison, split, part, key).random() < 0.5 for key in keys]
+        )
+        placed = np.where(turned[:, None], pairs[:, ::-1], pairs)
+        series = values[:, np.array(columns)[placed]].transpose(1, 0, 2)
+        data = f"{comparison}, split {split}, {part}"
+        names = [f"{data}, {key}" for key in keys]
+        found = self.judge(case.method, series, segments, names, blocks)
+        place = found["pair"].to_numpy(dtype=np.int64)
+        decision = found["decision"].replace({"x->y": "y->x", "y->x": "x->y"})
+        rows = found.assign(
+            decision=np.where(turned[place], decision, found["decision"]),
+            score=np.where(turned[place], -found["score"], found["score"]),
+            comparison=comparison,
+            split=split,
+            part=part,
+            x=[common[i] for i in pairs[place, 0]],
+            y=[common[j] for j in pairs[place, 1]],
+        )
+        head = ["comparison", "split", "part", "method", "x", "y", "decision", "score"]
+        return rows.reindex(columns=[*head, "confidence", "p_value"])
+
+    def tables(self, rows: pd.DataFrame) -> Tables:
+        """Return the agreement of the two parts, and its curve over the confidence."""
+        summary, curves = summarise(rows, PARTS, permutations=self.permutations, seed=self.seed)
+        return {SUMMARY: summary, _CURVES: curves}
+
+    def blocks(self, tables: Tables) -> Iterator[str]:
+        """Yield one block per comparison."""
+        for comparison, rows in tables[SUMMARY].groupby("comparison", sort=False):
+            shown = as_text(rows.drop(columns="comparison"))
+            yield f"{comparison}: do the two parts agree?\n{shown}"
+
+    def draw(self, _: pd.DataFrame, tables: Tables) -> Figure:
+        """Draw agreement against abstention, one panel per comparison."""
+        return draw(tables[SUMMARY], tables[_CURVES])
 
 
 def _window(segments: str) -> float | None:
@@ -210,11 +235,9 @@ def _window(segments: str) -> float | None:
 
 
 def _applicable(
-    subjects: Sequence[RegionSeries], asked: Sequence[str] | None, say: Say
+    subjects: Sequence[RegionSeries], asked: Sequence[str], say: Say
 ) -> Iterator[Comparison]:
-    for name in asked or ():
-        if name not in COMPARISONS:
-            raise SettingsError(f"Unknown comparison '{name}'. {nearest(name, COMPARISONS)}")
+    check_names("comparison", asked, COMPARISONS)
     for comparison in COMPARISONS:
         if asked and comparison not in asked:
             continue
@@ -225,63 +248,3 @@ def _applicable(
             raise InputError(f"'{comparison}' cannot be compared: {why}.")
         else:
             say(f"'{comparison}' is left out: {why}.")
-
-
-def _cases(
-    subjects: Sequence[RegionSeries],
-    comparisons: Sequence[Comparison],
-    methods: Sequence[str],
-    splits: int,
-    at_once: int,
-) -> Iterator[PartCase]:
-    for comparison in comparisons:
-        for split in range(splits if comparison == "subjects" else 1):
-            for part in PARTS[comparison]:
-                regions = len(regions_of(subjects, comparison, part)[0])
-                pairs = regions * (regions - 1) // 2
-                for method in methods:
-                    for first in range(0, pairs, at_once):
-                        count = min(at_once, pairs - first)
-                        yield PartCase(comparison, part, split, method, first, count)
-
-
-def _judge(case: PartCase, *, study: Study, seed: int, unmixing: UnmixingSettings) -> pd.DataFrame:
-    subjects = load_study(study)
-    values, segments, blocks = pooled(subjects, case.comparison, case.part, case.split, seed)
-    called, common = regions_of(subjects, case.comparison, case.part)
-    columns = [subjects[0].names.index(name) for name in called]
-    pairs = np.stack(np.triu_indices(len(columns), 1), axis=1)
-    pairs = pairs[case.first : case.first + case.count]
-    # A method that prefers the first of two columns must not agree with itself for that.
-    keys = [f"{common[i]} and {common[j]}" for i, j in pairs]
-    turned = np.array(
-        [
-            generator(seed, case.comparison, case.split, case.part, key).random() < 0.5
-            for key in keys
-        ]
-    )
-    placed = np.where(turned[:, None], pairs[:, ::-1], pairs)
-    series = values[:, np.array(columns)[placed]].transpose(1, 0, 2)
-    data = f"{case.comparison}, split {case.split}, {case.part}"
-    found = judge(
-        series,
-        segments,
-        method=case.method,
-        keys=[f"{data}, {key}" for key in keys],
-        seed=seed,
-        blocks=blocks,
-        unmixing=unmixing,
-    )
-    place = found["pair"].to_numpy(dtype=np.int64)
-    back = {"x->y": "y->x", "y->x": "x->y"}
-    found["decision"] = np.where(turned[place], found["decision"].replace(back), found["decision"])
-    found["score"] = np.where(turned[place], -found["score"], found["score"])
-    rows = found.assign(
-        comparison=case.comparison,
-        split=case.split,
-        part=case.part,
-        x=[common[i] for i in pairs[place, 0]],
-        y=[common[j] for j in pairs[place, 1]],
-    )
-    columns_out = ["comparison", "split", "part", "method", "x", "y", "decision", "score"]
-    return rows.reindex(columns=[*columns_out, "confidence", "p_value"])

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.drawing.svg import FAINT, figure_style, new_figure
+from causal_ivae.drawing.svg import FAINT, new_figure
 from causal_ivae.validation.suites.agreement import (
     Agreement,
     Graphs,
@@ -16,22 +15,22 @@ from causal_ivae.validation.suites.agreement import (
     curve,
     permutations_of,
 )
-from causal_ivae.validation.suites.cases import ERROR
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
-from causal_ivae.validation.suites.report import as_text
+from causal_ivae.validation.tables import share_with_interval
 
 _SIGN = {"x->y": 1, "y->x": -1}
 
 
 def summarise(
-    table: pd.DataFrame, parts: Mapping[str, tuple[str, str]], *, permutations: int, seed: int
+    rows: pd.DataFrame, parts: Mapping[str, tuple[str, str]], *, permutations: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the agreement of the two parts, and its curve over the confidence.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        As `causal_ivae.validation.suites.cases.run_cases` returns it.
+    rows : pandas.DataFrame
+        Of all cases: ``comparison``, ``split``, ``part``, ``method``, ``x``, ``y``, ``decision``,
+        ``score``, ``confidence``.
     parts : mapping of str to (str, str)
         The two parts of every comparison.
     permutations : int
@@ -47,11 +46,9 @@ def summarise(
     curves : pandas.DataFrame
         ``level`` of confidence, ``abstained``, ``agree``, ``expected``, ``p``.
     """
-    rows = table[table[ERROR].isna()]
     summary: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
-    groups = rows.groupby(["comparison", "method"], sort=False) if "method" in rows else ()
-    for (comparison, method), group in groups:
+    for (comparison, method), group in rows.groupby(["comparison", "method"], sort=False):
         regions = list(dict.fromkeys([*group["x"], *group["y"]]))
         first, second = (
             _graphs(group[group["part"] == part], regions) for part in parts[str(comparison)]
@@ -82,16 +79,10 @@ def summarise(
 
 
 def _row(found: Agreement, pairs: int) -> dict[str, float | None]:
-    low = high = None
-    if found.share is not None:
-        hits = found.share * found.edges
-        low, high = proportion_confint(hits, found.edges, alpha=0.05, method="wilson")
     return {
         "abstained": 1.0 - found.edges / pairs,
         "decided": found.edges,
-        "agree": found.share,
-        "low": low,
-        "high": high,
+        **share_with_interval("agree", (found.share or 0.0) * found.edges, found.edges),
         "expected": found.expected,
         "p": found.p_value,
     }
@@ -119,15 +110,6 @@ def _graphs(rows: pd.DataFrame, regions: list[str]) -> Graphs:
     return Graphs(direction, strength, decided)
 
 
-def as_blocks(summary: pd.DataFrame) -> str:
-    """Return the summary for a terminal, one block per comparison."""
-    blocks = [
-        f"{comparison}: do the two parts agree?\n{as_text(rows.drop(columns='comparison'))}"
-        for comparison, rows in (summary.groupby("comparison", sort=False) if len(summary) else ())
-    ]
-    return "\n\n".join(blocks) or "No case gave a result."
-
-
 def draw(summary: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """Draw agreement against abstention, one panel per comparison.
 
@@ -142,33 +124,30 @@ def draw(summary: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         Lines go over the confidence level; a cross is the default decision; dotted lines are what
         permuted regions give.
     """
-    with figure_style("benchmark_reproducibility"):
-        if not len(summary):
-            return new_figure(3.0, 2.0)
-        comparisons = list(dict.fromkeys(summary["comparison"]))
-        methods = list(dict.fromkeys(summary["method"]))
-        figure = new_figure(max(5.0, 2.8 * len(comparisons)), 3.0)
-        axes = figure.subplots(1, len(comparisons), squeeze=False, sharey=True)[0]
-        for comparison, ax in zip(comparisons, axes, strict=True):
-            for method in methods:
-                drawn = colour(method, methods)
-                own = _of(curves, comparison, method)
-                ax.plot(
-                    own["abstained"], own["agree"], color=drawn, lw=1.1, ms=2.5,
-                    marker=marker(method, methods), label=method,
-                )  # fmt: skip
-                ax.plot(own["abstained"], own["expected"], color=drawn, lw=0.8, ls=":")
-                default = _of(summary, comparison, method)
-                ax.scatter(
-                    default["abstained"], default["agree"], marker="x", s=40, color=drawn, zorder=4
-                )
-            ax.axhline(0.5, color=FAINT, lw=0.8)
-            ax.set_title(comparison)
-            ax.set_xlabel("share abstained on")
-            ax.set_xlim(-0.02, 1.02)
-        axes[0].set_ylabel("share of directions that agree")
-        finish(figure, axes)
-        return figure
+    comparisons = list(dict.fromkeys(summary["comparison"]))
+    methods = list(dict.fromkeys(summary["method"]))
+    figure = new_figure(max(5.0, 2.8 * len(comparisons)), 3.0)
+    axes = figure.subplots(1, len(comparisons), squeeze=False, sharey=True)[0]
+    for comparison, ax in zip(comparisons, axes, strict=True):
+        for method in methods:
+            drawn = colour(method, methods)
+            own = _of(curves, comparison, method)
+            ax.plot(
+                own["abstained"], own["agree"], color=drawn, lw=1.1, ms=2.5,
+                marker=marker(method, methods), label=method,
+            )  # fmt: skip
+            ax.plot(own["abstained"], own["expected"], color=drawn, lw=0.8, ls=":")
+            default = _of(summary, comparison, method)
+            ax.scatter(
+                default["abstained"], default["agree"], marker="x", s=40, color=drawn, zorder=4
+            )
+        ax.axhline(0.5, color=FAINT, lw=0.8)
+        ax.set_title(comparison)
+        ax.set_xlabel("share abstained on")
+        ax.set_xlim(-0.02, 1.02)
+    axes[0].set_ylabel("share of directions that agree")
+    finish(figure, axes)
+    return figure
 
 
 def _of(table: pd.DataFrame, comparison: str, method: str) -> pd.DataFrame:

@@ -82,10 +82,6 @@ class Rival:
         seed : int
         key : str
             What the pair is; with `seed`, decides which rows are taken.
-
-        Returns
-        -------
-        Verdict
         """
         values = np.asarray(x, dtype=np.float64)
         values = (values - values.mean(axis=0)) / values.std(axis=0)

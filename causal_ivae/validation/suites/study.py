@@ -52,10 +52,6 @@ class Study:
 def load_study(study: Study) -> tuple[RegionSeries, ...]:
     """Return every subject with its segments.
 
-    Parameters
-    ----------
-    study : Study
-
     Returns
     -------
     tuple of RegionSeries

@@ -31,11 +31,6 @@ def draw_circuit(circuit: Circuit, prior: Prior) -> tuple[bytes, str]:
     circuit : Circuit
     prior : Prior
         Its projections lie beneath, in grey.
-
-    Returns
-    -------
-    png : bytes
-    svg : str
     """
     with figure_style("figure4"):
         figure = new_figure(3.1 * len(ORDER), 3.9)

@@ -15,7 +15,6 @@ from causal_ivae.discovery.methods import METHODS
 from causal_ivae.seeding import generator
 from causal_ivae.settings import UnmixingSettings
 from causal_ivae.validation.paper.figure4.recordings import REGIONS, Recordings
-from causal_ivae.validation.suites.cases import ERROR
 from causal_ivae.validation.suites.reproducibility_summary import summarise
 from causal_ivae.validation.suites.study import PARTS
 
@@ -78,10 +77,6 @@ def estimate_circuit(
         Told every fit that is done.
     draws : int
         Random graphs behind the p-values.
-
-    Returns
-    -------
-    Circuit
     """
     everybody = list(range(len(recordings.labels)))
     parts: list[tuple[int, str, list[int]]] = [(-1, "all", everybody)]
@@ -109,7 +104,7 @@ def estimate_circuit(
         chance.append({"method": method, **row})
     edges = pd.concat(judged, ignore_index=True).fillna({"verdict": "", "path": ""})
     stability, _ = summarise(
-        halves.assign(comparison="subjects", **{ERROR: None}), PARTS, permutations=999, seed=seed
+        halves.assign(comparison="subjects"), PARTS, permutations=999, seed=seed
     )
     return Circuit(_with_votes(edges, halves), halves, pd.DataFrame(chance), stability)
 

@@ -77,10 +77,6 @@ def load_recordings(folder: Path) -> Recordings:
         set of Shah et al. 2018: ``functional/S<k>/res_tcourse_L.txt`` (left hemisphere), a line
         with the numbers of regions and volumes, then one region a line.
 
-    Returns
-    -------
-    Recordings
-
     Raises
     ------
     InputError

@@ -1,10 +1,10 @@
-"""What the measurements were taken on."""
+"""The machine and the packages that measurements were taken with."""
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
 import torch
 
 from causal_ivae.batch.workers.machine import cores
@@ -19,22 +19,20 @@ def machine(device: torch.device) -> dict[str, str | int | float]:
         "Processor": _processor(),
         "Cores": cores(),
         "System": f"{platform.system()} {platform.machine()}",
+        "MemoryGiB": round(psutil.virtual_memory().total / 2**30, 1),
     }
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-        found["MemoryGiB"] = round(pages * size / 2**30, 1)
     if device.type == "cuda":
         found["GPU"] = torch.cuda.get_device_name(device)
     return found
 
 
-def load() -> float | None:
-    """Return how many processes want the processor, over the last minute; None if not known."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+def load() -> float:
+    """Return how many processes wanted the processor, on average over the last minute."""
+    return round(float(psutil.getloadavg()[0]), 2)
 
 
 def software(*others: str) -> dict[str, str]:
-    """Return the versions of what makes the numbers, and of other packages that are there."""
+    """Return the versions of what makes the numbers, and of other packages that are installed."""
     found = versions()
     for package in others:
         try:

@@ -1,0 +1,110 @@
+"""One command of the laboratory: the checks of what it was asked for, and the files it writes."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
+from causal_ivae.errors import SettingsError, nearest
+
+
+@dataclass(frozen=True)
+class Session:
+    """One command of the laboratory, from its start to the files that it writes.
+
+    Attributes
+    ----------
+    output : pathlib.Path
+        The folder to write to.
+    command : str
+        The command line, for the record.
+    quick : bool
+        Little is to be computed, to see that it works.
+    started : float
+        Reading of the performance counter, s.
+    """
+
+    output: Path
+    command: str
+    quick: bool
+    started: float
+
+    @classmethod
+    def start(cls, output: Path, *, command: str, quick: bool) -> "Session":
+        """Begin, and check the folder before anything is computed.
+
+        Raises
+        ------
+        SettingsError
+            If `output` is a file.
+        """
+        return cls(folder_to_write(output), command, quick, time.perf_counter())
+
+    def write(
+        self, stem: str, contents: Mapping[str, pd.DataFrame | bytes | str], **facts: Any
+    ) -> tuple[Path, ...]:
+        """Write files that share the beginning of their names, and a record in JSON last.
+
+        Parameters
+        ----------
+        stem : str
+        contents : mapping
+            The end of each file's name, and the table, image or text in it.
+        **facts
+            What the record says beside the command and the seconds that it took.
+        """
+        written = []
+        for end, content in contents.items():
+            written.append(self.output / f"{stem}{end}")
+            if isinstance(content, bytes):
+                write_bytes(written[-1], content)
+            elif isinstance(content, str):
+                write_text(written[-1], content)
+            else:
+                write_table(written[-1], content)
+        written.append(self.output / f"{stem}.json")
+        of_command = {
+            "Command": self.command,
+            "Quick": self.quick,
+            "Seconds": round(time.perf_counter() - self.started, 1),
+        }
+        write_json(written[-1], {**of_command, **facts})
+        return tuple(written)
+
+
+def folder_to_write(output: Path) -> Path:
+    """Return the absolute path of a folder that exists or can be made.
+
+    Raises
+    ------
+    SettingsError
+        If it is a file.
+    """
+    folder = output.expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"'{folder}' is not a folder; give a folder to write to.")
+    return folder
+
+
+def check_names(what: str, given: Sequence[str], allowed: Collection[str]) -> None:
+    """Check that every name is one of those allowed.
+
+    Parameters
+    ----------
+    what : str
+        What the names are of, for the message.
+    given : sequence of str
+    allowed : collection of str
+
+    Raises
+    ------
+    SettingsError
+        If one is not; the message has the nearest.
+    """
+    for name in given:
+        if name not in allowed:
+            raise SettingsError(f"Unknown {what} '{name}'. {nearest(name, allowed)}")
