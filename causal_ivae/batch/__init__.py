@@ -1,4 +1,4 @@
-"""From a folder of subjects to the derivatives tree, whatever fails on the way.
+"""Analyse a folder of subjects and write the derivatives tree, whatever fails on the way.
 
 ``plan`` says what will run, ``runner`` runs it: ``participant`` for each subject and ``cohort`` for
 the group are the pieces of work, ``cluster`` isolates them, ``recording`` writes and reads their

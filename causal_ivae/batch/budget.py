@@ -1,4 +1,4 @@
-"""Refuse files that would not fit into memory, by their headers, before they are read."""
+"""Refuse files that would not fit into memory, judged by their headers before they are read."""
 
 import zipfile
 from collections.abc import Iterable
@@ -12,9 +12,12 @@ from causal_ivae.errors import InputError
 from causal_ivae.imaging.volumes import image_shape
 
 _GIB = 2**30
-# What reading takes at its peak, as measured: a text table against its file, an array of 64-bit
-# numbers and an image of 32-bit numbers against themselves (smoothing keeps a third copy).
 _TEXT, _ARRAY, _IMAGE, _SMOOTHED = 2.0, 2.0, 2.0, 3.0
+"""Reading takes this many times a text file's size, or the size of an array or image.
+
+These are measured peaks; arrays have 64-bit numbers, images 32-bit numbers, and smoothing an image
+keeps a third copy.
+"""
 
 
 def check_fits(
@@ -25,18 +28,18 @@ def check_fits(
     Parameters
     ----------
     paths : iterable of pathlib.Path
-        Images and tables. What is no such file, or damaged, is left to reading it.
+        Images and tables.  Missing and damaged files are skipped, since reading reports them.
     memory : int or None
-        Of a worker process, bytes; None for its share of the machine's.
+        Memory of a worker process (bytes); None for its share of the machine's.
     sharing : int
-        Worker processes on this machine.
+        Number of worker processes on this machine.
     smoothing : bool
-        Whether images are smoothed.
+        True if images are smoothed.
 
     Raises
     ------
     InputError
-        If one does not fit; the message has its size.
+        If a file does not fit; the message states its size.
     """
     budget = memory if memory is not None else machine_memory() // sharing
     free = budget - psutil.Process().memory_info().rss
@@ -61,7 +64,7 @@ def _remedy(memory: int | None, sharing: int) -> str:
 
 
 def _needed(path: Path, *, smoothing: bool) -> tuple[float, str]:
-    """Return how many bytes reading a file takes, and its size in words."""
+    """Return the memory that reading a file takes (bytes), and its size in words."""
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         shape = image_shape(path, "image")
@@ -75,7 +78,7 @@ def _needed(path: Path, *, smoothing: bool) -> tuple[float, str]:
 
 
 def _largest(path: Path) -> tuple[int, ...]:
-    """Return the shape of the largest array in a file, without reading any."""
+    """Return the shape of the largest array in a file without reading an array."""
     import numpy as np
 
     suffix = path.suffix.lower()
@@ -92,7 +95,7 @@ def _largest(path: Path) -> tuple[int, ...]:
             return max((tuple(shape) for _, shape, _ in whosmat(path)), key=prod)
         except NotImplementedError:
             pass
-    # Of a container that is not known here, the file as it lies there.
+    # In other containers, the size of the file is the best estimate.
     return (path.stat().st_size // 8,)
 
 

@@ -1,10 +1,10 @@
-"""Who writes what in an output folder, so that no two programs write the same subject.
+"""Claim the units that a program writes, so that no two programs write the same subject.
 
 A program holds one lock as long as it runs, and a small file for each unit that it writes names
-this lock.  The system drops the lock with the process, however that ends, so a program that was
-killed keeps nobody out.  One lock for all units, since each takes an open file and a cohort may
-have more subjects than a process may have files.  Network file systems pass locks on (NFS 3 and 4,
-GPFS, Lustre mounted with ``flock``); where they do not, the claims say so.
+this lock.  The system releases the lock when the process ends in any way, so that a killed program
+blocks nobody.  There is one lock for all units, since each lock takes an open file and a cohort may
+have more subjects than a process may have open files.  Network file systems support locks (NFS 3
+and 4, GPFS, Lustre mounted with ``flock``); if one does not, `Claims.supported` becomes false.
 """
 
 import errno
@@ -17,18 +17,18 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 FOLDER = ".causal-ivae-claims"
-"""Name of the folder of claims in an output folder."""
+"""The folder of claims in an output folder has this name."""
 
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL))
 
 
 class Claims:
-    """The units that this program writes.
+    """Hold the units that this program writes.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Of the locks and claims; it is made if it is not there.
+        Folder of the locks and claims, which is made if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,9 +39,9 @@ class Claims:
         self.supported = True
 
     def take(self, units: Iterable[str]) -> tuple[str, ...]:
-        """Claim units, and return those that another program holds.
+        """Claim units and return those that another program holds.
 
-        Where the file system has no locks, `supported` becomes False and all are taken.
+        If the file system has no locks, `supported` becomes False and no unit counts as held.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class Claims:
         try:
             with self._lock("taking.lock"):
                 self._own.acquire(blocking=False)
-                # A unit that this program took before is its own.
+                # Units that this program claimed before do not count as held.
                 running = {self._name: False}
                 held = []
                 for unit in units:
@@ -68,14 +68,14 @@ class Claims:
         return tuple(held)
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release all claims."""
         for unit in self._taken:
             (self._folder / unit).unlink(missing_ok=True)
         self._own.release()
         (self._folder / self._name).unlink(missing_ok=True)
 
     def _is_held(self, unit: str, running: dict[str, bool]) -> bool:
-        """Return whether a program that is still running claims a unit."""
+        """Check whether a running program claims a unit."""
         claim = self._folder / unit
         if not claim.exists():
             return False
@@ -91,12 +91,12 @@ class Claims:
         except Timeout:
             return True
         lock.release()
-        # What a program that was killed has left.
+        # A lock that nobody holds was left by a killed program.
         (self._folder / name).unlink(missing_ok=True)
         return False
 
     def _lock(self, name: str) -> FileLock:
-        # The substitute for a missing lock would outlive a program that is killed.
+        # filelock's fallback for file systems without locks would outlive a killed program.
         return FileLock(self._folder / name, thread_local=False, fallback_to_soft=False)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Check what the user asks for, and find its subjects, before anything is written."""
+"""Check a user's request and find its subjects before anything is written."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +16,12 @@ from causal_ivae.provenance import digest_of, fingerprint
 from causal_ivae.reporting.templates import check_templates
 
 _LEAST_MEMORY = 2**29
+"""A worker process takes about this much memory (bytes) before it reads anything."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A request that was checked, and the files of the subjects that it runs on."""
+    """Hold a checked request and the files of its subjects."""
 
     analysis: Analysis
     subjects: tuple[SubjectFiles, ...]
@@ -36,7 +37,7 @@ def plan(request: Request) -> Plan:
     InputError
         If the input cannot be used.
     NothingMatchedError
-        If the filters leave nothing.
+        If no run matches the filters.
     """
     try:
         return _plan(request)
@@ -125,7 +126,7 @@ def _check_output(source: Path, output: Path) -> None:
 
 
 def _participants_file(request: Request, source: Path) -> Path | None:
-    """Return the ``participants.tsv`` that the model over subjects needs, None without a model."""
+    """Return the ``participants.tsv`` that a model over subjects needs; None without a model."""
     formula = request.pipeline.group.model
     if formula is None or "group" not in request.levels:
         return None
@@ -150,7 +151,7 @@ def _participants_file(request: Request, source: Path) -> Path | None:
 
 
 def _check_device(request: Request) -> None:
-    # Which devices a scheduler's workers have is theirs to say; importing torch takes seconds.
+    # The workers of a scheduler check their own devices.  Importing torch takes seconds.
     if request.scheduler is None and request.device not in ("auto", "cpu"):
         from causal_ivae.unmixing.training.ensemble import resolve_device
 

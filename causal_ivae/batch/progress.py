@@ -1,4 +1,4 @@
-"""What the user sees while subjects run: a live table on a terminal, plain lines elsewhere."""
+"""Show the progress of subjects, as a live table on a terminal and as plain lines elsewhere."""
 
 import sys
 import time
@@ -22,7 +22,7 @@ from rich.text import Text
 
 
 class Display(Protocol):
-    """Shows how far a batch is."""
+    """Show the progress of a batch."""
 
     def phase(self, title: str, total: int) -> None:
         """Begin a phase of `total` pieces of work."""
@@ -55,7 +55,7 @@ class Display(Protocol):
 
 
 class Silent:
-    """Shows nothing; for use from Python."""
+    """Show nothing, for use from Python."""
 
     def phase(self, title: str, total: int) -> None:
         """Show nothing."""
@@ -80,13 +80,14 @@ class Silent:
 
 
 class Lines(Silent):
-    """One line per finished piece; with `verbose` one per stage too.
+    """Print one line per finished piece.
 
     Parameters
     ----------
     stream : file, optional
         Standard error by default, so that results on standard output can be piped.
     verbose : bool
+        True to print one line per stage too.
     """
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
@@ -102,13 +103,13 @@ class Lines(Silent):
         self._stages.clear()
 
     def stage(self, name: str, stage: str, share: float) -> None:  # noqa: ARG002
-        """Print a stage once, when verbose."""
+        """Print a stage once if verbose."""
         if self._verbose and self._stages.get(name) != stage:
             self._stages[name] = stage
             print(f"{name}: {stage}", file=self._stream, flush=True)
 
     def finished(self, name: str, line: str, *, failed: bool = False) -> None:  # noqa: ARG002
-        """Print one line."""
+        """Print one line about a finished piece."""
         self._done += 1
         print(
             f"{self._title} {self._done}/{self._total}: {name} {line}",
@@ -123,14 +124,15 @@ class Lines(Silent):
 
 @dataclass
 class Tally:
-    """How many pieces of a phase are finished, and how long the others will take.
+    """Count the finished pieces of a phase, and estimate the time that the others will take.
 
     Attributes
     ----------
     total : int
+        Number of all pieces.
     done, failed : int
     running : dict of str to float
-        The share of each that is done.
+        Share of every running piece that is done.
     """
 
     total: int
@@ -141,22 +143,22 @@ class Tally:
     _worked: int = 0
 
     def start(self, name: str, now: float) -> None:
-        """Count a piece that a worker has begun with, at a time in s."""
+        """Count a piece that a worker has begun with at a time (s)."""
         self._began = now if self._began is None else self._began
         self.running.setdefault(name, 0.0)
 
     def finish(self, name: str, *, failed: bool) -> None:
-        """Count a piece that is finished, whether it had to be begun or was there."""
+        """Count a piece that is finished, whether it was run or up to date."""
         self._worked += self.running.pop(name, None) is not None
         self.failed += failed
         self.done += not failed
 
     def seconds_left(self, now: float) -> float | None:
-        """Return how long the rest will take at the pace so far, s; None where nothing tells."""
+        """Estimate the time for the rest at the present pace (s); None if it is not known yet."""
         worked = self._worked + sum(self.running.values())
         if self._began is None or worked <= 0:
             return None
-        # What was up to date took no time and tells nothing.
+        # Pieces that were up to date took no time and do not count for the pace.
         left = self.total - self.done - self.failed - sum(self.running.values())
         return (now - self._began) * max(0.0, left) / worked
 
@@ -168,7 +170,7 @@ class Tally:
 
 
 class _TimeLeft(TimeRemainingColumn):
-    """The time left of a piece as rich estimates it, of a phase as its tally does."""
+    """Show the time left for a piece as rich estimates it, and for a phase by its tally."""
 
     def render(self, task: Task) -> Text:
         tally = task.fields.get("tally")
@@ -180,7 +182,7 @@ class _TimeLeft(TimeRemainingColumn):
 
 
 class Bars(Silent):
-    """A table that is drawn again and again: a row for the phase, and one per running piece.
+    """Show a live table with a row for the phase and one for every running piece.
 
     Parameters
     ----------
@@ -195,7 +197,7 @@ class Bars(Silent):
             TimeElapsedColumn(),
             _TimeLeft(),
             console=console,
-            # The share done is in proportion to time, so the whole run tells best.
+            # The share that is done grows evenly with time, so that the whole run gives the pace.
             speed_estimate_period=24 * 3600.0,
         )
         self._title = ""
@@ -211,7 +213,7 @@ class Bars(Silent):
         self._progress.stop()
 
     def phase(self, title: str, total: int) -> None:
-        """Begin a phase with a row of its own."""
+        """Begin a phase with its own row."""
         while self._running:
             self._progress.remove_task(self._running.popitem()[1])
         self._title, self._tally = title, Tally(total)
@@ -233,7 +235,7 @@ class Bars(Silent):
         )
 
     def finished(self, name: str, line: str, *, failed: bool = False) -> None:
-        """Replace the row of one piece by a line, and count it."""
+        """Replace the row of one piece by a line and count it."""
         if name in self._running:
             self._progress.remove_task(self._running.pop(name))
         self._progress.console.print(f"{name} {line}", markup=False, highlight=False)
@@ -259,6 +261,6 @@ class Bars(Silent):
 
 
 def display(*, verbose: bool = False) -> Display:
-    """Return bars where standard error is a terminal, else lines."""
+    """Return a live table if standard error is a terminal, else plain lines."""
     console = Console(stderr=True)
     return Bars(console) if console.is_terminal else Lines(verbose=verbose)

@@ -1,4 +1,4 @@
-"""What the user asks for: what to run on what, how, and where."""
+"""Define a user's request: what to run, on which data, how and where."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,17 +15,18 @@ Overwrite = Literal["never", "stale", "always"]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for.
+    """Hold a user's request.
 
     Attributes
     ----------
     source : pathlib.Path
         fMRIPrep derivatives, a folder of tables, or one file.
     output : pathlib.Path
+        Folder for the results.
     levels : tuple of {"participant", "group"}
     pipeline : Pipeline
     labels, sessions : tuple of str
-        Labels of the subjects and of the sessions to use; empty takes all.
+        Labels of the subjects and sessions to use; empty for all.
     task, space : str or None
     bids_filter : mapping or None
     seed : int
@@ -33,20 +34,20 @@ class Request:
         "auto", "cpu", "cuda" or "cuda:<number>".
     overwrite : {"never", "stale", "always"}
     nprocs : int or None
-        Worker processes; None for one per core or GPU.
+        Number of worker processes; None for one per core or GPU.
     memory : int or None
-        Of one worker process, bytes; None for its share of the machine's.
+        Memory of a worker process (bytes); None for its share of the machine's.
     time_limit : float or None
-        For loading a subject, and for estimating its graphs, s.
+        Limit for loading a subject, and for estimating its graphs (s).
     scheduler : str or None
-        Address of a running dask scheduler; None starts workers on this machine.
+        Address of a running dask scheduler; None to start workers on this machine.
     stop_on_first_crash : bool
     templates : pathlib.Path or None
         Folder of the user's own templates for the pages.
     participants_file : pathlib.Path or None
-        ``participants.tsv``; None looks for it in the input and in the two folders above it.
+        ``participants.tsv``; None to search the input and the two folders above it.
     command : str
-        The command line, for the record.
+        The command line that made the request.
     """
 
     source: Path
@@ -72,10 +73,10 @@ class Request:
 
     @property
     def limits(self) -> Limits:
-        """What one piece of work may take."""
+        """Return the limits of one piece of work."""
         return Limits(self.memory, self.time_limit)
 
     @property
     def pooled(self) -> bool:
-        """Whether all subjects go into one fit."""
+        """Check whether all subjects are pooled into one fit."""
         return self.pipeline.segments.by == "subjects"

@@ -1,4 +1,4 @@
-"""The status of a run, on disk at every change, and its log."""
+"""Keep the status of a run on disk, with every change, and its log."""
 
 import os
 import platform
@@ -26,14 +26,14 @@ from causal_ivae.provenance import generated_by, versions
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How a run ended.
+    """Hold the outcome of a run.
 
     Attributes
     ----------
     outcomes : tuple of Outcome
-        One per subject, and one for the group if it was asked for.
+        One per subject, and one for the group if it was requested.
     folder : pathlib.Path
-        ``logs/<id>`` of this run.
+        Folder ``logs/<id>`` of this run.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -41,12 +41,12 @@ class BatchResult:
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """The outcomes of what failed."""
+        """Return the outcomes of the units that failed."""
         return tuple(o for o in self.outcomes if o.state == "failed")
 
     @property
     def exit_code(self) -> int:
-        """0 if nothing failed, 2 if the input or the settings let nothing run, else 1."""
+        """Return 0 if nothing failed, 2 if bad input or settings let nothing run, else 1."""
         if not self.failed:
             return 0
         worked = any(o.state in ("done", "up to date") for o in self.outcomes)
@@ -54,14 +54,14 @@ class BatchResult:
 
 
 class Record:
-    """Keeps the outcomes of a run, shows them and writes them down.
+    """Collect the outcomes of a run, show them and write them to disk.
 
     Parameters
     ----------
     analysis : Analysis
     display : Display
     units : sequence of str
-        What will be run, in order.
+        Units that will be run, in order.
     """
 
     def __init__(self, analysis: Analysis, display: Display, units: Sequence[str] = ()) -> None:
@@ -73,23 +73,23 @@ class Record:
         self._outcomes: dict[str, Outcome] = {}
 
     def start(self) -> None:
-        """Write down what will be run."""
+        """Write the units that will be run."""
         self._write()
 
     def started(self, unit: str) -> None:
-        """Say that a worker has begun with a unit."""
+        """Record that a worker has begun with a unit."""
         self._running.add(unit)
         self._write()
         self.display.started(unit)
 
     def loaded(self, unit: str, line: str) -> None:
-        """Say that a unit's series are there, and that it waits for what follows."""
+        """Record that a unit's series are loaded, and that it waits for the next phase."""
         self._running.discard(unit)
         self.display.finished(unit, line)
         self.log(f"{unit} {line}")
 
     def add(self, outcome: Outcome, *, quiet: bool = False) -> None:
-        """Add the outcome of a unit; `quiet` leaves it out of the display."""
+        """Record the outcome of a unit; `quiet` leaves it out of the display."""
         self._outcomes[outcome.unit] = outcome
         self._running.discard(outcome.unit)
         self._write()
@@ -98,23 +98,23 @@ class Record:
         reason = f": {outcome.message}" if outcome.message else ""
         if not quiet:
             failed = outcome.state == "failed"
-            # Why something failed is said once, at the end, where it is not scrolled away.
+            # Reasons of failures are printed at the end of the run, where they remain visible.
             shown = said if failed else f"{said}{reason}"
             self.display.finished(outcome.unit, shown, failed=failed)
         self.log(f"{outcome.unit} {said}{reason}")
 
     def log(self, line: str) -> None:
-        """Write a line into the run's log."""
+        """Write a line to the run's log."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         append_line(self.folder / "run.log", f"{stamp} {' '.join(line.split())}")
 
     def note(self, line: str) -> None:
-        """Show a line about the run, and write it into the log."""
+        """Show a line about the run and write it to the log."""
         self.display.note(line)
         self.log(line)
 
     def close(self) -> None:
-        """Add the units that were not finished."""
+        """Record the units that were not finished as not run."""
         for unit in self._planned:
             self._outcomes.setdefault(unit, Outcome(unit, "not run"))
         self._running.clear()
@@ -125,7 +125,7 @@ class Record:
 
     @property
     def result(self) -> BatchResult:
-        """How the run ended."""
+        """Return the outcome of the run so far."""
         return BatchResult(tuple(self._outcomes.values()), self.folder)
 
     def _write(self) -> None:
@@ -144,7 +144,7 @@ class Record:
 
 
 def describe(record: Record) -> None:
-    """Write what makes the output a BIDS derivative, and what this run was asked."""
+    """Write the BIDS description of the output, and the settings and facts of this run."""
     description = {
         "Name": "causal-ivae: causal graphs between brain regions",
         "BIDSVersion": "1.10.0",
@@ -172,7 +172,7 @@ def describe(record: Record) -> None:
 
 
 def last_run_with(output: Path, unit: str) -> str:
-    """Return in words which run began last that has a unit; empty if there is none."""
+    """Describe the latest run that includes a unit; empty if there is none."""
     for folder in sorted((output / "logs").glob("*_*"), reverse=True):
         try:
             subjects = set(read_table(folder / "status.tsv")["subject"])

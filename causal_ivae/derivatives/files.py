@@ -1,4 +1,4 @@
-"""Write files so that each is whole or not there under its name, and read them back."""
+"""Write files so that each is complete under its name or absent, and read them again."""
 
 import io
 import json
@@ -18,24 +18,24 @@ from causal_ivae.derivatives.vouching import facts
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a log, in one piece; the only file that is not written anew."""
+    """Append a line to a log, the only kind of file that is not replaced as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as stream:
         stream.write(f"{line}\n")
 
 
 def write_text(path: Path, text: str) -> dict[str, Any]:
-    """Write a text as `write_bytes` does, and return what it returns."""
+    """Write a text in the same way as `write_bytes`."""
     return write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
-    """Write a file so that it is either whole or not there under its name.
+    """Write a file so that it is either complete under its name or absent.
 
     Returns
     -------
     dict
-        What a sidecar that vouches for the file says of it.
+        Size and digest of the file for the sidecar that vouches for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
@@ -44,7 +44,7 @@ def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes files private; outputs are as readable as the user's umask allows.
+        # mkstemp makes private files, but outputs should be as readable as the umask allows.
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
@@ -56,7 +56,7 @@ def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
 
 
 def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> dict[str, Any]:
-    """Write a tab-separated table; missing values are ``n/a`` as BIDS asks."""
+    """Write a tab-separated table with missing values as ``n/a``, as BIDS requires."""
     text = table.to_csv(
         sep="\t", index=False, header=header, na_rep="n/a", lineterminator="\n", float_format="%.9g"
     )
@@ -64,14 +64,14 @@ def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> dict
 
 
 def write_array(path: Path, values: NDArray[Any]) -> dict[str, Any]:
-    """Write an array as NumPy's ``.npy``, which holds numbers and no program."""
+    """Write an array as NumPy's ``.npy`` without pickling anything."""
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
     return write_bytes(path, buffer.getvalue())
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a JSON file, keys in the order given."""
+    """Write a JSON file with its keys in their order."""
     return write_text(
         path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     )
@@ -85,11 +85,12 @@ def read_table(
     Parameters
     ----------
     path : pathlib.Path
-        The last part of its name says which columns are text; these are read as they were written,
-        and are empty where they are missing.
+        Path of the table.  The last part of its name tells which columns are text; these are read
+        as they were written, with missing values as empty text.
     header : bool
+        True if the first line holds the column names.
     columns : collection of str, optional
-        Of the columns that the table has, those to read; default all.
+        Columns to read if the table has them; all by default.
     """
     declared = columns_of(path.stem.rpartition("_")[2]) if header else {}
     texts = [name for name, column in declared.items() if column.text]
@@ -114,7 +115,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
-    """Read a JSON file that may be missing or damaged; it then vouches for nothing."""
+    """Read a JSON file, or return an empty mapping if it is missing or damaged."""
     try:
         content = read_json(path)
     except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
@@ -123,7 +124,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
 
 
 def read_array(path: Path) -> NDArray[Any] | None:
-    """Return an array whose numbers are read when they are used; None without the file."""
+    """Open an array whose numbers are read when they are used; None if the file is missing."""
     if not path.is_file():
         return None
     values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,10 +1,9 @@
-"""What a sidecar says of the files beside it, and whether they are still as they were written.
+"""Check by sidecars whether the files beside them are still as they were written.
 
 A sidecar is written last and lists size and SHA-256 of every file that was written before it.  A
-file is taken for unchanged if its size is the one listed and it is not newer than the sidecar; only
-a newer file is read and its digest compared, so that looking at a thousand subjects of which
-nothing changed reads no table.  What this cannot see is a file of the same size that was put back
-with an old date.
+file counts as unchanged if it has the listed size and is not newer than the sidecar.  Only newer
+files are read and their digests compared, so that checking a thousand unchanged subjects reads no
+table.  A file of the same size with an old date cannot be recognised as changed.
 """
 
 import hashlib
@@ -13,28 +12,28 @@ from pathlib import Path
 from typing import Any
 
 FILES = "Files"
-"""The sidecar's key for the files that it vouches for: name to `facts`."""
+"""A sidecar holds under this key the `facts` of every file that it vouches for, by file name."""
 
 
 def facts(content: bytes) -> dict[str, Any]:
-    """Return what a sidecar says of a file with this content."""
+    """Return size and digest of a file's content, as a sidecar lists them."""
     return {"Bytes": len(content), "SHA256": hashlib.sha256(content).hexdigest()}
 
 
 def damaged_files(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
-    """Return which of a sidecar's files are no longer as they were written, and why.
+    """Return the files of a sidecar that are no longer as they were written, with reasons.
 
     Parameters
     ----------
     sidecar : pathlib.Path
-        An existing file.
+        Path of an existing sidecar.
     about : mapping
-        Its content.  Where it lists no files, as those of earlier versions, nothing is known.
+        Content of the sidecar.  If it lists no files, as in earlier versions, none is checked.
 
     Returns
     -------
     dict of str to str
-        File name to a clause such as ``"edges.tsv was changed since it was written"``.
+        A clause for each file name, for instance ``"edges.tsv was changed since it was written"``.
     """
     listed = about.get(FILES)
     if not isinstance(listed, dict):
@@ -51,7 +50,7 @@ def damaged_files(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def lost_sidecar(sidecar: Path) -> str:
-    """Return in a clause what became of a sidecar without content; empty if there never was one."""
+    """Return a clause on a missing or damaged sidecar; empty if there was none."""
     if sidecar.is_file():
         return f"{sidecar.name.rpartition('_')[2]} cannot be read"
     if sidecar.with_suffix(".tsv").is_file():

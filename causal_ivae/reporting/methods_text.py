@@ -1,4 +1,4 @@
-"""A methods paragraph for a paper, from the settings and the numbers that came of them."""
+"""Write a methods paragraph for a paper from the settings and the numbers of the data."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,7 +52,7 @@ _FOUND: dict[SegmentKind, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Realised:
-    """What the settings came to in one subject, or in the group.
+    """Hold the facts about one subject, or about the group, that the paragraph states.
 
     Attributes
     ----------
@@ -61,20 +61,20 @@ class Realised:
         Methods that finished.
     seed : int
     images : bool or None
-        Whether the series were taken from images (else from tables); None if not known.
+        True if the series come from images, False for tables, None if it is not known.
     tr : float or None
-        Repetition time, s.
+        Repetition time (s).
     n_kept, n_acquired : int or None
-        Volumes.
+        Numbers of kept and of acquired volumes.
     n_segments : int or None
     segment_kind : str
-        In words.
+        What the segments are, in words.
     n_subjects : int or None
-        For the group.
+        Number of subjects of the group; None for one subject.
     prior : str or None
         Name of the prior that the graph was compared with.
     versions : dict
-        Package to version.
+        Versions of packages by name.
     simulated : bool
     """
 
@@ -95,7 +95,7 @@ class Realised:
 
 
 def methods_text(settings: Pipeline, realised: Realised) -> str:
-    """Return the paragraph, citations as ``[@key]`` of ``reports/references.bib``.
+    """Return the paragraph with citations as ``[@key]`` of ``reports/references.bib``.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
     Returns
     -------
     str
-        `causal_ivae.reporting.references.resolve` writes the citations out.
+        The paragraph; `causal_ivae.reporting.references.resolve` replaces the citations.
     """
     sentences = [
         *_data(settings, realised),
@@ -169,7 +169,7 @@ def _denoising(settings: Pipeline, regions: str, tr: str) -> list[str]:
 
 
 def _preset(settings: Pipeline) -> str:
-    """Return what the settings were taken from and its sources, if they still are the same."""
+    """Name the denoising preset, and cite its sources if its settings were not changed."""
     name = settings.denoise.preset
     if name is None:
         return ""
@@ -206,7 +206,7 @@ def _fits(settings: Pipeline, realised: Realised) -> list[str]:
 
 
 def _decisions(settings: Pipeline, realised: Realised) -> list[str]:
-    """Say once of all methods that decide alike how they do it."""
+    """Describe the decision once for all methods that decide in the same way."""
     alike: dict[tuple[str, ...], list[Method[Any]]] = {}
     for method in _methods(realised):
         said = tuple(method.decision_sentences(settings.decision, ""))

@@ -1,4 +1,4 @@
-"""The works cited: read from ``reports/references.bib``, written as text."""
+"""Read the cited works from ``reports/references.bib`` and write them as text."""
 
 import re
 from collections.abc import Iterable
@@ -16,20 +16,21 @@ _CITATION = re.compile(r"\[(@[\w-]+(?:; @[\w-]+)*)\]")
 
 @dataclass(frozen=True)
 class Reference:
-    """One work.
+    """Hold one cited work.
 
     Attributes
     ----------
     key : str
+        Citation key.
     authors : tuple of (str, str)
-        Family name, given names.
+        Family name and given names of every author.
     title, venue : str
-        `venue` with volume and pages.
+        Title, and journal or book with volume and pages.
     year : str
     doi, arxiv : str
-        Empty where there is none.
+        Identifiers; empty if there is none.
     entry : str
-        As it stands in ``references.bib``.
+        BibTeX entry.
     """
 
     key: str
@@ -43,14 +44,14 @@ class Reference:
 
     @property
     def cited_as(self) -> str:
-        """Authors and year, as within parentheses."""
+        """Return authors and year for a citation in parentheses."""
         families = [family for family, _ in self.authors]
         who = f"{families[0]} et al." if len(families) > 2 else " and ".join(families)
         return f"{who}, {self.year}"
 
     @property
     def author_list(self) -> str:
-        """All authors; the first six where there are more than eight."""
+        """Return all authors, or the first six if there are more than eight."""
         names = [
             f"{family} {''.join(part[0] for part in given.replace('-', ' ').split())}"
             for family, given in self.authors
@@ -61,14 +62,14 @@ class Reference:
 
     @property
     def link(self) -> str:
-        """Where the work is, empty if only print says."""
+        """Return the address of the work; empty if it has neither a DOI nor an arXiv number."""
         if self.doi:
             return f"https://doi.org/{self.doi}"
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
 
 
 def bibliography() -> dict[str, Reference]:
-    """Return by key the bundled works, and those that methods bring along."""
+    """Return the bundled works and those that methods add, by key."""
     brought = "\n\n".join(method.references for method in METHODS.values())
     return _bundled() | _works(brought)
 
@@ -115,13 +116,13 @@ def resolve(text: str) -> tuple[str, list[Reference]]:
     Parameters
     ----------
     text : str
-        Citations as Pandoc reads them.
+        Text with citations in Pandoc's format.
 
     Returns
     -------
     text : str
     cited : list of Reference
-        Each once, by first author and year.
+        The cited works, each once, sorted by first author and year.
 
     Raises
     ------
