@@ -2,12 +2,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ivae.derivatives import records
+from causal_ivae.derivatives import stored_tables
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import (
     read_json,
     read_sidecar,
@@ -18,8 +20,8 @@ from causal_ivae.derivatives.files import (
     write_text,
 )
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.records import read_unit, write_graph
-from causal_ivae.derivatives.tables import TABLES
+from causal_ivae.derivatives.tables import DIAGNOSTICS, TABLES
+from causal_ivae.derivatives.units import Unit
 
 
 def test_names_of_outputs(tmp_path):
@@ -152,30 +154,23 @@ def test_damaged_sidecar_vouches_for_nothing(tmp_path, content):
     assert read_sidecar(path) == {}
 
 
-COLUMNS = {"x": "First region.", "reasons": "A sentence."}
-
-
-def write_example(paths: UnitPaths) -> np.ndarray:
-    matrix = np.array([[0.0, 0.7], [-0.7, 0.0]])
+def write_example(paths: UnitPaths) -> CausalGraph:
     edges = pd.DataFrame({"x": ["A"], "y": ["B"], "decision": ["x->y"], "cause": ["A"],
                           "effect": ["B"], "score": [0.7]})  # fmt: skip
     fits = pd.DataFrame({"x": ["01"], "reasons": ["1"], "condition": [np.inf], "kl_1": [np.nan]})
-    tables = {"edges": edges, "diagnostics": fits}
-    sidecar = {"Method": "ivae"}
-    write_graph(
-        paths, "ivae", ("A", "B"), matrix, tables, sidecar, columns={"diagnostics": COLUMNS}
-    )
-    return matrix
+    graph = CausalGraph("ivae", ("A", "B"), {"edges": edges, "diagnostics": fits})
+    graph.write(paths)
+    return graph
 
 
 def test_graph_is_written_with_causes_in_rows_and_read_back(tmp_path):
     paths = UnitPaths(tmp_path, "sub-01")
-    matrix = write_example(paths)
+    matrix = write_example(paths).matrix
     dense = paths.file("relmat.dense.tsv", "ivae")
     assert dense.read_text() == "0\t0.7\n-0.7\t0\n"
     np.testing.assert_array_equal(read_table(dense, header=False).to_numpy(), matrix)
     assert "Row = cause" in read_json(paths.file("relmat.json", "ivae"))["Description"]
-    unit = read_unit(paths, ("ivae", "tcl"))
+    unit = Unit.read(paths, ("ivae", "tcl"))
     assert list(unit.methods) == ["ivae"]
     record = unit.methods["ivae"]
     assert record.edges.loc[0, ["cause", "effect"]].tolist() == ["A", "B"]
@@ -187,26 +182,37 @@ def test_graph_is_written_with_causes_in_rows_and_read_back(tmp_path):
     assert unit.timeseries is None
 
 
-def test_columns_that_are_described_have_a_sidecar_of_their_own(tmp_path):
+def test_every_table_has_a_sidecar_that_says_what_its_columns_are(tmp_path):
     paths = UnitPaths(tmp_path, "sub-01")
-    write_example(paths)
+    graph = write_example(paths)
     described = read_json(paths.file("diagnostics.json", "ivae"))
-    assert described == {name: {"Description": text} for name, text in COLUMNS.items()}
-    assert "Method" in read_json(paths.file("edges.json", "ivae"))
+    assert set(described) == set(graph.diagnostics.columns)
+    assert described["kl_1"] == {"Description": DIAGNOSTICS.columns["kl_1"].meaning}
+    edges = read_json(paths.file("edges.json", "ivae"))
+    assert edges["Regions"] == ["A", "B"]
+    assert "drives the other" in edges["cause"]["Description"]
+
+
+def test_tables_of_an_earlier_analysis_do_not_stay(tmp_path):
+    paths = UnitPaths(tmp_path, "sub-01")
+    graph = write_example(paths)
+    replace(graph, tables={"edges": graph.edges}).write(paths)
+    assert not paths.file("diagnostics.tsv", "ivae").exists()
+    assert not paths.file("diagnostics.json", "ivae").exists()
 
 
 def test_old_sidecar_does_not_vouch_for_a_half_written_graph(tmp_path, monkeypatch):
     paths = UnitPaths(tmp_path, "sub-01")
     write_example(paths)
-    real = records.write_table
+    real = stored_tables.write_table
 
     def fail_on_nodes(path, table, **options):
         if "nodeindices" in path.name:
             raise OSError("disk full")
         return real(path, table, **options)
 
-    monkeypatch.setattr(records, "write_table", fail_on_nodes)
+    monkeypatch.setattr(stored_tables, "write_table", fail_on_nodes)
     with pytest.raises(OSError, match="disk full"):
         write_example(paths)
     assert not paths.file("edges.json", "ivae").exists()
-    assert read_unit(paths, ("ivae",)).methods == {}
+    assert Unit.read(paths, ("ivae",)).methods == {}

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from opened_files import opened_files
 
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.records import write_graph
 from causal_ivae.derivatives.vouching import FILES, damaged_files, lost_sidecar
 
 
@@ -19,10 +19,7 @@ def sidecar(tmp_path):
     paths = UnitPaths(tmp_path, "sub-01")
     edges = pd.DataFrame({"x": ["A"], "y": ["B"], "score": [0.5]})
     tables = {"edges": edges, "stability": edges}
-    write_graph(
-        paths, "tcl", ("A", "B"), np.eye(2), tables, {"Method": "tcl"},
-        columns={"stability": {"score": "A number."}}, disturbances=np.zeros((1, 2, 5)),
-    )  # fmt: skip
+    CausalGraph("tcl", ("A", "B"), tables, disturbances=np.zeros((1, 2, 5))).write(paths)
     return paths.file("edges.json", "tcl")
 
 

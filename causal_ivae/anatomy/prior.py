@@ -67,7 +67,7 @@ def compare_with_prior(
     ----------
     edges : pandas.DataFrame
         One row per tested pair with the columns ``x``, ``y``, ``cause`` and ``effect`` of
-        `causal_ivae.discovery.graph.CausalGraph`.
+        `causal_ivae.derivatives.causal_graph.CausalGraph`.
     prior : Prior
     max_path : int or None
         Largest number of projections in an indirect path; None for any number.

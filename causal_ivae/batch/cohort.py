@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
-from causal_ivae.batch.pages import GROUP, are_listed, subject_rows, write_group_page
+from causal_ivae.batch.pages import are_listed, subject_rows, write_group_page
 from causal_ivae.batch.participant import prior_entry
 from causal_ivae.batch.recording import (
-    find_paths,
     places,
     read_series,
     select_regions,
     write_series,
 )
 from causal_ivae.batch.workers.pool import Stage
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_json, read_table
-from causal_ivae.derivatives.names import POOLED, UnitPaths
-from causal_ivae.derivatives.records import write_graph
-from causal_ivae.derivatives.tables import MODEL
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
+from causal_ivae.derivatives.stored_tables import remove_table
+from causal_ivae.derivatives.tables import EDGES, MODEL, OUTLIERS, PRIOR_CHECK, TIMESERIES
+from causal_ivae.derivatives.units import find_paths
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import InputError
 from causal_ivae.provenance import digest_of, fingerprints
@@ -164,8 +165,7 @@ def _members(piece: Combining, method: str) -> tuple[list[_Member], list[str]]:
 
 def _combined(analysis: Analysis, paths: UnitPaths, method: str, members: list[_Member]) -> bool:
     """Combine one method's graphs; False if what is there is up to date."""
-    from causal_ivae.discovery.cycles import cycles_entry, find_cycles, without_cycles
-    from causal_ivae.discovery.graph import CausalGraph
+    from causal_ivae.discovery.cycles import find_cycles, without_cycles
     from causal_ivae.group import align, combine_subjects, split_half_entry
 
     tables = {m.unit: m.paths.file("edges.tsv", method) for m in members}
@@ -194,44 +194,32 @@ def _combined(analysis: Analysis, paths: UnitPaths, method: str, members: list[_
     names = tuple(dict.fromkeys([*edges["x"], *edges["y"]]))
     regions = next(iter(records.values()))["Regions"]
     names = tuple(name for name in regions if name in names)
-    none = pd.DataFrame()
-    graph = CausalGraph(method, names, edges, none, none, none, none, settings={}, seconds=0.0)
     check, prior = prior_entry(analysis, edges, GROUP, method)
     # From here on the old sidecar vouches for nothing.
     sidecar.unlink(missing_ok=True)
-    # A pooled analysis may have been here before; its tables are not this one's.
-    for suffix in ("timeseries.json", "timeseries.tsv", "outliers.tsv"):
-        paths.file(suffix).unlink(missing_ok=True)
-    for suffix in (
-        "tests.tsv", "restarts.tsv", "training.tsv", "diagnostics.tsv", "diagnostics.json",
-        "evidence.tsv", "evidence.json", "screen.tsv", "screen.json", "stability.tsv",
-        "stability.json", "disturbances.npy", "disturbances.json", "model.tsv", "model.json",
-    ):  # fmt: skip
-        paths.file(suffix, method).unlink(missing_ok=True)
-    written = {"edges": edges}
-    if check is None:
-        paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
-    else:
-        written["priorcheck"] = check
-    if model is not None:
-        written["model"] = model
+    # A pooled analysis may have been here before; its series is not the group's.
+    for name in (TIMESERIES.name, OUTLIERS.name):
+        remove_table(paths, name)
+    made = {EDGES.name: edges, PRIOR_CHECK.name: check, MODEL.name: model}
     about = {
-        "Method": method,
-        "Settings": analysis.pipeline.model_dump(mode="json"),
         "Subjects": [m.unit for m in members],
-        "Regions": list(names),
-        "Seconds": sum(record["Seconds"] for record in records.values()),
         "Device": ", ".join(sorted({record["Device"] for record in records.values()})),
         "Simulated": any(record["Simulated"] for record in records.values()),
-        "Cycles": cycles_entry(cycles, broken=acyclic),
         **split_half_entry(subjects, seed),
         **modelled,
         **places(next(iter(records.values()))),
         **analysis.provenance(settings_hash, inputs),
         **prior,
     }
-    described = {"model": MODEL.meanings} if model is not None else {}
-    write_graph(paths, method, names, graph.matrix, written, about, columns=described)
+    CausalGraph(
+        method=method,
+        names=names,
+        tables={name: table for name, table in made.items() if table is not None},
+        settings=analysis.pipeline.model_dump(mode="json"),
+        seconds=sum(record["Seconds"] for record in records.values()),
+        cycles=cycles,
+        sidecar=about,
+    ).write(paths)
     return True
 
 

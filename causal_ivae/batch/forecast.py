@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from causal_ivae.batch.analysis import Analysis
 from causal_ivae.batch.participant import Estimating
-from causal_ivae.batch.recording import find_paths, read_series, select_regions
+from causal_ivae.batch.recording import read_series, select_regions
 from causal_ivae.batch.workers.machine import processes_for, threads_for
+from causal_ivae.derivatives.units import find_paths
 from causal_ivae.discovery.methods import METHODS
 
 _WORTH_SAYING = 2_000_000

@@ -9,10 +9,11 @@ from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.budget import check_fits
-from causal_ivae.batch.recording import find_paths, write_series
+from causal_ivae.batch.recording import write_series
 from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.files import read_sidecar
 from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.units import find_paths
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.centres import region_centres

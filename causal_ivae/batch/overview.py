@@ -3,15 +3,12 @@
 from pathlib import Path
 
 from causal_ivae.batch.analysis import one_line
-from causal_ivae.batch.recording import find_paths
 from causal_ivae.derivatives.files import read_table, write_text
-from causal_ivae.derivatives.names import POOLED, UnitPaths
-from causal_ivae.derivatives.records import UnitRecord, read_unit
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
+from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
-
-GROUP = "group"
 
 
 def write_overview(output: Path, templates: Path | None = None) -> list[Path]:
@@ -48,7 +45,7 @@ def _render(output: Path, templates: Path | None) -> dict[str, str]:
     states = _states(output)
     units = sorted({p.name for p in output.glob("sub-*") if p.is_dir()} | set(states))
     records = {
-        unit: _read(output, unit, cohort_only=True) for unit in units if unit not in (GROUP, POOLED)
+        unit: _read(output, unit, of_cohort=True) for unit in units if unit not in (GROUP, POOLED)
     }
     if not records:
         return {}
@@ -71,29 +68,29 @@ def _render(output: Path, templates: Path | None) -> dict[str, str]:
     return written
 
 
-def _read(output: Path, unit: str, *, cohort_only: bool = False) -> UnitRecord:
+def _read(output: Path, unit: str, *, of_cohort: bool = False) -> Unit:
     paths = find_paths(output, unit)
     if paths is None:
-        return UnitRecord(unit, None, None, {}, {})
-    return read_unit(paths, tuple(METHODS), cohort_only=cohort_only)
+        return Unit(unit, {})
+    return Unit.read(paths, tuple(METHODS), of_cohort=of_cohort)
 
 
-def _read_group(output: Path) -> UnitRecord:
-    return read_unit(find_paths(output, GROUP) or UnitPaths(output, GROUP), tuple(METHODS))
+def _read_group(output: Path) -> Unit:
+    return Unit.read(find_paths(output, GROUP) or UnitPaths(output, GROUP), tuple(METHODS))
 
 
 def _states(output: Path) -> dict[str, tuple[str, str]]:
     """Return state and message of every unit in the newest run that reached it."""
     states: dict[str, tuple[str, str]] = {}
     for path in sorted((output / "logs").glob("*/status.tsv")):
-        for row in read_table(path).fillna("").to_dict("records"):
+        for row in read_table(path).to_dict("records"):
             if row["state"] != "not run" or row["subject"] not in states:
                 # Whether it was done in that run or before makes no other page.
-                state = "done" if row["state"] == "up to date" else str(row["state"])
-                states[str(row["subject"])] = (state, str(row["message"]))
+                state = "done" if row["state"] == "up to date" else row["state"]
+                states[row["subject"]] = (state, row["message"])
     return states
 
 
-def _state(record: UnitRecord, states: dict[str, tuple[str, str]]) -> tuple[str, str]:
+def _state(record: Unit, states: dict[str, tuple[str, str]]) -> tuple[str, str]:
     unknown = ("done", "") if record.methods else ("skipped", "Has no results.")
-    return states.get(record.unit, unknown)
+    return states.get(record.name, unknown)

@@ -7,24 +7,22 @@ from typing import Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Outcome, one_line
-from causal_ivae.batch.recording import find_paths
 from causal_ivae.derivatives.files import (
     read_sidecar,
     read_table,
     write_bytes,
-    write_table,
     write_text,
 )
-from causal_ivae.derivatives.names import POOLED, UnitPaths
-from causal_ivae.derivatives.records import UnitRecord, read_unit
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
+from causal_ivae.derivatives.stored_tables import write_described
+from causal_ivae.derivatives.tables import SUBJECTS
+from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files
 from causal_ivae.reporting.html import group_page, subject_page
 from causal_ivae.reporting.region_map import has_map, map_name, region_map
-
-GROUP = "group"
 
 
 def write_unit_page(
@@ -45,7 +43,7 @@ def write_unit_page(
         If the page cannot be made; the results stay as they are.
     """
     try:
-        record = read_unit(paths, tuple(methods))
+        record = Unit.read(paths, tuple(methods))
         page, drawings = subject_page(record, templates)
         files = {**unit_files(record), **drawing_files(drawings)}
     except Exception as error:
@@ -132,9 +130,9 @@ def write_group_page(
     """
     # The page is older than its list for a moment, never newer.
     paths.report.unlink(missing_ok=True)
-    write_table(paths.file("subjects.tsv"), _listing(rows))
+    write_described(paths, SUBJECTS.name, _listing(rows))
     try:
-        record = read_unit(paths, tuple(methods))
+        record = Unit.read(paths, tuple(methods))
         page, drawings = group_page(record, rows, templates, pooled=_beside(paths.root, record))
         files = {**unit_files(record), **drawing_files(drawings)}
     except Exception as error:
@@ -196,12 +194,12 @@ def write_all(
     return pages
 
 
-def _beside(root: Path, group: UnitRecord) -> UnitRecord | None:
+def _beside(root: Path, group: Unit) -> Unit | None:
     """Return the fit of all subjects, if one was asked for."""
     settings = (method.sidecar.get("Settings", {}) for method in group.methods.values())
     if not any(asked.get("group", {}).get("pooled") for asked in settings):
         return None
-    return read_unit(UnitPaths(root, POOLED), tuple(METHODS))
+    return Unit.read(UnitPaths(root, POOLED), tuple(METHODS))
 
 
 def _write(paths: UnitPaths, page: str, files: Files) -> None:

@@ -4,14 +4,13 @@ Loading and estimating are two stages, because a region that one subject lacks c
 Between them stand files, so each stage can be restarted by itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
 from causal_ivae.batch.pages import write_unit_page
 from causal_ivae.batch.recording import (
-    find_paths,
     places,
     read_series,
     select_regions,
@@ -22,11 +21,12 @@ from causal_ivae.derivatives.files import (
     read_sidecar,
     read_table,
     write_json,
-    write_table,
 )
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.records import write_graph
-from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, SCREEN, STABILITY
+from causal_ivae.derivatives.stored_tables import remove_table, write_described
+from causal_ivae.derivatives.tables import PRIOR_CHECK
+from causal_ivae.derivatives.units import find_paths
+from causal_ivae.derivatives.vouching import FILES
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
@@ -203,7 +203,6 @@ def _graph(
     stage: Stage,
 ) -> None:
     from causal_ivae.discovery import discover
-    from causal_ivae.discovery.cycles import cycles_entry
     from causal_ivae.unmixing.training.ensemble import resolve_device
 
     analysis = piece.analysis
@@ -228,60 +227,23 @@ def _graph(
     give_memory_back()
     about = read_json(paths.file("timeseries.json"))
     check, prior = prior_entry(analysis, graph.edges, piece.unit, method)
-    # From here on the old sidecar vouches for nothing.
-    paths.file("edges.json", method).unlink(missing_ok=True)
-    tables = {
-        "edges": graph.edges,
-        "tests": graph.tests,
-        "restarts": graph.restarts,
-        "training": graph.training,
-        "diagnostics": graph.diagnostics,
-    }
-    about_columns = {"diagnostics": DIAGNOSTICS.meanings}
-    described = {
-        "screen": SCREEN.meanings,
-        "evidence": EVIDENCE.meanings,
-        "stability": STABILITY.meanings,
-    }
-    for name, table in (
-        ("priorcheck", check), ("screen", graph.screen), ("evidence", graph.evidence),
-        ("stability", graph.stability),
-    ):  # fmt: skip
-        if table is None:
-            paths.file(f"{name}.tsv", method).unlink(missing_ok=True)
-            paths.file(f"{name}.json", method).unlink(missing_ok=True)
-        else:
-            tables[name] = table
-            if name in described:
-                about_columns[name] = {
-                    column: text for column, text in described[name].items() if column in table
-                }
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     calibration = METHODS[method].calibration()
     sidecar = {
-        "Method": method,
-        "Settings": settings.model_dump(mode="json"),
-        "Regions": list(graph.names),
-        "Seconds": graph.seconds,
         "Device": str(resolve_device(analysis.device)),
         "Simulated": series.simulated,
-        "Cycles": cycles_entry(graph.cycles, broken=settings.decision.acyclic),
         **places(about),
         **checked,
         **({} if calibration is None else {"Calibration": calibration}),
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,
     }
-    write_graph(
-        paths,
-        method,
-        graph.names,
-        graph.matrix,
-        tables,
-        sidecar,
-        columns=about_columns,
-        disturbances=graph.disturbances,
-    )
+    replace(
+        graph,
+        tables=dict(graph.tables) if check is None else {**graph.tables, PRIOR_CHECK.name: check},
+        settings=settings.model_dump(mode="json"),
+        sidecar=sidecar,
+    ).write(paths)
 
 
 def _compare_again(piece: Estimating, paths: UnitPaths, method: str) -> None:
@@ -289,14 +251,16 @@ def _compare_again(piece: Estimating, paths: UnitPaths, method: str) -> None:
     about = {k: v for k, v in read_json(sidecar).items() if k not in ("Prior", "PriorHash")}
     edges = read_table(paths.file("edges.tsv", method))
     check, prior = prior_entry(piece.analysis, edges, piece.unit, method)
+    old = {paths.file(f"{PRIOR_CHECK.name}.{kind}", method).name for kind in ("tsv", "json")}
+    files = {name: facts for name, facts in about.get(FILES, {}).items() if name not in old}
     # The old comparison must not be vouched for if writing the new one stops half way.
-    write_json(sidecar, about)
+    write_json(sidecar, {**about, FILES: files})
     if check is None:
-        paths.file("priorcheck.tsv", method).unlink(missing_ok=True)
+        remove_table(paths, PRIOR_CHECK.name, method)
     else:
-        write_table(paths.file("priorcheck.tsv", method), check)
+        files |= write_described(paths, PRIOR_CHECK.name, check, method)
     settings = {**about["Settings"], "prior": piece.analysis.pipeline.prior.model_dump(mode="json")}
-    write_json(sidecar, {**about, "Settings": settings, **prior})
+    write_json(sidecar, {**about, "Settings": settings, **prior, FILES: files})
 
 
 def _stale(piece: Estimating, paths: UnitPaths, method: str) -> bool:

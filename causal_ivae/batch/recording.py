@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,25 +10,15 @@ from numpy.typing import NDArray
 
 from causal_ivae.derivatives.files import (
     read_json,
-    read_sidecar,
     read_table,
     write_json,
     write_table,
 )
 from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.stored_tables import write_described
 from causal_ivae.derivatives.vouching import FILES
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import Cleaning, RegionSeries
-
-
-def find_paths(root: Path, unit: str) -> UnitPaths | None:
-    """Return the output names of the newest recording of a unit, or None if there is none."""
-    folder = UnitPaths(root, unit).folder
-    described = sorted(folder.glob("*_timeseries.json"), key=lambda p: p.stat().st_mtime_ns)
-    if not described:
-        return None
-    entities = read_sidecar(described[-1]).get("Entities", {})
-    return UnitPaths(root, unit, tuple((str(k), str(v)) for k, v in entities.items()))
 
 
 def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str, Any]) -> None:
@@ -45,11 +34,11 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
     sidecar = paths.file("timeseries.json")
     # An old sidecar must not vouch for new tables if writing stops half way.
     sidecar.unlink(missing_ok=True)
-    values, outliers = paths.file("timeseries.tsv"), paths.file("outliers.tsv")
-    files = {
-        values.name: write_table(values, pd.DataFrame(series.values, columns=list(series.names))),
-        outliers.name: write_table(outliers, _outliers(series)),
-    }
+    files = write_described(paths, "outliers", _outliers(series))
+    values = paths.file("timeseries.tsv")
+    files[values.name] = write_table(
+        values, pd.DataFrame(series.values, columns=list(series.names))
+    )
     write_json(
         sidecar,
         {

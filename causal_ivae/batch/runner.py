@@ -11,14 +11,14 @@ from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_li
 from causal_ivae.batch.claims import FOLDER, Claims
 from causal_ivae.batch.forecast import forecast
 from causal_ivae.batch.loading import Loaded, Loading
-from causal_ivae.batch.pages import GROUP, write_region_map
+from causal_ivae.batch.pages import write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan
 from causal_ivae.batch.progress import Display, Silent
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
 from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
-from causal_ivae.derivatives.names import POOLED, UnitPaths
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
 
 

@@ -1,6 +1,6 @@
 """How a table is declared: its file, its columns, and what each of them means."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,20 +62,6 @@ class Table:
         """Names of the columns, in the order written."""
         return tuple(self.columns)
 
-    @property
-    def meanings(self) -> dict[str, str]:
-        """What each column means."""
-        return {name: column.meaning for name, column in self.columns.items()}
-
     def frame(self, data: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Return a table with all columns in order; those that `data` lacks are missing values."""
         return pd.DataFrame(data).reindex(columns=list(self.columns))
-
-    def sidecar(self, present: Iterable[object]) -> dict[str, dict[str, str]]:
-        """Return what a BIDS sidecar says of the columns that are present."""
-        there = set(present)
-        return {
-            name: {"Description": column.meaning}
-            for name, column in self.columns.items()
-            if name in there
-        }

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from causal_ivae.errors import InputError
 
+GROUP = "group"
+"""The unit of statistics over subjects."""
 POOLED = "pooled"
 """The unit of one fit of all subjects that stands beside the group."""
-_UNIT = re.compile(rf"group|{POOLED}|sub-[A-Za-z0-9]+")
+_UNIT = re.compile(rf"{GROUP}|{POOLED}|sub-[A-Za-z0-9]+")
 _ENTITY_KEY = re.compile(r"[A-Za-z]+")
 _ENTITY_LABEL = re.compile(r"[A-Za-z0-9+]+(-[A-Za-z0-9+]+)*")
 PARTIAL = ".partial"

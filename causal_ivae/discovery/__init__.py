@@ -1,6 +1,6 @@
 """From region time series to a causal graph."""
 
-from causal_ivae.discovery.graph import CausalGraph
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.discovery.multivariate import discover_all
 from causal_ivae.discovery.pairwise import discover
 

@@ -1,27 +1,9 @@
 """Cycles among directed edges, and which edges to drop so that none is left."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import networkx as nx
 import pandas as pd
 
-
-@dataclass(frozen=True)
-class Cycle:
-    """Edges that lead back to where they begin.
-
-    Attributes
-    ----------
-    regions : tuple of str
-        In the order of the edges; the last drives the first.
-    cause, effect : str
-        The cycle's edge of least confidence.
-    """
-
-    regions: tuple[str, ...]
-    cause: str
-    effect: str
+from causal_ivae.derivatives.causal_graph import Cycle
 
 
 def find_cycles(edges: pd.DataFrame) -> tuple[Cycle, ...]:
@@ -30,8 +12,7 @@ def find_cycles(edges: pd.DataFrame) -> tuple[Cycle, ...]:
     Parameters
     ----------
     edges : pandas.DataFrame
-        As in `causal_ivae.discovery.graph.CausalGraph`: ``cause``, ``effect`` (empty unless
-        decided), ``confidence``, ``score``.
+        With ``cause``, ``effect`` (empty unless decided), ``confidence`` and ``score``.
 
     Returns
     -------
@@ -77,11 +58,3 @@ def without_cycles(edges: pd.DataFrame, cycles: tuple[Cycle, ...]) -> pd.DataFra
     changed.loc[closes, "decision"] = "undecided"
     changed.loc[closes, ["cause", "effect"]] = ""
     return changed
-
-
-def cycles_entry(cycles: tuple[Cycle, ...], *, broken: bool) -> list[dict[str, Any]]:
-    """Return what a sidecar says of cycles: their regions, least confident edge, and its fate."""
-    return [
-        {"Regions": list(c.regions), "Cause": c.cause, "Effect": c.effect, "Broken": broken}
-        for c in cycles
-    ]

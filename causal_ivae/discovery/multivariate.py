@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.tables import DIAGNOSTICS, TRAINING
 from causal_ivae.discovery import whole_tables
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs, candidate_causes
-from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.hypotheses import weigh
 from causal_ivae.discovery.input_series import checked, pairs_of
 from causal_ivae.errors import InputError, SettingsError
@@ -143,16 +142,21 @@ def discover_all(
     return CausalGraph(
         method=METHOD,
         names=region_names,
-        edges=whole_tables.edges_table(region_names, pairs, weighed),
-        tests=whole_tables.tests_table(region_names, pairs, dependence, tests),
-        restarts=whole_tables.restarts_table(
-            region_names, pairs, graphs[1 + decision.resamples :], fit.objective[which].mean(axis=0)
-        ),
-        training=pd.DataFrame(columns=list(TRAINING.columns)),
-        diagnostics=pd.DataFrame(columns=list(DIAGNOSTICS.columns)),
-        equations=whole_tables.equations_table(
-            region_names, pairs, best, resampled, weighed, slope, tests, len(x)
-        ),
+        tables={
+            "edges": whole_tables.edges_table(region_names, pairs, weighed),
+            "tests": whole_tables.tests_table(region_names, pairs, dependence, tests),
+            "restarts": whole_tables.restarts_table(
+                region_names,
+                pairs,
+                graphs[1 + decision.resamples :],
+                fit.objective[which].mean(axis=0),
+            ),
+            "training": TRAINING.frame(),
+            "diagnostics": DIAGNOSTICS.frame(),
+            "equations": whole_tables.equations_table(
+                region_names, pairs, best, resampled, weighed, slope, tests, len(x)
+            ),
+        },
         settings={
             "method": METHOD,
             "seed": seed,

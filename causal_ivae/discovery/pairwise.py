@@ -7,11 +7,11 @@ from functools import partial
 import torch
 from numpy.typing import ArrayLike
 
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.discovery import tables
 from causal_ivae.discovery.chunks import Chunks, Progress
 from causal_ivae.discovery.cycles import find_cycles, without_cycles
 from causal_ivae.discovery.estimation import Subject
-from causal_ivae.discovery.graph import CausalGraph
 from causal_ivae.discovery.input_series import checked, pairs_of
 from causal_ivae.discovery.methods import AUTO, METHODS
 from causal_ivae.discovery.screen import screen_pairs
@@ -184,18 +184,23 @@ def discover(
     found = how.estimate(subject, chunks, dependence.of(screened.kept))
     edges = tables.edges_table(region_names, pairs, found.orientation, screened)
     cycles = find_cycles(edges)
+    region_pairs = region_names, pairs
+    unmixed = region_names, kept
+    made = {
+        "edges": without_cycles(edges, cycles) if decision.acyclic else edges,
+        "tests": tables.tests_table(*region_pairs, dependence, kept, found.tests, found.usable),
+        "restarts": tables.restarts_table(*unmixed, found.orientation, found.fit),
+        "training": tables.training_table(*unmixed, found.fit),
+        "diagnostics": tables.diagnostics_table(*unmixed, found.diagnostics),
+        "screen": tables.screen_table(*region_pairs, screened),
+        "evidence": tables.evidence_table(*unmixed, found.evidence),
+        "stability": tables.stability_table(*unmixed, found.orientation),
+    }
     return CausalGraph(
         method=chosen,
         names=region_names,
-        edges=without_cycles(edges, cycles) if decision.acyclic else edges,
-        tests=tables.tests_table(region_names, pairs, dependence, kept, found.tests, found.usable),
-        restarts=tables.restarts_table(region_names, kept, found.orientation, found.fit),
-        training=tables.training_table(region_names, kept, found.fit),
-        diagnostics=tables.diagnostics_table(region_names, kept, found.diagnostics),
-        screen=tables.screen_table(region_names, pairs, screened),
+        tables={name: table for name, table in made.items() if table is not None},
         cycles=cycles,
-        evidence=tables.evidence_table(region_names, kept, found.evidence),
-        stability=tables.stability_table(region_names, kept, found.orientation),
         disturbances=found.disturbances,
         settings={
             "method": chosen,

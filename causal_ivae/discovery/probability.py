@@ -57,7 +57,7 @@ class Evidence:
 
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> Self:
-        """Read back what `causal_ivae.discovery.graph.CausalGraph.evidence` holds."""
+        """Read back what `causal_ivae.derivatives.causal_graph.CausalGraph.evidence` holds."""
 
         def columns(*names: str) -> NDArray[np.float64]:
             return table[list(names)].to_numpy(dtype=np.float64)

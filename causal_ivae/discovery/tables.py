@@ -27,7 +27,7 @@ def edges_table(
     orientation: Orientation,
     screen: Screen,
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.edges`.
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.edges`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def tests_table(
     tests: IndependenceTable,
     usable: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.tests`.
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.tests`.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def tests_table(
 def restarts_table(
     names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation, fit: Fit
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.restarts`."""
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.restarts`."""
     n_pairs, restarts = orientation.vote.shape
     region = np.array(names, dtype=object)[np.repeat(pairs, restarts, axis=0)]
     return pd.DataFrame(
@@ -148,7 +148,7 @@ def restarts_table(
 def stability_table(
     names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.stability`."""
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.stability`."""
     region = np.array(names, dtype=object)[pairs]
     undecided, forward, backward, none = orientation.shares.T
     scores = orientation.restart_score
@@ -161,7 +161,7 @@ def stability_table(
 
 
 def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.training`."""
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.training`."""
     # Whole brains have thousands of curves: their last points, and every so many before.
     members, points = fit.curves.shape
     every = math.ceil(points / max(1, _CURVE_NUMBERS // members))
@@ -185,7 +185,7 @@ def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -
 def screen_table(
     names: tuple[str, ...], pairs: NDArray[np.int64], screen: Screen
 ) -> pd.DataFrame | None:
-    """Return `causal_ivae.discovery.graph.CausalGraph.screen`."""
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.screen`."""
     if screen.by == "none":
         return None
     region = np.array(names, dtype=object)[pairs]
@@ -207,7 +207,7 @@ def screen_table(
 def evidence_table(
     names: tuple[str, ...], pairs: NDArray[np.int64], evidence: Evidence | None
 ) -> pd.DataFrame | None:
-    """Return `causal_ivae.discovery.graph.CausalGraph.evidence`."""
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.evidence`."""
     if evidence is None:
         return None
     region = np.array(names, dtype=object)[pairs]
@@ -228,7 +228,7 @@ def evidence_table(
 def diagnostics_table(
     names: tuple[str, ...], pairs: NDArray[np.int64], judged: Sequence[Diagnostics]
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.diagnostics`.
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.diagnostics`.
 
     Parameters
     ----------

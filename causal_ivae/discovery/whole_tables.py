@@ -12,7 +12,7 @@ from causal_ivae.independence.hsic import IndependenceTable
 
 
 def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weighed) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.edges`.
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.edges`.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def tests_table(
     dependence: IndependenceTable,
     tests: IndependenceTable,
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.tests`.
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.tests`.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def restarts_table(
     graphs: NDArray[np.bool_],
     objective: NDArray[np.float64],
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.restarts`.
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.restarts`.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def equations_table(
     tests: IndependenceTable,
     n_times: int,
 ) -> pd.DataFrame:
-    """Return `causal_ivae.discovery.graph.CausalGraph.equations`.
+    """Return `causal_ivae.derivatives.causal_graph.CausalGraph.equations`.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from urllib.parse import quote
 
-from causal_ivae.derivatives.records import UnitRecord
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing import wording
 from causal_ivae.reporting import html, summary, tables
 from causal_ivae.reporting.fits import VERDICTS
@@ -44,12 +44,12 @@ class PairRow:
     outcome: str
 
 
-def index_row(record: UnitRecord, state: str, message: str, methods: Sequence[str]) -> IndexRow:
+def index_row(record: Unit, state: str, message: str, methods: Sequence[str]) -> IndexRow:
     """Make a subject's row of the index, in which the first method's verdict stands for all.
 
     Parameters
     ----------
-    record : UnitRecord
+    record : Unit
         The subject's results; it has no methods if there are none.
     state : str
         State of the subject in the latest run that included it.
@@ -64,8 +64,8 @@ def index_row(record: UnitRecord, state: str, message: str, methods: Sequence[st
     if volumes is not None and volumes["framewise_displacement"].notna().any():
         motion = float(volumes["framewise_displacement"].mean())
     return IndexRow(
-        unit=record.unit,
-        link=quote(f"{record.unit}.html") if record.methods else None,
+        unit=record.name,
+        link=quote(f"{record.name}.html") if record.methods else None,
         state=state,
         message=message,
         quality=verdicts[0].word if verdicts else UNKNOWN,
@@ -117,22 +117,22 @@ def render_index(
 
 
 def render_compare(
-    record: UnitRecord, subjects: Mapping[str, UnitRecord], templates: Path | None = None
+    record: Unit, subjects: Mapping[str, Unit], templates: Path | None = None
 ) -> str:
     """Make the page that compares the methods.
 
     Parameters
     ----------
-    record : UnitRecord
+    record : Unit
         The group, or one subject, whose graphs are drawn.
-    subjects : mapping of str to UnitRecord
+    subjects : mapping of str to Unit
         The subjects, by unit, in which agreement is counted.
     templates : pathlib.Path, optional
         As in `causal_ivae.reporting.html.subject_page`.
     """
     page = html.shared_parts(record)
     page["kind"], page["title"] = "Comparison of methods", "Methods compared"
-    page["of"] = "the group" if record.unit == "group" else record.unit
+    page["of"] = "the group" if record.name == "group" else record.name
     page["pairs"] = pair_rows(record)
     page["agreement"] = summary.agreement_sentences(record)
     labels = {name: method_label(name, m.sidecar) for name, m in record.methods.items()}
@@ -144,11 +144,11 @@ def render_compare(
     return render("compare.html.jinja", page, templates)
 
 
-def pair_rows(record: UnitRecord) -> list[PairRow]:
+def pair_rows(record: Unit) -> list[PairRow]:
     """Return one row per pair: first those with opposite directions, then those that agree."""
     decided: dict[tuple[str, str], list[str]] = {}
     for method in record.methods.values():
-        edges = tables.with_names(method.edges)
+        edges = method.edges
         for edge in edges.to_dict("records"):
             decided.setdefault((edge["x"], edge["y"]), []).append(str(edge["decision"]))
     rows = [
@@ -173,13 +173,13 @@ def _words(x: str, y: str, decision: str) -> str:
     return {"x->y": f"{x} → {y}", "y->x": f"{y} → {x}"}.get(decision, decision)
 
 
-def _directions(record: UnitRecord, method: str) -> int | None:
+def _directions(record: Unit, method: str) -> int | None:
     if method not in record.methods:
         return None
-    return int((tables.text_column(record.methods[method].edges["cause"]) != "").sum())
+    return int((record.methods[method].edges["cause"] != "").sum())
 
 
-def _agreements(record: UnitRecord, names: Sequence[str]) -> list[tuple[int, int] | None]:
+def _agreements(record: Unit, names: Sequence[str]) -> list[tuple[int, int] | None]:
     return [
         tables.same_direction(record.methods[a], record.methods[b])
         if a in record.methods and b in record.methods

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from causal_ivae.derivatives.records import MethodRecord
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing import wording
 from causal_ivae.reporting import tables
 
 _FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
 
 
-def edge_details(method: MethodRecord) -> list[str]:
+def edge_details(method: CausalGraph) -> list[str]:
     """Return one line per row of the edge table, in its order.
 
     A line holds decision, score, p, q, confidence and the path through the prior.  If they are
@@ -24,9 +24,9 @@ def edge_details(method: MethodRecord) -> list[str]:
     stability = {(row.x, row.y): row.same for row in tables.stability_rows(method)}
     evidence = {(row.x, row.y): row for row in tables.evidence_rows(method)}
     tests = {(pair.x, pair.y): pair for pair in tables.pair_tests(method)}
-    judged = tables.verdicts(method)
+    judged = method.verdicts
     lines = []
-    for edge in tables.with_names(method.edges).to_dict("records"):
+    for edge in method.edges.to_dict("records"):
         x, y, directed = edge["x"], edge["y"], edge["cause"] != ""
         head = f"{edge['cause']} → {edge['effect']}" if directed else f"{x}, {y}"
         turned = directed and edge["cause"] == y

@@ -5,9 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from causal_ivae.derivatives.records import MethodRecord
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count
-from causal_ivae.reporting.tables import with_names
 
 VERDICTS = ("usable", "doubtful", "not identifiable")
 
@@ -29,7 +28,7 @@ class FitRow:
     dependence_p: float
 
 
-def fits_sentence(method: MethodRecord) -> str:
+def fits_sentence(method: CausalGraph) -> str:
     """Return "9 of 15 pairs usable, 4 doubtful, 2 not identifiable"; empty if not known."""
     if method.diagnostics is None or not len(method.diagnostics):
         return ""
@@ -43,7 +42,7 @@ def fits_sentence(method: MethodRecord) -> str:
     return ", ".join(parts)
 
 
-def reason_counts(method: MethodRecord) -> list[tuple[str, int]]:
+def reason_counts(method: CausalGraph) -> list[tuple[str, int]]:
     """Return what speaks against fits, without the numbers, and in how many pairs; most first."""
     if method.diagnostics is None:
         return []
@@ -55,11 +54,11 @@ def reason_counts(method: MethodRecord) -> list[tuple[str, int]]:
     return found.most_common()
 
 
-def fit_rows(method: MethodRecord) -> list[FitRow]:
+def fit_rows(method: CausalGraph) -> list[FitRow]:
     """Return one row per pair: the worst verdicts first, then in the order of the edges."""
     if method.diagnostics is None:
         return []
-    rows = [_row(row) for row in with_names(method.diagnostics).to_dict("records")]
+    rows = [_row(row) for row in method.diagnostics.to_dict("records")]
     rows.sort(key=lambda row: -VERDICTS.index(row.verdict) if row.verdict in VERDICTS else 0)
     return rows
 

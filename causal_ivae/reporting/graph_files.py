@@ -2,15 +2,14 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import networkx as nx
 import pandas as pd
 
-from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import Drawing
-from causal_ivae.reporting.tables import region_names, verdicts, with_names
 
 _NUMBERS = ("score", "p_value", "q_value", "confidence")
 
@@ -19,13 +18,12 @@ Files = dict[tuple[str | None, str], bytes]
 """Content by method (None: of all) and suffix, such as ``graph.dot``."""
 
 
-def unit_files(record: UnitRecord) -> Files:
+def unit_files(record: Unit) -> Files:
     """Return the files of every method's graph."""
-    names = region_names(record)
     return {
         (name, f"graph.{kind}"): content
         for name, method in record.methods.items()
-        for kind, content in graph_files(graph_of(names, method)).items()
+        for kind, content in graph_files(method.graph).items()
     }
 
 
@@ -36,39 +34,6 @@ def drawing_files(drawings: Mapping[tuple[str | None, str], Drawing]) -> Files:
         for (method, name), drawing in drawings.items()
         for kind, content in drawing.files().items()
     }
-
-
-def graph_of(names: Sequence[str], method: MethodRecord) -> "nx.DiGraph[str]":
-    """Return the decided edges of one method, from cause to effect.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Regions, those without an edge too.
-    method : MethodRecord
-
-    Returns
-    -------
-    networkx.DiGraph
-        Edges with those of ``score`` (positive: favours this direction), ``p_value``, ``q_value``
-        and ``confidence`` that are known, and ``prior`` (verdict) and ``prior_path`` where the
-        prior speaks of the edge.
-    """
-    graph: nx.DiGraph[str] = nx.DiGraph(method=str(method.sidecar.get("Method", "")))
-    graph.add_nodes_from(names)
-    judged = verdicts(method)
-    edges = with_names(method.edges)
-    for edge in edges[edges["cause"] != ""].to_dict("records"):
-        about: dict[str, Any] = {
-            name: float(edge[name]) for name in _NUMBERS if pd.notna(edge[name])
-        }
-        if "score" in about and edge["cause"] == edge["y"]:
-            about["score"] = -about["score"]
-        verdict, path = judged.get((edge["cause"], edge["effect"]), ("", ""))
-        if verdict:
-            about |= {"prior": verdict, "prior_path": path}
-        graph.add_edge(edge["cause"], edge["effect"], **about)
-    return graph
 
 
 def graph_files(graph: "nx.DiGraph[str]") -> dict[str, bytes]:

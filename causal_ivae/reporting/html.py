@@ -13,8 +13,9 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.names import POOLED
-from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
@@ -53,12 +54,12 @@ def _uncollected() -> Iterator[None]:
 
 
 @_uncollected()
-def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str, Drawings]:
+def subject_page(record: Unit, templates: Path | None = None) -> tuple[str, Drawings]:
     """Make the page of one subject, or of all subjects pooled into one series.
 
     Parameters
     ----------
-    record : UnitRecord
+    record : Unit
         Results, in which failed methods are absent and missing tables are None.
     templates : pathlib.Path, optional
         Folder of a user's own templates, as in `causal_ivae.reporting.templates.render`.
@@ -71,12 +72,12 @@ def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str
         All figures of the page.
     """
     page = shared_parts(record)
-    pooled = not record.unit.startswith("sub-")
+    pooled = not record.name.startswith("sub-")
     page["pooled"] = pooled
-    page["title"] = "All subjects pooled" if pooled else record.unit
+    page["title"] = "All subjects pooled" if pooled else record.name
     page["kind"] = "Group report" if pooled else "Subject report"
     page["series"] = _series(record)
-    page["region_map"] = record.region_map and b64encode(record.region_map).decode()
+    page["region_map"] = record.region_map and b64encode(record.region_map.read_bytes()).decode()
     page["segments"] = tables.segment_rows(record)
     page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
@@ -90,24 +91,24 @@ def subject_page(record: UnitRecord, templates: Path | None = None) -> tuple[str
 
 @_uncollected()
 def group_page(
-    record: UnitRecord,
+    record: Unit,
     subjects: Sequence[Mapping[str, Any]],
     templates: Path | None = None,
     *,
-    pooled: UnitRecord | None = None,
+    pooled: Unit | None = None,
 ) -> tuple[str, Drawings]:
     """Make the page of the group.
 
     Parameters
     ----------
-    record : UnitRecord
+    record : Unit
         Results of the group, whose edges have the columns of `causal_ivae.group`.
     subjects : sequence of mappings
         ``label`` (with or without ``sub-``), ``state`` ("done", "up to date", "failed" or
         "skipped", which has no results), ``seconds`` and ``message`` of every subject.
     templates : pathlib.Path, optional
         As in `subject_page`.
-    pooled : UnitRecord, optional
+    pooled : Unit, optional
         Results of one fit of all subjects, for comparison.
 
     Returns
@@ -138,7 +139,7 @@ def group_page(
     ]
     page["subjects"] = [_subject(subject) for subject in subjects]
     shares = {
-        method_label(name, method.sidecar): tables.with_names(method.edges)
+        method_label(name, method.sidecar): method.edges
         for name, method in record.methods.items()
         if "share_low" in method.edges and len(method.edges)
     }
@@ -146,7 +147,7 @@ def group_page(
     return render("group.html.jinja", page, templates), _drawings(page)
 
 
-def _model(name: str, method: MethodRecord) -> dict[str, Any]:
+def _model(name: str, method: CausalGraph) -> dict[str, Any]:
     about = method.sidecar.get("Model", {})
     assert method.model is not None
     reasons: dict[str, list[str]] = {}
@@ -175,14 +176,14 @@ def _drawings(page: Mapping[str, Any]) -> Drawings:
     return {key: drawing for key, drawing in found.items() if drawing is not None}
 
 
-def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str, Any]:
+def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
     """Return the content that all pages about graphs share."""
-    names = tables.region_names(record)
+    names = record.names
     text, cited = _methods_text(record, names, n_subjects)
     centres = centres_of(record)
     placed = [name for name in names if name in centres]
     return {
-        "unit": record.unit,
+        "unit": record.name,
         "names": names,
         "simulated": _simulated(record),
         "notes": [str(note) for note in record.sidecar.get("Notes", ())],
@@ -197,8 +198,7 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
         "unplaced": [name for name in names if name not in centres] if placed else [],
         "most_edges": MOST_EDGES,
         "crowded": any(
-            (tables.with_names(method.edges)["cause"] != "").sum() > _CROWDED
-            for method in record.methods.values()
+            (method.edges["cause"] != "").sum() > _CROWDED for method in record.methods.values()
         ),
         "prior_rows": summary.prior_rows(record.methods),
         "prior_remarks": summary.prior_remarks(record.methods),
@@ -211,7 +211,7 @@ def shared_parts(record: UnitRecord, n_subjects: int | None = None) -> dict[str,
     }
 
 
-def centres_of(record: UnitRecord) -> Mapping[str, Sequence[float]]:
+def centres_of(record: Unit) -> Mapping[str, Sequence[float]]:
     """Return the centres of the regions in MNI space (mm), by name; empty if they are not known."""
     for method in record.methods.values():
         if is_mni(method.sidecar.get("Space")):
@@ -222,13 +222,13 @@ def centres_of(record: UnitRecord) -> Mapping[str, Sequence[float]]:
 def _method(
     index: int,
     name: str,
-    method: MethodRecord,
+    method: CausalGraph,
     names: tuple[str, ...],
     centres: Mapping[str, Sequence[float]],
 ) -> dict[str, Any]:
     shown = method_label(name, method.sidecar)
-    judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
-    edges = tables.with_names(method.edges)
+    judged = {edge: verdict for edge, (verdict, _) in method.verdicts.items()}
+    edges = method.edges
     drawn = names, edges, judged
     prior = method.sidecar.get("Prior") or {}
     circuit = circuit_figure(
@@ -238,13 +238,13 @@ def _method(
         rows=prior.get("Rows", ()),
         projections=prior.get("Projections", ()),
     )
-    scores, decided = tables.score_matrix(method, names)
-    score_map = figures.score_figure(names, scores, decided, f"fig-scores-{index}", shown)
+    scores = np.where(method.tested, method.matrix, np.nan)
+    score_map = figures.score_figure(
+        method.names, scores, method.adjacency, f"fig-scores-{index}", shown
+    )
     training = None
     if method.training is not None and len(method.training):
-        training = figures.training_figure(
-            tables.with_names(method.training), f"fig-training-{index}", shown
-        )
+        training = figures.training_figure(method.training, f"fig-training-{index}", shown)
     alpha = method.sidecar.get("Settings", {}).get("decision", {}).get("alpha", 0.05)
     listed, left_out = tables.detailed(method)
     return {
@@ -275,7 +275,7 @@ def _method(
     }
 
 
-def _calibration(record: UnitRecord) -> dict[str, Any] | None:
+def _calibration(record: Unit) -> dict[str, Any] | None:
     """Return the reliability of the first method whose confidence is a probability."""
     for name, method in record.methods.items():
         about = method.sidecar.get("Calibration")
@@ -290,17 +290,17 @@ def _calibration(record: UnitRecord) -> dict[str, Any] | None:
     return None
 
 
-def _legend(record: UnitRecord) -> Drawing | None:
+def _legend(record: Unit) -> Drawing | None:
     present = set()
     for method in record.methods.values():
-        judged = {edge: verdict for edge, (verdict, _) in tables.verdicts(method).items()}
-        for edge in tables.with_names(method.edges).to_dict("records"):
+        judged = {edge: verdict for edge, (verdict, _) in method.verdicts.items()}
+        for edge in method.edges.to_dict("records"):
             present.add(arrows.edge_kind(edge, judged))
     kinds = [kind for kind in arrows.STYLES if kind in present]
     return arrows.graph_legend(kinds, "fig-legend") if kinds else None
 
 
-def _convergence(method: MethodRecord) -> dict[str, Any] | None:
+def _convergence(method: CausalGraph) -> dict[str, Any] | None:
     table = method.restarts
     if table is None or not np.isfinite(table["objective"]).any():
         return None
@@ -318,7 +318,7 @@ def _convergence(method: MethodRecord) -> dict[str, Any] | None:
     }
 
 
-def _series(record: UnitRecord) -> dict[str, Any] | None:
+def _series(record: Unit) -> dict[str, Any] | None:
     if record.timeseries is None or not len(record.timeseries):
         return None
     settings: Mapping[str, Any] = next(
@@ -328,11 +328,12 @@ def _series(record: UnitRecord) -> dict[str, Any] | None:
     measured = record.outliers is not None and bool(
         record.outliers["framewise_displacement"].notna().any()
     )
-    shown = record.timeseries.rename(columns=str)
-    used = [name for name in tables.region_names(record) if name in shown]
+    used = [name for name in record.names if name in record.timeseries]
     tr = record.sidecar.get("RepetitionTime")
     threshold = threshold if measured and _from_images(record) else None
-    figure = figures.series_figure(shown[used], record.outliers, tr, threshold, "fig-series")
+    figure = figures.series_figure(
+        record.timeseries[used], record.outliers, tr, threshold, "fig-series"
+    )
     n_acquired = None if record.outliers is None else len(record.outliers)
     return {
         "figure": figure,
@@ -347,7 +348,7 @@ def _series(record: UnitRecord) -> dict[str, Any] | None:
 
 
 def _methods_text(
-    record: UnitRecord, names: tuple[str, ...], n_subjects: int | None
+    record: Unit, names: tuple[str, ...], n_subjects: int | None
 ) -> tuple[str | None, list[Any]]:
     """Return the methods paragraph and its references; None if the settings are not valid now."""
     if not record.methods:
@@ -411,7 +412,7 @@ def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _most_subjects(record: UnitRecord) -> int:
+def _most_subjects(record: Unit) -> int:
     counts = [
         int(method.edges["n_subjects"].max())
         for method in record.methods.values()
@@ -420,12 +421,12 @@ def _most_subjects(record: UnitRecord) -> int:
     return max(counts, default=0)
 
 
-def _simulated(record: UnitRecord) -> bool:
+def _simulated(record: Unit) -> bool:
     own = bool(record.sidecar.get("Simulated"))
     return own or any(method.sidecar.get("Simulated") for method in record.methods.values())
 
 
-def _from_images(record: UnitRecord) -> bool | None:
+def _from_images(record: Unit) -> bool | None:
     if not record.sidecar.get("Sources"):
         return None
     sources = (str(source) for source in record.sidecar.get("Sources", ()))

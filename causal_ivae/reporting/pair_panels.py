@@ -14,10 +14,11 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from PIL import Image
 
-from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import AMBER, BLUE, GRID
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.tables import surest, with_names
+from causal_ivae.reporting.tables import surest
 
 MOST_PAIRS = 200
 """At most this many pairs are shown; those with a direction come first."""
@@ -75,12 +76,12 @@ class PairPanel:
     unmixed: tuple[Unmixed, ...]
 
 
-def pair_panels(record: UnitRecord) -> tuple[list[PairPanel], int]:
+def pair_panels(record: Unit) -> tuple[list[PairPanel], int]:
     """Draw the pairs that were unmixed, at most `MOST_PAIRS`.
 
     Parameters
     ----------
-    record : UnitRecord
+    record : Unit
         Results with the time series and the segment of every volume.
 
     Returns
@@ -94,11 +95,11 @@ def pair_panels(record: UnitRecord) -> tuple[list[PairPanel], int]:
     if record.timeseries is None or record.outliers is None:
         return [], 0
     volumes = record.outliers[record.outliers["kept"] == 1]
-    used = (volumes["segment"].fillna("") != "").to_numpy()
+    used = (volumes["segment"] != "").to_numpy()
     if len(used) != len(record.timeseries):
         return [], 0
     segment = pd.factorize(volumes["segment"].to_numpy()[used])[0]
-    series = record.timeseries.rename(columns=str)[used]
+    series = record.timeseries[used]
     members = {
         method_label(name, method.sidecar): method
         for name, method in record.methods.items()
@@ -125,7 +126,7 @@ def _add_unmixed(
     unmixed: list[list[Unmixed]],
     pairs: list[tuple[str, str]],
     label: str,
-    method: MethodRecord,
+    method: CausalGraph,
     segment: NDArray[np.int64],
 ) -> None:
     """Add one method's pictures to the pairs for which it has disturbances."""
@@ -139,20 +140,20 @@ def _add_unmixed(
         unmixed[index].append(Unmixed(label, scatter, _spread_figure(sd, label)))
 
 
-def _pairs(method: MethodRecord) -> list[tuple[str, str]]:
+def _pairs(method: CausalGraph) -> list[tuple[str, str]]:
     assert method.diagnostics is not None
     return list(zip(method.diagnostics["x"], method.diagnostics["y"], strict=True))
 
 
-def _surest(method: MethodRecord) -> tuple[list[tuple[str, str]], int]:
+def _surest(method: CausalGraph) -> tuple[list[tuple[str, str]], int]:
     """Return the pairs to draw, by direction and confidence, and the number of the others."""
     pairs = _pairs(method)
-    edges = with_names(method.edges).set_index(["x", "y"]).loc[pairs]
+    edges = method.edges.set_index(["x", "y"]).loc[pairs]
     drawn = surest(edges, MOST_PAIRS).index.tolist()
     return drawn, len(pairs) - len(drawn)
 
 
-def has_many_segments(record: UnitRecord) -> bool:
+def has_many_segments(record: Unit) -> bool:
     """Check whether there are more segments than easily distinguished colours."""
     return len(record.sidecar.get("Segments", ())) > len(_FEW)
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.tables import same_direction, with_names
+from causal_ivae.reporting.tables import same_direction
 
 _FEW_SUBJECTS = 10
 _CYCLES_NAMED = 3
@@ -29,7 +30,7 @@ class PriorRow:
     p_value: float | None
 
 
-def summary_sentences(record: UnitRecord) -> list[str]:
+def summary_sentences(record: Unit) -> list[str]:
     """Describe the findings and fits of all methods, and their agreement with the prior."""
     sentences = [_findings(name, method) for name, method in record.methods.items()]
     sentences += [
@@ -56,7 +57,7 @@ def summary_sentences(record: UnitRecord) -> list[str]:
     return sentences
 
 
-def agreement_sentences(record: UnitRecord) -> list[str]:
+def agreement_sentences(record: Unit) -> list[str]:
     """Describe how often the directions of every two methods agree, and how often by chance."""
     sentences = []
     for (one, first), (other, second) in combinations(record.methods.items(), 2):
@@ -74,7 +75,7 @@ def agreement_sentences(record: UnitRecord) -> list[str]:
     return sentences
 
 
-def missing_methods(record: UnitRecord) -> list[str]:
+def missing_methods(record: Unit) -> list[str]:
     """Return the methods that the settings request but that have no result."""
     wanted: list[str] = []
     for method in record.methods.values():
@@ -83,7 +84,7 @@ def missing_methods(record: UnitRecord) -> list[str]:
     return [name for name in wanted if name not in record.methods]
 
 
-def prior_rows(methods: Mapping[str, MethodRecord]) -> list[PriorRow]:
+def prior_rows(methods: Mapping[str, CausalGraph]) -> list[PriorRow]:
     """Return the rows of the comparison with the prior; none without a prior."""
     rows = []
     for name, method in methods.items():
@@ -112,7 +113,7 @@ def prior_rows(methods: Mapping[str, MethodRecord]) -> list[PriorRow]:
     return rows
 
 
-def prior_remarks(methods: Mapping[str, MethodRecord]) -> list[str]:
+def prior_remarks(methods: Mapping[str, CausalGraph]) -> list[str]:
     """Describe the limits of the comparison: undirected priors, unknown regions, edges left out."""
     remarks: list[str] = []
     for name, method in methods.items():
@@ -154,7 +155,7 @@ def status_sentence(subjects: Sequence[Mapping[str, Any]]) -> str:
     return f"{count(len(states), 'subject')}: {listed(known)}." if known else "No subjects."
 
 
-def power_sentence(record: UnitRecord) -> list[str]:
+def power_sentence(record: Unit) -> list[str]:
     """Describe how many subjects are combined, and the smallest p-value that they can reach.
 
     Notes
@@ -181,7 +182,7 @@ def power_sentence(record: UnitRecord) -> list[str]:
     return sentences
 
 
-def reproducibility_sentences(record: UnitRecord) -> list[str]:
+def reproducibility_sentences(record: Unit) -> list[str]:
     """Describe how much the group's graphs depend on single subjects."""
     sentences = []
     for name, method in record.methods.items():
@@ -211,7 +212,7 @@ def reproducibility_sentences(record: UnitRecord) -> list[str]:
     return sentences
 
 
-def beside_sentences(record: UnitRecord, pooled: UnitRecord) -> list[str]:
+def beside_sentences(record: Unit, pooled: Unit) -> list[str]:
     """Describe for every method how one fit of all subjects compares with the group."""
     sentences = []
     for name, method in record.methods.items():
@@ -233,7 +234,7 @@ def beside_sentences(record: UnitRecord, pooled: UnitRecord) -> list[str]:
     return sentences
 
 
-def model_sentences(record: UnitRecord) -> list[str]:
+def model_sentences(record: Unit) -> list[str]:
     """Describe for every term of the model over subjects how many scores depend on it."""
     sentences = []
     for name, method in record.methods.items():
@@ -257,8 +258,8 @@ def model_sentences(record: UnitRecord) -> list[str]:
     return sentences
 
 
-def _findings(name: str, method: MethodRecord) -> str:
-    edges = with_names(method.edges)
+def _findings(name: str, method: CausalGraph) -> str:
+    edges = method.edges
     # Decisions of the group use q, so that it is not counted separately.
     of_group = "n_subjects" in edges
     alpha = None if of_group else _decision(method).get("alpha", 0.05)
@@ -279,13 +280,13 @@ def _findings(name: str, method: MethodRecord) -> str:
     return f"{label} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
 
 
-def _decision(method: MethodRecord) -> Mapping[str, Any]:
+def _decision(method: CausalGraph) -> Mapping[str, Any]:
     """Return the settings of the decision; empty if they were not recorded."""
     found: Mapping[str, Any] = method.sidecar.get("Settings", {}).get("decision", {})
     return found
 
 
-def _cycle_sentences(label: str, method: MethodRecord) -> list[str]:
+def _cycle_sentences(label: str, method: CausalGraph) -> list[str]:
     cycles = method.sidecar.get("Cycles") or []
     if not cycles:
         return []

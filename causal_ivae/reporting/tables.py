@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, RESTARTS, STABILITY, TESTS
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 
 MOST_DETAILED = 500
 """Pairs whose tests, fits, evidence and stability a page lists; more make it too large to open."""
 
+_DETAILS = (TESTS, RESTARTS, DIAGNOSTICS, EVIDENCE, STABILITY)
 _COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided")
 
 
@@ -173,60 +175,11 @@ class SegmentRow:
     last: int
 
 
-def text_column(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return a column of names as text, empty where missing."""
-    # Faster than pandas' own ways, which matters over the columns of a cohort.
-    known = zip(column.tolist(), column.notna(), strict=True)
-    return pd.Series([str(value) if there else "" for value, there in known], column.index, str)
-
-
-def with_names(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose columns of names are text (a region may be called ``17``)."""
-    names = (
-        "x", "y", "decision", "cause", "effect", "first", "second", "vote", "verdict", "path",
-        "term",
-    )  # fmt: skip
-    present = [name for name in names if name in table]
-    return table.assign(**{name: text_column(table[name]) for name in present})
-
-
-def region_names(record: UnitRecord) -> tuple[str, ...]:
-    """Return the analysed regions, in the order of the series where there is one."""
-    for method in record.methods.values():
-        if method.sidecar.get("Regions"):
-            return tuple(str(name) for name in method.sidecar["Regions"])
-    used: dict[str, None] = {}
-    for method in record.methods.values():
-        edges = with_names(method.edges)
-        for pair in zip(edges["x"], edges["y"], strict=True):
-            used.update(dict.fromkeys(pair))
-    if record.timeseries is None:
-        return tuple(used)
-    ordered = [str(name) for name in record.timeseries.columns]
-    if not used:
-        return tuple(ordered)
-    return tuple(name for name in ordered if name in used) + tuple(
-        name for name in used if name not in ordered
-    )
-
-
-def verdicts(method: MethodRecord) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return verdict and path of every edge that the prior speaks of, by (cause, effect)."""
-    if method.prior_check is None:
-        return {}
-    check = with_names(method.prior_check)
-    return {
-        (row["cause"], row["effect"]): (row["verdict"], row["path"])
-        for row in check.to_dict("records")
-        if row["verdict"]
-    }
-
-
-def edge_rows(method: MethodRecord) -> list[EdgeRow]:
+def edge_rows(method: CausalGraph) -> list[EdgeRow]:
     """Return one row per pair: decided edges first, the surest at the top."""
-    judged = verdicts(method)
+    judged = method.verdicts
     rows = []
-    for index, edge in enumerate(with_names(method.edges).to_dict("records")):
+    for index, edge in enumerate(method.edges.to_dict("records")):
         directed = edge["cause"] != ""
         turned = directed and edge["cause"] == edge["y"]
         first, second = (edge["y"], edge["x"]) if turned else (edge["x"], edge["y"])
@@ -252,65 +205,46 @@ def edge_rows(method: MethodRecord) -> list[EdgeRow]:
 
 
 def surest(edges: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return at most so many rows of `with_names`: those with a direction, then the surest."""
+    """Return at most so many rows of an edge table: those with a direction, then the surest."""
     sure = edges["confidence"].fillna(0.0).to_numpy()
     order = np.lexsort((-sure, (edges["cause"] == "").to_numpy()))
     return edges.iloc[order[:most]]
 
 
-def detailed(method: MethodRecord) -> tuple[MethodRecord, int]:
+def detailed(method: CausalGraph) -> tuple[CausalGraph, int]:
     """Return a method with all edges and the details of the `surest` pairs that were unmixed.
 
     Parameters
     ----------
-    method : MethodRecord
+    method : CausalGraph
 
     Returns
     -------
-    method : MethodRecord
+    method : CausalGraph
         The same one where all pairs are few.
     left_out : int
         Pairs that were unmixed and whose details are left out.
     """
     if len(method.edges) <= MOST_DETAILED:
         return method, 0
-    edges = with_names(method.edges).set_index(["x", "y"])
+    edges = method.edges.set_index(["x", "y"])
     unmixed = edges if method.diagnostics is None else edges.loc[_pairs(method.diagnostics)]
     listed = surest(unmixed, MOST_DETAILED).index
-    parts: dict[str, Any] = {}
-    for name in ("tests", "restarts", "diagnostics", "evidence", "stability"):
-        table = getattr(method, name)
-        parts[name] = None if table is None else table[_pairs(table).isin(listed)]
-    return replace(method, **parts), len(unmixed) - len(listed)
+    tables = dict(method.tables)
+    for name in {kind.name for kind in _DETAILS} & tables.keys():
+        tables[name] = tables[name][_pairs(tables[name]).isin(listed)]
+    return replace(method, tables=tables), len(unmixed) - len(listed)
 
 
 def _pairs(table: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_arrays([text_column(table["x"]), text_column(table["y"])])
+    return pd.MultiIndex.from_frame(table[["x", "y"]])
 
 
-def score_matrix(
-    method: MethodRecord, names: tuple[str, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return signed scores and decided edges, both (n_regions, n_regions), row = cause.
-
-    Pairs that were not tested, and the diagonal, are NaN.
-    """
-    position = {name: i for i, name in enumerate(names)}
-    scores: NDArray[np.float64] = np.full((len(names), len(names)), np.nan)
-    decided = np.zeros(scores.shape, dtype=bool)
-    for edge in with_names(method.edges).to_dict("records"):
-        i, j = position[edge["x"]], position[edge["y"]]
-        scores[i, j], scores[j, i] = edge["score"], -edge["score"]
-        if edge["cause"]:
-            decided[position[edge["cause"]], position[edge["effect"]]] = True
-    return scores, decided
-
-
-def pair_tests(method: MethodRecord) -> list[PairTests]:
+def pair_tests(method: CausalGraph) -> list[PairTests]:
     """Return the tests of every pair, in the order of the edges; empty without a test table."""
     if method.tests is None:
         return []
-    tests = with_names(method.tests)
+    tests = method.tests
     four: dict[tuple[str, str, int], dict[tuple[str, str], float]] = {}
     dependence: dict[tuple[str, str], tuple[float, float, float]] = {}
     for test in tests.to_dict("records"):
@@ -323,7 +257,7 @@ def pair_tests(method: MethodRecord) -> list[PairTests]:
         cell[role, test["second"]] = test["p_value"]
     votes: dict[tuple[str, str, int], tuple[str, float]] = {}
     if method.restarts is not None:
-        for row in with_names(method.restarts).to_dict("records"):
+        for row in method.restarts.to_dict("records"):
             vote = "diverged" if row.get("diverged") else row["vote"]
             votes[row["x"], row["y"], int(row["restart"])] = (vote, row["score"])
     by_pair: dict[tuple[str, str], list[RestartRow]] = {}
@@ -340,13 +274,13 @@ def pair_tests(method: MethodRecord) -> list[PairTests]:
     ]
 
 
-def evidence_rows(method: MethodRecord) -> list[EvidenceRow]:
+def evidence_rows(method: CausalGraph) -> list[EvidenceRow]:
     """Return what speaks for either direction of every pair; empty for other methods."""
     if method.evidence is None:
         return []
-    edges = with_names(method.edges).set_index(["x", "y"])
+    edges = method.edges.set_index(["x", "y"])
     rows = []
-    for row in with_names(method.evidence).to_dict("records"):
+    for row in method.evidence.to_dict("records"):
         edge = edges.loc[(row["x"], row["y"])]
         forward, backward = edge["probability_forward"], edge["probability_backward"]
         either = forward + backward
@@ -371,16 +305,16 @@ def evidence_rows(method: MethodRecord) -> list[EvidenceRow]:
     return rows
 
 
-def stability_rows(method: MethodRecord) -> list[StabilityRow]:
+def stability_rows(method: CausalGraph) -> list[StabilityRow]:
     """Return how stable every pair's decision is; empty where that was not written."""
     if method.stability is None:
         return []
-    decisions = with_names(method.edges).set_index(["x", "y"])["decision"]
+    decisions = method.edges.set_index(["x", "y"])["decision"]
     place = ("x->y", "y->x", "none", "undecided")
     how = METHODS.get(str(method.sidecar.get("Method")))
     can_be_undecided = how is not None and how.resamples_can_be_undecided
     rows = []
-    for row in with_names(method.stability).to_dict("records"):
+    for row in method.stability.to_dict("records"):
         decision = str(decisions.loc[(row["x"], row["y"])])
         kinds = ("forward", "backward", "none", "undecided")
         shares = tuple(float(row[f"resamples_{kind}"]) for kind in kinds)
@@ -391,7 +325,7 @@ def stability_rows(method: MethodRecord) -> list[StabilityRow]:
     return rows
 
 
-def beside_rows(group: MethodRecord, pooled: MethodRecord) -> list[BesideRow]:
+def beside_rows(group: CausalGraph, pooled: CausalGraph) -> list[BesideRow]:
     """Return one row per pair of the group, in the order of its edges, that both have."""
     known = {}
     for edge in edge_rows(pooled):
@@ -409,11 +343,11 @@ def beside_rows(group: MethodRecord, pooled: MethodRecord) -> list[BesideRow]:
     return rows
 
 
-def model_rows(method: MethodRecord, most: int) -> list[ModelRow]:
+def model_rows(method: CausalGraph, most: int) -> list[ModelRow]:
     """Return the estimates with the smallest p-values, intercepts aside, at most so many."""
     if method.model is None:
         return []
-    table = with_names(method.model)
+    table = method.model
     table = table[table["term"] != "Intercept"].sort_values("p_value", kind="stable")
     return [
         ModelRow(
@@ -424,13 +358,11 @@ def model_rows(method: MethodRecord, most: int) -> list[ModelRow]:
     ]  # fmt: skip
 
 
-def segment_rows(record: UnitRecord) -> list[SegmentRow]:
+def segment_rows(record: Unit) -> list[SegmentRow]:
     """Return one row per segment and run, in the order acquired."""
     if record.outliers is None:
         return []
-    volumes = record.outliers.assign(
-        segment=text_column(record.outliers["segment"]), run=text_column(record.outliers["run"])
-    )
+    volumes = record.outliers
     used = volumes[(volumes["segment"] != "") & (volumes["kept"] == 1)]
     return [
         SegmentRow(
@@ -444,11 +376,11 @@ def segment_rows(record: UnitRecord) -> list[SegmentRow]:
     ]
 
 
-def same_direction(first: MethodRecord, second: MethodRecord) -> tuple[int, int]:
+def same_direction(first: CausalGraph, second: CausalGraph) -> tuple[int, int]:
     """Return how many pairs both methods gave a direction, and how many of them the same."""
     directions = []
     for method in (first, second):
-        arrows = zip(*(text_column(method.edges[end]) for end in ("cause", "effect")), strict=True)
+        arrows = zip(method.edges["cause"], method.edges["effect"], strict=True)
         directions.append({frozenset(arrow): arrow for arrow in arrows if arrow[0]})
     both = directions[0].keys() & directions[1].keys()
     return len(both), sum(directions[0][pair] == directions[1][pair] for pair in both)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.wording import count, listed, percent
 from causal_ivae.reporting.fits import VERDICTS, reason_counts
 from causal_ivae.reporting.method_names import method_label
@@ -58,7 +59,7 @@ class Verdict:
         return f"{self.method}: {self.word}{because}.{noted}"
 
 
-def verdicts_of(record: UnitRecord) -> list[Verdict]:
+def verdicts_of(record: Unit) -> list[Verdict]:
     """Return the verdict on every method that has diagnostics, in their order.
 
     The verdict on the first method represents the subject in the table of all subjects.
@@ -71,7 +72,7 @@ def verdicts_of(record: UnitRecord) -> list[Verdict]:
     ]
 
 
-def _verdict(label: str, method: MethodRecord, reasons: list[str], notes: list[str]) -> Verdict:
+def _verdict(label: str, method: CausalGraph, reasons: list[str], notes: list[str]) -> Verdict:
     table = method.diagnostics
     assert table is not None
     of = len(table)
@@ -110,7 +111,7 @@ def _verdict(label: str, method: MethodRecord, reasons: list[str], notes: list[s
     return Verdict(label, word, tuple(against), tuple(more))
 
 
-def _data_reasons(record: UnitRecord) -> list[str]:
+def _data_reasons(record: Unit) -> list[str]:
     """Return the reasons for doubt that lie in the data."""
     reasons = []
     volumes = record.outliers
@@ -132,7 +133,7 @@ def _data_reasons(record: UnitRecord) -> list[str]:
     return reasons
 
 
-def _null_reasons(method: MethodRecord) -> list[str]:
+def _null_reasons(method: CausalGraph) -> list[str]:
     """Return a reason for doubt if the test of dependence rejects too many independent pairs."""
     about = method.sidecar.get("NullCheck")
     if not about or about["Interval"][0] <= MOST_REJECTED * about["Alpha"]:
@@ -144,11 +145,11 @@ def _null_reasons(method: MethodRecord) -> list[str]:
     ]
 
 
-def _segment_notes(record: UnitRecord) -> list[str]:
+def _segment_notes(record: Unit) -> list[str]:
     volumes = record.outliers
     if volumes is None:
         return []
-    named = volumes["segment"].notna() & (volumes["segment"] != "") & (volumes["kept"] == 1)
+    named = (volumes["segment"] != "") & (volumes["kept"] == 1)
     sizes = volumes[named].groupby(["run", "segment"], sort=False).size()
     if not len(sizes):
         return []

@@ -16,8 +16,8 @@ from tiny_study import (
 
 from causal_ivae import discovery
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.records import read_unit
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.probability import Evidence, calibration
 
 
@@ -34,7 +34,7 @@ def test_evidence_is_written_described_read_back_and_resumed(tmp_path, monkeypat
     pipeline = tiny_pipeline(unmixing__methods=["structural", "tcl"])
     run_study(source, out, pipeline=pipeline)
     graph = made[0]
-    record = read_unit(UnitPaths(out, "sub-01", ENTITIES), ("structural", "tcl"))
+    record = Unit.read(UnitPaths(out, "sub-01", ENTITIES), ("structural", "tcl"))
     method = record.methods["structural"]
     assert record.methods["tcl"].evidence is None
     pd.testing.assert_frame_equal(method.evidence, graph.evidence, check_dtype=False)
@@ -44,7 +44,7 @@ def test_evidence_is_written_described_read_back_and_resumed(tmp_path, monkeypat
     np.testing.assert_allclose(probability, written, rtol=1e-5, atol=1e-8)
     about = json.loads(file_of(out, "sub-01", "evidence.json", "structural").read_text())
     assert list(about) == list(method.evidence.columns)
-    assert "what speaks for either direction" in (out / "sub-01.html").read_text()
+    assert "the evidence for either direction" in (out / "sub-01.html").read_text()
 
     before = snapshot(out)
     assert set(states(run_study(source, out, pipeline=pipeline)).values()) == {"up to date"}

@@ -3,9 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from causal_ivae.batch.recording import find_paths, read_series, select_regions, write_series
+from causal_ivae.batch.recording import read_series, select_regions, write_series
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.units import find_paths
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import Cleaning, RegionSeries
 

@@ -24,10 +24,9 @@ from causal_ivae.batch import loading, pages, participant
 from causal_ivae.batch.analysis import Outcome
 from causal_ivae.batch.loading import Loaded
 from causal_ivae.batch.overview import write_overview
-from causal_ivae.batch.recording import find_paths
 from causal_ivae.batch.runner import common_regions
 from causal_ivae.derivatives.files import read_table
-from causal_ivae.derivatives.records import read_unit
+from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.cycles import find_cycles
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
@@ -130,7 +129,7 @@ def test_cycles_are_in_the_sidecars(tmp_path, monkeypatch):
             effect=["B", "A", "C"],
             confidence=[0.9, 0.8, 0.7],
         )
-        return replace(graph, edges=edges, cycles=find_cycles(edges))
+        return replace(graph, tables={**graph.tables, "edges": edges}, cycles=find_cycles(edges))
 
     discover = discovery.discover
     monkeypatch.setattr(discovery, "discover", circular)
@@ -413,7 +412,7 @@ def test_the_part_of_the_files_that_an_overview_reads_says_the_same(finished):
     _, out = finished
     for unit in ("sub-01", "sub-02", "sub-03"):
         paths = find_paths(out, unit)
-        whole, part = (read_unit(paths, METHODS, cohort_only=only) for only in (False, True))
+        whole, part = (Unit.read(paths, METHODS, of_cohort=only) for only in (False, True))
         assert list(part.methods) == ["ivae", "tcl"]
         assert part.timeseries is None
         assert index_row(part, "done", "", METHODS) == index_row(whole, "done", "", METHODS)

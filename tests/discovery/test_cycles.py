@@ -5,7 +5,10 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from causal_ivae.discovery.cycles import Cycle, cycles_entry, find_cycles, without_cycles
+from causal_ivae.derivatives.causal_graph import CausalGraph, Cycle
+from causal_ivae.derivatives.files import read_json
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.discovery.cycles import find_cycles, without_cycles
 
 
 def edges(*rows: tuple[str, str, float]) -> pd.DataFrame:
@@ -17,7 +20,7 @@ def edges(*rows: tuple[str, str, float]) -> pd.DataFrame:
     return table.assign(score=0.5)
 
 
-def test_a_cycle_is_broken_at_its_least_confident_edge():
+def test_a_cycle_is_broken_at_its_least_confident_edge(tmp_path):
     given = edges(("a", "b", 0.9), ("b", "c", 0.6), ("c", "a", 0.8), ("c", "d", 0.5))
     (cycle,) = find_cycles(given)
     assert cycle == Cycle(("c", "a", "b"), "b", "c")
@@ -27,9 +30,14 @@ def test_a_cycle_is_broken_at_its_least_confident_edge():
     assert broken.drop(index=1).equals(given.drop(index=1))
     assert find_cycles(broken) == ()
     assert given["decision"][1] == "y->x"
-    assert cycles_entry((cycle,), broken=True) == [
+    paths = UnitPaths(tmp_path, "sub-01")
+    settings = {"decision": {"acyclic": True}}
+    graph = CausalGraph("ivae", ("a", "b", "c", "d"), {"edges": broken}, settings, cycles=(cycle,))
+    graph.write(paths)
+    assert read_json(paths.file("edges.json", "ivae"))["Cycles"] == [
         {"Regions": ["c", "a", "b"], "Cause": "b", "Effect": "c", "Broken": True}
     ]
+    assert CausalGraph.read(paths, "ivae").cycles == (cycle,)
 
 
 def test_where_confidences_are_equal_the_smaller_score_goes():

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ivae.discovery.graph import CausalGraph
+from causal_ivae.derivatives.causal_graph import CausalGraph
 
 
 @pytest.fixture
@@ -23,9 +23,8 @@ def hippocampus_drives_cortex():
             "confidence": [0.99, 0.6],
         }
     )
-    empty = pd.DataFrame()
     names = ("cortex", "hippocampus", "amygdala")
-    return CausalGraph("ivae", names, edges, empty, empty, empty, empty, {}, 0.0)
+    return CausalGraph("ivae", names, {"edges": edges})
 
 
 def test_matrix_row_is_cause(hippocampus_drives_cortex):

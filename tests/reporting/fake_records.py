@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from causal_ivae.derivatives.records import MethodRecord, UnitRecord
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.tables import (
     DIAGNOSTICS,
     EDGES,
@@ -17,6 +17,7 @@ from causal_ivae.derivatives.tables import (
     TESTS,
     TRAINING,
 )
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.tables import diagnostics_table
 from causal_ivae.settings import Pipeline
 from causal_ivae.unmixing.diagnostics import Diagnostics
@@ -46,7 +47,7 @@ def method_record(
     pipeline: Pipeline | None = None,
     volumes: int = 0,
     placed: bool = False,
-) -> MethodRecord:
+) -> CausalGraph:
     rng = np.random.default_rng([seed, len(names), len(method), ord(method[0])])
     pairs = list(combinations(names, 2))
     pipeline = pipeline or Pipeline().changed(
@@ -167,18 +168,29 @@ def method_record(
     if volumes:
         change = 0.4 + np.sin(np.arange(volumes) / 90) ** 2
         disturbances = (rng.laplace(size=(len(pairs), 2, volumes)) * change).astype(np.float16)
-    return MethodRecord(
-        edges=pd.DataFrame(edges, columns=list(EDGES.columns)),
-        tests=pd.DataFrame(tests, columns=list(TESTS.columns)),
-        restarts=pd.DataFrame(members, columns=list(RESTARTS.columns)),
-        training=pd.DataFrame(curves, columns=list(TRAINING.columns)),
-        diagnostics=diagnostics(names, method),
-        evidence=evidence(edges) if method == "structural" else None,
-        prior_check=check,
-        sidecar=sidecar,
-        disturbances=disturbances,
-        stability=stability(edges, method),
-    )
+    tables = {
+        "edges": pd.DataFrame(edges, columns=list(EDGES.columns)),
+        "tests": pd.DataFrame(tests, columns=list(TESTS.columns)),
+        "restarts": pd.DataFrame(members, columns=list(RESTARTS.columns)),
+        "training": pd.DataFrame(curves, columns=list(TRAINING.columns)),
+        "diagnostics": diagnostics(names, method),
+        "stability": stability(edges, method),
+    }
+    if method == "structural":
+        tables["evidence"] = evidence(edges)
+    if check is not None:
+        tables["priorcheck"] = check
+    return CausalGraph(
+        method, names, tables, sidecar["Settings"], sidecar["Seconds"],
+        disturbances=disturbances, sidecar=sidecar,
+    )  # fmt: skip
+
+
+def changed(holder: Any, **tables: pd.DataFrame | None) -> Any:
+    """Return a graph or a unit with other tables; None takes one away."""
+    together = {**holder.tables, **tables}
+    kept = {name: table for name, table in together.items() if table is not None}
+    return replace(holder, tables=kept)
 
 
 def stability(edges: list[tuple[Any, ...]], method: str) -> pd.DataFrame:
@@ -241,7 +253,7 @@ def subject_record(
     simulated: bool = False,
     notes: tuple[str, ...] = (),
     **options: Any,
-) -> UnitRecord:
+) -> Unit:
     rng = np.random.default_rng(len(names))
     kept = np.ones(n_volumes, dtype=int)
     kept[100:107] = 0
@@ -273,10 +285,12 @@ def subject_record(
         "Notes": list(notes),
         "Simulated": simulated,
     }
-    return UnitRecord(
-        unit="sub-01",
-        timeseries=pd.DataFrame(series, columns=list(names)),
-        outliers=outliers,
+    return Unit(
+        "sub-01",
+        tables={
+            "timeseries": pd.DataFrame(series, columns=list(names)),
+            "outliers": outliers,
+        },
         sidecar=sidecar,
         methods={
             method: method_record(
@@ -294,7 +308,7 @@ def group_record(
     *,
     formula: str | None = None,
     **options: Any,
-) -> UnitRecord:
+) -> Unit:
     from statsmodels.stats.proportion import proportion_confint
 
     records = {}
@@ -326,16 +340,14 @@ def group_record(
                 "Correlation": {"Median": 0.41, "Low": -0.1, "High": 0.72},
             }
         }
-        model = None
+        tables = {name: record.tables[name] for name in ("priorcheck",) if name in record.tables}
         if formula is not None:
-            model = model_table(edges)
+            tables["model"] = model_table(edges)
             units = [f"sub-{i + 1:02d}" for i in range(n_subjects)]
             left_out = {units[-1]: "has no age"}
             about["Model"] = {"Formula": formula, "Subjects": units[:-1], "LeftOut": left_out}
-        records[method] = MethodRecord(
-            edges, None, None, None, None, None, record.prior_check, about, model=model
-        )
-    return UnitRecord("group", None, None, {"Simulated": False, "Notes": []}, records)
+        records[method] = replace(record, tables={"edges": edges, **tables}, sidecar=about)
+    return Unit("group", records, sidecar={"Simulated": False, "Notes": []})
 
 
 def model_table(edges: pd.DataFrame) -> pd.DataFrame:

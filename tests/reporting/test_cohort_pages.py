@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import pytest
-from fake_records import HOSTILE, SIX, diagnostics, group_record, subject_record
+from fake_records import HOSTILE, SIX, changed, diagnostics, group_record, subject_record
 from page_parser import Page
 from rendering import render_subject
 
-from causal_ivae.derivatives.records import UnitRecord
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.wording import signed
 from causal_ivae.reporting.cohort_pages import index_row, pair_rows, render_compare, render_index
 from causal_ivae.reporting.verdict import verdicts_of
@@ -18,7 +18,7 @@ def judged(*verdicts):
     record = subject_record(methods=("ivae",), n_volumes=1800)
     table = diagnostics(SIX)
     table["verdict"] = [verdicts[i % len(verdicts)] for i in range(len(table))]
-    method = replace(record.methods["ivae"], diagnostics=table)
+    method = changed(record.methods["ivae"], diagnostics=table)
     return replace(record, methods={"ivae": method})
 
 
@@ -42,15 +42,15 @@ def test_verdict_follows_the_fits():
 def test_motion_censoring_coverage_and_divergence_make_a_subject_doubtful():
     record = judged("usable")
     moved = record.outliers.assign(framewise_displacement=0.7)
-    assert "0.70 mm" in the_verdict(replace(record, outliers=moved)).sentence
+    assert "0.70 mm" in the_verdict(changed(record, outliers=moved)).sentence
     censored = record.outliers.assign(kept=[i % 2 for i in range(len(record.outliers))])
-    assert "50% of the volumes" in the_verdict(replace(record, outliers=censored)).sentence
+    assert "50% of the volumes" in the_verdict(changed(record, outliers=censored)).sentence
     cut = {**record.sidecar, "Coverage": {"CA1": 0.3, "SUB": 1.0}}
     verdict = the_verdict(replace(record, sidecar=cut))
     assert verdict.word == "doubtful"
     assert "less than 80% of CA1" in verdict.sentence
     method = record.methods["ivae"]
-    lost = replace(method, restarts=method.restarts.assign(diverged=1))
+    lost = changed(method, restarts=method.restarts.assign(diverged=1))
     assert "diverged" in the_verdict(replace(record, methods={"ivae": lost})).sentence
 
 
@@ -58,7 +58,7 @@ def test_restarts_that_disagree_and_dependence_left_are_noted_without_deciding()
     record = judged("usable")
     method = record.methods["ivae"]
     table = method.diagnostics.assign(agreement=0.3, dependence_p=0.001)
-    verdict = the_verdict(replace(record, methods={"ivae": replace(method, diagnostics=table)}))
+    verdict = the_verdict(replace(record, methods={"ivae": changed(method, diagnostics=table)}))
     assert verdict.word == "usable"
     assert "0.30" in verdict.sentence
     assert "15 of 15 fits leave dependence" in verdict.sentence
@@ -88,7 +88,7 @@ def test_a_subjects_page_begins_with_the_verdict():
 
 
 def test_the_index_has_a_row_for_every_subject_and_escapes_names():
-    empty = UnitRecord(f"sub-{HOSTILE}", None, None, {}, {})
+    empty = Unit(f"sub-{HOSTILE}", {})
     rows = [
         index_row(subject_record(), "done", "", METHODS),
         index_row(empty, "failed", "NaN in 'x'", METHODS),

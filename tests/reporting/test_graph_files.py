@@ -7,7 +7,7 @@ import pydot
 import pytest
 from fake_records import SIX, method_record
 
-from causal_ivae.reporting.graph_files import graph_files, graph_of
+from causal_ivae.reporting.graph_files import graph_files
 
 ODD = ("<b>&", 'say "A" now', "höhe:1", "17", "a, b", "x" * 200)
 
@@ -31,7 +31,7 @@ def read_back(files, names):
 @pytest.mark.parametrize("names", [SIX, ODD])
 def test_every_file_is_the_same_graph_once_networkx_has_read_it(names):
     method = method_record(names)
-    graph = graph_of(names, method)
+    graph = method.graph
     decided = method.edges[method.edges["cause"] != ""]
     assert set(graph.edges) == set(zip(decided["cause"], decided["effect"], strict=True))
     assert graph.number_of_edges() > 2
@@ -45,7 +45,7 @@ def test_every_file_is_the_same_graph_once_networkx_has_read_it(names):
 
 def test_a_score_is_positive_where_it_favours_its_edge_and_the_prior_is_with_it():
     method = method_record(SIX)
-    graph = graph_of(SIX, method)
+    graph = method.graph
     turned = method.edges[method.edges["decision"] == "y->x"].iloc[0]
     assert turned["score"] < 0
     assert graph[turned["y"]][turned["x"]]["score"] == pytest.approx(-turned["score"])
@@ -55,7 +55,7 @@ def test_a_score_is_positive_where_it_favours_its_edge_and_the_prior_is_with_it(
 
 
 def test_a_graph_without_edges_keeps_its_regions():
-    graph = graph_of(SIX, method_record(SIX, decided=False, prior=False))
+    graph = method_record(SIX, decided=False, prior=False).graph
     graph.remove_edges_from(list(graph.edges))
     files = graph_files(graph)
     assert set(nx.read_graphml(io.BytesIO(files["graphml"]))) == set(SIX)
@@ -63,7 +63,7 @@ def test_a_graph_without_edges_keeps_its_regions():
 
 
 def test_columns_of_the_table_have_one_order_whatever_the_program():
-    files = graph_files(graph_of(SIX, method_record(SIX)))
+    files = graph_files(method_record(SIX).graph)
     header = files["tsv"].decode().splitlines()[0].split("\t")
     numbers = ["score", "p_value", "q_value", "confidence"]
     assert header == ["source", "target", *numbers, "prior", "prior_path"]

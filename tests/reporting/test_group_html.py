@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
+from fake_records import HOSTILE, SIX, changed, group_record, names_of, statuses, subject_record
 from page_parser import Page
 from rendering import render_group, render_subject
 
@@ -77,7 +77,7 @@ def test_the_pooled_fit_stands_beside_the_group():
     pooled.loc[turned, ["decision", "score"]] = ["y->x", -0.4]
     opened = pooled.index[pooled["decision"] == "y->x"][-1]
     pooled.loc[opened, ["decision", "cause", "effect"]] = ["undecided", "", ""]
-    other = replace(record, methods={"ivae": replace(record.methods["ivae"], edges=pooled)})
+    other = replace(record, methods={"ivae": changed(record.methods["ivae"], edges=pooled)})
     page = Page(render_group(record, statuses(), pooled=other))
     n = int((edges["cause"] != "").sum()) - 1
     assert f"both give a direction to {n} pairs and agree on {n}; random" in page.flat
@@ -118,7 +118,7 @@ def test_links_to_subjects_are_quoted():
 
 
 def test_pooled_subjects_get_a_group_page():
-    record = replace(subject_record(names_of(2), ("ivae",)), unit="group")
+    record = replace(subject_record(names_of(2), ("ivae",)), name="group")
     page = Page(render_subject(record))
     assert page.headings[0] == (1, "All subjects pooled")
 
@@ -129,7 +129,7 @@ def test_missing_numbers_are_dashes():
         name: method.edges.assign(p_dependence=np.nan, q_value=np.nan, p_value=np.nan)
         for name, method in record.methods.items()
     }
-    methods = {n: replace(m, edges=edges[n]) for n, m in record.methods.items()}
+    methods = {n: changed(m, edges=edges[n]) for n, m in record.methods.items()}
     page = Page(render_group(replace(record, methods=methods), []))
     header = next(r for r in page.rows if "p of dependence" in r)
     row = page.rows[page.rows.index(header) + 1]

@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import yaml
-from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
+from fake_records import HOSTILE, SIX, changed, group_record, names_of, statuses, subject_record
 from page_parser import Page
 from rendering import render_group, render_subject
 
-from causal_ivae.derivatives.files import write_array, write_json, write_table
+from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.records import UnitRecord, read_unit
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.reporting.references import bibliography
 from causal_ivae.settings import Pipeline, resources
 
@@ -141,7 +141,7 @@ def test_all_four_p_values_stand_in_their_columns():
         chosen = (tests["restart"] == 1) & (tests["first"] == first) & (tests["second"] == second)
         tests.loc[chosen, "p_value"] = value
     # The rows may come in any order.
-    method = replace(record.methods["ivae"], tests=tests.sample(frac=1, random_state=1))
+    method = changed(record.methods["ivae"], tests=tests.sample(frac=1, random_state=1))
     page = Page(render_subject(replace(record, methods={"ivae": method})))
     row = next(r for r in page.rows if r[:1] == ["2"])
     assert row[1:5] == ["0.11", "0.22", "0.033", "0.004"]
@@ -186,7 +186,7 @@ def test_a_single_restart_has_no_agreement_and_no_condition_is_infinite():
     method = record.methods["ivae"]
     table = method.diagnostics.assign(agreement=np.nan, condition=np.inf)
     page = Page(
-        render_subject(replace(record, methods={"ivae": replace(method, diagnostics=table)}))
+        render_subject(replace(record, methods={"ivae": changed(method, diagnostics=table)}))
     )
     row = next(row for row in page.rows if row[2:3] == ["2 of 2"])
     assert row[3] == row[6] == "\N{EN DASH}"
@@ -269,7 +269,7 @@ def test_stability_over_segments_and_restarts_is_shown():
     meters = [attrs for tag, attrs in page.tags if tag == "meter"]
     assert [float(meter["value"]) for meter in meters] == [0.7] * shown
     assert "the same in 70% of resamples of segments" in html
-    other = {n: replace(m, stability=None) for n, m in record.methods.items()}
+    other = {n: changed(m, stability=None) for n, m in record.methods.items()}
     assert "<meter" not in render_subject(replace(record, methods=other))
 
 
@@ -330,10 +330,10 @@ def test_names_that_look_like_numbers():
 
 def test_one_method_without_prior_edges_or_tables():
     record = subject_record(names_of(2), ("ivae",), prior=False, decided=False)
-    method = replace(
+    method = changed(
         record.methods["ivae"], tests=None, restarts=None, training=None, diagnostics=None
     )
-    record = UnitRecord("sub-01", None, None, {}, {"ivae": method})
+    record = Unit("sub-01", {"ivae": method})
     page = Page(render_subject(record))
     assert page.errors == []
     for expected in (
@@ -357,11 +357,8 @@ def test_a_prior_without_a_judged_edge_and_with_unknown_regions():
         "Direct": nothing, "Feasible": nothing,
         "Orientation": {"Edges": 0, "Count": 0, "PValue": None},
     }  # fmt: skip
-    method = replace(
-        method,
-        prior_check=method.prior_check.assign(verdict="", path=""),
-        sidecar={**method.sidecar, "Prior": prior},
-    )
+    method = changed(method, priorcheck=method.prior_check.assign(verdict="", path=""))
+    method = replace(method, sidecar={**method.sidecar, "Prior": prior})
     page = Page(render_subject(replace(record, methods={"ivae": method})))
     for expected in (
         "The prior 'p' covers no edge of iVAE",
@@ -400,7 +397,7 @@ def test_diverged_restarts_are_counted_not_averaged():
     )
     training = method.training.copy()
     training.loc[training["restart"] == 1, "objective"] = np.inf
-    method = replace(method, restarts=restarts, training=training)
+    method = changed(method, restarts=restarts, training=training)
     page = Page(render_subject(replace(record, methods={"ivae": method})))
     assert "2 restarts diverged at first and trained again at half the learning rate" in page.flat
     assert "1 restart diverged and took no part" in page.flat
@@ -432,26 +429,13 @@ def test_a_page_is_reproducible():
 def test_a_page_from_files_is_the_page_from_memory(tmp_path):
     methods = ("structural", "ivae", "tcl")
     record = subject_record(SIX[:2], methods)
-    paths = UnitPaths(tmp_path, record.unit, (("task", "rest"),))
-    for name, method in record.methods.items():
-        for suffix, table in (
-            ("edges", method.edges),
-            ("tests", method.tests),
-            ("restarts", method.restarts),
-            ("training", method.training),
-            ("diagnostics", method.diagnostics),
-            ("evidence", method.evidence),
-            ("stability", method.stability),
-            ("priorcheck", method.prior_check),
-        ):
-            if table is not None:
-                write_table(paths.file(f"{suffix}.tsv", name), table)
-        write_array(paths.file("disturbances.npy", name), method.disturbances)
-        write_json(paths.file("edges.json", name), method.sidecar)
+    paths = UnitPaths(tmp_path, record.name, (("task", "rest"),))
+    for method in record.methods.values():
+        method.write(paths)
     write_table(paths.file("timeseries.tsv"), record.timeseries)
     write_table(paths.file("outliers.tsv"), record.outliers)
     write_json(paths.file("timeseries.json"), record.sidecar)
-    read = read_unit(paths, methods)
+    read = Unit.read(paths, methods)
     assert [read.methods[name].evidence is None for name in methods] == [False, True, True]
     assert json.dumps(read.sidecar) == json.dumps(record.sidecar)
     assert Page(render_subject(read)).flat == Page(render_subject(record)).flat

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from fake_records import SIX, subject_record
+from fake_records import SIX, changed, subject_record
 from page_parser import Page
 from rendering import render_subject
 
@@ -46,7 +46,7 @@ def test_the_details_are_those_of_pairs_with_a_direction_and_the_surest(few):
 
 def test_pairs_that_were_screened_out_have_no_details(few):
     method = subject_record(SIX, ("structural",)).methods["structural"]
-    unmixed = replace(method, diagnostics=method.diagnostics.tail(3))
+    unmixed = changed(method, diagnostics=method.diagnostics.tail(3))
     listed, left_out = detailed(unmixed)
     assert pairs_in(listed.tests) == pairs_in(method.diagnostics.tail(3))
     assert left_out == 0

@@ -4,18 +4,12 @@ import pytest
 from fake_records import HOSTILE, method_record
 from page_parser import Page
 
-from causal_ivae.discovery.graph import CausalGraph
-
 NAMES = ("CA1", HOSTILE, "SUB", "ERC")
 
 
 @pytest.fixture
 def result():
-    record = method_record(NAMES, prior=False)
-    return CausalGraph(
-        "ivae", NAMES, record.edges, record.tests, record.restarts, record.training,
-        record.diagnostics, {}, 1.0,
-    )  # fmt: skip
+    return method_record(NAMES, prior=False)
 
 
 def test_plot_draws_an_arrow_for_every_decided_edge(result):

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from fake_records import HOSTILE, SIX, names_of, subject_record
+from fake_records import HOSTILE, SIX, changed, names_of, subject_record
 from page_parser import Page
 from PIL import Image
 from rendering import render_subject
 
-from causal_ivae.derivatives.records import UnitRecord
+from causal_ivae.derivatives.units import Unit
 from causal_ivae.reporting import pair_panels as module
 from causal_ivae.reporting.pair_panels import MOST_PAIRS, pair_panels
 
@@ -41,7 +41,12 @@ def two_places():
     series = pd.DataFrame({SIX[0]: np.where(first, 2.0, -2.0), SIX[1]: np.where(first, 1.0, -1.0)})
     found = np.stack([np.where(first, -1.0, 1.0), np.where(first, 2.0, -2.0)])[None]
     method = replace(record.methods["structural"], disturbances=found.astype(np.float16))
-    return UnitRecord("sub-01", series, outliers, record.sidecar, {"structural": method})
+    return Unit(
+        "sub-01",
+        {"structural": method},
+        {"timeseries": series, "outliers": outliers},
+        record.sidecar,
+    )
 
 
 def test_points_lie_where_they_are_in_the_colour_of_their_segment(two_places):
@@ -91,7 +96,7 @@ def test_the_surest_directions_come_first_and_what_is_left_out_is_counted():
 
 def test_no_panel_without_what_it_shows():
     record = subject_record(SIX, ("ivae",))
-    assert pair_panels(replace(record, timeseries=None)) == ([], 0)
+    assert pair_panels(changed(record, timeseries=None)) == ([], 0)
     other = replace(record.methods["ivae"], disturbances=None)
     assert pair_panels(replace(record, methods={"ivae": other})) == ([], 0)
     shorter = replace(record.methods["ivae"], disturbances=np.zeros((15, 2, 3)))

@@ -82,6 +82,7 @@ def judge_pairs(
     columns = ["decision", "score", "confidence", "p_value", *PROBABILITY_COLUMNS]
     found = result.edges[columns].assign(method=method, pair=range(pairs))
     if method in _WITH_RULE:
+        assert result.restarts is not None
         votes = result.restarts["vote"].to_numpy().reshape(pairs, -1)
         ruled = by_rule(votes)
         again = found.assign(

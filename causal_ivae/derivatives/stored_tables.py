@@ -1,0 +1,81 @@
+"""The declared tables of a unit as files: each is read when it is asked for."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from causal_ivae.derivatives.files import read_table, write_json, write_table
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.tables import TABLES, columns_of, sidecar_of
+
+
+class StoredTables(Mapping[str, pd.DataFrame]):
+    """The tables of one method, or those that belong to a unit and to no method.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+    method : str, optional
+        Whose tables; default those of the unit.
+    of_cohort : bool
+        Read only the columns that the pages of a cohort need of every subject.
+    """
+
+    def __init__(
+        self, paths: UnitPaths, method: str | None = None, *, of_cohort: bool = False
+    ) -> None:
+        self._files = {
+            name: paths.file(f"{name}.tsv", method) for name in table_names(method is not None)
+        }
+        self._columns: dict[str, list[str]] = {}
+        if of_cohort:
+            needed = {
+                name: [key for key, column in columns_of(name).items() if column.of_cohort]
+                for name in self._files
+            }
+            self._columns = {name: columns for name, columns in needed.items() if columns}
+            self._files = {name: self._files[name] for name in self._columns}
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            if not (name in self._files and self._files[name].is_file()):
+                raise KeyError(name)
+            self._read[name] = read_table(self._files[name], columns=self._columns.get(name))
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, path in self._files.items() if path.is_file())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def table_names(by_method: bool) -> tuple[str, ...]:
+    """Return the names of the tables that every method has, or of those that a unit has once."""
+    kinds = (table for table in TABLES if table.by_method == by_method and table.level != "run")
+    return tuple(dict.fromkeys(table.name for table in kinds))
+
+
+def write_described(
+    paths: UnitPaths, name: str, table: pd.DataFrame, method: str | None = None
+) -> dict[str, Any]:
+    """Write a declared table, and the BIDS sidecar that says what its columns are.
+
+    Returns
+    -------
+    dict
+        By file name what a sidecar that vouches for the two files says of them.
+    """
+    values, about = (paths.file(f"{name}.{suffix}", method) for suffix in ("tsv", "json"))
+    return {
+        values.name: write_table(values, table),
+        about.name: write_json(about, sidecar_of(name, table.columns)),
+    }
+
+
+def remove_table(paths: UnitPaths, name: str, method: str | None = None) -> None:
+    """Remove a declared table and its sidecar, if they are there; the sidecar goes first."""
+    for suffix in ("json", "tsv"):
+        paths.file(f"{name}.{suffix}", method).unlink(missing_ok=True)

@@ -1,0 +1,163 @@
+"""Everything that was written about a subject or a group, and about a whole study."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.files import read_sidecar
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
+from causal_ivae.derivatives.stored_tables import StoredTables
+from causal_ivae.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """Everything that was written about one subject, the group, or all subjects pooled.
+
+    Attributes
+    ----------
+    name : str
+        ``"sub-<label>"``, ``"group"`` or ``"pooled"``.
+    methods : dict of str to CausalGraph
+        Results by method, in the order run; without those that failed.
+    tables : mapping of str to pandas.DataFrame
+        Tables that are of no method, by the last part of their files' names.
+    sidecar : dict
+        Of the time series: ``RepetitionTime`` (s), ``SegmentKind``, ``Segments`` (names),
+        ``Coverage`` (name to share), ``Sources``, ``Notes`` (sentences), ``Simulated``.
+    region_map : pathlib.Path or None
+        Picture of the regions on the template, a PNG file.
+    """
+
+    name: str
+    methods: Mapping[str, CausalGraph]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    sidecar: Mapping[str, Any] = field(default_factory=dict)
+    region_map: Path | None = None
+
+    @property
+    def timeseries(self) -> pd.DataFrame | None:
+        """Kept volumes, shape (n_times, n_regions), z-scored; None for statistics over subjects."""
+        return self.tables.get("timeseries")
+
+    @property
+    def outliers(self) -> pd.DataFrame | None:
+        """One row per volume as acquired: run, segment, head motion, and whether it was kept."""
+        return self.tables.get("outliers")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The analysed regions, in the order of the series."""
+        for graph in self.methods.values():
+            return graph.names
+        return () if self.timeseries is None else tuple(self.timeseries.columns)
+
+    @classmethod
+    def read(
+        cls, paths: UnitPaths, methods: tuple[str, ...] | None = None, *, of_cohort: bool = False
+    ) -> Self:
+        """Read back what was written; a table is read when it is asked for.
+
+        Parameters
+        ----------
+        paths : UnitPaths
+        methods : tuple of str, optional
+            Those of which there is no result are left out; default all that left one.
+        of_cohort : bool
+            Read only what the pages of a cohort need, see `CausalGraph.read`.
+        """
+        found = found_methods(paths)
+        about = read_sidecar(paths.file("timeseries.json"))
+        picture = paths.root / str(about.get("RegionMap", ""))
+        return cls(
+            name=paths.unit,
+            methods={
+                method: CausalGraph.read(paths, method, of_cohort=of_cohort)
+                for method in (found if methods is None else methods)
+                if method in found
+            },
+            tables=StoredTables(paths, of_cohort=of_cohort),
+            sidecar=about,
+            region_map=picture if picture.is_file() else None,
+        )
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The results in an output folder.
+
+    Attributes
+    ----------
+    subjects : dict of str to Unit
+        By label, without ``sub-``.
+    group : Unit or None
+        Statistics over subjects, or one fit of all where that was asked for instead.
+    pooled : Unit or None
+        One fit of all subjects that stands beside the group.
+    """
+
+    subjects: Mapping[str, Unit]
+    group: Unit | None
+    pooled: Unit | None
+
+
+def load_results(folder: str | Path) -> StudyResults:
+    """Load what ``causal-ivae run`` wrote into a folder.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        The output folder.
+
+    Returns
+    -------
+    StudyResults
+        Its units hold by method the same `CausalGraph` that `causal_ivae.discover` returns.
+        Sidecars are read at once, a table when it is asked for.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no results.
+
+    Examples
+    --------
+    >>> results = load_results("OUTPUT")  # doctest: +SKIP
+    >>> results.group.methods["structural"].plot()  # doctest: +SKIP
+    >>> results.subjects["01"].methods["structural"].edges  # doctest: +SKIP
+    """
+    root = Path(folder)
+    names = sorted(path.name for path in root.glob("sub-*") if path.is_dir())
+    units = {
+        name: Unit.read(find_paths(root, name) or UnitPaths(root, name))
+        for name in (*names, GROUP, POOLED)
+    }
+    there = {name: unit for name, unit in units.items() if unit.methods}
+    if not there:
+        raise InputError(f"'{root}' holds no results: give the output folder of 'causal-ivae run'.")
+    group, pooled = there.pop(GROUP, None), there.pop(POOLED, None)
+    subjects = {name.removeprefix("sub-"): unit for name, unit in there.items()}
+    return StudyResults(subjects, group, pooled)
+
+
+def find_paths(root: Path, unit: str) -> UnitPaths | None:
+    """Return the output names of the newest recording of a unit, or None if there is none."""
+    folder = UnitPaths(root, unit).folder
+    described = sorted(folder.glob("*_timeseries.json"), key=lambda p: p.stat().st_mtime_ns)
+    if not described:
+        return None
+    entities = read_sidecar(described[-1]).get("Entities", {})
+    return UnitPaths(root, unit, tuple((str(k), str(v)) for k, v in entities.items()))
+
+
+def found_methods(paths: UnitPaths) -> tuple[str, ...]:
+    """Return the methods by which a unit has a graph, in alphabetical order."""
+    before, _, after = paths.file("edges.json", "*").name.partition("*")
+    names = sorted(path.name for path in paths.folder.glob(f"{before}*{after}"))
+    pattern = re.compile(re.escape(before) + "([A-Za-z0-9]+)" + re.escape(after))
+    return tuple(match[1] for name in names if (match := pattern.fullmatch(name)))
