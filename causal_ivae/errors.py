@@ -25,7 +25,7 @@ class TooShortError(InputError):
 
 
 class NotASeriesError(InputError):
-    """A file holds something other than time series, such as correlations; other files may do."""
+    """Report that a file holds no time series but, for instance, correlations."""
 
 
 class SettingsError(CausalIvaeError, ValueError):
@@ -41,7 +41,7 @@ class FitError(CausalIvaeError, RuntimeError):
 
 
 class CausalIvaeWarning(UserWarning):
-    """Something about the data or the fit that a reader of the results should know."""
+    """Warn of something about the data or the fit that a reader of the results should know."""
 
 
 def nearest(value: str, allowed: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Volumes in which nothing was measured, although the series have a value there."""
+"""Find volumes in which nothing was measured although the series have values there."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CHANCE = 0.5
-"""Rows expected to repeat by chance, above which repeated rows prove nothing."""
+"""Repeated rows prove nothing if more than this many are expected by chance."""
 _ROUNDING = 1e-10
-"""Range of a column, relative to its size, below which it is constant."""
+"""A column is constant if its range is at most this share of its largest absolute value."""
 
 
 @dataclass(frozen=True, eq=False)
 class Gaps:
-    """Rows of a table of region time series that hold no measurement.
+    """Hold the rows of a table of region time series without a measurement.
 
     Attributes
     ----------
     rows : ndarray, shape (n_times,), bool
-        True where nothing was measured.
+        True for rows in which nothing was measured.
     missing, constant, repeated : int
-        How many of them are missing in all regions, equal to a constant that fills several rows
-        (such as 0), and equal to the row before.
+        Number of these rows that are missing in all regions, that equal a constant of several rows
+        (such as 0), and that equal the row before.
     """
 
     rows: NDArray[np.bool_]
@@ -31,7 +31,7 @@ class Gaps:
 
     @property
     def sentence(self) -> str:
-        """What was found, for a reader; empty where there is nothing."""
+        """Describe the gaps for a reader; empty if there are none."""
         parts = [
             f"{count} {what}"
             for count, what in (
@@ -51,7 +51,7 @@ class Gaps:
 
 
 def is_constant(values: NDArray[np.float64]) -> bool:
-    """Return whether a column holds one number, rounding aside."""
+    """Check whether a column holds one number, up to rounding."""
     # The standard deviation of a column of 0.1 is not 0 but 1e-17.
     return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max(initial=0.0))
 
@@ -62,7 +62,7 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
     Parameters
     ----------
     values : ndarray, shape (n_times, n_regions), float64
-        One run, two regions or more, of any unit; NaN where a value is missing.
+        One run of two or more regions in any unit, with NaN for missing values.
 
     Returns
     -------
@@ -70,10 +70,10 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
 
     Notes
     -----
-    Software that censors volumes writes 0, another constant, or each region's mean into them,
-    repeats the last good volume, or pads the end.  Two volumes of measured series are never equal
-    in all regions, so these are found by rows that are equal.  Where values are so coarse that
-    rows would repeat by chance (a few levels in two regions), repeated rows are left alone.
+    Software that censors volumes replaces them by 0, another constant, each region's mean or the
+    last good volume, or pads the end.  Measured volumes are never equal in all regions, so that
+    equal rows reveal such volumes.  Repeated rows are not used if values are so coarse that rows
+    would repeat by chance (a few levels in two regions).
     """
     missing = np.asarray(np.isnan(values).all(axis=1))
     constant = _constant(values, missing)
@@ -88,7 +88,7 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
 
 
 def _constant(values: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the rows that hold one number in all regions, or a row that returns at other times."""
+    """Return the rows with one number in all regions, and those that recur at other times."""
     whole = np.flatnonzero(~missing & np.isfinite(values).all(axis=1))
     found = np.zeros(len(values), dtype=bool)
     if not len(whole):
@@ -100,10 +100,10 @@ def _constant(values: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArra
     which = which.ravel()
     last = np.zeros(len(rows), dtype=np.int64)
     np.maximum.at(last, which, np.arange(len(known)))
-    # A volume that is held stands in one stretch: its first row was measured.
+    # Repeats of the last good volume form one stretch, whose first row was measured.
     returns = whole[last] - whole[first] + 1 > counts
     one_number = np.ptp(rows, axis=1) == 0
-    # How often such a row would be there if the other rows were all that is known of the regions.
+    # The other rows tell how often such a row would occur by chance.
     by_column = np.column_stack([_counts(column)[first] for column in known.T])
     others = np.maximum(len(known) - counts, 1)
     share = (by_column - counts[:, None]) / others[:, None]
@@ -118,7 +118,7 @@ def _constant(values: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArra
 
 
 def _counts(column: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return for every entry how often its value stands in the column."""
+    """Return for every entry how often its value occurs in the column."""
     _, which, counts = np.unique(column, return_inverse=True, return_counts=True)
     return np.asarray(counts[which], dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""What the likelihood says of each pair: one direction, the other, or no edge."""
+"""Decide by likelihood for each pair between one direction, the other and no edge."""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,19 @@ _UNDECIDED, _FORWARD, _BACKWARD, _NONE = range(len(DECISIONS))
 
 @dataclass(frozen=True)
 class Weighed:
-    """Three hypotheses of every pair: x -> y, y -> x, no edge.
+    """Hold the comparison of three hypotheses for every pair: x -> y, y -> x and no edge.
 
     Attributes
     ----------
     decision : ndarray, shape (pairs,), int64
         Index into `causal_ivae.discovery.orientation.DECISIONS`.
     p_value : ndarray, shape (pairs,), float64
-        Of a direction, the larger of those of its two comparisons; of a pair without an edge,
-        that of the better direction against none.
+        For a direction, the larger p-value of its two comparisons; for a pair without an edge, the
+        p-value of the better direction against none.
     share : ndarray, shape (pairs, 3), float64
-        Of resampled graphs, by hypothesis.
+        Share of resampled graphs with each hypothesis.
     log_likelihood : ndarray, shape (pairs, 3), float64
-        Of the best graph under each hypothesis, nats.
+        Log-likelihood of the best graph under each hypothesis (nats).
     """
 
     decision: NDArray[np.int64]
@@ -50,12 +50,13 @@ def weigh(
     region : ndarray, shape (equations,), int64
     causes : ndarray, shape (equations, n_regions), bool
     evidence : ndarray, shape (equations, n_segments), float64
-        Held-out log-likelihood of every segment, nats.
+        Held-out log-likelihood of every segment (nats).
     pairs : ndarray, shape (pairs, 2), int64
-        x and y.
+        Regions x and y of every pair.
     resampled : ndarray, shape (resamples, n_regions, n_regions), bool
         Best graphs of resampled segments.
     alpha : float
+        Level of the tests.
 
     Returns
     -------
@@ -63,16 +64,16 @@ def weigh(
 
     Notes
     -----
-    Vuong 1989, "Likelihood ratio tests for model selection and non-nested hypotheses", with
-    segments as the units: a paired two-sided t test of the difference in log-likelihood.  Of a
-    pair whose best graph has an edge that is not significant, the decision is "undecided".
+    The test is that of Vuong 1989, "Likelihood ratio tests for model selection and non-nested
+    hypotheses", with segments as the units: a paired two-sided t test of the difference in
+    log-likelihood.  A pair is undecided if its edge in the best graph is not significant.
     """
     x, y = pairs.T
     has_x = (region == y[:, None]) & causes[:, x].T
     has_y = (region == x[:, None]) & causes[:, y].T
     lacks_x = (region == y[:, None]) & ~causes[:, x].T
     lacks_y = (region == x[:, None]) & ~causes[:, y].T
-    # x -> y needs x among the causes of y; an acyclic graph then lacks y -> x by itself.
+    # x -> y only requires x among the causes of y, since an acyclic graph then lacks y -> x.
     excluded = np.stack([lacks_x, lacks_y, has_x | has_y], axis=1)
     scores = np.where(excluded.reshape(-1, len(region)).T, -np.inf, evidence.sum(axis=1)[:, None])
     graphs = best_graphs(region, causes, scores)
@@ -109,7 +110,7 @@ def _by_segment(
 
 
 def _p_better(difference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Two-sided p-value that a mean over segments (last axis) is above zero; 1 where it is not."""
+    """Return two-sided p-values of positive means over segments (last axis), and 1 for others."""
     n = difference.shape[-1]
     mean = difference.mean(axis=-1)
     error = difference.std(axis=-1, ddof=1) / np.sqrt(n)

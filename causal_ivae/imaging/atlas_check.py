@@ -9,7 +9,7 @@ from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
 _SMALL_VOLUME = 30.0
 """A smaller region (mm3) has about one voxel of 3 mm."""
 _MIXED = 0.2
-"""Maps with a larger cosine overlap."""
+"""Two maps overlap if their cosine is larger."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
 _SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
 
 _CONN = re.compile(r"ROI_?Subject(?P<subject>[0-9]+)_?Condition(?P<condition>[0-9]+)")
-"""CONN writes a file for every subject and condition; the condition plays the part of a task."""
+"""CONN writes a file for every subject and condition, which serves as the task here."""
 
 _RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk")
 """These entities distinguish the runs of a subject; the others distinguish versions of a run."""

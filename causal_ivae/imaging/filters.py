@@ -8,7 +8,7 @@ from typing import Any
 from causal_ivae.errors import SettingsError, nearest
 
 Query = dict[str, tuple[str, ...] | None]
-"""Allowed labels of every entity; None allows any label, an empty tuple requires its absence."""
+"""Allowed labels by entity; None stands for any label, an empty tuple for no such entity."""
 
 # Filter files use pybids' long entity names instead of the keys in file names.
 _ENTITIES = {

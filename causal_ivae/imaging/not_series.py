@@ -1,4 +1,4 @@
-"""What looks like a table of region time series and is none."""
+"""Recognise tables that look like region time series but are not."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from causal_ivae.errors import InputError, NotASeriesError
 
 _EVEN = 1e-3
-"""Share of its range by which a clock or an index, rounded, leaves a straight line."""
+"""A rounded clock or index deviates from a straight line by at most this share of its range."""
 _ROWS_PER_COLUMN = 3
+"""A table without names needs this many rows per column, so that regions are the columns."""
 
 
 def is_ramp(column: NDArray[np.float64]) -> bool:
-    """Return whether a column rises or falls evenly, as a clock or a row number does."""
+    """Check whether a column rises or falls evenly, as a clock or a row number does."""
     if len(column) < 3 or not np.isfinite(column).all():
         return False
     extent = float(np.ptp(column))
@@ -33,7 +34,7 @@ def refuse_correlations(path: Path, values: NDArray[np.float64]) -> None:
     n_rows, n_columns = values.shape
     if n_rows != n_columns or n_rows < 2:
         return
-    # The diagonal of Fisher's z is infinite, or whatever was put in its place.
+    # The diagonal is not compared, since that of Fisher's z is infinite or was replaced.
     off = ~np.eye(n_rows, dtype=bool)
     if np.allclose(values[off], values.T[off], rtol=1e-5, atol=1e-8, equal_nan=True):
         raise NotASeriesError(
@@ -43,15 +44,15 @@ def refuse_correlations(path: Path, values: NDArray[np.float64]) -> None:
 
 
 def check_orientation(path: Path, n_rows: int, n_columns: int, names: Sequence[str] | None) -> None:
-    """Raise `InputError` where volumes and regions may be confused.
+    """Raise `InputError` if volumes and regions may be confused.
 
     Parameters
     ----------
     path : pathlib.Path
     n_rows, n_columns : int
-        Of the array.
+        Numbers of rows and columns of the array.
     names : sequence of str or None
-        Of its columns, where they are known.
+        Names of its columns, if they are known.
     """
     if names is not None and len(names) == n_columns:
         return

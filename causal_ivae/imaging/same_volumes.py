@@ -1,4 +1,4 @@
-"""Runs of a subject that hold the same volumes."""
+"""Find runs of a subject that hold the same volumes."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from causal_ivae.errors import InputError
 
 _LONG_STRETCH = 20
-"""Volumes in a row that two runs share only if one was made from the other."""
+"""Two runs that share this many volumes in a row were made from one another."""
 
 
 class _Run(Protocol):
@@ -30,26 +30,26 @@ R = TypeVar("R", bound=_Run)
 def without_concatenations(
     runs: Sequence[R], subject: str
 ) -> tuple[list[R], list[tuple[str, str]]]:
-    """Leave out runs that are other runs joined, and refuse any other volumes that come twice.
+    """Leave out concatenations of other runs, and refuse any other volumes that occur twice.
 
     Parameters
     ----------
     runs : sequence of runs
-        Each with its name, path, entities, and the volumes before cleaning.
+        Runs with name, path, entities and the volumes before cleaning.
     subject : str
-        Label, for the error.
+        Label of the subject for error messages.
 
     Returns
     -------
     runs : list of runs
     left_out : list of (str, str)
-        Name and reason of every run left out: the one without ``run-`` in its name where the
-        others have it, as XCP-D's ``--combine-runs`` writes beside them.
+        Name of every run that is left out, and the reason.  It is the run without ``run-`` in its
+        name among others with it, as XCP-D's ``--combine-runs`` writes it.
 
     Raises
     ------
     InputError
-        If two runs share 20 volumes or more in a row, and their names do not say which is the
+        If two runs share 20 or more volumes in a row, and their names do not tell which is the
         concatenation.
     """
     left_out: dict[str, str] = {}
@@ -72,7 +72,7 @@ def without_concatenations(
 
 
 def _concatenation(one: R, other: R) -> R | None:
-    """Return the longer run where its name lacks ``run-`` and the other's has it, else None."""
+    """Return the longer run if only its name lacks ``run-``, else None."""
     a, b = dict(one.entities), dict(other.entities)
     if ("run" in a) == ("run" in b):
         return None
@@ -81,7 +81,7 @@ def _concatenation(one: R, other: R) -> R | None:
 
 
 def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> int:
-    """Return how many volumes stand in both at the same distance from each other."""
+    """Return the largest number of equal volumes at the same distance in both runs."""
     if one.shape[1] != other.shape[1] or not len(one) or not len(other):
         return 0
     _, first, second = np.intersect1d(_as_rows(one), _as_rows(other), return_indices=True)
@@ -92,6 +92,6 @@ def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> int:
 
 
 def _as_rows(values: NDArray[np.float64]) -> NDArray[np.void]:
-    """Return every row as one item, so that rows can be compared whole."""
+    """Return every row as one item, so that whole rows can be compared."""
     whole = np.ascontiguousarray(values)
     return whole.view(np.dtype((np.void, whole.dtype.itemsize * whole.shape[1]))).ravel()

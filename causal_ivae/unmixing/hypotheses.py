@@ -210,7 +210,7 @@ class _Judged:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is fitted to what: data and log slopes for either mechanism, (n_times, columns).
+    """Hold the data and the log slopes for each mechanism, shape (n_times, columns).
 
     ``members`` (pairs, 2, 2) holds the columns of cause and effect under either direction.
     """

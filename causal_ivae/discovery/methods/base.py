@@ -28,7 +28,7 @@ WORDS = {
     "leaky_relu": "leaky ReLU",
     "xtanh": "tanh-plus-linear (xtanh)",
 }
-"""Values of settings in the words of a methods paragraph."""
+"""A methods paragraph uses these words for values of settings."""
 
 
 class Method(ABC, Generic[S]):
