@@ -1,4 +1,4 @@
-"""The causal graph that one method estimates, with all the evidence behind it."""
+"""Define the causal graph that one method estimates, with all its evidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,14 +61,14 @@ _NUMBERS = ("score", "p_value", "q_value", "confidence")
 
 @dataclass(frozen=True)
 class Cycle:
-    """Directed edges that lead back to where they begin.
+    """Describe a cycle of directed edges.
 
     Attributes
     ----------
     regions : tuple of str
-        In the order of the edges; the last drives the first.
+        Regions in the order of the edges; the last drives the first.
     cause, effect : str
-        The cycle's edge of least confidence.
+        Ends of the cycle's edge with the lowest confidence.
     """
 
     regions: tuple[str, ...]
@@ -77,7 +77,7 @@ class Cycle:
 
 
 class _Evidence:
-    """A declared table as an attribute of a graph; None where the analysis makes none."""
+    """Give a declared table as an attribute of a graph; None if the analysis makes none."""
 
     def __init__(self, table: Table) -> None:
         self._name = table.name
@@ -89,58 +89,59 @@ class _Evidence:
 
 @dataclass(frozen=True, eq=False)
 class CausalGraph:
-    """The causal graph of one subject, or of a group, by one method.
+    """Hold the causal graph of one subject or of a group by one method.
 
-    `causal_ivae.discover` returns it, `write` stores it as files, and `read` and
-    `causal_ivae.load_results` give it back from them.
+    `causal_ivae.discover` returns it, `write` stores it in files, and `read` and
+    `causal_ivae.load_results` read it from them.
 
     Attributes
     ----------
     method : str
-        ``"structural"``, ``"ivae"`` or ``"tcl"``, or ``"equations"`` of all regions at once.
+        ``"structural"``, ``"ivae"`` or ``"tcl"``, or ``"equations"`` for all regions at once.
     names : tuple of str, length n_regions
+        Region names.
     tables : mapping of str to pandas.DataFrame
         All tables, by the last part of their files' names.  Their columns are declared in
         `causal_ivae.derivatives.tables`, and the page "Columns of the tables" of the documentation
         lists them.
     settings : dict
-        Everything that determines the numbers, seed included; of results that a run wrote, the
-        whole pipeline.
+        All settings that determine the numbers, with the seed; the whole pipeline for results of a
+        run.
     seconds : float
-        Wall time, s.
+        Wall time (s).
     cycles : tuple of Cycle
-        Directed edges that lead back to where they begin; where the settings ask for an acyclic
-        graph, the edge that each names was dropped.
+        Cycles of directed edges.  If the settings request an acyclic graph, the edge that each
+        names was dropped.
     disturbances : ndarray or None, shape (n_unmixed, 2, n_times), float32
-        One row per unmixed pair, in the order of `diagnostics`: what the fit that they are about
-        recovered, z-scored; by "structural" the disturbances of x and y under the direction that
-        fits better, else n1 and n2.  None where all regions were analysed at once, and of groups.
-        In files they are half precision, and read when they are used.
+        Z-scored disturbances of every unmixed pair, from the fit that `diagnostics` judges and in
+        its order.  By "structural" they belong to x and y under the better direction; otherwise
+        they are n1 and n2.  None for groups and for analyses of all regions at once.  In files they
+        have half precision, and are read when they are used.
     sidecar : dict
-        What else was written about the result: ``SettingsHash``, ``Seed``, ``Versions``,
+        What else was recorded about the result: ``SettingsHash``, ``Seed``, ``Versions``,
         ``Command``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool), ``Calibration`` (of
-        the probabilities, see `causal_ivae.discovery.probability.calibration_entry`), ``Space`` and
-        ``Coordinates`` (name to x, y, z in mm) where an atlas says where regions are, ``NullCheck``
-        (``SurrogatePairs``, ``Rejected``, ``Alpha`` and Wilson ``Interval``), of groups
+        the probabilities, from `causal_ivae.discovery.probability.calibration_entry`), ``Space``
+        and ``Coordinates`` (x, y, z in mm by region) if the atlas has them, and ``NullCheck``
+        (``SurrogatePairs``, ``Rejected``, ``Alpha`` and Wilson ``Interval``).  Groups have
         ``SplitHalf`` (``Splits``, ``SameDirection``, ``Correlation``) and ``Model`` (``Formula``,
-        ``Subjects``, ``LeftOut``: unit to reason) and, where a prior was given, ``Prior``:
-        ``Name``, ``Directed``, ``Edges``, and per verdict ("Direct", "Feasible") ``Count``,
-        ``Share``, ``ChanceShare``, ``PValue``.  Empty until the result is written.
+        ``Subjects``, ``LeftOut``: reasons by unit).  With a prior there is ``Prior`` (``Name``,
+        ``Directed``, ``Edges``, and for "Direct" and "Feasible" ``Count``, ``Share``,
+        ``ChanceShare``, ``PValue``).  Empty until the result is written.
     tests, restarts, training, diagnostics : pandas.DataFrame or None
-        Every independence test; every fit; the training curves; whether fits can be believed.
+        All independence tests; all fits; the training curves; the verdicts on fits.
     evidence : pandas.DataFrame or None
-        What probabilities come from; None for a method other than "structural".
+        Evidence behind the probabilities; None for methods other than "structural".
     stability : pandas.DataFrame or None
-        How often resamples and restarts lead to each decision; None where all regions were
-        analysed at once.
+        How often resamples and restarts lead to each decision; None for analyses of all regions at
+        once.
     screen : pandas.DataFrame or None
-        What a cheap test said of every pair; None where all pairs were unmixed.
+        Results of the screen for every pair; None if all pairs were unmixed.
     equations : pandas.DataFrame or None
-        Evidence for every ordered pair; None but where all regions were analysed at once.
+        Evidence for every ordered pair, in analyses of all regions at once; otherwise None.
     prior_check : pandas.DataFrame or None
-        Whether the anatomical prior explains the decided edges; None without a prior.
+        Comparison of the decided edges with the anatomical prior; None without a prior.
     model : pandas.DataFrame or None
-        What the scores of a group's subjects go with; None unless it was asked for.
+        Model of the scores of a group's subjects; None unless it was requested.
     """
 
     method: str
@@ -165,16 +166,16 @@ class CausalGraph:
 
     @property
     def edges(self) -> pd.DataFrame:
-        """One row per pair, in the order given: decision, cause, effect, score, p, confidence."""
+        """Return the table of edges, one row per pair with decision, cause, effect and score."""
         return self.tables["edges"]
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """Signed direction scores, shape (n_regions, n_regions): row = cause, column = effect.
+        """Return the signed direction scores, (n_regions, n_regions): row = cause, column = effect.
 
-        ``matrix[i, j] > 0`` favours i -> j and ``matrix[j, i]`` is its negative.  It is 0 on the
-        diagonal and where a pair was not tested, as in the file ``_relmat.dense.tsv``; `tested`
-        tells these from a score of 0.
+        ``matrix[i, j] > 0`` favours i -> j, and ``matrix[j, i]`` is its negative.  The diagonal and
+        pairs that were not tested are 0, as in the file ``_relmat.dense.tsv``; `tested`
+        distinguishes these from a score of 0.
         """
         scores = np.zeros((len(self.names), len(self.names)))
         rows, columns = self._places("x"), self._places("y")
@@ -184,7 +185,7 @@ class CausalGraph:
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """Whether each pair was tested, shape (n_regions, n_regions), symmetric."""
+        """Return which pairs were tested, shape (n_regions, n_regions), symmetric."""
         tested = np.zeros((len(self.names), len(self.names)), dtype=bool)
         rows, columns = self._places("x"), self._places("y")
         tested[rows, columns] = tested[columns, rows] = True
@@ -192,7 +193,7 @@ class CausalGraph:
 
     @property
     def adjacency(self) -> NDArray[np.bool_]:
-        """Decided edges, shape (n_regions, n_regions): ``adjacency[i, j]`` is i -> j."""
+        """Return the decided edges, shape (n_regions, n_regions): ``adjacency[i, j]`` is i -> j."""
         decided = (self.edges["cause"] != "").to_numpy()
         matrix = np.zeros((len(self.names), len(self.names)), dtype=bool)
         matrix[self._places("cause", decided), self._places("effect", decided)] = True
@@ -200,7 +201,7 @@ class CausalGraph:
 
     @property
     def verdicts(self) -> dict[tuple[str, str], tuple[str, str]]:
-        """Verdict and path of every edge that the prior speaks of, by (cause, effect)."""
+        """Return verdict and path of every edge that the prior covers, by (cause, effect)."""
         if self.prior_check is None:
             return {}
         columns = ("cause", "effect", "verdict", "path")
@@ -209,11 +210,11 @@ class CausalGraph:
 
     @property
     def graph(self) -> "nx.DiGraph[str]":
-        """The decided edges, from cause to effect; regions without an edge are nodes too.
+        """Return the decided edges from cause to effect, with all regions as nodes.
 
-        Edges have those of ``score`` (positive favours the direction of the edge), ``p_value``,
-        ``q_value`` and ``confidence`` that are known, and ``prior`` (verdict) and ``prior_path``
-        where the prior speaks of the edge.
+        Edges have the attributes ``score`` (positive favours the direction of the edge),
+        ``p_value``, ``q_value`` and ``confidence`` if they are known, and ``prior`` (the verdict)
+        and ``prior_path`` if the prior covers the edge.
         """
         graph: nx.DiGraph[str] = nx.DiGraph(method=self.method)
         graph.add_nodes_from(self.names)
@@ -231,16 +232,16 @@ class CausalGraph:
         return graph
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a copy of `edges`, indexed by ``x`` and ``y``."""
+        """Return a copy of `edges` with ``x`` and ``y`` as the index."""
         return self.edges.set_index(["x", "y"])
 
     def to_networkx(self, *, undecided: bool = False) -> "nx.DiGraph[str]":
-        """Return `graph`, with the pairs left undecided on request.
+        """Return `graph`, optionally with undecided pairs.
 
         Parameters
         ----------
         undecided : bool, default False
-            Add both directions of every undecided pair, with ``decision="undecided"``.
+            True to add both directions of every undecided pair with ``decision="undecided"``.
         """
         graph = self.graph
         nx.set_edge_attributes(graph, dict.fromkeys(graph.edges, "directed"), "decision")
@@ -252,13 +253,13 @@ class CausalGraph:
         return graph
 
     def to_causal_learn(self) -> "GeneralGraph":
-        """Return the graph as one of causal-learn's, for its measures and searches.
+        """Return the graph as a graph of causal-learn, for its measures and searches.
 
         Returns
         -------
         causallearn.graph.GeneralGraph.GeneralGraph
-            A node per region; ``x --> y`` for a decided direction, ``x --- y`` for a pair that is
-            dependent but undecided, nothing for "none".
+            A graph with a node per region, ``x --> y`` for a decided direction, ``x --- y`` for an
+            undecided pair and no edge for "none".
         """
         from causallearn.graph.Edge import Edge
         from causallearn.graph.Endpoint import Endpoint
@@ -277,12 +278,12 @@ class CausalGraph:
         return graph
 
     def plot(self) -> "Figure":
-        """Draw the graph: regions on a circle, an arrow from cause to effect.
+        """Draw the graph with regions on a circle and arrows from cause to effect.
 
         Returns
         -------
         matplotlib.figure.Figure
-            Not one of pyplot's; notebooks show it, ``figure.savefig(path)`` saves it.
+            A figure without pyplot; notebooks show it, and ``figure.savefig(path)`` saves it.
         """
         # Matplotlib takes long to import, and most results are never drawn.
         from causal_ivae.drawing.notebook import plot
@@ -295,16 +296,16 @@ class CausalGraph:
         return to_html(self.method, self.names, self.edges)
 
     def write(self, paths: UnitPaths) -> None:
-        """Write everything about the graph, and last the sidecar ``_edges.json``.
+        """Write everything about the graph, with the sidecar ``_edges.json`` last.
 
         Parameters
         ----------
         paths : UnitPaths
-            Where to; such as ``UnitPaths(Path("results"), "sub-01")``.  Tables of an earlier
-            analysis by the same method that this one does not make are removed.
+            Paths of the unit, for instance ``UnitPaths(Path("results"), "sub-01")``.  Tables of an
+            earlier analysis by the same method that this one does not make are removed.
         """
         vouches = paths.file("edges.json", self.method)
-        # An old sidecar must not vouch for new tables if writing stops half way.
+        # An old sidecar must not vouch for new tables if writing is interrupted.
         vouches.unlink(missing_ok=True)
         files: dict[str, Any] = {}
         for name in table_names(by_method=True):
@@ -337,7 +338,7 @@ class CausalGraph:
         write_json(vouches, self._about() | {FILES: files})
 
     def _about(self) -> dict[str, Any]:
-        """Return the content of the sidecar but for the list of files."""
+        """Return the content of the sidecar without the list of files."""
         broken = bool(self.settings.get("decision", {}).get("acyclic"))
         known = {
             "Method": self.method,
@@ -350,20 +351,20 @@ class CausalGraph:
             ],
         }
         columns = sidecar_of("edges", self.edges.columns)
-        # An earlier sidecar may hold other values of what the fields say.
+        # The fields take precedence over values in an earlier sidecar.
         return {**known, **self.sidecar, **known, **columns}
 
     @classmethod
     def read(cls, paths: UnitPaths, method: str, *, of_cohort: bool = False) -> Self:
-        """Read back what `write` wrote; a table is read when it is asked for.
+        """Read a graph that `write` wrote; its tables are read when they are used.
 
         Parameters
         ----------
         paths : UnitPaths
         method : str
         of_cohort : bool
-            Read only what the pages of a cohort need: the ends of arrows, the verdicts on fits and
-            the restarts that diverged.
+            True to read only what the pages of a cohort need: the ends of arrows, the verdicts on
+            fits and the restarts that diverged.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The declared tables of a unit as files: each is read when it is asked for."""
+"""Read the declared tables of a unit from files when they are used, and write them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,15 +11,15 @@ from causal_ivae.derivatives.tables import TABLES, columns_of, sidecar_of
 
 
 class StoredTables(Mapping[str, pd.DataFrame]):
-    """The tables of one method, or those that belong to a unit and to no method.
+    """Give the tables of one method, or those of a unit that belong to no method.
 
     Parameters
     ----------
     paths : UnitPaths
     method : str, optional
-        Whose tables; default those of the unit.
+        Method of the tables; by default those that belong to no method.
     of_cohort : bool
-        Read only the columns that the pages of a cohort need of every subject.
+        True to read only the columns that the pages of a cohort need.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class StoredTables(Mapping[str, pd.DataFrame]):
 
 
 def table_names(by_method: bool) -> tuple[str, ...]:
-    """Return the names of the tables that every method has, or of those that a unit has once."""
+    """Return the names of the tables of every method, or of those that a unit has once."""
     kinds = (table for table in TABLES if table.by_method == by_method and table.level != "run")
     return tuple(dict.fromkeys(table.name for table in kinds))
 
@@ -61,12 +61,12 @@ def table_names(by_method: bool) -> tuple[str, ...]:
 def write_described(
     paths: UnitPaths, name: str, table: pd.DataFrame, method: str | None = None
 ) -> dict[str, Any]:
-    """Write a declared table, and the BIDS sidecar that says what its columns are.
+    """Write a declared table and the BIDS sidecar that describes its columns.
 
     Returns
     -------
     dict
-        By file name what a sidecar that vouches for the two files says of them.
+        Size and digest of both files by name, for the sidecar that vouches for them.
     """
     values, about = (paths.file(f"{name}.{suffix}", method) for suffix in ("tsv", "json"))
     return {
@@ -76,6 +76,6 @@ def write_described(
 
 
 def remove_table(paths: UnitPaths, name: str, method: str | None = None) -> None:
-    """Remove a declared table and its sidecar, if they are there; the sidecar goes first."""
+    """Remove a declared table and, before it, its sidecar if they exist."""
     for suffix in ("json", "tsv"):
         paths.file(f"{name}.{suffix}", method).unlink(missing_ok=True)

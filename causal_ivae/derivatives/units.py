@@ -1,4 +1,4 @@
-"""Everything that was written about a subject or a group, and about a whole study."""
+"""Read everything that was written about a subject, a group or a whole study."""
 
 import re
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ from causal_ivae.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """Everything that was written about one subject, the group, or all subjects pooled.
+    """Hold everything that was written about one subject, the group, or all subjects pooled.
 
     Attributes
     ----------
     name : str
         ``"sub-<label>"``, ``"group"`` or ``"pooled"``.
     methods : dict of str to CausalGraph
-        Results by method, in the order run; without those that failed.
+        Results by method, without methods that failed.
     tables : mapping of str to pandas.DataFrame
-        Tables that are of no method, by the last part of their files' names.
+        Tables that belong to no method, by the last part of their files' names.
     sidecar : dict
-        Of the time series: ``RepetitionTime`` (s), ``SegmentKind``, ``Segments`` (names),
-        ``Coverage`` (name to share), ``Sources``, ``Notes`` (sentences), ``Simulated``.
+        Sidecar of the time series: ``RepetitionTime`` (s), ``SegmentKind``, ``Segments`` (names),
+        ``Coverage`` (share by region), ``Sources``, ``Notes`` (sentences), ``Simulated``.
     region_map : pathlib.Path or None
-        Picture of the regions on the template, a PNG file.
+        PNG file with the regions on the template.
     """
 
     name: str
@@ -42,17 +42,17 @@ class Unit:
 
     @property
     def timeseries(self) -> pd.DataFrame | None:
-        """Kept volumes, shape (n_times, n_regions), z-scored; None for statistics over subjects."""
+        """Return the kept volumes, z-scored, shape (n_times, n_regions); None for the group."""
         return self.tables.get("timeseries")
 
     @property
     def outliers(self) -> pd.DataFrame | None:
-        """One row per volume as acquired: run, segment, head motion, and whether it was kept."""
+        """Return one row per acquired volume: run, segment, head motion, and if it was kept."""
         return self.tables.get("outliers")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The analysed regions, in the order of the series."""
+        """Return the names of the analysed regions, in the order of the series."""
         for graph in self.methods.values():
             return graph.names
         return () if self.timeseries is None else tuple(self.timeseries.columns)
@@ -61,15 +61,15 @@ class Unit:
     def read(
         cls, paths: UnitPaths, methods: tuple[str, ...] | None = None, *, of_cohort: bool = False
     ) -> Self:
-        """Read back what was written; a table is read when it is asked for.
+        """Read the results of a unit; tables are read when they are used.
 
         Parameters
         ----------
         paths : UnitPaths
         methods : tuple of str, optional
-            Those of which there is no result are left out; default all that left one.
+            Methods to read if they have results; all methods with results by default.
         of_cohort : bool
-            Read only what the pages of a cohort need, see `CausalGraph.read`.
+            True to read only what the pages of a cohort need, as in `CausalGraph.read`.
         """
         found = found_methods(paths)
         about = read_sidecar(paths.file("timeseries.json"))
@@ -89,16 +89,16 @@ class Unit:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """The results in an output folder.
+    """Hold the results in an output folder.
 
     Attributes
     ----------
     subjects : dict of str to Unit
-        By label, without ``sub-``.
+        Results of every subject, by label without ``sub-``.
     group : Unit or None
-        Statistics over subjects, or one fit of all where that was asked for instead.
+        Statistics over subjects, or one fit of all subjects if it was requested instead.
     pooled : Unit or None
-        One fit of all subjects that stands beside the group.
+        One fit of all subjects, in addition to the group.
     """
 
     subjects: Mapping[str, Unit]
@@ -117,8 +117,8 @@ def load_results(folder: str | Path) -> StudyResults:
     Returns
     -------
     StudyResults
-        Its units hold by method the same `CausalGraph` that `causal_ivae.discover` returns.
-        Sidecars are read at once, a table when it is asked for.
+        Its units hold for every method a `CausalGraph`, which `causal_ivae.discover` returns too.
+        Sidecars are read at once, and tables when they are used.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def load_results(folder: str | Path) -> StudyResults:
 
 
 def find_paths(root: Path, unit: str) -> UnitPaths | None:
-    """Return the output names of the newest recording of a unit, or None if there is none."""
+    """Return the paths of a unit's latest results; None if there are none."""
     folder = UnitPaths(root, unit).folder
     described = sorted(folder.glob("*_timeseries.json"), key=lambda p: p.stat().st_mtime_ns)
     if not described:
@@ -156,7 +156,7 @@ def find_paths(root: Path, unit: str) -> UnitPaths | None:
 
 
 def found_methods(paths: UnitPaths) -> tuple[str, ...]:
-    """Return the methods by which a unit has a graph, in alphabetical order."""
+    """Return the methods for which a unit has a graph, in alphabetical order."""
     before, _, after = paths.file("edges.json", "*").name.partition("*")
     names = sorted(path.name for path in paths.folder.glob(f"{before}*{after}"))
     pattern = re.compile(re.escape(before) + "([A-Za-z0-9]+)" + re.escape(after))

@@ -1,4 +1,4 @@
-"""Cycles among directed edges, and which edges to drop so that none is left."""
+"""Find cycles among directed edges, and drop edges so that none remains."""
 
 import networkx as nx
 import pandas as pd
@@ -7,24 +7,23 @@ from causal_ivae.derivatives.causal_graph import Cycle
 
 
 def find_cycles(edges: pd.DataFrame) -> tuple[Cycle, ...]:
-    """Find cycles among decided edges, one for each edge that must go to be rid of all.
+    """Find cycles among decided edges, one for each edge whose removal breaks all cycles.
 
     Parameters
     ----------
     edges : pandas.DataFrame
-        With ``cause``, ``effect`` (empty unless decided), ``confidence`` and ``score``.
+        Columns ``cause``, ``effect`` (empty unless decided), ``confidence`` and ``score``.
 
     Returns
     -------
     tuple of Cycle
-        The most confident first.
+        Cycles in the order of their least confident edge, the most confident first.
 
     Notes
     -----
-    Edges are taken in the order of their confidence, then of the size of their score.  One that
-    closes a cycle with those before it is the least confident edge of that cycle, and is left
-    out.  (A dense graph has more cycles than can be listed.)  Of the cycles that an edge closes,
-    one of the shortest is returned.
+    Edges are added by confidence and then by the size of their score.  An edge that closes a cycle
+    with those before it is the least confident edge of that cycle and is left out.  (A dense graph
+    has more cycles than can be listed.)  One of the shortest cycles that it closes is returned.
     """
     decided = edges[edges["cause"] != ""]
     decided = decided.assign(size=decided["score"].abs()).sort_values(
@@ -42,13 +41,13 @@ def find_cycles(edges: pd.DataFrame) -> tuple[Cycle, ...]:
 
 
 def without_cycles(edges: pd.DataFrame, cycles: tuple[Cycle, ...]) -> pd.DataFrame:
-    """Return the edges with those that close a cycle "undecided".
+    """Return the edges after making those that close a cycle undecided.
 
     Parameters
     ----------
     edges : pandas.DataFrame
     cycles : tuple of Cycle
-        Of `find_cycles`.
+        Cycles from `find_cycles`.
     """
     dropped = pd.MultiIndex.from_tuples(
         [(cycle.cause, cycle.effect) for cycle in cycles], names=["cause", "effect"]

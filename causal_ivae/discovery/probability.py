@@ -1,4 +1,4 @@
-"""From the evidence for both directions of a pair to calibrated probabilities."""
+"""Turn the evidence for both directions of a pair into calibrated probabilities."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 OUTCOMES = ("unknown", "x->y", "y->x", "none")
-"""What a pair's probabilities are of, in the order of `causal_ivae.discovery.DECISIONS`."""
+"""Each pair has a probability of every outcome, in the order of `orientation.DECISIONS`."""
 
 _FILE = "calibration.json"
 _LEAST_P = 1e-300
@@ -23,27 +23,27 @@ _GAIN_UNIT = 0.01
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for either direction of every pair.
+    """Hold the evidence for either direction of every pair.
 
     Attributes
     ----------
     mechanism : ndarray, shape (pairs,), int64
         Index into `causal_ivae.unmixing.hypotheses.MECHANISMS`.
     shortfall : ndarray, shape (pairs,), float64
-        By how much that mechanism predicts worse than the best, nats per volume.
+        Held-out log-likelihood of the best model minus that of this mechanism (nats per volume).
     gain : ndarray, shape (pairs,), float64
-        Log-likelihood under x -> y less that under y -> x, nats per volume.
+        Log-likelihood under x -> y minus that under y -> x (nats per volume).
     statistic : ndarray, shape (pairs,), float64
-        Of `vuong_statistic`; positive favours x -> y.
+        Result of `vuong_statistic`; positive favours x -> y.
     residual : ndarray, shape (pairs, 2), float64
-        HSIC of the two disturbances given the segment less its mean under the null, per volume,
-        under x -> y and under y -> x.
+        HSIC of the two disturbances given the segment minus its null mean, per volume, under x -> y
+        and under y -> x.
     residual_sd : ndarray, shape (pairs, 2), float64
-        Standard deviation of it under the null.
+        Standard deviation of `residual` under the null.
     dependence : ndarray, shape (pairs,), float64
-        HSIC of the two regions themselves, as `residual`.
+        The same as `residual` for the two regions themselves.
     dependence_p : ndarray, shape (pairs,), float64
-        p-value of the test that the two regions are independent given the segment.
+        P-value of the test that the two regions are independent given the segment.
     """
 
     mechanism: NDArray[np.int64]
@@ -57,7 +57,7 @@ class Evidence:
 
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> Self:
-        """Read back what `causal_ivae.derivatives.causal_graph.CausalGraph.evidence` holds."""
+        """Make the evidence from the table that `CausalGraph.evidence` holds."""
 
         def columns(*names: str) -> NDArray[np.float64]:
             return table[list(names)].to_numpy(dtype=np.float64)
@@ -75,22 +75,22 @@ class Evidence:
 
     @property
     def p_value(self) -> NDArray[np.float64]:
-        """Two-sided p-value of `statistic`: neither direction predicts better."""
+        """Return the two-sided p-values of `statistic`, for equally good predictions."""
         return np.asarray(2.0 * norm.sf(np.abs(self.statistic)))
 
     def features(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what changes its sign with the arrow, and what does not.
+        """Return the features that change their sign with the arrow, and those that do not.
 
         Returns
         -------
         odd : ndarray, shape (pairs, 3), float64
-            The statistic; the gain per volume; how many times more dependence y -> x leaves than
-            x -> y.  All on scales that grow like logarithms.
+            The statistic, the gain per volume, and the ratio of the dependences that y -> x and
+            x -> y leave, all on logarithmic scales.
         even : ndarray, shape (pairs, 10), float64
-            A one; the least dependence that is left, over that of the regions, by itself, and over
-            what it is by chance, the first and the last of these squared as well; the shortfall of
-            the mechanism, and whether it is the linear one; how far the gain and the dependence
-            left tell the directions apart.
+            A one; the smaller remaining dependence relative to that of the regions, by itself, and
+            relative to chance, with squares of the first and the last; the shortfall of the
+            mechanism, and whether it is the linear one; the absolute differences between the
+            directions in gain and in remaining dependence.
         """
         noise = self.residual_sd.mean(axis=1) + 1e-12
         left = np.maximum(self.residual, 0.0) + noise[:, None]
@@ -124,22 +124,22 @@ class Evidence:
 
 
 def vuong_statistic(gain: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Vuong's statistic over blocks, as a standard normal number.
+    """Return Vuong's statistic over blocks as a standard normal number.
 
     Parameters
     ----------
     gain : ndarray, shape (pairs, n_blocks), float64
-        Log-likelihood of each block's volumes under one model less that under another.
+        Log-likelihood of each block under one model minus that under another.
 
     Returns
     -------
     ndarray, shape (pairs,), float64
-        Positive where the first predicts better; 0 for a single block.
+        Positive numbers if the first model predicts better; 0 for a single block.
 
     Notes
     -----
-    Vuong 1989, "Likelihood ratio tests for model selection and non-nested hypotheses", equation
-    5.6, with blocks of volumes as observations, and Student's law for as many.
+    This is equation 5.6 of Vuong 1989, "Likelihood ratio tests for model selection and non-nested
+    hypotheses", with blocks of volumes as observations and Student's t distribution.
     """
     blocks = gain.shape[1]
     if blocks < 2:
@@ -160,13 +160,13 @@ def vuong_number(
 
 @dataclass(frozen=True)
 class Calibration:
-    """Logistic models of the outcome of a pair.
+    """Model the outcome of a pair by logistic regression.
 
     Attributes
     ----------
     odd, even : ndarray, shape (3,) and (10,), float64
-        Weights of `Evidence.features` in the log odds of x -> y against unknown; those of y -> x
-        have the odd ones with their sign changed.
+        Weights of `Evidence.features` in the log odds of x -> y against unknown.  The log odds of
+        y -> x have the same weights with the sign of the odd ones changed.
     dependent : ndarray, shape (2,), float64
         Intercept, and weight of the standard normal number of `dependence_p`, in the log odds that
         the regions are dependent given the segment.
@@ -185,15 +185,15 @@ class Calibration:
         ----------
         evidence : Evidence
         assume_arrow : bool
-            Given that it is one of x -> y and y -> x.
+            True for probabilities given that x -> y or y -> x is true.
 
         Returns
         -------
         ndarray, shape (pairs, 4), float64
-            Of `OUTCOMES`.
+            Probabilities of `OUTCOMES`.
         """
         odd, even = evidence.features()
-        # Not as products of matrices: those round by how many pairs there are.
+        # The rounding of matrix products would depend on the number of pairs.
         straight, common = (odd * self.odd).sum(axis=1), (even * self.even).sum(axis=1)
         if assume_arrow:
             forward = expit(2.0 * straight)
@@ -208,26 +208,26 @@ class Calibration:
 
 
 def normal_number(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard normal number that a p-value stands for, at most 6."""
+    """Return the standard normal numbers of p-values, limited to [-6, 6]."""
     return np.asarray(np.clip(norm.isf(np.clip(p_value, 1e-12, 1.0 - 1e-12)), -6.0, 6.0))
 
 
 @cache
 def calibration() -> Calibration:
-    """Return the calibration that comes with the program."""
+    """Return the bundled calibration."""
     tree = _read()["Weights"]
     return Calibration(*(np.array(tree[name]) for name in ("odd", "even", "dependent")))
 
 
 def calibration_entry() -> dict[str, Any]:
-    """Return what a sidecar says of the calibration: how reliable it is on simulated pairs.
+    """Return the sidecar's entry on how reliable the calibration is on simulated pairs.
 
     Returns
     -------
     dict
-        ``Bins`` of the probability (``confidence``, share ``right``, ``count`` of pairs) and
-        ``ExpectedCalibrationError``, each design judged by a calibration fitted to the others;
-        and the number of ``Designs``.
+        ``Bins`` of the probability (``confidence``, share ``right``, ``count`` of pairs),
+        ``ExpectedCalibrationError`` and the number of ``Designs``.  Each design is judged by a
+        calibration that was fitted to the others.
     """
     tree = _read()
     found = tree["Reliability"]

@@ -1,4 +1,4 @@
-"""A graph as a figure and as HTML, for notebooks."""
+"""Show a graph as a figure or as HTML in notebooks."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,12 +14,12 @@ _MOST_ROWS = 20
 
 
 def plot(method: str, names: Sequence[str], edges: pd.DataFrame) -> Figure:
-    """Draw a graph: regions on a circle, an arrow from cause to effect."""
+    """Draw a graph with regions on a circle and arrows from cause to effect."""
     return graph_figure(names, edges, {}, "plot", method).figure
 
 
 def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
-    """Return drawing and table of a graph; names are escaped, decided pairs come first."""
+    """Return a drawing and a table of a graph with decided pairs first; names are escaped."""
     drawn = graph_figure(names, edges, {}, f"causal-graph-{id(edges)}", method)
     ordered = edges.assign(open=edges["cause"] == "").sort_values(
         ["open", "confidence"], ascending=[True, False], kind="stable"

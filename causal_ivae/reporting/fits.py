@@ -1,4 +1,4 @@
-"""Whether the fits can be believed: counts, reasons and rows for the pages."""
+"""Summarise the verdicts on fits as counts, reasons and rows for the pages."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ VERDICTS = ("usable", "doubtful", "not identifiable")
 
 @dataclass(frozen=True)
 class FitRow:
-    """The best fit of one pair; a modulation is given with its standard error."""
+    """Hold the verdict on the best fit of one pair; each modulation has its standard error."""
 
     x: str
     y: str
@@ -29,7 +29,7 @@ class FitRow:
 
 
 def fits_sentence(method: CausalGraph) -> str:
-    """Return "9 of 15 pairs usable, 4 doubtful, 2 not identifiable"; empty if not known."""
+    """Describe verdicts as "9 of 15 pairs usable, 4 doubtful"; empty if they are not known."""
     if method.diagnostics is None or not len(method.diagnostics):
         return ""
     verdict = method.diagnostics["verdict"].value_counts()
@@ -43,7 +43,7 @@ def fits_sentence(method: CausalGraph) -> str:
 
 
 def reason_counts(method: CausalGraph) -> list[tuple[str, int]]:
-    """Return what speaks against fits, without the numbers, and in how many pairs; most first."""
+    """Return the reasons against fits and their numbers of pairs, the most frequent first."""
     if method.diagnostics is None:
         return []
     found = Counter(
@@ -55,7 +55,7 @@ def reason_counts(method: CausalGraph) -> list[tuple[str, int]]:
 
 
 def fit_rows(method: CausalGraph) -> list[FitRow]:
-    """Return one row per pair: the worst verdicts first, then in the order of the edges."""
+    """Return one row per pair, the worst verdicts first, otherwise in the order of the edges."""
     if method.diagnostics is None:
         return []
     rows = [_row(row) for row in method.diagnostics.to_dict("records")]
@@ -64,7 +64,7 @@ def fit_rows(method: CausalGraph) -> list[FitRow]:
 
 
 def _reasons(sentence: str) -> list[str]:
-    """Return the reasons of a verdict's sentence, as they read for any pair."""
+    """Return the reasons in a verdict's sentence without the numbers of the pair."""
     given = sentence.partition(" Note: ")[0].removesuffix(".").partition(" because ")[2]
     return [
         re.sub(r"\bdisturbance \d+(?: and \d+)*", "a disturbance", re.sub(r" \([^)]*\)", "", part))

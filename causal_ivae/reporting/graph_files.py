@@ -1,4 +1,4 @@
-"""A graph as files that other programs read: GraphML, DOT, node-link JSON, a table."""
+"""Write graphs in the formats of other programs: GraphML, DOT, node-link JSON and a table."""
 
 import io
 import json
@@ -15,7 +15,7 @@ _NUMBERS = ("score", "p_value", "q_value", "confidence")
 
 
 Files = dict[tuple[str | None, str], bytes]
-"""Content by method (None: of all) and suffix, such as ``graph.dot``."""
+"""Contents of files by method (None for all methods) and suffix, for instance ``graph.dot``."""
 
 
 def unit_files(record: Unit) -> Files:
@@ -41,13 +41,13 @@ def graph_files(graph: "nx.DiGraph[str]") -> dict[str, bytes]:
 
     Notes
     -----
-    The JSON is networkx's node-link form with the key ``edges``; the table has one row per edge,
-    ``source``, ``target`` and what is known of it, so regions without an edge are not in it.
+    The JSON is networkx's node-link format with the key ``edges``.  The table has one row per edge
+    with ``source``, ``target`` and its attributes, so that it lacks regions without an edge.
     """
     graphml = io.BytesIO()
     nx.write_graphml(graph, graphml)
     linked = nx.node_link_data(graph, edges="edges")
-    # In this order: networkx's own table has them in that of a set, another one in every program.
+    # networkx's own table would have its columns in the random order of a set.
     attributes = (*_NUMBERS, "prior", "prior_path")
     known = {name for *_, about in graph.edges(data=True) for name in about} | set(_NUMBERS)
     columns = ["source", "target", *(name for name in attributes if name in known)]
@@ -65,7 +65,7 @@ def graph_files(graph: "nx.DiGraph[str]") -> dict[str, bytes]:
 
 
 def _dot(graph: "nx.DiGraph[str]") -> str:
-    # networkx leaves the quoting of names to the caller, and this is all there is to it.
+    # networkx does not quote names.
     lines = ["digraph {"]
     lines += [f"  {_quoted(node)};" for node in graph]
     for cause, effect, about in graph.edges(data=True):

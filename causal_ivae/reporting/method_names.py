@@ -1,4 +1,4 @@
-"""What methods are called where people read of them."""
+"""Name methods as readers know them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +12,13 @@ def method_name(method: str) -> str:
 
 
 def method_label(method: str, sidecar: Mapping[str, Any]) -> str:
-    """Return a method's name with what its results depend on: for TCL the linear ICA after it.
+    """Return a method's name with its most important choice, for TCL the linear ICA after it.
 
     Parameters
     ----------
     method : str
     sidecar : mapping
-        Of the method's graph; without recorded settings the name stands alone.
+        Sidecar of the method's graph; without recorded settings, only the name is returned.
     """
     if method not in METHODS:
         return method

@@ -1,4 +1,4 @@
-"""Rows of the pages' tables, made from the files of a unit."""
+"""Make the rows of the pages' tables from the results of a unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 
 MOST_DETAILED = 500
-"""Pairs whose tests, fits, evidence and stability a page lists; more make it too large to open."""
+"""A page lists tests, fits, evidence and stability of this many pairs, to limit its size."""
 
 _DETAILS = (TESTS, RESTARTS, DIAGNOSTICS, EVIDENCE, STABILITY)
 _COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided")
@@ -21,7 +21,7 @@ _COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided")
 
 @dataclass(frozen=True)
 class SubjectCounts:
-    """How the subjects decided one pair, for the direction in which the row is shown."""
+    """Count the subjects' decisions on one pair, for the direction in which the row is shown."""
 
     subjects: int
     forward: int
@@ -39,10 +39,9 @@ class SubjectCounts:
 
 @dataclass(frozen=True)
 class EdgeRow:
-    """One pair: from cause to effect if a direction is decided, else as listed.
+    """Hold the edge of one pair, from cause to effect if a direction is decided.
 
-    ``score`` is positive where it favours `first` as the cause; ``index`` counts the rows of the
-    table as written.
+    ``score`` is positive if it favours `first` as the cause, and ``index`` is the row in the table.
     """
 
     index: int
@@ -60,7 +59,7 @@ class EdgeRow:
 
 @dataclass(frozen=True)
 class RestartRow:
-    """The four p-values of one pair and restart: x ~ n1, x ~ n2, y ~ n1, y ~ n2."""
+    """Hold the p-values of one pair and restart, for x ~ n1, x ~ n2, y ~ n1 and y ~ n2."""
 
     restart: int
     p_values: tuple[float, float, float, float]
@@ -70,7 +69,7 @@ class RestartRow:
 
 @dataclass(frozen=True)
 class PairTests:
-    """All tests of one pair; the dependence test is missing where it was not written."""
+    """Hold all tests of one pair; the test of dependence is NaN if it was not stored."""
 
     x: str
     y: str
@@ -82,16 +81,17 @@ class PairTests:
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """Probabilities of one pair, and what they come from.
+    """Hold the probabilities of one pair and the evidence behind them.
 
     Attributes
     ----------
     x, y : str
     forward, backward, none, unknown : float
+        Probabilities of x -> y, y -> x, no edge and anything else.
     likelier : str
-        "x->y" or "y->x"; "" where neither has a probability.
+        The likelier direction, "x->y" or "y->x"; empty if neither has a probability.
     given_arrow : float
-        Its probability if one of the two directions is true.
+        Probability of that direction if one of both is true.
     mechanism : str
     gain, statistic, residual_forward, residual_backward : float
     """
@@ -113,17 +113,18 @@ class EvidenceRow:
 
 @dataclass(frozen=True)
 class StabilityRow:
-    """How often resamples lead to each decision of one pair.
+    """Hold how often resamples lead to each decision on one pair.
 
     Attributes
     ----------
     x, y, decision : str
     same : float or None
-        Share with the decision of all segments; None where resamples cannot be undecided.
+        Share of resamples with the same decision; None for an undecided pair if resamples cannot
+        be undecided.
     shares : tuple of float
-        With x -> y, y -> x, none, undecided.
+        Shares of resamples with x -> y, y -> x, none and undecided.
     restarts : tuple of float
-        Whose score favours x -> y, and y -> x.
+        Shares of restarts whose score favours x -> y, and y -> x.
     """
 
     x: str
@@ -136,10 +137,9 @@ class StabilityRow:
 
 @dataclass(frozen=True)
 class BesideRow:
-    """What one fit of all subjects says of a pair, beside the group.
+    """Hold a pair's result by one fit of all subjects, for comparison with the group.
 
-    ``score`` is positive where it favours `first` as the cause; ``pooled`` is the decision in
-    words.
+    ``score`` is positive if it favours `first` as the cause; ``pooled`` is the decision in words.
     """
 
     first: str
@@ -152,7 +152,7 @@ class BesideRow:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """What one term of the model over subjects does to the score of one pair."""
+    """Hold the effect of one term of the model over subjects on the score of one pair."""
 
     x: str
     y: str
@@ -166,7 +166,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One segment of one run; volumes count from 0 as acquired."""
+    """Describe one segment of one run; acquired volumes are counted from 0."""
 
     name: str
     run: str
@@ -176,7 +176,7 @@ class SegmentRow:
 
 
 def edge_rows(method: CausalGraph) -> list[EdgeRow]:
-    """Return one row per pair: decided edges first, the surest at the top."""
+    """Return one row per pair, first decided edges, and each kind by confidence."""
     judged = method.verdicts
     rows = []
     for index, edge in enumerate(method.edges.to_dict("records")):
@@ -205,14 +205,14 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
 
 
 def surest(edges: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return at most so many rows of an edge table: those with a direction, then the surest."""
+    """Return a number of rows of an edge table, by direction and then by confidence."""
     sure = edges["confidence"].fillna(0.0).to_numpy()
     order = np.lexsort((-sure, (edges["cause"] == "").to_numpy()))
     return edges.iloc[order[:most]]
 
 
 def detailed(method: CausalGraph) -> tuple[CausalGraph, int]:
-    """Return a method with all edges and the details of the `surest` pairs that were unmixed.
+    """Return a method with all edges but with details of the `surest` unmixed pairs only.
 
     Parameters
     ----------
@@ -221,9 +221,9 @@ def detailed(method: CausalGraph) -> tuple[CausalGraph, int]:
     Returns
     -------
     method : CausalGraph
-        The same one where all pairs are few.
+        The same object if there are few pairs.
     left_out : int
-        Pairs that were unmixed and whose details are left out.
+        Number of unmixed pairs without details.
     """
     if len(method.edges) <= MOST_DETAILED:
         return method, 0
@@ -275,7 +275,7 @@ def pair_tests(method: CausalGraph) -> list[PairTests]:
 
 
 def evidence_rows(method: CausalGraph) -> list[EvidenceRow]:
-    """Return what speaks for either direction of every pair; empty for other methods."""
+    """Return the evidence for either direction of every pair; empty for methods without it."""
     if method.evidence is None:
         return []
     edges = method.edges.set_index(["x", "y"])
@@ -306,7 +306,7 @@ def evidence_rows(method: CausalGraph) -> list[EvidenceRow]:
 
 
 def stability_rows(method: CausalGraph) -> list[StabilityRow]:
-    """Return how stable every pair's decision is; empty where that was not written."""
+    """Return how stable the decision on every pair is; empty if it was not stored."""
     if method.stability is None:
         return []
     decisions = method.edges.set_index(["x", "y"])["decision"]
@@ -326,7 +326,7 @@ def stability_rows(method: CausalGraph) -> list[StabilityRow]:
 
 
 def beside_rows(group: CausalGraph, pooled: CausalGraph) -> list[BesideRow]:
-    """Return one row per pair of the group, in the order of its edges, that both have."""
+    """Return one row per pair that the group and the pooled fit have, in the group's order."""
     known = {}
     for edge in edge_rows(pooled):
         known[edge.first, edge.second] = (edge, edge.score)
@@ -344,7 +344,7 @@ def beside_rows(group: CausalGraph, pooled: CausalGraph) -> list[BesideRow]:
 
 
 def model_rows(method: CausalGraph, most: int) -> list[ModelRow]:
-    """Return the estimates with the smallest p-values, intercepts aside, at most so many."""
+    """Return the estimates with the smallest p-values without intercepts, at most `most`."""
     if method.model is None:
         return []
     table = method.model
@@ -359,7 +359,7 @@ def model_rows(method: CausalGraph, most: int) -> list[ModelRow]:
 
 
 def segment_rows(record: Unit) -> list[SegmentRow]:
-    """Return one row per segment and run, in the order acquired."""
+    """Return one row per segment and run, in the order of acquisition."""
     if record.outliers is None:
         return []
     volumes = record.outliers
@@ -377,7 +377,7 @@ def segment_rows(record: Unit) -> list[SegmentRow]:
 
 
 def same_direction(first: CausalGraph, second: CausalGraph) -> tuple[int, int]:
-    """Return how many pairs both methods gave a direction, and how many of them the same."""
+    """Return how many pairs have a direction by both methods, and how many the same one."""
     directions = []
     for method in (first, second):
         arrows = zip(method.edges["cause"], method.edges["effect"], strict=True)
