@@ -21,9 +21,11 @@ from causal_ivae.commands.command import (
     FAILED,
     INTERNAL,
     INTERRUPTED,
+    SIGNALLED,
     USAGE,
     complain,
 )
+from causal_ivae.commands.interruption import Stopped, stopped_by_signals
 from causal_ivae.commands.streams import lasting_streams
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 
@@ -69,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    with lasting_streams():
+    with lasting_streams(), stopped_by_signals():
         return _main(list(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -87,9 +89,9 @@ def _main(given: list[str]) -> int:
         return _explain(error, USAGE, loud=loud)
     except CausalIvaeError as error:
         return _explain(error, FAILED, loud=loud)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         complain("Interrupted; run the same command again to go on.")
-        return INTERRUPTED
+        return SIGNALLED + stop.number if isinstance(stop, Stopped) else INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: one line and a crash file
         crash = _write_crash(given)
         text = " ".join(str(error).split())

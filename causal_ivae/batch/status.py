@@ -114,9 +114,10 @@ class Record:
         self.log(line)
 
     def close(self) -> None:
-        """Record the units that were not finished as not run."""
+        """Add the units that were not finished, and say which of them had been begun."""
         for unit in self._planned:
-            self._outcomes.setdefault(unit, Outcome(unit, "not run"))
+            message = "Interrupted." if unit in self._running else ""
+            self._outcomes.setdefault(unit, Outcome(unit, "not run", message=message))
         self._running.clear()
         self._write()
         states = [outcome.state for outcome in self._outcomes.values()]

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 DONE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+SIGNALLED = 128
+"""Added to the number of the signal that ended the program, as shells do."""
 EXIT_CODES = (
     "Exit codes: 0 all done or up to date; 1 a run or a report failed; 2 usage or settings, or "
-    "nothing matched; 70 internal error; 130 interrupted."
+    "nothing matched; 70 internal error; 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
 )
 
 

@@ -191,15 +191,6 @@ def test_internal_error_is_one_line_a_crash_file_and_code_70(study, capsys, monk
     crash.unlink()
 
 
-def test_interruption_gives_code_130(study, capsys, monkeypatch):
-    def stop(planned, display):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(runner, "run", stop)
-    assert run(study) == 130
-    assert "Interrupted" in error_line(capsys)
-
-
 def test_images_without_an_atlas_are_refused(tmp_path, capsys, make_fmriprep_tree):
     tree = make_fmriprep_tree(tmp_path, n_subjects=1, n_volumes=80)
     write_tiny_pipeline(tmp_path / "tiny.yaml")
