@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeVar
 import psutil
 
 from causal_ivae.batch.request import Request
-from causal_ivae.derivatives.files import read_sidecar, write_text
+from causal_ivae.derivatives.files import write_text
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
-from causal_ivae.provenance import digest_of, package_version, shown, versions
+from causal_ivae.provenance import digest_of, shown, versions
 
 State = Literal["done", "up to date", "failed", "running", "not run"]
 
@@ -65,19 +65,6 @@ class Analysis(Request):
             "Command": self.command,
             "InputFingerprints": inputs,
         }
-
-    def is_fresh(self, sidecar: Path, settings_hash: str, inputs: dict[str, str] | None) -> bool:
-        """Whether what a sidecar vouches for would come out the same again.
-
-        ``inputs`` None leaves the input files to the caller.
-        """
-        about = read_sidecar(sidecar)
-        return (
-            about.get("SettingsHash") == settings_hash
-            and about.get("Seed") == self.seed
-            and about.get("Versions", {}).get("causal-ivae") == package_version()
-            and (inputs is None or about.get("InputFingerprints") == inputs)
-        )
 
 
 @dataclass(frozen=True)

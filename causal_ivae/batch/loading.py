@@ -1,6 +1,5 @@
 """One subject's files to its region series, as files: the first stage of a subject."""
 
-import glob
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +9,13 @@ from typing import Any
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.budget import check_fits
 from causal_ivae.batch.recording import write_series
+from causal_ivae.batch.state import UnitState
 from causal_ivae.batch.workers.pool import Stage
-from causal_ivae.derivatives.files import read_sidecar
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.units import find_paths
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.centres import region_centres
+from causal_ivae.imaging.names import Folders
 from causal_ivae.imaging.signals import load_subject, missing_regions
 from causal_ivae.provenance import fingerprints, shown
 from causal_ivae.reporting.region_map import has_map, map_name
@@ -52,8 +51,14 @@ class Loaded:
     missing: tuple[str, ...] = ()
 
 
-def up_to_date_series(piece: Loading) -> Loaded | None:
+def up_to_date_series(piece: Loading, folders: Folders | None = None) -> Loaded | None:
     """Return what is known of series that need no loading, or None.
+
+    Parameters
+    ----------
+    piece : Loading
+    folders : Folders, optional
+        Give the same one for all subjects, so that a folder of many is listed once.
 
     Raises
     ------
@@ -61,19 +66,16 @@ def up_to_date_series(piece: Loading) -> Loaded | None:
         If a file cannot be read.
     """
     analysis = piece.analysis
-    paths = find_paths(analysis.output, piece.unit)
-    if paths is None or analysis.overwrite == "always":
+    state = UnitState(analysis, piece.unit)
+    if not state.series or analysis.overwrite == "always":
         return None
-    sidecar = paths.file("timeseries.json")
-    about = read_sidecar(sidecar)
-    if "MissingRegions" not in about:
+    inputs = fingerprints(input_files(piece.subject, folders), analysis.source)
+    standing = state.series_standing(inputs)
+    if standing.stale:
         return None
-    inputs = fingerprints(input_files(piece.subject), analysis.source)
-    same = analysis.is_fresh(sidecar, analysis.load_hash, inputs)
-    if not same and analysis.overwrite == "stale":
-        return None
-    message = "" if same else "Series made with other settings or data were kept."
+    message = "Series made with other settings or data were kept." if standing.kept else ""
     outcome = Outcome(piece.unit, "up to date", message=message)
+    about = state.series
     return Loaded(outcome, tuple(about["Regions"]), tuple(about["MissingRegions"]))
 
 
@@ -99,6 +101,7 @@ def load(piece: Loading, stage: Stage) -> Loaded:
 
     def work() -> tuple[Loaded, State, str]:
         stage("loading", 0.0)
+        happened = UnitState(analysis, piece.unit).series_standing({}).sentence("loaded again")
         check_memory(piece)
         atlas = analysis.pipeline.atlas
         parcellation = load_atlas(atlas) if atlas is not None else None
@@ -115,7 +118,7 @@ def load(piece: Loading, stage: Stage) -> Loaded:
             **analysis.provenance(analysis.load_hash, inputs),
         }
         write_series(UnitPaths(analysis.output, piece.unit, series.entities), series, provenance)
-        return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", ""
+        return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", happened
 
     loaded, outcome = guarded(analysis, piece.unit, work)
     return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)
@@ -134,8 +137,9 @@ def _places(parcellation: Parcellation | None, names: Sequence[str]) -> dict[str
     }
 
 
-def input_files(subject: SubjectFiles) -> list[Path]:
+def input_files(subject: SubjectFiles, folders: Folders | None = None) -> list[Path]:
     """Return the files that a subject's series are made from, those beside the runs included."""
+    folders = folders or Folders()
     files: set[Path] = set()
     for run in subject.runs:
         stem, _ = split_name(run.path.name)
@@ -143,11 +147,13 @@ def input_files(subject: SubjectFiles) -> list[Path]:
         files.add(run.path)
         files |= {
             file
-            for file in run.path.parent.glob(f"{glob.escape(prefix)}[_.]*")
-            if file.suffix == ".json" or re.search("confounds|brain_mask|nodeindices", file.name)
+            for file in folders.starting(run.path.parent, prefix)
+            if file.name[len(prefix)] in "_."
+            and (file.suffix == ".json" or re.search("confounds|brain_mask|nodeindices", file.name))
         }
         inherited = (
-            find_sidecar(run.path, suffix, ".json", run.root) for suffix in ("bold", "timeseries")
+            find_sidecar(run.path, suffix, ".json", run.root, folders)
+            for suffix in ("bold", "timeseries")
         )
         files |= {file for file in (run.events, *inherited) if file is not None}
     return sorted(file for file in files if file.is_file())

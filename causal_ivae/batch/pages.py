@@ -9,7 +9,6 @@ import pandas as pd
 from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.derivatives.files import (
     read_sidecar,
-    read_table,
     write_bytes,
     write_text,
 )
@@ -76,10 +75,7 @@ def write_region_map(output: Path, atlas: str) -> None:
 
 
 def subject_rows(
-    units: Sequence[str],
-    subjects: Mapping[str, UnitPaths],
-    outcomes: Mapping[str, Outcome],
-    methods: Sequence[str],
+    units: Sequence[str], seconds: Mapping[str, float], outcomes: Mapping[str, Outcome]
 ) -> list[dict[str, Any]]:
     """Return what the group's page says of every subject.
 
@@ -87,22 +83,18 @@ def subject_rows(
     ----------
     units : sequence of str
         Subjects to list.
-    subjects : mapping of str to UnitPaths
-        Those whose graphs are in the group's.
+    seconds : mapping of str to float
+        Of those whose graphs are in the group's, how long their graphs took.
     outcomes : mapping of str to Outcome
         Of this run.
-    methods : sequence of str
     """
-    return [_row(unit, subjects.get(unit), outcomes.get(unit), methods) for unit in units]
+    return [_row(unit, seconds.get(unit), outcomes.get(unit)) for unit in units]
 
 
-def are_listed(paths: UnitPaths, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the group's page was written with the same subjects, states and messages."""
-    try:
-        written = read_table(paths.file("subjects.tsv"))
-    except (FileNotFoundError, ValueError):
-        return False
-    return bool(written.equals(_listing(rows)))
+def listing(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the table of subjects, states and messages that is written beside the group's page."""
+    columns = {"label": "subject", "state": "state", "message": "message"}
+    return pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
 
 
 def write_group_page(
@@ -130,7 +122,7 @@ def write_group_page(
     """
     # The page is older than its list for a moment, never newer.
     paths.report.unlink(missing_ok=True)
-    write_described(paths, SUBJECTS.name, _listing(rows))
+    write_described(paths, SUBJECTS.name, listing(rows))
     try:
         record = Unit.read(paths, tuple(methods))
         page, drawings = group_page(record, rows, templates, pooled=_beside(paths.root, record))
@@ -183,15 +175,21 @@ def write_all(
         if find_paths(output, GROUP) is not None:
             write_unit_page(group, tuple(METHODS), templates)
         else:
-            sidecars = (read_sidecar(group.file("edges.json", m)) for m in METHODS)
-            members = {unit for about in sidecars for unit in about.get("Subjects", ())}
-            subjects = {unit: found[unit] for unit in found if unit in members}
-            rows = subject_rows(units, subjects, {}, tuple(METHODS))
-            write_group_page(group, tuple(METHODS), rows, templates)
+            members = {unit for about in _sidecars(group) for unit in about.get("Subjects", ())}
+            seconds = {
+                unit: sum(about.get("Seconds", 0.0) for about in _sidecars(paths))
+                for unit, paths in found.items()
+                if unit in members
+            }
+            write_group_page(group, tuple(METHODS), subject_rows(units, seconds, {}), templates)
         pages.append(group.report)
     if not pages:
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")
     return pages
+
+
+def _sidecars(paths: UnitPaths) -> list[dict[str, Any]]:
+    return [read_sidecar(paths.file("edges.json", method)) for method in METHODS]
 
 
 def _beside(root: Path, group: Unit) -> Unit | None:
@@ -209,20 +207,11 @@ def _write(paths: UnitPaths, page: str, files: Files) -> None:
     write_text(paths.report, page)
 
 
-def _listing(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    columns = {"label": "subject", "state": "state", "message": "message"}
-    return pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
-
-
-def _row(
-    unit: str, paths: UnitPaths | None, outcome: Outcome | None, methods: Sequence[str]
-) -> dict[str, Any]:
+def _row(unit: str, seconds: float | None, outcome: Outcome | None) -> dict[str, Any]:
     if outcome is not None and outcome.state == "failed":
         return {"label": unit, "state": "failed", "seconds": None, "message": outcome.message}
-    if paths is None:
+    if seconds is None:
         return {"label": unit, "state": "skipped", "seconds": None, "message": "Has no results."}
-    sidecars = (read_sidecar(paths.file("edges.json", method)) for method in methods)
-    seconds = sum(about.get("Seconds", 0.0) for about in sidecars)
     return {"label": unit, "state": "done", "seconds": seconds, "message": ""}
 
 

@@ -5,27 +5,16 @@ Between them stand files, so each stage can be restarted by itself.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
 from causal_ivae.batch.pages import write_unit_page
-from causal_ivae.batch.recording import (
-    places,
-    read_series,
-    select_regions,
-)
+from causal_ivae.batch.recording import places, read_series, select_regions
+from causal_ivae.batch.state import UnitState
 from causal_ivae.batch.workers.pool import Stage
-from causal_ivae.derivatives.files import (
-    read_json,
-    read_sidecar,
-    read_table,
-    write_json,
-)
-from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.files import read_table, write_json
 from causal_ivae.derivatives.stored_tables import remove_table, write_described
 from causal_ivae.derivatives.tables import PRIOR_CHECK
-from causal_ivae.derivatives.units import find_paths
 from causal_ivae.derivatives.vouching import FILES
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
@@ -43,44 +32,22 @@ class Estimating:
     regions: tuple[str, ...]
 
 
-def is_up_to_date(piece: Estimating) -> bool:
-    """Whether graphs, prior comparison and page of a unit need no work and no remark."""
-    paths = _paths(piece)
-    if piece.analysis.overwrite == "always" or not paths.report.is_file():
-        return False
-    page = paths.report.stat().st_mtime_ns
-    for method in piece.analysis.pipeline.unmixing.methods:
-        sidecar = paths.file("edges.json", method)
-        if not _is_same(piece, paths, method) or not _prior_is_current(piece.analysis, sidecar):
-            return False
-        if sidecar.stat().st_mtime_ns > page:
-            return False
-    return True
-
-
-def stale_methods(piece: Estimating) -> tuple[str, ...]:
-    """Return the methods whose graphs of a unit would be estimated."""
-    paths = _paths(piece)
-    methods = piece.analysis.pipeline.unmixing.methods
-    return tuple(method for method in methods if _stale(piece, paths, method))
-
-
 def estimate(piece: Estimating, stage: Stage) -> Outcome:
     """Estimate what is stale, compare it with the prior, and write the page in any case."""
 
     def work() -> tuple[None, State, str]:
-        paths = _paths(piece)
+        state = UnitState(piece.analysis, piece.unit)
+        paths = state.paths
         failure: Exception | None = None
         had_page = paths.report.is_file()
         worked, messages = False, list[str]()
         try:
-            worked, messages = _graphs(piece, paths, stage)
+            worked, messages = _graphs(piece, state, stage)
         except Exception as error:  # noqa: BLE001 - raised again once the page shows what there is
             failure = error
         stage("report", 0.95)
         try:
-            methods = shown_methods(piece.analysis, paths)
-            write_unit_page(paths, methods, piece.analysis.templates)
+            write_unit_page(paths, state.shown_methods(), piece.analysis.templates)
         except CausalIvaeError as error:
             raise failure or error from error
         if failure is not None:
@@ -88,23 +55,6 @@ def estimate(piece: Estimating, stage: Stage) -> Outcome:
         return None, "done" if worked or not had_page else "up to date", " ".join(messages)
 
     return guarded(piece.analysis, piece.unit, work)[1]
-
-
-def shown_methods(analysis: Analysis, paths: UnitPaths) -> tuple[str, ...]:
-    """Return the methods asked for, and the others whose results are of the same analysis."""
-    asked = analysis.pipeline.unmixing.methods
-    about = read_json(paths.file("timeseries.json"))
-    others = tuple(
-        method
-        for method in METHODS
-        if method not in asked
-        and analysis.is_fresh(
-            paths.file("edges.json", method),
-            analysis.method_hash(method, about["SettingsHash"]),
-            about["InputFingerprints"],
-        )
-    )
-    return (*asked, *others)
 
 
 def prior_entry(
@@ -127,10 +77,9 @@ def prior_entry(
     return compared.check, {"Prior": compared.summary, "PriorHash": analysis.prior_hash}
 
 
-def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, list[str]]:
+def _graphs(piece: Estimating, state: UnitState, stage: Stage) -> tuple[bool, list[str]]:
     """Bring every method up to date; one that fails does not keep the others from running."""
-    analysis = piece.analysis
-    methods = analysis.pipeline.unmixing.methods
+    methods = piece.analysis.pipeline.unmixing.methods
     series: RegionSeries | None = None
     checked: dict[str, Any] = {}
     worked, messages = False, []
@@ -140,20 +89,26 @@ def _graphs(piece: Estimating, paths: UnitPaths, stage: Stage) -> tuple[bool, li
         def within(what: str, share: float, index: int = index, method: str = method) -> None:
             stage(f"{method}: {what}", 0.9 * (index + share) / len(methods))
 
-        sidecar = paths.file("edges.json", method)
-        if not _stale(piece, paths, method):
-            if not _is_same(piece, paths, method):
+        standing = state.standing(method, piece.regions)
+        done = "estimated again" if standing.stale else "compared with the prior again"
+        if happened := standing.sentence(done):
+            messages.append(f"{method}: {happened}")
+        if not standing.stale:
+            if standing.kept:
                 messages.append(f"{method}: kept, though made with other settings or data.")
-            if not _prior_is_current(analysis, sidecar):
-                _compare_again(piece, paths, method)
+            if standing.compare:
+                _compare_again(piece, state, method)
                 worked = True
             continue
+        if standing.reason:
+            # Whatever becomes of the new graph, nothing is shown of one that was changed.
+            state.paths.file("edges.json", method).unlink(missing_ok=True)
         try:
             if series is None:
-                series = select_regions(read_series(paths), piece.regions)
+                series = select_regions(read_series(state.paths, state.series), piece.regions)
                 within("check of the null", 0.0)
                 checked = _null_check(piece, series)
-            _graph(piece, paths, method, series, checked, within)
+            _graph(piece, state, method, series, checked, within)
             give_memory_back()
         except Exception as error:  # noqa: BLE001 - raised again below, after the other methods
             failures.append((method, error))
@@ -196,7 +151,7 @@ def _null_check(piece: Estimating, series: RegionSeries) -> dict[str, Any]:
 
 def _graph(
     piece: Estimating,
-    paths: UnitPaths,
+    state: UnitState,
     method: str,
     series: RegionSeries,
     checked: dict[str, Any],
@@ -205,7 +160,7 @@ def _graph(
     from causal_ivae.discovery import discover
     from causal_ivae.unmixing.training.ensemble import resolve_device
 
-    analysis = piece.analysis
+    analysis, about = piece.analysis, state.series
     settings = analysis.pipeline
     used = series.segments >= 0
     graph = discover(
@@ -225,7 +180,6 @@ def _graph(
         progress=stage,
     )
     give_memory_back()
-    about = read_json(paths.file("timeseries.json"))
     check, prior = prior_entry(analysis, graph.edges, piece.unit, method)
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     calibration = METHODS[method].calibration()
@@ -243,50 +197,26 @@ def _graph(
         tables=dict(graph.tables) if check is None else {**graph.tables, PRIOR_CHECK.name: check},
         settings=settings.model_dump(mode="json"),
         sidecar=sidecar,
-    ).write(paths)
+    ).write(state.paths)
 
 
-def _compare_again(piece: Estimating, paths: UnitPaths, method: str) -> None:
+def _compare_again(piece: Estimating, state: UnitState, method: str) -> None:
+    """Compare a graph that stays with the prior, and vouch for the new comparison."""
+    paths = state.paths
     sidecar = paths.file("edges.json", method)
-    about = {k: v for k, v in read_json(sidecar).items() if k not in ("Prior", "PriorHash")}
+    about = {k: v for k, v in state.graph(method).items() if k not in ("Prior", "PriorHash")}
     edges = read_table(paths.file("edges.tsv", method))
     check, prior = prior_entry(piece.analysis, edges, piece.unit, method)
     old = {paths.file(f"{PRIOR_CHECK.name}.{kind}", method).name for kind in ("tsv", "json")}
     files = {name: facts for name, facts in about.get(FILES, {}).items() if name not in old}
+    listed = FILES in about
     # The old comparison must not be vouched for if writing the new one stops half way.
-    write_json(sidecar, {**about, FILES: files})
+    write_json(sidecar, {**about, FILES: files} if listed else about)
     if check is None:
         remove_table(paths, PRIOR_CHECK.name, method)
     else:
         files |= write_described(paths, PRIOR_CHECK.name, check, method)
     settings = {**about["Settings"], "prior": piece.analysis.pipeline.prior.model_dump(mode="json")}
-    write_json(sidecar, {**about, "Settings": settings, **prior, FILES: files})
-
-
-def _stale(piece: Estimating, paths: UnitPaths, method: str) -> bool:
-    if piece.analysis.overwrite == "always":
-        return True
-    if piece.analysis.overwrite == "never" and paths.file("edges.json", method).is_file():
-        return False
-    return not _is_same(piece, paths, method)
-
-
-def _is_same(piece: Estimating, paths: UnitPaths, method: str) -> bool:
-    series = read_json(paths.file("timeseries.json"))
-    sidecar = paths.file("edges.json", method)
-    wanted = piece.analysis.method_hash(method, series["SettingsHash"])
-    inputs = series["InputFingerprints"]
-    return piece.analysis.is_fresh(sidecar, wanted, inputs) and (
-        read_sidecar(sidecar).get("Regions") == list(piece.regions)
-    )
-
-
-def _prior_is_current(analysis: Analysis, sidecar: Path) -> bool:
-    return bool(read_sidecar(sidecar).get("PriorHash") == analysis.prior_hash)
-
-
-def _paths(piece: Estimating) -> UnitPaths:
-    paths = find_paths(piece.analysis.output, piece.unit)
-    if paths is None:
-        raise CausalIvaeError(f"'{piece.unit}' has no time series in '{piece.analysis.output}'.")
-    return paths
+    about |= {"Settings": settings, **prior}
+    # A kept result of an earlier version, whose tables nobody vouches for, does not gain by this.
+    write_json(sidecar, {**about, FILES: files} if listed else about)

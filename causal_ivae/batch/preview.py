@@ -1,11 +1,12 @@
 """What a run would do, without doing any of it."""
 
-from causal_ivae.batch import loading, participant
+from causal_ivae.batch import loading
 from causal_ivae.batch.loading import Loaded, Loading
-from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan
 from causal_ivae.batch.runner import common_regions
+from causal_ivae.batch.state import UnitState
 from causal_ivae.errors import InputError
+from causal_ivae.imaging.names import Folders
 
 
 def preview(planned: Plan) -> dict[str, str]:
@@ -27,11 +28,12 @@ def preview(planned: Plan) -> dict[str, str]:
     analysis = planned.analysis
     said: dict[str, str] = {}
     loaded: dict[str, Loaded] = {}
+    folders = Folders()
     methods = ", ".join(analysis.pipeline.unmixing.methods)
     for subject in planned.subjects:
         piece = Loading(analysis, subject)
         try:
-            known = loading.up_to_date_series(piece)
+            known = loading.up_to_date_series(piece, folders)
             if known is None:
                 loading.check_memory(piece)
         except (InputError, OSError) as error:
@@ -42,11 +44,11 @@ def preview(planned: Plan) -> dict[str, str]:
         said[piece.unit] = "load" if analysis.pooled else f"load, {methods}"
     regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
     for unit in loaded:
-        estimating = Estimating(analysis, unit, regions.get(unit, ()))
+        state, wanted = UnitState(analysis, unit), regions.get(unit, ())
         if unit in lacking:
             said[unit] = f"would fail: lacks {', '.join(lacking[unit])}"
-        elif analysis.pooled or participant.is_up_to_date(estimating):
+        elif analysis.pooled or state.is_up_to_date(wanted):
             said[unit] = "up to date"
         else:
-            said[unit] = ", ".join(participant.stale_methods(estimating)) or "prior or page only"
+            said[unit] = ", ".join(state.stale_methods(wanted)) or "prior or page only"
     return said

@@ -70,15 +70,21 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
     )
 
 
-def read_series(paths: UnitPaths) -> RegionSeries:
+def read_series(paths: UnitPaths, about: Mapping[str, Any] | None = None) -> RegionSeries:
     """Read back what `write_series` wrote.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+    about : mapping, optional
+        The sidecar, where it was read already.
 
     Raises
     ------
     InputError
         If the files do not agree with one another.
     """
-    about = read_json(paths.file("timeseries.json"))
+    about = read_json(paths.file("timeseries.json")) if about is None else about
     values = read_table(paths.file("timeseries.tsv"))
     outliers = read_table(paths.file("outliers.tsv"))
     kept = outliers["kept"].to_numpy() == 1

@@ -15,11 +15,13 @@ from causal_ivae.batch.pages import write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan
 from causal_ivae.batch.progress import Display, Silent
+from causal_ivae.batch.state import GroupState, UnitState
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
 from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
+from causal_ivae.imaging.names import Folders
 
 
 def run(planned: Plan, display: Display | None = None) -> BatchResult:
@@ -73,15 +75,15 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
                 left_out = "No subject could be analysed."
                 record.add(Outcome(GROUP, "not run", message=left_out), quiet=True)
             elif grouped:
-                piece = cohort.Combining(analysis, tuple(units), ended)
+                state = GroupState(analysis, tuple(units), ended)
                 if POOLED in targets:
                     shown.phase(POOLED, 1)
-                    kept, names = cohort.poolable(piece)
+                    kept, names = state.poolable()
                     record.add(
                         _estimate_pooled(analysis, POOLED, kept, names, _stage_of(shown, POOLED))
                     )
                 shown.phase(GROUP, 1)
-                record.add(cohort.combine(piece, _stage_of(shown, GROUP)))
+                record.add(cohort.combine(state, _stage_of(shown, GROUP)))
         finally:
             # Also when interrupted: what was not reached is said.
             record.close()
@@ -148,7 +150,7 @@ def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loa
     runner.record.display.phase("subjects", len(pieces))
     waiting = {}
     for unit, piece in pieces.items():
-        if participant.is_up_to_date(piece):
+        if UnitState(analysis, unit).is_up_to_date(piece.regions):
             runner.record.add(loaded[unit].outcome.after(None))
         else:
             waiting[unit] = piece
@@ -164,10 +166,10 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
     """Return what is known of every subject that could be loaded."""
     runner.record.display.phase("loading", len(units))
     loaded: dict[str, Loaded] = {}
-    waiting = {}
+    waiting, folders = {}, Folders()
     for unit, piece in units.items():
         try:
-            known = loading.up_to_date_series(piece)
+            known = loading.up_to_date_series(piece, folders)
         except OSError:
             # Loading it says what cannot be read, and is one subject's failure.
             known = None
@@ -209,14 +211,12 @@ def _estimate_pooled(
     analysis: Analysis, unit: str, subjects: list[str], names: tuple[str, ...], stage: Stage
 ) -> Outcome:
     def pool() -> tuple[None, State, str]:
-        cohort.pool(analysis, subjects, names, unit)
-        return None, "up to date", ""
+        return None, "up to date", cohort.pool(analysis, subjects, names, unit)
 
     _, outcome = guarded(analysis, unit, pool)
-    piece = Estimating(analysis, unit, names)
-    if outcome.state == "failed" or participant.is_up_to_date(piece):
+    if outcome.state == "failed" or UnitState(analysis, unit).is_up_to_date(names):
         return outcome
-    return participant.estimate(piece, stage).after(outcome)
+    return participant.estimate(Estimating(analysis, unit, names), stage).after(outcome)
 
 
 def common_regions(

@@ -145,14 +145,23 @@ def load_results(folder: str | Path) -> StudyResults:
     return StudyResults(subjects, group, pooled)
 
 
+def find_recording(root: Path, unit: str) -> tuple[UnitPaths, dict[str, Any]] | None:
+    """Return paths and sidecar of a unit's latest series; None if there are none.
+
+    Series whose sidecar is damaged do not count.
+    """
+    described = UnitPaths(root, unit).folder.glob("*_timeseries.json")
+    for sidecar in sorted(described, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        if about := read_sidecar(sidecar):
+            entities = about.get("Entities", {}).items()
+            return UnitPaths(root, unit, tuple((str(k), str(v)) for k, v in entities)), about
+    return None
+
+
 def find_paths(root: Path, unit: str) -> UnitPaths | None:
     """Return the paths of a unit's latest results; None if there are none."""
-    folder = UnitPaths(root, unit).folder
-    described = sorted(folder.glob("*_timeseries.json"), key=lambda p: p.stat().st_mtime_ns)
-    if not described:
-        return None
-    entities = read_sidecar(described[-1]).get("Entities", {})
-    return UnitPaths(root, unit, tuple((str(k), str(v)) for k, v in entities.items()))
+    found = find_recording(root, unit)
+    return None if found is None else found[0]
 
 
 def found_methods(paths: UnitPaths) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.imaging.filters import Query, parse_bids_filter
 from causal_ivae.imaging.names import (
+    Folders,
     find_sidecar,
     natural_key,
     parse_entities,
@@ -158,12 +159,12 @@ def find_subjects(
             f"session and space chosen in '{path}'."
         )
     # Folders are listed once for all runs, since the root may hold a thousand subjects.
-    listed: dict[tuple[Path, str], list[Path]] = {}
+    folders = Folders()
     by_label: dict[str, list[_Found]] = {}
     for item in found:
         by_label.setdefault(item.label, []).append(item)
     return tuple(
-        SubjectFiles(label, kind, _runs(by_label[label], root, listed))
+        SubjectFiles(label, kind, _runs(by_label[label], root, folders))
         for label in sorted(by_label, key=natural_key)
     )
 
@@ -355,9 +356,7 @@ def _without_echo(item: _Found) -> tuple[tuple[str, str], ...]:
     return (("label", item.label), *((k, v) for k, v in item.entities.items() if k != "echo"))
 
 
-def _runs(
-    found: list[_Found], root: Path, listed: dict[tuple[Path, str], list[Path]]
-) -> tuple[RunFile, ...]:
+def _runs(found: list[_Found], root: Path, folders: Folders) -> tuple[RunFile, ...]:
     runs: dict[str, RunFile] = {}
     for item in found:
         name = "_".join(f"{k}-{item.entities[k]}" for k in _RUN_ENTITIES if k in item.entities)
@@ -365,7 +364,7 @@ def _runs(
             stem = split_name(item.path.name)[0]
             several = len(found) > 1 and "sub" not in item.entities
             name = f"run-{re.sub(r'[^A-Za-z0-9]', '', stem)}" if several and item.named else "run-1"
-        events = find_sidecar(item.path, "events", ".tsv", root, listed)
+        events = find_sidecar(item.path, "events", ".tsv", root, folders)
         run = RunFile(item.path, tuple(item.entities.items()), name, events, root)
         if name in runs:
             raise _clash(item, name, runs[name], run)

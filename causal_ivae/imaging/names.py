@@ -5,6 +5,8 @@ requires a suffix, cuts labels at a second hyphen and takes a plain word for an 
 """
 
 import re
+from bisect import bisect_right
+from itertools import islice, takewhile
 from pathlib import Path
 
 from causal_ivae.errors import InputError
@@ -64,12 +66,42 @@ def require_file(path: Path) -> None:
         raise InputError(f"There is no file '{path}'.")
 
 
+class Folders:
+    """What folders hold; each is listed once, when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, list[str]] = {}
+        self._ending: dict[tuple[Path, str], list[Path]] = {}
+
+    def starting(self, folder: Path, start: str) -> list[Path]:
+        """Return what is in a folder under longer names with this start, sorted by name."""
+        names = self._listed(folder)
+        after = islice(names, bisect_right(names, start), None)
+        return [folder / name for name in takewhile(lambda name: name.startswith(start), after)]
+
+    def ending(self, folder: Path, end: str) -> list[Path]:
+        """Return what is in a folder under names with this end, sorted by name."""
+        if (folder, end) not in self._ending:
+            names = (name for name in self._listed(folder) if name.endswith(end))
+            self._ending[folder, end] = [folder / name for name in names]
+        return self._ending[folder, end]
+
+    def _listed(self, folder: Path) -> list[str]:
+        if folder not in self._names:
+            try:
+                self._names[folder] = sorted(path.name for path in folder.iterdir())
+            except OSError:
+                # What nobody may list holds nothing for us.
+                self._names[folder] = []
+        return self._names[folder]
+
+
 def find_sidecar(
     path: Path,
     suffix: str,
     extension: str,
     root: Path,
-    listed: dict[tuple[Path, str], list[Path]] | None = None,
+    folders: Folders | None = None,
 ) -> Path | None:
     """Find the file that describes `path` under the BIDS inheritance principle.
 
@@ -81,8 +113,8 @@ def find_sidecar(
         For instance ``"events"`` and ``".tsv"``.
     root : pathlib.Path
         Highest folder that is searched.
-    listed : dict or None
-        Cache of folder contents that is filled here; one dict may serve many files.
+    folders : Folders, optional
+        Give the same one for many files, so that each folder is listed once.
 
     Returns
     -------
@@ -91,13 +123,11 @@ def find_sidecar(
         several, the one with the most entities.
     """
     have = parse_entities(path.name)
-    listed = {} if listed is None else listed
+    folders = folders or Folders()
     ending = f"{suffix}{extension}"
     for folder in (path.parent, *path.parent.parents):
         best: tuple[int, Path] | None = None
-        if (folder, ending) not in listed:
-            listed[folder, ending] = sorted(folder.glob(f"*{ending}"))
-        for candidate in listed[folder, ending]:
+        for candidate in folders.ending(folder, ending):
             *parts, last = split_name(candidate.name)[0].split("_")
             wanted = parse_entities("_".join(parts))
             # A name with a word that is not an entity belongs to another kind of file.

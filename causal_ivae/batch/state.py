@@ -1,0 +1,357 @@
+"""What of the results is current, what is made again and why: decided here and nowhere else.
+
+A result is current if its sidecar says that this analysis would make the same again, and if the
+files that the sidecar vouches for are as they were written.  A state reads each sidecar once, when
+it is first asked for it, and then remembers it: once results were written, ask a new state.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from causal_ivae.batch.analysis import Analysis, Outcome
+from causal_ivae.derivatives.files import read_sidecar, read_table
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
+from causal_ivae.derivatives.tables import PRIOR_CHECK
+from causal_ivae.derivatives.units import find_recording
+from causal_ivae.derivatives.vouching import FILES, damaged_files, lost_sidecar
+from causal_ivae.discovery.methods import METHODS
+from causal_ivae.errors import CausalIvaeError, InputError
+from causal_ivae.provenance import digest_of, fingerprint, package_version, shown
+
+_OF_PRIOR = f"_{PRIOR_CHECK.name}."
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is to be done about one result: the series, or a graph.
+
+    Attributes
+    ----------
+    stale : bool
+        It is made again.
+    kept : bool
+        It stays although it was made with other settings or data (``--overwrite never``).
+    compare : bool
+        It stays, and only its comparison with the prior is made again.
+    reason : str
+        What happened to its files, as a clause; empty where nothing did.
+    """
+
+    stale: bool = False
+    kept: bool = False
+    compare: bool = False
+    reason: str = ""
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing is to be done and nothing to be said."""
+        return self == Standing()
+
+    def sentence(self, done: str) -> str:
+        """Return what happened to the files and what was done then; empty where nothing did."""
+        return f"{self.reason}; {done}." if self.reason else ""
+
+
+class UnitState:
+    """The results of one subject, or of all subjects pooled, as an analysis finds them.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    unit : str
+
+    Attributes
+    ----------
+    series : dict
+        The sidecar of the newest series; empty where there is none, or where it is damaged.
+    """
+
+    def __init__(self, analysis: Analysis, unit: str) -> None:
+        self.analysis, self.unit = analysis, unit
+        found = find_recording(analysis.output, unit)
+        self._paths = None if found is None else found[0]
+        self.series: dict[str, Any] = {} if found is None else found[1]
+        self._graphs: dict[str, dict[str, Any]] = {}
+        self._damage: dict[str, dict[str, str]] = {}
+
+    @property
+    def paths(self) -> UnitPaths:
+        """Names of the unit's files.
+
+        Raises
+        ------
+        CausalIvaeError
+            If it has no series.
+        """
+        if self._paths is None:
+            raise CausalIvaeError(f"'{self.unit}' has no time series in '{self.analysis.output}'.")
+        return self._paths
+
+    def series_standing(self, inputs: Mapping[str, str]) -> Standing:
+        """Return what is to be done about the series, made from input with these fingerprints."""
+        if self._paths is None:
+            tables = UnitPaths(self.analysis.output, self.unit).folder.glob("*_timeseries.tsv")
+            lost = (lost_sidecar(table.with_suffix(".json")) for table in tables)
+            return Standing(stale=True, reason=next(lost, ""))
+        damage = _damage(self._paths.file("timeseries.json"), self.series)
+        standing = _judge(self.analysis, self.series, self.analysis.load_hash, inputs, damage)
+        if "MissingRegions" in self.series:
+            return standing
+        # Series of an earlier version do not say which regions are missing, so they are no use.
+        return Standing(stale=True, reason=standing.reason)
+
+    def check_series(self) -> None:
+        """Check that the series are as they were written.
+
+        Raises
+        ------
+        InputError
+            If they are not.
+        """
+        sidecar = self.paths.file("timeseries.json")
+        for lost in _damage(sidecar, self.series).values():
+            raise InputError(
+                f"The series of '{self.unit}' cannot be used, for {lost} ('{sidecar}'): run the "
+                "level participant again."
+            )
+
+    def graph(self, method: str) -> dict[str, Any]:
+        """Return the sidecar of a method's graph; empty where there is none, or it is damaged."""
+        if method not in self._graphs:
+            self._graphs[method] = _read(self.paths.file("edges.json", method))
+        return self._graphs[method]
+
+    def standing(self, method: str, regions: Sequence[str]) -> Standing:
+        """Return what is to be done about a method's graph of these regions."""
+        about, damage = self.graph(method), self._graph_damage(method)
+        of_prior = {name: why for name, why in damage.items() if _OF_PRIOR in name}
+        rest = {name: why for name, why in damage.items() if name not in of_prior}
+        standing = _judge(self.analysis, about, *self._wanted(method), rest, regions)
+        if standing.stale or not (of_prior or about.get("PriorHash") != self.analysis.prior_hash):
+            return standing
+        return replace(standing, compare=True, reason=next(iter(of_prior.values()), ""))
+
+    def stale_methods(self, regions: Sequence[str]) -> tuple[str, ...]:
+        """Return the methods whose graphs of these regions are estimated again."""
+        methods = self.analysis.pipeline.unmixing.methods
+        return tuple(method for method in methods if self.standing(method, regions).stale)
+
+    def shown_methods(self) -> tuple[str, ...]:
+        """Return the methods asked for, and the others whose results are of the same analysis."""
+        asked = self.analysis.pipeline.unmixing.methods
+        others = tuple(
+            method
+            for method in METHODS
+            if method not in asked
+            and _would_be_same(self.analysis, self.graph(method), *self._wanted(method))
+            and not self._graph_damage(method)
+        )
+        return (*asked, *others)
+
+    def is_up_to_date(self, regions: Sequence[str]) -> bool:
+        """Whether graphs, comparisons and page need no work and no remark."""
+        methods = self.analysis.pipeline.unmixing.methods
+        return all(self.standing(method, regions).current for method in methods) and _is_newest(
+            self.paths.report, [self.paths.file("edges.json", method) for method in methods]
+        )
+
+    def _wanted(self, method: str) -> tuple[str, Mapping[str, str]]:
+        """Return settings hash and input fingerprints of the graph that would be made now."""
+        load_hash = self.series.get("SettingsHash", "")
+        inputs = self.series.get("InputFingerprints", {})
+        return self.analysis.method_hash(method, load_hash), inputs
+
+    def _graph_damage(self, method: str) -> dict[str, str]:
+        if method not in self._damage:
+            sidecar = self.paths.file("edges.json", method)
+            self._damage[method] = _damage(sidecar, self.graph(method))
+        return self._damage[method]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One subject's graph by one method, as the group takes it: where it is, and its sidecar."""
+
+    unit: str
+    paths: UnitPaths
+    about: Mapping[str, Any]
+
+
+class GroupState:
+    """The group's results and those of its subjects, as an analysis finds them.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    units : sequence of str
+        ``"sub-<label>"`` of every subject of this run, failed ones too.
+    outcomes : mapping of str to Outcome
+        How they ended in this run; empty where only the group is run.
+
+    Attributes
+    ----------
+    paths : UnitPaths
+        Of the group.
+    """
+
+    def __init__(
+        self, analysis: Analysis, units: Sequence[str], outcomes: Mapping[str, Outcome]
+    ) -> None:
+        self.analysis, self.units, self.outcomes = analysis, units, outcomes
+        self.paths = UnitPaths(analysis.output, GROUP)
+        # What an earlier run left of a subject that failed now is of other data.
+        there = (u for u in units if u not in outcomes or outcomes[u].state != "failed")
+        self._found = {
+            unit: found for unit in there if (found := find_recording(analysis.output, unit))
+        }
+
+    def poolable(self) -> tuple[list[str], tuple[str, ...]]:
+        """Return the subjects whose series can be pooled, and the regions that all of them have."""
+        sidecars = {unit: about for unit, (_, about) in self._found.items() if about}
+        regions: dict[str, None] | None = None
+        for about in sidecars.values():
+            there = set(about["Regions"]) - set(about.get("MissingRegions", ()))
+            regions = {name: None for name in regions or about["Regions"] if name in there}
+        return list(sidecars), tuple(regions or ())
+
+    def members(self, method: str) -> list[Member]:
+        """Return the subjects that have a graph by a method.
+
+        Raises
+        ------
+        InputError
+            If a graph was made with other settings than the group's, if its tables were changed,
+            or if nobody has one.
+        """
+        members = []
+        for unit, (paths, _) in self._found.items():
+            sidecar = paths.file("edges.json", method)
+            if about := _read(sidecar):
+                members.append(Member(unit, paths, about))
+                self._check(members[-1], sidecar, method)
+        if not members:
+            raise InputError(
+                f"No subject has a graph by {method} in '{self.analysis.output}': run the level "
+                "participant first."
+            )
+        return members
+
+    def _check(self, member: Member, sidecar: Path, method: str) -> None:
+        wanted = self.analysis.method_hash(method, self.analysis.load_hash)
+        if member.about.get("SettingsHash") != wanted and self.analysis.overwrite != "never":
+            raise InputError(
+                f"The {method} graph of '{member.unit}' was made with other settings than the "
+                f"group's ('{sidecar}'): run the level participant again, or use --overwrite never "
+                "to take it as it is."
+            )
+        damage = damaged_files(sidecar, member.about)
+        for suffix in ("edges.tsv", "tests.tsv"):
+            if lost := damage.get(member.paths.file(suffix, method).name):
+                raise InputError(
+                    f"The {method} graph of '{member.unit}' cannot be used, for {lost} "
+                    f"('{sidecar}'): run the level participant again."
+                )
+
+    def made_from(self, method: str, members: Sequence[Member]) -> tuple[str, dict[str, str]]:
+        """Return settings hash and input fingerprints of the group's graph of these members."""
+        output, participants = self.analysis.output, self.analysis.participants_file
+        inputs = (
+            {} if participants is None else {shown(participants, output): fingerprint(participants)}
+        )
+        for member in members:
+            table = member.paths.file("edges.tsv", method)
+            # Read again only where an earlier version did not write its digest down.
+            written = member.about.get(FILES, {}).get(table.name, {}).get("SHA256")
+            inputs[shown(table, output)] = f"sha256:{written}" if written else fingerprint(table)
+        hashes = sorted({member.about["SettingsHash"] for member in members})
+        settings = (self.analysis.pipeline.group_digest, self.analysis.prior_hash, *hashes)
+        return digest_of(*settings), dict(sorted(inputs.items()))
+
+    def standing(self, method: str, members: Sequence[Member]) -> Standing:
+        """Return what is to be done about the group's graph of these members."""
+        sidecar = self.paths.file("edges.json", method)
+        about = _read(sidecar)
+        wanted = self.made_from(method, members)
+        return _judge(self.analysis, about, *wanted, _damage(sidecar, about))
+
+    def page_is_current(self, listing: pd.DataFrame, members: Sequence[str]) -> bool:
+        """Whether the page shows the results as they are now.
+
+        Parameters
+        ----------
+        listing : pandas.DataFrame
+            The subjects, their states and messages as the page would list them.
+        members : sequence of str
+            Units whose graphs are in the group's.
+        """
+        shown_on_it = [self.paths, *(self._found[unit][0] for unit in members)]
+        if self.analysis.pipeline.group.pooled:
+            shown_on_it.append(UnitPaths(self.analysis.output, POOLED))
+        sidecars = [paths.file("edges.json", m) for paths in shown_on_it for m in METHODS]
+        if not _is_newest(self.paths.report, sidecars):
+            return False
+        try:
+            return bool(read_table(self.paths.file("subjects.tsv")).equals(listing))
+        except (FileNotFoundError, ValueError):
+            return False
+
+
+def _would_be_same(
+    analysis: Analysis, about: Mapping[str, Any], settings_hash: str, inputs: Mapping[str, str]
+) -> bool:
+    """Whether this analysis would make again what a sidecar describes."""
+    return (
+        about.get("SettingsHash") == settings_hash
+        and about.get("Seed") == analysis.seed
+        and about.get("Versions", {}).get("causal-ivae") == package_version()
+        and about.get("InputFingerprints") == inputs
+        # Results of an earlier version, whose tables nobody vouches for.
+        and FILES in about
+    )
+
+
+def _judge(
+    analysis: Analysis,
+    about: Mapping[str, Any],
+    settings_hash: str,
+    inputs: Mapping[str, str],
+    damage: Mapping[str, str],
+    regions: Sequence[str] | None = None,
+) -> Standing:
+    """Return what is to be done about what a sidecar describes; its regions are `regions`, if any.
+
+    Damaged results are made again even with ``--overwrite never``: they are no longer those that
+    were to be kept.
+    """
+    if analysis.overwrite == "always":
+        return Standing(stale=True)
+    if damage or not about:
+        return Standing(stale=True, reason=next(iter(damage.values()), ""))
+    same = _would_be_same(analysis, about, settings_hash, inputs)
+    if same and (regions is None or about.get("Regions") == list(regions)):
+        return Standing()
+    return Standing(kept=True) if analysis.overwrite == "never" else Standing(stale=True)
+
+
+def _damage(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
+    """Return what happened to a sidecar, or to the files that it vouches for, by file name."""
+    if about:
+        return damaged_files(sidecar, about)
+    lost = lost_sidecar(sidecar)
+    return {sidecar.name: lost} if lost else {}
+
+
+def _read(sidecar: Path) -> dict[str, Any]:
+    return read_sidecar(sidecar) if sidecar.is_file() else {}
+
+
+def _is_newest(page: Path, sidecars: Sequence[Path]) -> bool:
+    """Whether a page is there and none of the sidecars that are there is newer."""
+    if not page.is_file():
+        return False
+    written = page.stat().st_mtime_ns
+    return all(file.stat().st_mtime_ns <= written for file in sidecars if file.is_file())
