@@ -67,7 +67,7 @@ class UnitState:
     Attributes
     ----------
     series : dict
-        The sidecar of the newest series; empty where there is none, or where it is damaged.
+        The sidecar of the newest series; empty where there is none that can be read.
     """
 
     def __init__(self, analysis: Analysis, unit: str) -> None:
@@ -211,12 +211,11 @@ class GroupState:
 
     def poolable(self) -> tuple[list[str], tuple[str, ...]]:
         """Return the subjects whose series can be pooled, and the regions that all of them have."""
-        sidecars = {unit: about for unit, (_, about) in self._found.items() if about}
         regions: dict[str, None] | None = None
-        for about in sidecars.values():
+        for _, about in self._found.values():
             there = set(about["Regions"]) - set(about.get("MissingRegions", ()))
             regions = {name: None for name in regions or about["Regions"] if name in there}
-        return list(sidecars), tuple(regions or ())
+        return list(self._found), tuple(regions or ())
 
     def members(self, method: str) -> list[Member]:
         """Return the subjects that have a graph by a method.
