@@ -44,6 +44,15 @@ def test_every_file_of_a_graph_is_listed_and_none_is_read_where_nothing_changed(
     assert not opened
 
 
+def test_a_file_that_was_cut_is_named_whatever_its_date(sidecar):
+    # Such as a copy that stopped half way and has the date of the whole file.
+    path = beside(sidecar, "edges.tsv")
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-2])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert list(damaged_files(sidecar, about(sidecar))) == [path.name]
+
+
 @pytest.mark.parametrize("suffix", ["edges.tsv", "relmat.dense.tsv", "disturbances.npy"])
 def test_a_file_that_was_cut_edited_or_removed_is_named(sidecar, suffix):
     path = beside(sidecar, suffix)

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,4 +88,23 @@ def test_regions_are_selected_in_the_order_given():
 
 
 def test_nothing_recorded_is_none(tmp_path):
+    assert find_paths(tmp_path, "sub-01") is None
+
+
+def test_an_old_sidecar_does_not_vouch_for_half_written_series(tmp_path, monkeypatch):
+    series = example()
+    paths = UnitPaths(tmp_path, "sub-01", series.entities)
+    write_series(paths, series, {})
+
+    def stop(self, target):
+        if target == paths.file("timeseries.tsv"):
+            raise OSError("disk full")
+        return replace_file(self, target)
+
+    replace_file = Path.replace
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(OSError, match="disk full"):
+        write_series(paths, series, {})
+    assert not paths.file("timeseries.json").exists()
+    assert paths.file("timeseries.tsv").exists()
     assert find_paths(tmp_path, "sub-01") is None
