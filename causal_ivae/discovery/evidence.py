@@ -88,12 +88,13 @@ def orient_by_evidence(
     pairs = len(usable)
     shares = np.zeros((pairs, len(DECISIONS)))
     interval, error = np.empty((pairs, 2)), np.empty(pairs)
-    for some, resampled in resampled_evidence(sums, evidence, seed):
-        probable, decided = _decide(resampled, np.repeat(both[some], RESAMPLES), settings)
-        scores = (probable[:, 1] - probable[:, 2]).reshape(-1, RESAMPLES)
+    resamples = settings.resamples or RESAMPLES
+    for some, resampled in resampled_evidence(sums, evidence, resamples, seed):
+        probable, decided = _decide(resampled, np.repeat(both[some], resamples), settings)
+        scores = (probable[:, 1] - probable[:, 2]).reshape(-1, resamples)
         error[some] = scores.std(axis=1)
         interval[some] = np.quantile(scores, [0.025, 0.975], axis=1).T
-        kinds = decided.reshape(-1, RESAMPLES, 1) == np.arange(len(DECISIONS))
+        kinds = decided.reshape(-1, resamples, 1) == np.arange(len(DECISIONS))
         shares[some] = kinds.mean(axis=1)
     vote = four_test_rule(tests.p_value.reshape(pairs, 2, 2, 2).swapaxes(1, 2), settings.alpha)
     vote[~usable] = 0

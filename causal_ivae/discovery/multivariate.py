@@ -14,6 +14,7 @@ from causal_ivae.discovery import whole_tables
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs, candidate_causes
 from causal_ivae.discovery.hypotheses import weigh
 from causal_ivae.discovery.input_series import checked, pairs_of
+from causal_ivae.discovery.orientation import RESAMPLES
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
@@ -119,14 +120,15 @@ def discover_all(
     evidence = np.nanmean(fit.log_likelihood, axis=1)
     n_segments = evidence.shape[1]
     rng = generator(seed, key, METHOD, "resamples")
-    weight = rng.multinomial(n_segments, np.full(n_segments, 1 / n_segments), decision.resamples)
+    resamples = decision.resamples or RESAMPLES
+    weight = rng.multinomial(n_segments, np.full(n_segments, 1 / n_segments), resamples)
     graphs = best_graphs(
         chosen.region,
         chosen.causes,
         np.column_stack([evidence.sum(axis=1), evidence @ weight.T, _single(fit)]),
     )
     best = graphs[0]
-    resampled = graphs[1 : 1 + decision.resamples]
+    resampled = graphs[1 : 1 + resamples]
     weighed = weigh(chosen.region, chosen.causes, evidence, pairs, resampled, decision.alpha)
     which = np.array(
         [
@@ -148,7 +150,7 @@ def discover_all(
             "restarts": whole_tables.restarts_table(
                 region_names,
                 pairs,
-                graphs[1 + decision.resamples :],
+                graphs[1 + resamples :],
                 fit.objective[which].mean(axis=0),
             ),
             "training": TRAINING.frame(),

@@ -14,6 +14,8 @@ from causal_ivae.settings import DecisionSettings
 VOTES = ("inconclusive", "x->y", "y->x", "none")
 DECISIONS = ("undecided", "x->y", "y->x", "none")
 
+RESAMPLES = 2000
+"""Resamples where settings name no number."""
 _CHUNK_NUMBERS = 2**21
 """An array of resampled scores of a chunk of pairs has this many numbers, 16 MiB of float64."""
 
@@ -146,9 +148,10 @@ def orient(
     score = np.nanmean(restart_score, axis=1)
 
     rng = generator(seed, "orientation resamples")
-    restart_weight = rng.multinomial(restarts, np.full(restarts, 1 / restarts), settings.resamples)
-    block_weight = rng.multinomial(blocks, np.full(blocks, 1 / blocks), settings.resamples)
-    step = max(1, _CHUNK_NUMBERS // (2 * restarts * settings.resamples))
+    resamples = settings.resamples or RESAMPLES
+    restart_weight = rng.multinomial(restarts, np.full(restarts, 1 / restarts), resamples)
+    block_weight = rng.multinomial(blocks, np.full(blocks, 1 / blocks), resamples)
+    step = max(1, _CHUNK_NUMBERS // (2 * restarts * resamples))
     spread, shares = np.empty(pairs), np.empty((pairs, 4))
     for start in range(0, pairs, step):
         some = slice(start, start + step)

@@ -12,6 +12,7 @@ from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import generator
 
 RESAMPLES = 500
+"""Resamples where settings name no number."""
 _AT_ONCE = 200_000
 """The number of pairs times resamples that are held at once."""
 
@@ -64,7 +65,7 @@ class BlockSums:
 
 
 def resampled_evidence(
-    sums: BlockSums, evidence: Evidence, seed: int
+    sums: BlockSums, evidence: Evidence, resamples: int, seed: int
 ) -> Iterator[tuple[slice, Evidence]]:
     """Yield the evidence of some pairs at a time for every resample of blocks.
 
@@ -73,13 +74,14 @@ def resampled_evidence(
     sums : BlockSums
     evidence : Evidence
         Evidence of the whole series.
+    resamples : int
     seed : int
         Seed of the resamples, which all pairs share.
 
     Yields
     ------
     slice, Evidence
-        Some pairs and their evidence, with `RESAMPLES` rows per pair.
+        Some pairs and their evidence, with as many rows per pair as there are resamples.
 
     Notes
     -----
@@ -89,10 +91,10 @@ def resampled_evidence(
     """
     n_pairs, n_blocks = sums.gain.shape
     rng = generator(seed, "resampled evidence")
-    weight = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), RESAMPLES)
+    weight = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), resamples)
     volumes = (weight @ sums.sizes).astype(np.float64)
     of_tests = weight[:, sums.tested].astype(np.float64)
-    step = max(1, _AT_ONCE // RESAMPLES)
+    step = max(1, _AT_ONCE // resamples)
     for start in range(0, n_pairs, step):
         some = slice(start, min(start + step, n_pairs))
         yield some, _evidence(sums, evidence, some, weight, of_tests, volumes)

@@ -1,7 +1,6 @@
 """Define typed settings, read their files and find the bundled resources."""
 
 from causal_ivae.settings.analysis import (
-    ADDED_BLOCKS,
     SCREENINGS,
     DecisionSettings,
     GroupSettings,
@@ -10,20 +9,22 @@ from causal_ivae.settings.analysis import (
     PriorSettings,
     Screening,
     ScreenSettings,
-    UnmixingSettings,
 )
 from causal_ivae.settings.input import DenoiseSettings, SegmentKind, SegmentSettings, TableSettings
 from causal_ivae.settings.models import (
+    ADDED_BLOCKS,
     AutoencoderSettings,
     ElboWeights,
     EquationSettings,
     FlowSettings,
+    GeneralIVAESettings,
     IVAESettings,
     Modulates,
     PriorFamily,
     StructuralSettings,
     TCLSettings,
     TrainingSettings,
+    UnmixingSettings,
     VAESettings,
 )
 from causal_ivae.settings.pipeline import Pipeline, settings_digest, validated
@@ -37,6 +38,7 @@ __all__ = [
     "ElboWeights",
     "EquationSettings",
     "FlowSettings",
+    "GeneralIVAESettings",
     "GroupSettings",
     "IVAESettings",
     "IndependenceSettings",

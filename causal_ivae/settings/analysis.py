@@ -1,86 +1,14 @@
 """Define the settings of the analysis: methods, tests and decisions."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import Field
 
-from causal_ivae.errors import nearest
 from causal_ivae.settings.base import Settings
-from causal_ivae.settings.models import (
-    IVAESettings,
-    StructuralSettings,
-    TCLSettings,
-    TrainingSettings,
-)
 
 Screening = Literal["none", "dependence", "partial_correlation", "skeleton"]
 SCREENINGS: tuple[Screening, ...] = ("none", "dependence", "partial_correlation", "skeleton")
 Null = Literal["circular_shift", "permutation", "wild_bootstrap", "gamma"]
-
-ADDED_BLOCKS: dict[str, type[TrainingSettings]] = {}
-"""Settings of methods from outside the package, by name.
-
-`causal_ivae.discovery.methods.register` adds them to those that `UnmixingSettings` lists.
-"""
-
-
-class UnmixingSettings(Settings):
-    """Hold the settings of the methods that unmix disturbances.
-
-    Every method that was registered from outside the package has a block of settings too, in a
-    field with the method's name.
-    """
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, TrainingSettings]
-
-    methods: tuple[str, ...] = ("structural", "ivae", "tcl")
-    restarts: int = Field(8, ge=1)
-    memory_gib: float = Field(2.0, gt=0, description="memory that one chunk of the stack may use")
-    structural: StructuralSettings = StructuralSettings()
-    ivae: IVAESettings = IVAESettings()
-    tcl: TCLSettings = TCLSettings()
-
-    @classmethod
-    def blocks(cls) -> dict[str, type[TrainingSettings]]:
-        """Return the settings of every method, by its name."""
-        own = {name: field.annotation for name, field in cls.model_fields.items()}
-        return {
-            name: kind
-            for name, kind in (own | ADDED_BLOCKS).items()
-            if isinstance(kind, type) and issubclass(kind, TrainingSettings)
-        }
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_added_blocks(cls, given: Any) -> Any:
-        """Check keys that are no fields here as settings of methods from outside the package."""
-        if not isinstance(given, dict):
-            return given
-        blocks: dict[str, Any] = {name: (kind, kind()) for name, kind in ADDED_BLOCKS.items()}
-        added = create_model("AddedBlocks", __base__=Settings, **blocks)
-        fields = {key: value for key, value in given.items() if key in cls.model_fields}
-        rest = {key: value for key, value in given.items() if key not in cls.model_fields}
-        return fields | dict(added.model_validate(rest))
-
-    @field_validator("methods")
-    @classmethod
-    def _methods_are_known_and_distinct(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        if not methods or len(set(methods)) != len(methods):
-            raise ValueError("methods must name at least one method, each once")
-        for name in methods:
-            if name not in cls.blocks():
-                raise ValueError(f"unknown method '{name}'. {nearest(name, cls.blocks())}")
-        return methods
-
-    @model_validator(mode="after")
-    def _region_series_are_not_binary(self) -> "UnmixingSettings":
-        if self.ivae.likelihood != "gaussian":
-            raise ValueError(
-                f"ivae.likelihood is '{self.ivae.likelihood}', which is for binary observations; "
-                "region series are not binary: use 'gaussian'"
-            )
-        return self
 
 
 class IndependenceSettings(Settings):
@@ -134,7 +62,12 @@ class DecisionSettings(Settings):
         description="of the method 'structural': one region of every pair is known to drive the "
         "other, and only which is asked",
     )
-    resamples: int = Field(2000, ge=99, description="resamples of segments and restarts")
+    resamples: int | None = Field(
+        None,
+        ge=99,
+        description="resamples of segments (and of restarts, where there are any) behind intervals "
+        "and confidence; null for as many as the method takes by itself",
+    )
     acyclic: bool = Field(
         False, description="leave undecided the edge of least confidence of every cycle"
     )

@@ -1,14 +1,16 @@
 """Define the settings of every model that unmixes disturbances."""
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
+from causal_ivae.errors import nearest
 from causal_ivae.settings.base import Settings
 
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
+Likelihood = Literal["gaussian", "bernoulli"]
 
 
 class ElboWeights(Settings):
@@ -54,9 +56,6 @@ class AutoencoderSettings(TrainingSettings):
     layers: int = Field(3, ge=1, description="weight matrices of encoder and decoder")
     activation: Literal["leaky_relu", "xtanh"] = "leaky_relu"
     slope: float = Field(0.1, gt=0, lt=1, description="of leaky ReLU below zero")
-    likelihood: Literal["gaussian", "bernoulli"] = Field(
-        "gaussian", description="'bernoulli' for binary observations"
-    )
     noise: Annotated[float, Field(gt=0)] | Literal["learned"] = Field(
         "learned",
         description="decoder noise standard deviation in units of the data's, or 'learned'",
@@ -66,16 +65,39 @@ class AutoencoderSettings(TrainingSettings):
     batch_size: int = Field(128, ge=8)
     warmup: float = Field(0.2, ge=0, le=1, description="share of steps that anneal the KL term")
 
+    @property
+    def binary(self) -> bool:
+        """Return whether observations are binary, so that their likelihood is Bernoulli's."""
+        return False
+
 
 class IVAESettings(AutoencoderSettings):
-    """Hold the settings of iVAE (Khemakhem et al. 2020)."""
+    """Hold the settings of iVAE (Khemakhem et al. 2020) of region series."""
 
     prior: PriorFamily = "laplace"
     modulates: Modulates = "variance"
 
 
+class GeneralIVAESettings(IVAESettings):
+    """Hold the settings of iVAE of continuous or binary observations."""
+
+    likelihood: Likelihood = Field("gaussian", description="'bernoulli' for binary observations")
+
+    @property
+    def binary(self) -> bool:
+        """Return whether observations are binary, so that their likelihood is Bernoulli's."""
+        return self.likelihood == "bernoulli"
+
+
 class VAESettings(AutoencoderSettings):
     """Hold the settings of the VAE, or by its weights of the beta-VAE and the beta-TC-VAE."""
+
+    likelihood: Likelihood = Field("gaussian", description="'bernoulli' for binary observations")
+
+    @property
+    def binary(self) -> bool:
+        """Return whether observations are binary, so that their likelihood is Bernoulli's."""
+        return self.likelihood == "bernoulli"
 
 
 class FlowSettings(TrainingSettings):
@@ -153,3 +175,60 @@ class StructuralSettings(TrainingSettings):
         trial_steps = max(1, round(self.trial_steps * steps / self.steps_for(n_times)))
         changes = {"steps": steps, "passes": 0.0, "trial_steps": trial_steps}
         return self.model_copy(update=changes)
+
+
+ADDED_BLOCKS: dict[str, type[TrainingSettings]] = {}
+"""Settings of methods from outside the package, by name.
+
+`causal_ivae.discovery.methods.register` adds them to those that `UnmixingSettings` lists.
+"""
+
+
+class UnmixingSettings(Settings):
+    """Hold the settings of the methods that unmix disturbances.
+
+    Every method that was registered from outside the package has a block of settings too, in a
+    field with the method's name.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, TrainingSettings]
+
+    methods: tuple[str, ...] = ("structural", "ivae", "tcl")
+    restarts: int = Field(8, ge=1)
+    memory_gib: float = Field(2.0, gt=0, description="memory that one chunk of the stack may use")
+    structural: StructuralSettings = StructuralSettings()
+    ivae: IVAESettings = IVAESettings()
+    tcl: TCLSettings = TCLSettings()
+
+    @classmethod
+    def blocks(cls) -> dict[str, type[TrainingSettings]]:
+        """Return the settings of every method, by its name."""
+        own = {name: field.annotation for name, field in cls.model_fields.items()}
+        return {
+            name: kind
+            for name, kind in (own | ADDED_BLOCKS).items()
+            if isinstance(kind, type) and issubclass(kind, TrainingSettings)
+        }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_added_blocks(cls, given: Any) -> Any:
+        """Check keys that are no fields here as settings of methods from outside the package."""
+        if not isinstance(given, dict):
+            return given
+        blocks: dict[str, Any] = {name: (kind, kind()) for name, kind in ADDED_BLOCKS.items()}
+        added = create_model("AddedBlocks", __base__=Settings, **blocks)
+        fields = {key: value for key, value in given.items() if key in cls.model_fields}
+        rest = {key: value for key, value in given.items() if key not in cls.model_fields}
+        return fields | dict(added.model_validate(rest))
+
+    @field_validator("methods")
+    @classmethod
+    def _methods_are_known_and_distinct(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if not methods or len(set(methods)) != len(methods):
+            raise ValueError("methods must name at least one method, each once")
+        for name in methods:
+            if name not in cls.blocks():
+                raise ValueError(f"unknown method '{name}'. {nearest(name, cls.blocks())}")
+        return methods

@@ -13,10 +13,10 @@ from causal_ivae.settings.analysis import (
     IndependenceSettings,
     PriorSettings,
     ScreenSettings,
-    UnmixingSettings,
 )
 from causal_ivae.settings.base import Settings
 from causal_ivae.settings.input import DenoiseSettings, SegmentSettings, TableSettings
+from causal_ivae.settings.models import UnmixingSettings
 from causal_ivae.settings.presets import load_preset
 
 

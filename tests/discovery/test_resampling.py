@@ -11,7 +11,7 @@ from causal_ivae.discovery import resampling
 from causal_ivae.discovery.evidence import orient_by_evidence
 from causal_ivae.discovery.orientation import DECISIONS
 from causal_ivae.discovery.probability import Evidence, vuong_statistic
-from causal_ivae.discovery.resampling import RESAMPLES, BlockSums, resampled_evidence
+from causal_ivae.discovery.resampling import BlockSums, resampled_evidence
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.settings import DecisionSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
@@ -103,22 +103,22 @@ def test_a_resample_draws_the_same_blocks_of_likelihoods_and_of_tests(sums):
     gain = np.where(np.arange(BLOCKS) == 4, 0.0, sums.gain)
     residual = np.stack([3.0 * gain[:, TESTED], -gain[:, TESTED]], axis=1)
     given = replace(sums, gain=gain, residual=residual, dependence=2.0 * gain[:, TESTED])
-    ((_, found),) = resampled_evidence(given, evidence_of(given), seed=0)
-    assert len(np.unique(found.gain.round(9))) > RESAMPLES
+    ((_, found),) = resampled_evidence(given, evidence_of(given), 500, seed=0)
+    assert len(np.unique(found.gain.round(9))) > 500
     np.testing.assert_allclose(found.residual, found.gain[:, None] * [3.0, -1.0], atol=1e-12)
     np.testing.assert_allclose(found.dependence, 2.0 * found.gain, atol=1e-12)
 
 
 def test_pairs_are_resampled_alike_whatever_is_held_at_once(sums, monkeypatch):
     given = evidence_of(sums)
-    ((everything, whole),) = resampled_evidence(sums, given, seed=4)
+    ((everything, whole),) = resampled_evidence(sums, given, 500, seed=4)
     assert everything == slice(0, PAIRS)
-    monkeypatch.setattr(resampling, "_AT_ONCE", RESAMPLES)
-    parts = list(resampled_evidence(sums, given, seed=4))
+    monkeypatch.setattr(resampling, "_AT_ONCE", 500)
+    parts = list(resampled_evidence(sums, given, 500, seed=4))
     assert [some for some, _ in parts] == [slice(i, i + 1) for i in range(PAIRS)]
     joined = np.concatenate([part.gain for _, part in parts])
     np.testing.assert_allclose(joined, whole.gain, rtol=1e-12)
-    _, other = next(resampled_evidence(sums, given, seed=5))
+    _, other = next(resampled_evidence(sums, given, 500, seed=5))
     assert not np.allclose(other.gain, parts[0][1].gain)
 
 
@@ -130,6 +130,11 @@ def test_a_clear_pair_is_stable_and_one_whose_blocks_disagree_is_not(sums):
     assert found.shares[0, forward] > 0.99
     assert found.shares[1, forward] < 0.5
     assert found.shares[2, none] > 0.99
+    few = orient_by_evidence(
+        evidence_of(sums), sums, TESTS, usable, DecisionSettings(resamples=99), seed=0
+    )
+    assert not np.array_equal(few.shares, found.shares)
+    np.testing.assert_allclose(few.shares * 99, np.round(few.shares * 99))
     usable[0, 1] = False
     lost = orient_by_evidence(evidence_of(sums), sums, TESTS, usable, DecisionSettings(), seed=0)
     assert lost.shares[0, DECISIONS.index("undecided")] == 1.0

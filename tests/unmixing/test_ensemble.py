@@ -13,6 +13,7 @@ from causal_ivae.seeding import child_seed
 from causal_ivae.settings import (
     ElboWeights,
     FlowSettings,
+    GeneralIVAESettings,
     IVAESettings,
     TCLSettings,
     TrainingSettings,
@@ -314,7 +315,7 @@ def test_segments_that_say_nothing_are_no_divergence(settings):
 def test_an_elbo_that_falls_under_other_weights_is_no_divergence(data):
     values, segments = data
     weights = ElboWeights(mutual_information=0.0, total_correlation=0.0, dimension_wise_kl=0.0)
-    settings = IVAESettings(likelihood="bernoulli", steps=120, weights=weights)
+    settings = GeneralIVAESettings(likelihood="bernoulli", steps=120, weights=weights)
     binary = (values > 0).astype(np.float32)
     _, fit = train(settings, binary, segments, [[0, 1]], [1])
     assert not fit.retried.any()

@@ -1,7 +1,7 @@
 """Laws of every stacked model: shapes, gradients, independence of members, saving."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from causal_ivae.settings import (
     ElboWeights,
     EquationSettings,
     FlowSettings,
+    GeneralIVAESettings,
     IVAESettings,
     StructuralSettings,
     TCLSettings,
@@ -92,7 +93,7 @@ KINDS = {
     "iVAE Laplace mean": Kind(IVAESettings(prior="laplace", modulates="mean_variance")),
     "iVAE weighted": Kind(IVAESettings(weights=WEIGHTS)),
     "iVAE xtanh, noise given": Kind(IVAESettings(activation="xtanh", noise=0.2, warmup=0.0)),
-    "iVAE Bernoulli": Kind(IVAESettings(likelihood="bernoulli"), n_features=5),
+    "iVAE Bernoulli": Kind(GeneralIVAESettings(likelihood="bernoulli"), n_features=5),
     "iVAE continuous": Kind(IVAESettings(), CONTINUOUS),
     "iVAE continuous mean": Kind(IVAESettings(modulates="mean_variance"), CONTINUOUS),
     "iVAE fewer": Kind(IVAESettings(), n_features=4),
@@ -183,6 +184,28 @@ def test_the_kl_term_is_annealed():
     unannealed = KINDS["iVAE xtanh, noise given"].started()[0]
     first, last = (unannealed.objective(batch(unannealed, x, u, share))[1] for share in (0.05, 1.0))
     assert torch.equal(first, last)
+
+
+@every_kind
+def test_rows_of_weight_zero_teach_nothing(kind):
+    model, x, u = kind.started()
+    counted = torch.ones(3, ROWS)
+    counted[:, ::3] = 0.0
+    spoilt = torch.where(counted[..., None] > 0, x, 1.0 - x)
+
+    def learned(x, weight):
+        told = replace(batch(model, x, u), weight=weight)
+        objective, loss = model.objective(told)
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        return objective, torch.cat(
+            [g.flatten() for g in torch.autograd.grad(loss.sum(), parameters)]
+        )
+
+    (objective, gradient), (same, none) = learned(x, counted), learned(spoilt, counted)
+    torch.testing.assert_close(objective, same)
+    torch.testing.assert_close(gradient, none)
+    assert not torch.allclose(learned(x, None)[1], learned(spoilt, None)[1], rtol=1e-3)
+    torch.testing.assert_close(learned(x, torch.ones(3, ROWS)), learned(x, None))
 
 
 @every_kind

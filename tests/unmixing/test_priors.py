@@ -6,7 +6,7 @@ import torch
 from scipy.stats import bernoulli, kstest, laplace, norm
 from torch import Tensor
 
-from causal_ivae.settings import IVAESettings
+from causal_ivae.settings import GeneralIVAESettings, IVAESettings
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.ivae import StackedIVAE, _decomposed_kl
 from causal_ivae.unmixing.models.networks import Initialiser
@@ -201,7 +201,7 @@ def test_each_part_of_the_kl_is_what_it_is_called():
 
 @torch.no_grad()
 def test_the_likelihood_of_binary_columns_is_bernoullis():
-    settings = IVAESettings(likelihood="bernoulli")
+    settings = GeneralIVAESettings(likelihood="bernoulli")
     model = StackedIVAE(member_keys([1, 2], CPU), 4, 2, Auxiliary(3), settings).double()
     logits = 3.0 * normal(2, 60, 4)
     x = (normal(2, 60, 4, seed=1) > 0).double()

@@ -17,7 +17,7 @@ from causal_ivae.discovery.estimation import (
     of_fit,
 )
 from causal_ivae.discovery.methods.base import Method
-from causal_ivae.discovery.orientation import orient
+from causal_ivae.discovery.orientation import RESAMPLES, orient
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import DecisionSettings, TrainingSettings
@@ -104,7 +104,7 @@ class RestartedMethod(Method[S]):
         sure = (
             "of the restarts"
             if decision.rule == "paper"
-            else f"of {decision.resamples:,} resamples of segments and restarts"
+            else f"of {decision.resamples or RESAMPLES:,} resamples of segments and restarts"
         )
         return [rule, f"Confidence{whose} is the share {sure} with the same outcome."]
 

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from causal_ivae.errors import InputError
 from causal_ivae.settings import (
-    AutoencoderSettings,
     ElboWeights,
-    IVAESettings,
+    GeneralIVAESettings,
     Modulates,
     PriorFamily,
     VAESettings,
@@ -23,7 +22,7 @@ from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.ivae import StackedIVAE
 
 _STREAM = 1 << 21
-_DEFAULTS = AutoencoderSettings()
+_DEFAULTS = VAESettings()
 
 
 class _Autoencoder(StackedEstimator[StackedIVAE]):
@@ -168,8 +167,8 @@ class IVAE(_Autoencoder):
         self.seed = seed
         self.device = device
 
-    def _settings(self) -> IVAESettings:
-        return validated(IVAESettings, _with_weights(self))
+    def _settings(self) -> GeneralIVAESettings:
+        return validated(GeneralIVAESettings, _with_weights(self))
 
     def sample(self, u: ArrayLike) -> NDArray[np.float64]:
         """Draw observations given the auxiliary variable.

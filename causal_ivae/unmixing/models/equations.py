@@ -109,7 +109,7 @@ class StackedEquations(StackedModel):
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the mean log-likelihood and, as the loss, its negative."""
-        value = self.log_likelihood(batch.x, batch.u).mean(-1)
+        value = batch.mean(self.log_likelihood(batch.x, batch.u))
         return value, -value
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:

@@ -336,7 +336,7 @@ class StackedFlow(StackedModel):
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the mean log-likelihood and, as the loss, its negative."""
-        value = self.log_likelihood(batch.x, batch.u, batch.noise).mean(-1)
+        value = batch.mean(self.log_likelihood(batch.x, batch.u, batch.noise))
         return value, -value
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:

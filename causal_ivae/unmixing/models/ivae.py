@@ -12,6 +12,8 @@ from causal_ivae.unmixing.models.priors import StackedPrior
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
 
 _LOG_2PI = math.log(2.0 * math.pi)
+_NEVER = -1e4
+"""A logarithm of a probability that is as good as zero."""
 _NOISE_AT_START = 0.3
 """A learned noise level starts at this standard deviation, in units of the data's."""
 _EVALUATION_STREAM = 1 << 22
@@ -80,7 +82,7 @@ class StackedIVAE(StackedModel):
             modulates=settings.modulates if isinstance(settings, IVAESettings) else "variance",
         )
         self.log_noise: nn.Parameter | None = None
-        if settings.likelihood == "gaussian":
+        if not settings.binary:
             learned = settings.noise == "learned"
             start = _NOISE_AT_START if learned else float(settings.noise)
             self.log_noise = init.constant(1, n_features, value=math.log(start))
@@ -113,12 +115,12 @@ class StackedIVAE(StackedModel):
         assert batch.noise is not None
         mean, log_std = self.posterior(batch.x, batch.u)
         z = torch.addcmul(mean, log_std.exp(), batch.noise)
-        reconstruction = self._log_likelihood(batch.x, self.decoder(z)).mean(-1)
+        reconstruction = batch.mean(self._log_likelihood(batch.x, self.decoder(z)))
         if self.weights.plain:
-            kl = self.prior.kl(mean, log_std, batch.u).mean(-2).sum(-1)
+            kl = batch.mean(self.prior.kl(mean, log_std, batch.u)).sum(-1)
             return reconstruction - kl, anneal * kl - reconstruction
         log_prior = self.prior.log_density(z, batch.u).sum(-1)
-        terms = _decomposed_kl(z, mean, log_std, log_prior, batch.n_times)
+        terms = _decomposed_kl(z, mean, log_std, log_prior, batch)
         w = self.weights
         weighted = (
             w.mutual_information * terms[0]
@@ -185,18 +187,20 @@ class StackedIVAE(StackedModel):
 
 
 def _decomposed_kl(
-    z: Tensor, mean: Tensor, log_std: Tensor, log_prior: Tensor, n_times: int
+    z: Tensor, mean: Tensor, log_std: Tensor, log_prior: Tensor, batch: Minibatch
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return index-code mutual information, total correlation and dimension-wise KL, (members,)."""
     rows = z.shape[1]
     standard = (z[:, :, None] - mean[:, None]) * torch.exp(-log_std[:, None])
     pairwise = -0.5 * standard.square() - log_std[:, None] - 0.5 * _LOG_2PI
     own = pairwise.diagonal(dim1=1, dim2=2).sum(1)
-    log_count = math.log(rows * n_times)
-    joint = pairwise.sum(-1).logsumexp(2) - log_count
+    together = pairwise.sum(-1)
+    if batch.weight is not None:
+        # Rows of weight 0 have no part in the aggregate posterior.  Its count of rows stays, for
+        # it cancels out in the sum of the three terms and has no gradient.
+        left_out = _NEVER * (1.0 - batch.weight[:, None])
+        together, pairwise = together + left_out, pairwise + left_out[..., None]
+    log_count = math.log(rows * batch.n_times)
+    joint = together.logsumexp(2) - log_count
     marginals = (pairwise.logsumexp(2) - log_count).sum(-1)
-    return (
-        (own - joint).mean(-1),
-        (joint - marginals).mean(-1),
-        (marginals - log_prior).mean(-1),
-    )
+    return batch.mean(own - joint), batch.mean(joint - marginals), batch.mean(marginals - log_prior)

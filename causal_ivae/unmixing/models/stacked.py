@@ -51,10 +51,14 @@ class Minibatch:
     weight: Tensor | None = None
 
     def mean(self, values: Tensor) -> Tensor:
-        """Return the weighted mean over rows of values (members, rows), shape (members,)."""
+        """Return the weighted mean over rows of values (members, rows) or (members, rows, n).
+
+        Every objective averages by this, so that rows of weight 0 teach a member nothing.
+        """
         if self.weight is None:
-            return values.mean(-1)
-        return (values * self.weight).sum(-1) / self.weight.sum(-1).clamp_min(1.0)
+            return values.mean(1)
+        weight = self.weight if values.dim() == 2 else self.weight[..., None]
+        return (values * weight).sum(1) / weight.sum(1).clamp_min(1.0)
 
 
 class StackedModel(nn.Module, ABC):

@@ -56,7 +56,7 @@ class StackedTCL(StackedModel):
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the mean log-probability of the true segment and, as the loss, its negative."""
-        value = self.evaluate(batch.x, batch.u)
+        value = batch.mean(self._log_probability(batch.x, batch.u))
         return value, -value
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
@@ -67,9 +67,13 @@ class StackedTCL(StackedModel):
         x : Tensor, shape (members, rows, n_features)
         u : Tensor, shape (rows,), int64
         """
+        return self._log_probability(x, u).mean(-1)
+
+    def _log_probability(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the log-probability of the true segment, shape (members, rows)."""
         logits = self._logits(x)
         true = logits.gather(-1, u.expand(len(x), -1).unsqueeze(-1)).squeeze(-1)
-        return (true - logits.logsumexp(-1)).mean(-1)
+        return true - logits.logsumexp(-1)
 
     def accuracy(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the share of rows whose segment is predicted correctly, shape (members,)."""

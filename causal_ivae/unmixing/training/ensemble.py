@@ -135,7 +135,8 @@ def fit_stack(
         depend on the others in its stack.
     kept : Tensor, optional, shape (members, n_segments), float32
         1 for the segments that a member is trained on, 0 for held-out ones; by default all are
-        used.  Only the structural flow supports it.
+        used.  Only the objective leaves segments out: starting
+        values know all volumes.
     progress : callable, optional
         Called with the share of the steps that are done.
     watch : callable, optional
