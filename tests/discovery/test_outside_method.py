@@ -9,6 +9,7 @@ import pytest
 from tiny_study import NAMES, file_of, run_study, states, subject_table, tiny_pipeline, write_study
 
 from causal_ivae import discover
+from causal_ivae.batch.overview import write_overview
 from causal_ivae.discovery.methods import METHODS, unregister
 from causal_ivae.errors import SettingsError
 from causal_ivae.settings import IndependenceSettings, Pipeline, UnmixingSettings
@@ -84,6 +85,7 @@ def test_a_run_with_workers_its_pages_the_group_and_the_comparison(toy, tmp_path
         # Both decide alike, so nothing says whose a direction is.
         assert "A direction needed two tests" in page
         assert "Journal of Toys" in page
+    write_overview(out)
     compared = (out / "compare.html").read_text(encoding="utf-8")
     assert "Toy flow" in compared
     assert "TCL (FastICA)" in compared

@@ -11,7 +11,7 @@ from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.ivae import StackedIVAE, _decomposed_kl
 from causal_ivae.unmixing.models.networks import Initialiser
 from causal_ivae.unmixing.models.priors import StackedPrior, segment_means
-from causal_ivae.unmixing.models.stacked import Auxiliary
+from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch
 
 CPU = torch.device("cpu")
 LAWS = {"gaussian": norm, "laplace": laplace}
@@ -154,7 +154,8 @@ def test_means_of_segments():
 
 def decomposed(z: Tensor, mean: Tensor, log_std: Tensor, n_times: int) -> tuple[Tensor, ...]:
     log_prior = (-0.5 * z.square() - 0.5 * np.log(2 * np.pi)).sum(-1)
-    return _decomposed_kl(z, mean, log_std, log_prior, n_times)
+    batch = Minibatch(z, torch.empty(0), share=torch.tensor(1.0), n_times=n_times)
+    return _decomposed_kl(z, mean, log_std, log_prior, batch)
 
 
 def test_the_parts_of_the_kl_sum_to_it():
