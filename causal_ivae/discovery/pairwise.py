@@ -111,6 +111,10 @@ def discover(
     disturbances by HSIC conditional on blocks, and the pair is oriented as in
     `causal_ivae.discovery.evidence.orient_by_evidence` or
     `causal_ivae.discovery.orientation.orient`.
+
+    Nothing is changed in the calling process.  The same seed gives the same results but for the
+    last digits of MKL's products; with the environment variable ``MKL_CBWR=AVX2,STRICT``, set
+    before torch computes anything, they are equal to the last bit.
     """
     started = time.perf_counter()
     unmixing = unmixing or UnmixingSettings()

@@ -1,1 +1,1 @@
-"""Independent pieces of work on worker processes; knows nothing of fMRI."""
+"""Run independent pieces of work in worker processes, whatever they are about."""

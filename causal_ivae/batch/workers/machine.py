@@ -1,4 +1,4 @@
-"""What this machine has, and how many worker processes it runs."""
+"""Find out what this machine has, and how many worker processes it can run."""
 
 import os
 
@@ -11,16 +11,16 @@ def cores() -> int:
 
 
 def threads_asked_for() -> int | None:
-    """Return the threads of a process that the user set in ``OMP_NUM_THREADS``; None if unset."""
-    # OpenMP takes a list too, one number for each level of nesting.
+    """Return the number of threads that the user set in ``OMP_NUM_THREADS``, or None."""
+    # OpenMP also takes a list, with a number for each level of nesting.
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(asked) if asked.isdigit() and int(asked) > 0 else None
 
 
 def threads_for(processes: int) -> int:
-    """Return how many threads each of so many worker processes on this machine has.
+    """Return the number of threads of each worker process on this machine.
 
-    The number that the user asked for, else an equal share of the cores.
+    It is what the user asked for, or else an equal share of the cores.
     """
     return threads_asked_for() or max(1, cores() // processes)
 
@@ -38,11 +38,11 @@ def processes_for(n_pieces: int, nprocs: int | None, memory: int | None) -> int:
     Parameters
     ----------
     n_pieces : int
-        Pieces of work.
+        Number of pieces of work.
     nprocs : int or None
-        As asked for; None for one per core, as far as the memory goes.
+        What the user asked for; None for one per core, as far as the memory goes.
     memory : int or None
-        Of one process, bytes.
+        Memory of one process in bytes, if it is limited.
     """
     if nprocs is None:
         nprocs = cores()
@@ -52,14 +52,14 @@ def processes_for(n_pieces: int, nprocs: int | None, memory: int | None) -> int:
 
 
 def devices_for(device: str, nprocs: int | None) -> tuple[str, ...]:
-    """Return the GPU of every process that estimates; none where a CPU does the work.
+    """Return the GPU of every process that estimates, or nothing if a CPU does the work.
 
     Parameters
     ----------
     device : str
         "auto", "cpu", "cuda" or "cuda:N".
     nprocs : int or None
-        As asked for; None for one process per GPU, since one keeps it busy.
+        What the user asked for; None for one process per GPU, since one keeps it busy.
     """
     if device == "cpu":
         return ()

@@ -1,13 +1,10 @@
-"""Independent pieces of work, each isolated, on one machine or on a running dask cluster.
+"""Run independent pieces of work apart from each other, on one machine or on a dask cluster.
 
 A worker that is killed costs the piece it was working on and nothing else.  dask blames every
 task that was waiting on a dead worker, so each worker is given one piece at a time, and a
 result is fetched before its worker gets the next.
 """
 
-import logging
-import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,17 +12,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from causal_ivae.batch.workers.clients import local_client, remote_client
 from causal_ivae.batch.workers.machine import cores, processes_for, threads_asked_for
 from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.batch.workers.watch import Beat, Limits, watched
-from causal_ivae.errors import SettingsError
 
 __all__ = ["Lost", "OnStage", "Pool", "Stage", "open_pool"]
 
 Stage = Callable[[str, float], None]
-"""Tells how far a piece of work is: the stage in words, and the share of it that is done."""
+"""Called with the stage of a piece of work in words, and the share of the piece that is done."""
 OnStage = Callable[[str, str, float], None]
-"""The same with the name of the piece before."""
+"""Called with the name of a piece, its stage, and the share of it that is done."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,24 +30,24 @@ R = TypeVar("R")
 _STAGES, _BEATS = "causal-ivae-stage", "causal-ivae-beat"
 _POLL_SECONDS = 1.0
 _STAGE_SECONDS = 0.5
-# A finished result that cannot be fetched within this has died with its worker, s.
 _FETCH_SECONDS = 30.0
+"""A finished result that takes longer to fetch has died with its worker."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A piece of work that gave no result: its worker died, or the work itself raised.
+    """A piece of work without a result, because its worker died or the work raised an error.
 
     Attributes
     ----------
     message : str
-        Why, and what to do, in one line.
+        The reason and what to do, in one line.
     seconds : float
-        From its start to its end.
+        Time from the start to the end of the piece.
     peak_mib : float
-        Peak memory of its process, as last heard of, MiB; 0 where it had said nothing.
+        Peak memory of the process in MiB, as it last reported; 0 if it never did.
     where : str
-        What it was doing: the stack of Python, where it is known.
+        The Python stack of the work at the end, if it is known.
     """
 
     message: str
@@ -60,7 +57,7 @@ class Lost:
 
 
 class Pool(Protocol):
-    """Runs one function over named pieces of work."""
+    """Run one function over named pieces of work."""
 
     def map(
         self,
@@ -68,9 +65,9 @@ class Pool(Protocol):
         pieces: Mapping[str, T],
         devices: Sequence[str] = (),
     ) -> Iterator[tuple[str, R | Lost]]:
-        """Yield name and result as pieces finish; closing the iterator stops what is left.
+        """Yield the name and result of each piece as it ends; closing the iterator stops the rest.
 
-        With `devices`, as many workers take part, and each keeps to one of these GPUs.
+        If `devices` names GPUs, one worker takes part for each and uses no other.
         """
         ...
 
@@ -86,27 +83,28 @@ def open_pool(
     threads: int | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[Pool]:
-    """Give a pool whose workers start with the first piece of work, and leave nothing behind.
+    """Give a pool whose workers start with the first piece of work and end with this context.
 
     Parameters
     ----------
     n_pieces : int
-        Pieces of work expected.  A single one without limits runs in this process: there is no
-        other to protect.
+        Number of pieces of work expected.  A single piece without limits runs in this process,
+        since there is no other piece to protect from it.
     nprocs : int or None
-        Worker processes; None for one per piece up to the number of cores, and to what the memory
-        of the machine holds where `limits` has one.
+        Number of worker processes; None for one per piece, but no more than there are cores, nor
+        than the memory of the machine holds if `limits` has a memory.
     scheduler : str or None
         Address of a running dask scheduler, such as ``"tcp://node1:8786"``.
     on_stage : callable
-        Called in this process with name, stage and share done, at most twice a second per piece.
+        Called in this process with the name of a piece, its stage and the share of it that is
+        done, at most twice a second per piece.
     on_start : callable, optional
         Called with the name of a piece when it is given to a worker.
     threads : int, optional
-        Of each worker process on this machine; default what ``OMP_NUM_THREADS`` says, else an
-        equal share of the cores, in an incomplete last round too.
+        Number of threads of each worker process on this machine.  The default is the value of
+        ``OMP_NUM_THREADS``, or else an equal share of the cores among the processes that work.
     limits : Limits, optional
-        Of each piece; one that goes beyond them is `Lost`, and says why.
+        Limits of each piece.  A piece that exceeds them is `Lost`, with the reason.
 
     Raises
     ------
@@ -121,61 +119,6 @@ def open_pool(
     processes = 0 if scheduler else processes_for(n_pieces, nprocs, limits.memory)
     with ExitStack() as stack:
         yield _Cluster(stack, processes, scheduler, on_stage, on_start, threads or 0, limits)
-
-
-@contextmanager
-def _local_client(processes: int, folder: str) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
-
-    with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=processes,
-            threads_per_worker=1,
-            processes=True,
-            # Any free port: the default one is taken where two analyses run on one machine.
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            memory_limit=0,
-            local_directory=folder,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
-    ):
-        yield client
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Undo what the nannies of workers change in the environment of this process."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
-
-
-@contextmanager
-def _remote_client(address: str) -> Iterator[Any]:
-    from distributed import Client
-
-    try:
-        client = Client(address, set_as_default=False, timeout="10s")  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"No dask scheduler answers at '{address}' ({error}). Start one with 'dask scheduler' "
-            "or leave out --scheduler."
-        ) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=60)
-        except TimeoutError as error:
-            raise SettingsError(
-                f"The dask scheduler at '{address}' has no workers. Start some with "
-                f"'dask worker {address} --nthreads 1'."
-            ) from error
-        yield client
 
 
 @dataclass(frozen=True)
@@ -214,33 +157,12 @@ class _Cluster:
     beats: dict[str, Beat] = field(default_factory=dict)
 
     def _start(self) -> None:
-        # Only when there is work: a batch that is up to date answers at once.
-        import dask
-
-        # Its defaults must be there before they are overridden: what is restored afterwards would
-        # lack them otherwise.
-        import distributed  # noqa: F401
-
+        # Workers start when there is work, so that a batch that is up to date ends at once.
         if self.scheduler is not None:
-            self.client = self.stack.enter_context(_remote_client(self.scheduler))
+            client = remote_client(self.scheduler)
         else:
-            # Workers would leave a folder in the working directory otherwise.
-            folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="causal-ivae-"))
-            variables = dict.fromkeys(
-                ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-                str(self.threads or self._share(self.processes)),
-            )
-            settings = {
-                "distributed.scheduler.allowed-failures": 0,
-                "distributed.nanny.pre-spawn-environ": variables,
-                "distributed.worker.daemon": True,
-                # It keeps the stacks it has seen: half a MiB for every second of work.
-                "distributed.worker.profile.enabled": False,
-                "temporary-directory": folder,
-            }
-            self.stack.enter_context(dask.config.set(settings))
-            self.stack.enter_context(_environment_kept())
-            self.client = self.stack.enter_context(_local_client(self.processes, folder))
+            client = local_client(self.processes, self.threads or self._share(self.processes))
+        self.client = self.stack.enter_context(client)
         self.client.subscribe_topic(_STAGES, lambda event: self.on_stage(*event[1]["stage"]))
         self.client.subscribe_topic(_BEATS, self._hear)
 
@@ -293,12 +215,12 @@ class _Cluster:
                 left.future.cancel()
 
     def _threads_of(self, place: int, pieces: int, devices: Sequence[str]) -> int:
-        """Return the threads of a piece; 0 where they are for its worker to say."""
+        """Return the number of threads of a piece, or 0 to leave it to the worker."""
         if devices:
             return self.threads or self._share(len(devices))
         if self.scheduler is not None or self.threads:
             return self.threads
-        # Those of an incomplete last round have the cores of the workers that wait for them.
+        # In an incomplete last round, the pieces share the cores of the workers that only wait.
         rounds, last = divmod(pieces, self.processes)
         beside = last if place >= rounds * self.processes else self.processes
         return self._share(beside)
@@ -308,7 +230,7 @@ class _Cluster:
         return max(1, cores() // processes)
 
     def _explained(self, name: str, result: Any, began: float) -> Any:
-        """Return a result; if it was lost, with what its process said last."""
+        """Return a result; to a lost one, add what its process reported last."""
         if not isinstance(result, Lost):
             return result
         last = self.beats.get(name, Beat(0.0))
@@ -319,7 +241,7 @@ class _Cluster:
         from distributed import wait
 
         if not running:
-            # Every worker died at once; their nannies are starting new ones.
+            # Every worker has died; their nannies are starting new ones.
             time.sleep(_POLL_SECONDS)
             return []
         futures = [piece.future for piece in running.values()]
@@ -331,7 +253,7 @@ class _Cluster:
             if piece.future.done():
                 finished.append((name, _result(piece)))
             elif piece.worker not in workers:
-                # A cluster of someone else may keep the task waiting for a worker that is gone.
+                # Another cluster's scheduler may keep the task waiting for a worker that is gone.
                 piece.future.cancel()
                 finished.append((name, Lost(_died(piece.worker))))
         return finished
@@ -340,7 +262,7 @@ class _Cluster:
 def _shared_out(
     devices: Sequence[str], workers: Iterable[str], before: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the device of each worker that takes part; those that have one keep it."""
+    """Return the device of each worker that takes part; a worker never changes its device."""
     there = list(workers)
     kept = {worker: before[worker] for worker in there if worker in before}
     free = list((Counter(devices) - Counter(kept.values())).elements())
@@ -356,7 +278,7 @@ def _result(piece: _Running) -> Any:
         return Lost(_died(piece.worker))
     except Exception as error:  # noqa: BLE001 - whatever one piece raises is that piece's failure
         if piece.future.status != "error":
-            # It was finished, but its worker died before the result was fetched.
+            # The piece was finished, but its worker died before the result was fetched.
             piece.future.cancel()
             return Lost(_died(piece.worker))
         return Lost(f"{type(error).__name__}: {error}")
@@ -385,7 +307,7 @@ def _remotely(
 
         torch.set_num_threads(threads)
         if device is not None:
-            # Not for loading: it takes half a GiB of the GPU.
+            # Only work that estimates has a device, since this takes half a GiB of the GPU.
             torch.cuda.set_device(device)
     worker = get_worker()
 
@@ -398,7 +320,7 @@ def _remotely(
         worker.log_event(_BEATS, {"beat": (name, asdict(beat))})
 
     def wanted() -> bool:
-        # A program that is killed, or interrupted, leaves its tasks cancelled.
+        # The scheduler cancels the tasks of a program that was killed or interrupted.
         task = worker.state.tasks.get(key)
         return task is not None and task.state != "cancelled"
 
@@ -414,7 +336,7 @@ def _named(send: OnStage, name: str) -> Stage:
         now = time.monotonic()
         if stage != last[0] or now - last[1] >= _STAGE_SECONDS:
             last = (stage, now)
-            # A share computed by numpy would not pass between processes.
+            # The scheduler does not accept numbers of numpy.
             send(name, stage, float(share))
 
     return report

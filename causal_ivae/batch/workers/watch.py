@@ -1,4 +1,4 @@
-"""Limits of one piece of work in a worker process, and what becomes of it beyond them.
+"""Watch one piece of work in a worker process, and end the process beyond the limits.
 
 Python cannot end a thread from outside, and a process that swaps drags its machine down. So a piece
 that goes beyond its limits ends its process; dask's nanny starts another one.
@@ -23,7 +23,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Limits:
-    """What one piece of work may take; None for as much as there is.
+    """What one piece of work may take; None stands for no limit.
 
     Attributes
     ----------
@@ -37,11 +37,11 @@ class Limits:
 
     @property
     def none(self) -> bool:
-        """Whether anything may be taken."""
+        """Whether there is no limit."""
         return self.memory is None and self.seconds is None
 
     def verdict(self, memory: int, seconds: float) -> str:
-        """Return in one sentence which limit is passed and what to do; empty if none is."""
+        """Return a sentence on the limit that is exceeded and what to do, or nothing."""
         if self.memory is not None and memory > self.memory:
             return (
                 f"Out of memory: it took {memory / _GIB:.2f} GiB, more than the "
@@ -58,16 +58,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Beat:
-    """What a process says of a piece of work while it goes on.
+    """What a process reports of a piece of work while it goes on.
 
     Attributes
     ----------
     peak_mib : float
-        Peak of its resident memory since the piece began, MiB.
+        Peak of the resident memory since the piece began, in MiB.
     verdict : str
-        Why the process ends itself now; empty while it does not.
+        Why the process is about to end itself; empty if it is not.
     where : str
-        The Python stacks of the work then.
+        The Python stacks of the work at that time.
     """
 
     peak_mib: float
@@ -79,7 +79,7 @@ class Beat:
 def watched(
     limits: Limits, tell: Callable[[Beat], None], wanted: Callable[[], bool]
 ) -> Iterator[None]:
-    """Watch what the calling thread does, from another thread.
+    """Watch the work of the calling thread from another thread.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def watched(
     tell : callable
         Called at most once a second while memory grows, and before the process ends itself.
     wanted : callable
-        Whether anyone still waits for the result. Work that nobody waits for ends without a word:
-        it must not write beside the program that does it again.
+        Whether anyone still waits for the result.  Work that nobody waits for ends silently, since
+        another program may be doing it again and writing the same files.
     """
     done = threading.Event()
     others = {*threading.enumerate()} - {threading.current_thread()}
@@ -129,8 +129,8 @@ def _watch(
 
 
 def _stacks(others: Iterable[threading.Thread]) -> str:
-    """Return the stacks of the threads that work: not of others, nor of the one that asks."""
-    # A thread that has ended leaves its number to the next.
+    """Return the stacks of the threads that work, without the calling one and those given."""
+    # The number of a thread that has ended is given to the next one.
     idle = {threading.get_ident(), *(thread.ident for thread in others if thread.is_alive())}
     stacks = [
         "".join(traceback.format_stack(frame))
