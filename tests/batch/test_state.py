@@ -6,7 +6,10 @@ import pytest
 from opened_files import opened_files
 from tiny_study import file_of, run_study, snapshot, states, tiny_pipeline, write_study
 
+from causal_ivae.batch.analysis import Analysis, Outcome
 from causal_ivae.batch.state import GroupState
+from causal_ivae.derivatives.files import write_json
+from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.vouching import FILES
 
 BOTH = ("participant", "group")
@@ -199,3 +202,25 @@ def test_a_subject_that_failed_is_no_part_of_the_group(finished):
     state = GroupState(analysis, ("sub-01", "sub-02", "sub-09"), lost)
     assert [member.unit for member in state.members("tcl")] == ["sub-01"]
     assert state.poolable() == (["sub-01"], ("A", "B", "C"))
+
+
+@pytest.fixture
+def three_loaded(tmp_path):
+    found = {"sub-01": ("ABCD", ""), "sub-02": ("DCBA", "C"), "sub-03": ("ABC", "")}
+    for unit, (regions, missing) in found.items():
+        about = {"Entities": {}, "Regions": list(regions), "MissingRegions": list(missing)}
+        write_json(UnitPaths(tmp_path, unit).file("timeseries.json"), about)
+    return Analysis(source=tmp_path, output=tmp_path, levels=("group",), pipeline=tiny_pipeline())
+
+
+def test_subjects_are_pooled_over_the_regions_that_each_of_them_has(three_loaded):
+    both = GroupState(three_loaded, ("sub-01", "sub-02", "sub-04"), {}).poolable()
+    # In the order of the first; the second has no C that could be measured.
+    assert both == (["sub-01", "sub-02"], ("A", "B", "D"))
+    assert GroupState(three_loaded, ("sub-02", "sub-03"), {}).poolable()[1] == ("B", "A")
+
+
+def test_a_subject_that_failed_is_not_pooled(three_loaded):
+    ended = {"sub-02": Outcome("sub-02", "failed"), "sub-03": Outcome("sub-03", "up to date")}
+    state = GroupState(three_loaded, ("sub-01", "sub-02", "sub-03"), ended)
+    assert state.poolable() == (["sub-01", "sub-03"], ("A", "B", "C"))
