@@ -264,7 +264,7 @@ def reproduce(
     figure: str, output: Path, *, command: str, quick: bool, data: Path | None, **options: Any
 ) -> Report:
     """Compute a figure of the paper and write it; `options` are those of `FIGURE_OPTIONS`."""
-    from causal_ivae.validation.paper.figure4 import reproduce_figure4
+    from causal_ivae.validation.paper.figure4.command import reproduce_figure4
     from causal_ivae.validation.paper.reproduce import reproduce
     from causal_ivae.validation.session import Session
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from typing import Any, Literal
 
@@ -25,7 +26,7 @@ from causal_ivae.validation.paper.mixtures import (
     simulate_easy_segments,
     simulate_mixture,
 )
-from causal_ivae.validation.paper.model_comparison import Recipe, Say, compare
+from causal_ivae.validation.paper.model_comparison import Comparison, Recipe, Say, compare
 
 FLOW, ELBO, PUBLISHED = "iVAE (flow)", "iVAE (ELBO)", "iVAE (published weights)"
 VAE_NAME, BETA, BETA_TC, TCL_NAME = "VAE", "beta-VAE", "beta-TC-VAE", "TCL"
@@ -99,6 +100,10 @@ class Outcome:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+Fit = Callable[..., Comparison]
+"""`compare` with the restarts, the seed, the device and who is told already given."""
+
+
 def run_experiment(
     name: FigureName, scale: Scale, *, seed: int, device: torch.device, say: Say
 ) -> Outcome:
@@ -114,7 +119,8 @@ def run_experiment(
     say : callable
         Told what is done.
     """
-    return _EXPERIMENTS[name](scale, seed, device, say)
+    fit = partial(compare, restarts=scale.restarts, seed=seed, device=device, say=say)
+    return _EXPERIMENTS[name](scale, fit, say)
 
 
 def recipes(scale: Scale) -> dict[str, Recipe]:
@@ -147,13 +153,13 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
     return {name: Recipe(name, chosen) for name, chosen in (settings | vaes).items()}
 
 
-def _figure1(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+def _figure1(scale: Scale, fit: Fit, _: Say) -> Outcome:
     mixture = simulate_mixture(
         n_segments=5, n_per_segment=scale.n_per_segment, n_sources=2, activation="xtanh", seed=0
     )
     made = recipes(scale)
     chosen = [made[name] for name in (FLOW, ELBO, VAE_NAME)]
-    result = compare([mixture], chosen, restarts=scale.restarts, seed=seed, device=device, say=say)
+    result = fit([mixture], chosen)
     return Outcome(
         result.runs.assign(panel="a"),
         points={
@@ -166,7 +172,7 @@ def _figure1(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome
     )
 
 
-def _figure2(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+def _figure2(scale: Scale, fit: Fit, say: Say) -> Outcome:
     made = recipes(scale)
     names = (FLOW, ELBO, VAE_NAME, BETA, BETA_TC)
     runs, curves = [], []
@@ -185,15 +191,7 @@ def _figure2(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome
             for i in range(scale.data_sets)
         ]
         chosen = [made[name] for name in (*names, PUBLISHED) if n == 5 or name != PUBLISHED]
-        result = compare(
-            mixtures,
-            chosen,
-            restarts=scale.restarts,
-            seed=seed,
-            device=device,
-            curves=n == 5,
-            say=say,
-        )
+        result = fit(mixtures, chosen, curves=n == 5)
         runs.append(result.runs.assign(panel="a" if n == 5 else "b", mixing=activation))
         if n == 5:
             curves.append(result.curves.assign(mixing=activation))
@@ -204,7 +202,7 @@ def _figure2(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome
     )
 
 
-def _figure3(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
     made = recipes(scale)
     shorter = {"steps": max(20, round(_FIGURE3_FLOW_STEPS * scale.effort))}
     made[FLOW] = Recipe(FLOW, made[FLOW].settings.model_copy(update=shorter))
@@ -226,14 +224,7 @@ def _figure3(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome
             simulate(n_segments=n_segments, n_per_segment=scale.n_per_segment, seed=i)
             for i in range(scale.data_sets)
         ]
-        result = compare(
-            mixtures,
-            [of[name] for name in names],
-            restarts=scale.restarts,
-            seed=seed,
-            device=device,
-            say=say,
-        )
+        result = fit(mixtures, [of[name] for name in names])
         runs.append(result.runs.assign(panel=panel))
     described = _described([made[name] for name in names], scale)
     described["recipes, panel b"] = _described([easy[name] for name in names], scale)["recipes"]
@@ -247,7 +238,7 @@ _EASY: dict[str, dict[str, Any]] = {
 }
 
 
-def _discrete(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
     small = scale.n_per_segment < FULL.n_per_segment
     mixtures = [
         simulate_binary(
@@ -270,11 +261,11 @@ def _discrete(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcom
         Recipe(ELBO, IVAESettings(prior="gaussian", **shared)),
         Recipe(VAE_NAME, VAESettings(**shared)),
     ]
-    result = compare(mixtures, chosen, restarts=scale.restarts, seed=seed, device=device, say=say)
+    result = fit(mixtures, chosen)
     return Outcome(result.runs.assign(panel="a"), settings=_described(chosen, scale))
 
 
-def _selection(scale: Scale, seed: int, device: torch.device, say: Say) -> Outcome:
+def _selection(scale: Scale, fit: Fit, _: Say) -> Outcome:
     base = recipes(scale)[ELBO].settings
     base = base.model_copy(update={"steps": max(20, base.steps // 2)})
     grid = [
@@ -297,9 +288,7 @@ def _selection(scale: Scale, seed: int, device: torch.device, say: Say) -> Outco
             f"noise {noise if isinstance(noise, str) else f'{noise:.2f}'}"
         )
         recipe = Recipe(name, base.model_copy(update=changes))
-        result = compare(
-            mixtures, [recipe], restarts=scale.restarts, seed=seed, device=device, say=say
-        )
+        result = fit(mixtures, [recipe])
         fitted = result.runs[result.runs["method"] == name]
         tables.append(fitted if tables else result.runs)
         chosen.append(recipe)
@@ -338,7 +327,7 @@ def _described(chosen: list[Recipe], scale: Scale) -> dict[str, Any]:
     }
 
 
-_EXPERIMENTS: dict[FigureName, Callable[[Scale, int, torch.device, Say], Outcome]] = {
+_EXPERIMENTS: dict[FigureName, Callable[[Scale, Fit, Say], Outcome]] = {
     "figure1": _figure1,
     "figure2": _figure2,
     "figure3": _figure3,

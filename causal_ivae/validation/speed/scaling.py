@@ -74,7 +74,7 @@ def _seconds(varied: str, subjects: list[Subject], turns: int, clock: Clock) -> 
     for part in Times._fields:
         seconds = [tuple(getattr(times, part) for times in taken[s]) for s in subjects]
         found += [
-            Measurement(group, part, _setting(subject), values, "s")
+            Measurement(group, part, subject.setting, values, "s")
             for subject, values in zip(subjects, seconds, strict=True)
         ]
         slopes = tuple(slope(sizes, turn) for turn in zip(*seconds, strict=True))
@@ -104,21 +104,10 @@ def _memory(subjects: list[Subject], clock: Clock) -> list[Measurement]:
     peaks = [peak_mib(subject.discover, small.discover, clock.device) for subject in subjects]
     group = GROUP + "pairs"
     found = [
-        Measurement(group, MEMORY, _setting(subject), peak, "MiB")
+        Measurement(group, MEMORY, subject.setting, peak, "MiB")
         for subject, peak in zip(subjects, peaks, strict=True)
     ]
     if all(peak and peak[0] > 0 for peak in peaks):
         exponent = slope([subject.pairs for subject in subjects], [peak[0] for peak in peaks])
         found.append(Measurement(group, SLOPE + MEMORY, Setting(), (exponent,), EXPONENT))
     return found
-
-
-def _setting(subject: Subject) -> Setting:
-    return Setting(
-        regions=subject.regions,
-        pairs=subject.pairs,
-        restarts=subject.restarts,
-        volumes=subject.volumes,
-        segments=subject.segments,
-        steps=subject.steps,
-    )

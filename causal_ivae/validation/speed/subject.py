@@ -8,8 +8,10 @@ from itertools import combinations, islice
 import numpy as np
 
 from causal_ivae.discovery import discover
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.settings import IVAESettings, StructuralSettings, TCLSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.validation.speed.measurement import Setting
 
 RESTARTS = UnmixingSettings().restarts
 REPETITION_TIME = 0.72
@@ -41,6 +43,18 @@ class Subject:
     steps: int
     device: str
     method: str = "ivae"
+
+    @property
+    def setting(self) -> Setting:
+        """What a measurement of this subject is on."""
+        return Setting(
+            regions=self.regions,
+            pairs=self.pairs,
+            restarts=None if METHODS[self.method].fit_names else self.restarts,
+            volumes=self.volumes,
+            segments=self.segments,
+            steps=self.steps,
+        )
 
     def discover(self) -> None:
         """Simulate the series and estimate the graph."""

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from causal_ivae.discovery.methods import METHODS
 from causal_ivae.validation.speed.effort import Effort
-from causal_ivae.validation.speed.measurement import Clock, Measurement, Setting
+from causal_ivae.validation.speed.measurement import Clock, Measurement
 from causal_ivae.validation.speed.subject import (
     RESTARTS,
     Subject,
@@ -54,13 +53,5 @@ def _measure(method: str, effort: Effort, clock: Clock) -> Iterator[Measurement]
         seconds = clock.seconds(replace(whole, pairs=timed).prepared())
         seconds_per_pair = seconds / timed
         remark = "" if timed == pairs else f"{EXTRAPOLATED} from {timed} of {pairs} pairs"
-        setting = Setting(
-            regions=regions,
-            pairs=pairs,
-            restarts=None if METHODS[method].fit_names else whole.restarts,
-            volumes=volumes,
-            segments=whole.segments,
-            steps=whole.steps,
-        )
         value = seconds * pairs / timed
-        yield Measurement(GROUP, NAME + method, setting, (value,), "s", remark=remark)
+        yield Measurement(GROUP, NAME + method, whole.setting, (value,), "s", remark=remark)

@@ -39,28 +39,9 @@ def judge_pairs(
 ) -> pd.DataFrame:
     """Orient pairs that have their segments in common, all in one stack.
 
-    Parameters
-    ----------
-    series : ndarray, shape (pairs, n_times, 2), float64
-        Columns x and y of every pair.
-    segments : ndarray, shape (n_times,), int64
-    method : str
-        One of `causal_ivae.settings.METHODS`.
-    keys : tuple of str, length pairs
-        What each pair is, distinct; with `seed`, the seed of its fits.  No result depends on the
-        other pairs.
-    seed : int
-    blocks : ndarray, shape (n_times,), int64, optional
-        Stretches without a gap; see `causal_ivae.discover`.
-    unmixing : UnmixingSettings, optional
-    decision : DecisionSettings, optional
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``method``, ``pair`` (its place in `series`), ``decision``, ``score``, ``confidence``,
-        ``p_value`` and the probabilities of all outcomes, missing for methods without; rows of
-        "ivae (rule)" in addition, whose confidence is the share of restarts that agree.
+    Arguments and columns are those of `causal_ivae.validation.suites.pair_suite.PairSuite.judge`,
+    but for ``rows``; no result depends on the other pairs.  Rows of "ivae (rule)" are added to
+    those of "ivae"; their confidence is the share of restarts that agree.
 
     Notes
     -----

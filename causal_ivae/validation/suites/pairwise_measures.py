@@ -1,4 +1,8 @@
-"""Closed-form measures of the direction of a pair, over any number of pairs at once."""
+"""Closed-form measures of the direction of a pair, over any number of pairs at once.
+
+Each takes an array of shape (..., n_times, 2), columns x and y of any unit, and returns one of
+shape (...), float64, in which a positive number favours x -> y.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,16 +11,6 @@ from scipy.stats import skew
 
 def tanh_ratio(x: ArrayLike) -> NDArray[np.float64]:
     """Return the likelihood ratio of the two directions for sparse disturbances.
-
-    Parameters
-    ----------
-    x : array_like, shape (..., n_times, 2)
-        Columns x and y, of any unit.
-
-    Returns
-    -------
-    ndarray, shape (...), float64
-        Positive favours x -> y.
 
     Notes
     -----
@@ -33,16 +27,6 @@ def tanh_ratio(x: ArrayLike) -> NDArray[np.float64]:
 def skewness_ratio(x: ArrayLike) -> NDArray[np.float64]:
     """Return the measure of direction for skewed disturbances.
 
-    Parameters
-    ----------
-    x : array_like, shape (..., n_times, 2)
-        Columns x and y, of any unit.
-
-    Returns
-    -------
-    ndarray, shape (...), float64
-        Positive favours x -> y.
-
     Notes
     -----
     rho E{x^2 y - x y^2} of standardised x and y, each with its sign such that its skewness is
@@ -57,17 +41,7 @@ def skewness_ratio(x: ArrayLike) -> NDArray[np.float64]:
 
 
 def patel_tau(x: ArrayLike) -> NDArray[np.float64]:
-    """Return Patel's tau of y over x: how much more often y is active than x.
-
-    Parameters
-    ----------
-    x : array_like, shape (..., n_times, 2)
-        Columns x and y, of any unit.
-
-    Returns
-    -------
-    ndarray, shape (...), float64
-        In [-1, 1]; positive favours x -> y.
+    """Return Patel's tau of y over x: how much more often y is active than x, in [-1, 1].
 
     Notes
     -----
