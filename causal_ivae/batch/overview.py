@@ -1,8 +1,10 @@
 """Write the pages over an output folder, ``index.html`` and ``compare.html``, from its files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from causal_ivae.batch.analysis import one_line
+from causal_ivae.batch.state import has_whole_series, whole_methods
 from causal_ivae.derivatives.files import read_table, write_text
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.derivatives.units import Unit, find_paths
@@ -69,14 +71,17 @@ def _render(output: Path, templates: Path | None) -> dict[str, str]:
 
 
 def _read(output: Path, unit: str, *, of_cohort: bool = False) -> Unit:
+    """Read a subject's results; damaged ones are left out, as they must not cost all the page."""
     paths = find_paths(output, unit)
     if paths is None:
         return Unit(unit, {})
-    return Unit.read(paths, tuple(METHODS), of_cohort=of_cohort)
+    found = Unit.read(paths, whole_methods(paths), of_cohort=of_cohort)
+    return found if has_whole_series(paths) else replace(found, tables={})
 
 
 def _read_group(output: Path) -> Unit:
-    return Unit.read(find_paths(output, GROUP) or UnitPaths(output, GROUP), tuple(METHODS))
+    paths = find_paths(output, GROUP) or UnitPaths(output, GROUP)
+    return Unit.read(paths, whole_methods(paths))
 
 
 def _states(output: Path) -> dict[str, tuple[str, str]]:

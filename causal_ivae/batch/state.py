@@ -299,6 +299,16 @@ class GroupState:
             return False
 
 
+def whole_methods(paths: UnitPaths) -> tuple[str, ...]:
+    """Return the methods whose results can be shown: their sidecars and tables are undamaged."""
+    return tuple(method for method in METHODS if _is_whole(paths.file("edges.json", method)))
+
+
+def has_whole_series(paths: UnitPaths) -> bool:
+    """Whether the series and their sidecar are undamaged."""
+    return _is_whole(paths.file("timeseries.json"))
+
+
 def _would_be_same(
     analysis: Analysis, about: Mapping[str, Any], settings_hash: str, inputs: Mapping[str, str]
 ) -> bool:
@@ -342,6 +352,11 @@ def _damage(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
         return damaged_files(sidecar, about)
     lost = lost_sidecar(sidecar)
     return {sidecar.name: lost} if lost else {}
+
+
+def _is_whole(sidecar: Path) -> bool:
+    about = _read(sidecar)
+    return bool(about) and not damaged_files(sidecar, about)
 
 
 def _read(sidecar: Path) -> dict[str, Any]:

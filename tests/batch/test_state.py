@@ -7,6 +7,7 @@ from opened_files import opened_files
 from tiny_study import file_of, run_study, snapshot, states, tiny_pipeline, write_study
 
 from causal_ivae.batch.analysis import Analysis, Outcome
+from causal_ivae.batch.overview import write_overview
 from causal_ivae.batch.state import GroupState
 from causal_ivae.derivatives.files import write_json
 from causal_ivae.derivatives.names import UnitPaths
@@ -191,6 +192,17 @@ def test_the_group_reads_the_sidecars_of_its_subjects_once_and_no_table(finished
     for method in ("ivae", "tcl"):
         assert opened[file_of(out, "sub-02", "edges.json", method)] == 1
         assert opened[file_of(out, "sub-02", "edges.tsv", method)] == 0
+
+
+def test_harmed_results_of_one_subject_do_not_cost_the_index(finished):
+    _, out = finished
+    empty(file_of(out, "sub-02", "edges.json", "tcl"))
+    empty(file_of(out, "sub-03", "edges.tsv", "ivae"))
+    empty(file_of(out, "sub-03", "outliers.tsv"))
+    assert [page.name for page in write_overview(out)] == ["compare.html", "index.html"]
+    index = (out / "index.html").read_text()
+    for unit in ("sub-01", "sub-02", "sub-03"):
+        assert f'data-unit="{unit}" data-state="done"' in index
 
 
 def test_a_subject_that_failed_is_no_part_of_the_group(finished):
