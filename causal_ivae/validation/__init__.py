@@ -1,1 +1,1 @@
-"""The laboratory: accuracy, error rates and speed on known truth, and the paper's figures."""
+"""Measure accuracy, error rates and speed on known truth, and compute the paper's figures."""

@@ -1,4 +1,4 @@
-"""The machine and the packages that measurements were taken with."""
+"""Describe the machine and the packages with which measurements were made."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version

@@ -1,4 +1,4 @@
-"""What a command of the laboratory leaves behind; imports nothing heavy."""
+"""Define what a command of the laboratory returns, without slow imports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Report:
-    """What one command of the laboratory left behind.
+    """Hold the results of one command of the laboratory.
 
     Attributes
     ----------

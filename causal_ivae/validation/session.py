@@ -1,4 +1,4 @@
-"""One command of the laboratory: the checks of what it was asked for, and the files it writes."""
+"""Check the request of one command of the laboratory, and write its files."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from causal_ivae.errors import SettingsError, nearest
 
 @dataclass(frozen=True)
 class Session:
-    """One command of the laboratory, from its start to the files that it writes.
+    """Accompany one command of the laboratory from its start to the files that it writes.
 
     Attributes
     ----------

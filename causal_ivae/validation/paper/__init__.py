@@ -1,1 +1,1 @@
-"""The figures of the paper."""
+"""Compute the figures of the paper."""

@@ -31,7 +31,7 @@ Ica = Literal["fastica", "score_matching"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model, and how it is trained.
+    """Describe a model and its training.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def compare(
 
 @dataclass(frozen=True)
 class _Data:
-    """Mixtures side by side, as the columns of one array."""
+    """Hold several mixtures as the columns of one array."""
 
     mixtures: Sequence[SimulatedMixture]
     restarts: int

@@ -1,4 +1,4 @@
-"""The paper's simulation figures, drawn from the table of runs."""
+"""Draw the paper's simulation figures from the table of runs."""
 
 from collections.abc import Callable, Iterable
 

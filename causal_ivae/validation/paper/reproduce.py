@@ -1,4 +1,4 @@
-"""The paper's simulation figures, computed anew and written with the numbers behind them."""
+"""Compute the paper's simulation figures and write them with the numbers behind them."""
 
 import pandas as pd
 

@@ -1,1 +1,1 @@
-"""How fast the program is, against other code."""
+"""Measure how fast the program is compared with other code."""

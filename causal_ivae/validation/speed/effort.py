@@ -1,4 +1,4 @@
-"""How much is measured, and how often."""
+"""Define how much is measured and how often."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class TrainingCase:
 
 @dataclass(frozen=True)
 class Effort:
-    """Sizes and numbers of turns of all measurements.
+    """Hold the sizes and the numbers of turns of all measurements.
 
     Attributes
     ----------

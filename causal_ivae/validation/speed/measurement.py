@@ -1,4 +1,4 @@
-"""One measurement, how it is timed, and the table of all."""
+"""Define one measurement, how it is timed, and the table of all measurements."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ _RATES = ("tests/s", "model-steps/s", "GFLOP/s")
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What was measured on; None where it has no part in it."""
+    """Describe the data of a measurement, with None for sizes that do not matter."""
 
     members: int | None = None
     hidden: int | None = None
@@ -42,7 +42,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a measurement is set against, in the same unit."""
+    """Hold the baseline of a measurement, in the same unit."""
 
     name: str
     value: float
@@ -50,7 +50,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row of the table.
+    """Hold one row of the table.
 
     Attributes
     ----------
@@ -74,12 +74,12 @@ class Measurement:
 
     @property
     def median(self) -> float | None:
-        """Median over turns."""
+        """Return the median over turns."""
         return median(self.values) if self.values else None
 
     @property
     def ratio(self) -> float | None:
-        """How many times better than the baseline: more of a rate, less of anything else."""
+        """Return how many times better than the baseline it is, with higher rates or less time."""
         if self.baseline is None or self.median is None:
             return None
         ours, theirs = self.median, self.baseline.value

@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes at its peak."""
+"""Measure the peak memory of a piece of work."""
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -48,7 +48,7 @@ def peak_mib(
         return ((torch.cuda.max_memory_allocated(device) - before) / _MIB,)
     if not _STATUS.exists():
         return ()
-    # A process that has loaded nothing but this, and done nothing, is where all others fork from.
+    # All processes are forked from one that has imported this module only.
     context = get_context("forkserver")
     context.set_forkserver_preload(list(_LOADED))
     with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -60,7 +60,7 @@ def _rise(work: Callable[[], object], small: Callable[[], object]) -> float:
     with torch_threads(1):
         small()
         with suppress(OSError):
-            # Linux then forgets the highest peak so far.
+            # This makes Linux reset the peak.
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         before = _peak_so_far()
         work()

@@ -1,4 +1,4 @@
-"""The iVAE of one pair, trained as most PyTorch code is: what the stack is timed against.
+"""Train the iVAE of one pair as most PyTorch code does, as the baseline of the stack.
 
 The structure is that of the simulations of Khemakhem, Kingma, Monti, Hyvarinen 2020: perceptrons
 for the posterior, the decoder and the prior, the segment as a one-hot vector, a decoder variance
@@ -19,7 +19,7 @@ _DECODER_LOG_VARIANCE = math.log(0.01)
 
 
 class PlainIVAE(nn.Module):
-    """Encoder, decoder and prior network of one model.
+    """Hold the encoder, the decoder and the prior network of one model.
 
     Parameters
     ----------

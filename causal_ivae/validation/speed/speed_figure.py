@@ -1,4 +1,4 @@
-"""The measurements of `benchmark speed` as one figure."""
+"""Draw the measurements of ``benchmark speed`` as one figure."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The fits of a figure trained as one stack, against the same fits one by one."""
+"""Compare the fits of a figure trained as one stack with the same fits one by one."""
 
 import time
 from functools import partial

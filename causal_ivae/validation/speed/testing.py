@@ -1,4 +1,4 @@
-"""HSIC tests: ours against those of other packages, where these are installed."""
+"""Time our HSIC tests and those of other packages that are installed."""
 
 import warnings
 from collections.abc import Callable
@@ -35,13 +35,13 @@ Test = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 _NULLS: tuple[Null, ...] = ("permutation", "circular_shift")
 _SMALL = 50
 _ENOUGH = 4_000_000
-"""Pairs of rows that a timing goes through at least."""
+"""A timing goes through at least this many pairs of rows."""
 _MOST_SECOND, _ROOM = 16, 16_000_000
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a test comes from.
+    """Describe where a test comes from.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Source:
     def find(self) -> Test | str:
         """Return the test, or why there is none."""
         try:
-            # What other packages warn of while they are loaded is not ours to mend.
+            # Warnings of other packages while they are imported do not concern us.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return self.make(import_module(self.module))

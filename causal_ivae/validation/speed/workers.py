@@ -1,4 +1,4 @@
-"""A batch of subjects with one worker process and with two."""
+"""Time a batch of subjects with one worker process and with two."""
 
 import os
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ def measure_workers(effort: Effort, clock: Clock) -> list[Measurement]:
 @contextmanager
 def _kept_to(n: int) -> Iterator[None]:
     """Keep this process, and those that it starts, to n cores within this context."""
-    # A worker takes all cores that it may use, and one alone would have them all.
+    # A worker uses all cores that it is allowed, so that one alone would use them all.
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

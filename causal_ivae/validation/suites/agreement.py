@@ -1,4 +1,4 @@
-"""Whether two graphs of the same regions agree, against regions that change places."""
+"""Test whether two graphs of the same regions agree more than with permuted regions."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _CHUNK_NUMBERS = 2**23
 
 @dataclass(frozen=True)
 class Graphs:
-    """The graphs of one part of the data, such as one half, in each of several splits.
+    """Hold the graphs of one part of the data, for instance one half, in several splits.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Graphs:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often two graphs agree.
+    """Hold how often two graphs agree.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ def agreement(
         moved = second[:, some[:, :, None], some[:, None, :]].swapaxes(0, 1)
         product = (first * moved)[..., upper]
         hits, counts = (product > 0).sum(axis=(1, 2)), (product != 0).sum(axis=(1, 2))
-        # A permutation that leaves nothing to compare says nothing for or against: a half.
+        # A permutation that leaves nothing to compare counts as one half.
         shares.append(np.where(counts > 0, hits / np.maximum(counts, 1), 0.5))
     drawn = np.concatenate(shares)
     p_value = (1 + int((drawn >= share - 1e-12).sum())) / (1 + len(drawn))

@@ -189,7 +189,7 @@ def main(arguments: Sequence[str]) -> None:
     """Write the calibration and the table that it was fitted to: TABLE JSON PAIRS."""
     where, target, pairs = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=prepare_process) as pool:
-        # The longest first, so that no process is left with one at the end.
+        # The longest come first, so that processes finish at about the same time.
         size = [-design.n_segments * design.n_per_segment for design in DESIGNS]
         found_by = {
             i: pool.submit(collect, DESIGNS[i], pairs, _SEED) for i in np.argsort(size).tolist()

@@ -1,4 +1,4 @@
-"""Whether a confidence is what it says: reliability and expected calibration error."""
+"""Measure how reliable confidences are, and their expected calibration error."""
 
 import numpy as np
 import pandas as pd

@@ -26,21 +26,21 @@ from causal_ivae.validation.report import Say
 from causal_ivae.validation.session import folder_to_write
 
 Rows = Sequence[Mapping[str, Any]] | pd.DataFrame
-"""What a case gave: numbers, texts, booleans and None."""
+"""A row of results holds numbers, texts, booleans and None."""
 
 FOLDER = "cases"
 CASE, ERROR = "case", "error"
-"""Columns of every table: the key of the case, and why it failed (missing where it did not)."""
+"""Every table has these columns: the key of the case, and why it failed (missing if not)."""
 
 
 class Case(Protocol):
-    """One piece of a benchmark: a frozen dataclass of plain values with a key of its own."""
+    """Describe one piece of a benchmark by a frozen dataclass of plain values with a unique key."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def key(self) -> str:
-        """What the case is, in words that no other case of the suite has; seeds are made of it."""
+        """Return a unique name of the case in the suite, from which seeds are derived."""
         ...
 
 
@@ -135,7 +135,7 @@ def _work_on(
     if not waiting:
         return
     with open_pool(
-        # A pool for one piece is this process itself.
+        # A pool for one piece runs it in this process.
         1 if nprocs == 1 else max(2, len(waiting)),
         nprocs=min(nprocs or cores(), len(waiting)),
         scheduler=None,

@@ -1,4 +1,4 @@
-"""How well an estimated directed graph matches the true one."""
+"""Measure how well an estimated directed graph matches the true one."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Directed edges of simulated networks of six regions: ours and published methods."""
+"""Compare our and published methods on the edges of simulated networks of six regions."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -28,11 +28,11 @@ from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
 from causal_ivae.validation.tables import as_block, mean_with_interval
 
 Graphs = dict[str, NDArray[np.bool_]]
-"""Adjacency matrices by the names under which they are scored."""
+"""A method returns adjacency matrices by the names under which they are scored."""
 REGIONS = 6
 DENSITY = 0.5
 ALPHA = 0.05
-"""Level of the PC algorithm."""
+"""The PC algorithm tests at this level."""
 _LEAST_WEIGHT = 0.05
 _SCORES = ("precision", "recall", "f1", "skeleton_f1", "orientation_accuracy", "hamming")
 _MEANS = ["precision", "recall", "skeleton_f1", "orientation_accuracy", "hamming", "edges"]
@@ -74,7 +74,7 @@ METHOD = {
 
 @dataclass(frozen=True)
 class ManyCase:
-    """One network, by one method.
+    """Describe one network that one method estimates.
 
     Attributes
     ----------
@@ -91,18 +91,18 @@ class ManyCase:
 
     @property
     def key(self) -> str:
-        """The network and the method."""
+        """Return a key of the network and the method."""
         return f"{self.network}, {self.method}"
 
     @property
     def network(self) -> str:
-        """What the network is; its seed is made of it."""
+        """Return a key of the network, from which its seed is derived."""
         return f"{self.layers} layers, {self.segments} segments, graph {self.graph}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Networks(MethodSuite[ManyCase]):
-    """The benchmark of simulated networks.
+    """Measure methods on simulated networks.
 
     Attributes
     ----------
@@ -202,7 +202,7 @@ class Networks(MethodSuite[ManyCase]):
         """Return means over graphs by layers, segments and method; F1 with a 95 % t interval."""
         summary = []
         for cell, own in rows.groupby(_CELL, sort=False):
-            # A graph without an edge, found to have none, has no F1; nothing is wrong with it.
+            # F1 is undefined for a graph without edges that is estimated without edges.
             f1 = own["f1"].astype(float).fillna(1.0)
             summary.append(
                 {

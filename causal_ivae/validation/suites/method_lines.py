@@ -1,4 +1,4 @@
-"""How methods are drawn in the figures of the benchmarks: the same everywhere."""
+"""Define how methods are drawn in all figures of the benchmarks."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""True edges of the NetSim simulations, oriented given that they are there."""
+"""Orient the true edges of the NetSim simulations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ from causal_ivae.validation.tables import as_block, mean_with_interval, share_wi
 Unit = Literal["pooled windows", "pooled subjects", "subject"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 WINDOW = 50
-"""Volumes of a window."""
+"""A window has this many volumes."""
 DIRECTIONS = ("x->y", "y->x")
 ALL = "all"
-"""In place of a simulation's name: the edges of all."""
+"""This name stands for the edges of all simulations."""
 _RIGHT = "share of edges right, by the sign of the score"
 _OF_DECIDED = {
     "decided": "share of edges decided",
@@ -53,7 +53,7 @@ METHOD = {
 
 @dataclass(frozen=True)
 class NetsimCase:
-    """Some edges of a simulation, by one method.
+    """Describe some edges of a simulation that one method orients.
 
     Attributes
     ----------
@@ -75,14 +75,14 @@ class NetsimCase:
 
     @property
     def key(self) -> str:
-        """The simulation, the method and the edges."""
+        """Return a key of the simulation, the method and the edges."""
         edges = f"edges {self.first}-{self.first + self.count - 1}"
         return f"{self.sim}, {self.unit}, {self.method}, {edges}"
 
 
 @dataclass(frozen=True)
 class Network:
-    """One simulation.
+    """Hold one simulation.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Netsim(PairSuite[NetsimCase]):
-    """The benchmark of the NetSim simulations.
+    """Measure methods on the NetSim simulations.
 
     Attributes
     ----------
@@ -259,7 +259,7 @@ class Netsim(PairSuite[NetsimCase]):
     def blocks(self, tables: Tables) -> Iterator[str]:
         """Yield methods in rows and simulations in columns."""
         for unit, rows in tables[SUMMARY].groupby("unit", sort=False):
-            # Who never abstains has nothing to say beside the first block.
+            # The second block would equal the first for methods that never abstain.
             abstaining = rows["method"].isin(set(rows.loc[rows["decided"] < 1.0, "method"]))
             shown = [as_block(f"{unit}: {_RIGHT}", rows, "right", "method", "sim")]
             if abstaining.any():

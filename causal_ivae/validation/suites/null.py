@@ -1,4 +1,4 @@
-"""How often tests reject where nothing depends on anything."""
+"""Measure how often tests reject independent series."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -40,16 +40,16 @@ ALPHA = 0.05
 DEFAULT_NULL = IndependenceSettings().null
 NULLS: dict[Test, tuple[Null, ...]] = {
     "HSIC": get_args(Null),
-    # The other has the same nulls; by permutation it takes hours.
+    # The other test has the same nulls, but by permutation it takes hours.
     "conditional": (DEFAULT_NULL, "gamma"),
 }
 _NORMAL = "normal"
-"""What partial correlation, which has no draws, is compared with."""
+"""Partial correlation has no draws and is compared with this distribution."""
 _AT_ONCE = 50
 _FEWER_DRAWS = 199
-"""Of nulls that are not the default."""
+"""Nulls other than the default take this many draws."""
 BAND = (0.03, 0.07)
-"""Within which a test of nominal level .05 should be."""
+"""A test of nominal level .05 should reject a share in this range."""
 
 METHOD = {
     "Pairs": "x and y are independent of one another and of z. 'conditional' and 'partial "
@@ -64,7 +64,7 @@ METHOD = {
 
 @dataclass(frozen=True)
 class NullCase:
-    """One test with one null on one kind of series.
+    """Describe one test with one null on one kind of series.
 
     Attributes
     ----------
@@ -86,18 +86,18 @@ class NullCase:
 
     @property
     def row(self) -> Row:
-        """The kind of series."""
+        """Return a key of the kind of series."""
         return Row(self.source, Layout(self.blocks, self.length, self.apart), self.coefficient)
 
     @property
     def key(self) -> str:
-        """The series, the test and the null."""
+        """Return a key of the series, the test and the null."""
         return f"{self.row.key}: {self.test}, {self.null}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FalsePositives(Suite[NullCase]):
-    """The benchmark of tests of independence on independent series.
+    """Measure tests of independence on independent series.
 
     Attributes
     ----------
@@ -260,7 +260,7 @@ def _partial(triple: NDArray[np.float64], blocks: NDArray[np.int64]) -> float:
     try:
         return float(partial_correlations(triple, blocks, np.array([[0, 1]])).p_value[0])
     except InputError:
-        # Too few volumes count as independent: the test says so and rejects nothing.
+        # With too few effective volumes, the test raises an error and so rejects nothing.
         return 1.0
 
 

@@ -1,4 +1,4 @@
-"""Series that are independent of one another, for the error rates of tests."""
+"""Make series that are independent of each other, for the error rates of tests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from causal_ivae.simulate.structural import simulate_bold
 from causal_ivae.validation.suites.study import Study, content_of, load_study
 
 COEFFICIENTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95)
-"""Lag-one coefficients of the autoregressive pairs."""
+"""The autoregressive pairs have these lag-one coefficients."""
 TR, WINDOW_SECONDS = 0.72, 60.0
-"""Of simulated series, s."""
+"""Simulated series have this repetition time and windows of this length (s)."""
 DATA_SOURCES = ("phase-randomised data", "different subjects")
 _BURN_IN = 500
 _GRAPH = ((0, 1), (1, 2), (0, 3), (3, 4), (4, 5))
@@ -26,7 +26,7 @@ _GRAPH = ((0, 1), (1, 2), (0, 3), (3, 4), (4, 5))
 
 @dataclass(frozen=True)
 class Layout:
-    """Blocks of volumes.
+    """Describe blocks of volumes.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Layout:
     apart: bool = False
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Describe the blocks in words."""
         return f"{self.blocks} {'runs' if self.apart else 'windows'} of {self.length}"
 
 
@@ -50,7 +50,7 @@ LAYOUTS = (WINDOWS, Layout(14, 30), Layout(4, 200, apart=True))
 
 @dataclass(frozen=True)
 class Row:
-    """A kind of series in which nothing depends on anything.
+    """Describe a kind of independent series.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """Name of the row."""
+        """Return the name of the row."""
         process = (
             f" AR({self.coefficient:g})" if self.source in ("pairs", "shared variance") else ""
         )
@@ -75,13 +75,13 @@ class Row:
 
     @property
     def of_data(self) -> bool:
-        """Whether the series are made of the user's tables."""
+        """Check whether the series are made from the user's tables."""
         return self.source in DATA_SOURCES
 
 
 @dataclass(frozen=True)
 class NullSeries:
-    """Triples of independent series.
+    """Hold triples of independent series.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class PairSuite(MethodSuite[M]):
-    """A benchmark of the directions of pairs, by our methods and by published ones.
+    """Measure the directions of pairs by our methods and by published ones.
 
     Attributes
     ----------

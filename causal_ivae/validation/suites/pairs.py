@@ -1,4 +1,4 @@
-"""Which way a simulated pair points: ours and published methods on the same pairs."""
+"""Compare our and published methods on the directions of the same simulated pairs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ METHOD = {
 
 @dataclass(frozen=True)
 class PairsCase:
-    """Some pairs of a cell, by one method.
+    """Describe some pairs of a cell that one method orients.
 
     Attributes
     ----------
@@ -78,19 +78,19 @@ class PairsCase:
 
     @property
     def key(self) -> str:
-        """The cell, the method and the pairs."""
+        """Return a key of the cell, the method and the pairs."""
         return f"{self.cell}, {self.method}, pairs {self.first}-{self.first + self.count - 1}"
 
     @property
     def cell(self) -> str:
-        """What the pairs are; their seeds are made of it."""
+        """Return a key of the pairs, from which their seeds are derived."""
         layers = f"{self.layers} layers, " if self.layers else ""
         return f"{self.generator}, {self.kind}, {layers}{self.segments} segments"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs(PairSuite[PairsCase]):
-    """The benchmark of simulated pairs.
+    """Measure methods on simulated pairs.
 
     Attributes
     ----------

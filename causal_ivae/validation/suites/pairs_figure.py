@@ -1,4 +1,4 @@
-"""The figure of the benchmark of pairs."""
+"""Draw the figure of the benchmark of pairs."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,7 @@ def _shares(ax: Axes, cell: pd.DataFrame, column: str, methods: Sequence[str]) -
     places = list(dict.fromkeys(zip(cell["generator"], cell["layers"], strict=True)))
     for method in methods:
         rows = cell[cell["method"] == method]
-        # Methods stand beside each other, so that their intervals can be told apart.
+        # Methods are shifted sideways, so that their intervals do not overlap.
         shift = 0.04 * (methods.index(method) - (len(methods) - 1) / 2)
         for generator, own in rows.groupby("generator", sort=False):
             where = [places.index((str(generator), n)) + shift for n in own["layers"]]
@@ -67,7 +67,7 @@ def _shares(ax: Axes, cell: pd.DataFrame, column: str, methods: Sequence[str]) -
     if all(n for _, n in places):
         ax.set_xlabel("layers")
         return
-    # Other generators have names, which need room.
+    # The names of other generators need room.
     ax.set_xlabel("layers or generator")
     for label in ax.get_xticklabels():
         label.set(rotation=35, horizontalalignment="right")

@@ -39,7 +39,7 @@ def with_marks(rows: pd.DataFrame) -> pd.DataFrame:
         decided=decided,
         right=right,
         correct=np.where(directed, right, ~decided),
-        # A score of zero is as good as a coin.
+        # A score of zero counts as half right.
         sign_right=np.where(sign == "", 0.5, sign == rows["truth"]) * directed,
     )
 

@@ -1,4 +1,4 @@
-"""Whether directions in real data come back: in other subjects, in other volumes, on the right."""
+"""Test whether directions in real data recur in other subjects, volumes or hemispheres."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ METHOD = {
 
 @dataclass(frozen=True)
 class PartCase:
-    """Some pairs of regions in one part of the data, by one method.
+    """Describe some pairs of regions in one part of the data that one method orients.
 
     Attributes
     ----------
@@ -72,14 +72,14 @@ class PartCase:
 
     @property
     def key(self) -> str:
-        """The part of the data, the method and the pairs."""
+        """Return a key of the part of the data, the method and the pairs."""
         pairs = f"pairs {self.first}-{self.first + self.count - 1}"
         return f"{self.comparison}, split {self.split}, {self.part}, {self.method}, {pairs}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reproducibility(PairSuite[PartCase]):
-    """The benchmark of directions in two parts of the same data.
+    """Measure how directions in two parts of the same data agree.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class Reproducibility(PairSuite[PartCase]):
         return {
             "seed": self.seed,
             "segments": self.segments,
-            # Where the tables lie has no part in the rows.
+            # The place of the tables does not affect the rows.
             "content": self.study.content,
             "regions": list(load_study(self.study)[0].names),
         }
@@ -181,7 +181,7 @@ class Reproducibility(PairSuite[PartCase]):
         columns = [subjects[0].names.index(name) for name in called]
         pairs = np.stack(np.triu_indices(len(columns), 1), axis=1)
         pairs = pairs[case.first : case.first + case.count]
-        # A method that prefers the first of two columns must not agree with itself for that.
+        # Columns change places, so that a method that prefers the first one does not agree by that.
         keys = [f"{common[i]} and {common[j]}" for i, j in pairs]
         turned = np.array(
             [generator(self.seed, comparison, split, part, key).random() < 0.5 for key in keys]

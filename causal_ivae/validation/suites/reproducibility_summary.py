@@ -54,7 +54,7 @@ def summarise(
             _graphs(group[group["part"] == part], regions) for part in parts[str(comparison)]
         )
         if first.direction.shape != second.direction.shape:
-            # A part has failed; the failure is told with the table.
+            # A part failed, which the table reports.
             continue
         permuted = permutations_of(len(regions), permutations, seed)
         pairs = len(regions) * (len(regions) - 1) // 2
@@ -98,7 +98,7 @@ def _graphs(rows: pd.DataFrame, regions: list[str]) -> Graphs:
     )
     mirrored = (where[0], where[2], where[1])
     directed = rows["decision"].isin(list(_SIGN))
-    # What is decided counts as decided, even where the score leans the other way.
+    # The decision counts, even if the score has the other sign.
     sign = np.where(directed, rows["decision"].map(_SIGN), np.sign(rows["score"])).astype(np.int8)
     sure = rows["confidence"].astype(float).fillna(rows["score"].abs())
     sure = sure.where(rows["decision"] != "none", 0.0)

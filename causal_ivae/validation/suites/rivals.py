@@ -1,4 +1,4 @@
-"""Published methods for the direction of a pair, as their authors' or common packages have them."""
+"""Run published methods for the direction of a pair from their authors' or common packages."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -15,12 +15,12 @@ from causal_ivae.seeding import generator
 from causal_ivae.validation.suites.pairwise_measures import patel_tau, skewness_ratio, tanh_ratio
 
 ALPHA = 0.05
-"""Level of the tests of methods that test."""
+"""Methods with tests use this level."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a method says of a pair.
+    """Hold the answer of a method on a pair.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Rival:
-    """A method to compare with.
+    """Describe a method to compare with.
 
     Attributes
     ----------
@@ -66,13 +66,13 @@ class Rival:
 
     @property
     def there(self) -> bool:
-        """Whether its package is installed."""
+        """Check whether its package is installed."""
         return self.package is None or find_spec(self.package) is not None
 
     def __call__(
         self, x: ArrayLike, segments: ArrayLike, *, seed: int = 0, key: str = ""
     ) -> Verdict:
-        """Judge a pair.
+        """Estimate the direction of a pair.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Rival:
             taken = np.sort(rng.choice(len(values), self.most_rows, replace=False))
             values, labels = values[taken], labels[taken]
         with warnings.catch_warnings():
-            # Of other people's code: a bound that an optimiser reached, a matrix near singular.
+            # Other packages warn, for instance of an optimiser's bound or a nearly singular matrix.
             warnings.simplefilter("ignore")
             score, decision = self.judge(values, labels)
         return Verdict(score, decision, len(values))
@@ -111,7 +111,7 @@ def _measure(
 
 
 def _coin(x: NDArray[np.float64], _: NDArray[np.int64]) -> tuple[float, str]:
-    # The lowest bits of the data are as good as a coin, and the same whatever the order of pairs.
+    # The lowest bits of the data serve as random bits that do not depend on the order of pairs.
     return _by_sign(float(np.frexp(x[0, 0])[0] * 2**40 % 1.0 - 0.5))
 
 
@@ -121,7 +121,7 @@ def _direct_lingam(x: NDArray[np.float64], _: NDArray[np.int64]) -> tuple[float,
     forward, backward = abs(model.adjacency_matrix_[1, 0]), abs(model.adjacency_matrix_[0, 1])
     order = 1.0 if list(model.causal_order_) == [0, 1] else -1.0
     decision = "none" if forward == backward == 0 else _by_sign(order)[1]
-    # A coefficient that was pruned leaves the order: a direction for an edge that is given.
+    # If the coefficient was pruned, the causal order gives the direction of the known edge.
     return order * max(forward, backward, float(np.finfo(float).tiny)), decision
 
 
@@ -143,7 +143,7 @@ def _anm(x: NDArray[np.float64], _: NDArray[np.int64]) -> tuple[float, str]:
 
     def dependence(cause: NDArray[np.float64], effect: NDArray[np.float64]) -> float:
         residuals = effect - model.fit_gp(cause, effect)
-        # The statistic and not the p-value, which is zero both ways where there is much data.
+        # The statistic is used, since both p-values are zero for long series.
         return float(test(model.kernelX, model.kernelY).compute_pvalue(cause, residuals)[1])
 
     forward, backward = dependence(x[:, :1], x[:, 1:]), dependence(x[:, 1:], x[:, :1])
@@ -154,7 +154,7 @@ def _cd_nod(x: NDArray[np.float64], segments: NDArray[np.int64]) -> tuple[float,
     cdnod = import_module("causallearn.search.ConstraintBased.CDNOD").cdnod
     domain = segments[:, None].astype(np.float64)
     with redirect_stderr(StringIO()):
-        # It draws progress bars whether one wants them or not.
+        # CD-NOD always draws progress bars.
         found = cdnod(x, domain, ALPHA, "kci", show_progress=False).G.graph
     # graph[j, i] = 1 and graph[i, j] = -1: i -> j.
     if found[0, 1] == 0 and found[1, 0] == 0:

@@ -1,4 +1,4 @@
-"""Real subjects in two parts: halves of them, halves of their volumes, left and right."""
+"""Divide real data into two parts: halves of subjects, halves of volumes, or hemispheres."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Study:
-    """The subjects, as every process reads them.
+    """Hold the subjects as every process reads them.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def content_of(data: Path) -> str:
 
 def lacking(subjects: Sequence[RegionSeries], comparison: Comparison) -> str:
     """Return why a comparison cannot be made; empty if it can."""
-    # A segment is a subject at the least, and three segments are needed in every part.
+    # Every part needs three segments, and a segment is at least one subject.
     if len(subjects) < (6 if comparison == "subjects" else 3):
         return f"{len(subjects)} subjects are too few"
     if comparison == "hemispheres" and len(homologues(subjects[0].names)) < 3:

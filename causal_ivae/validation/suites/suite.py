@@ -1,4 +1,4 @@
-"""What every benchmark of cases has in common: `Suite`, from the options to the files."""
+"""Define what every benchmark of cases has in common, from its options to its files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,17 +18,17 @@ from causal_ivae.validation.session import Session, check_names
 from causal_ivae.validation.suites.cases import CASE, ERROR, Case, Rows, run_cases
 
 SUMMARY = "summary"
-"""Name of the table that every suite has of its rows."""
+"""Every suite summarises its rows in a table of this name."""
 Tables = Mapping[str, pd.DataFrame]
 C = TypeVar("C", bound=Case)
 
 _PACKAGES = ("lingam", "causal-learn")
-"""Packages of other people's methods, whose versions are recorded."""
+"""The versions of these packages with published methods are recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite(ABC, Generic[C]):
-    """A benchmark of cases.
+    """Run a benchmark of cases.
 
     The fields of a subclass are its options of the command line and how much is done where no
     option says it; their defaults are the full benchmark.
@@ -80,7 +80,7 @@ class Suite(ABC, Generic[C]):
 
     @abstractmethod
     def cases(self) -> Iterable[C]:
-        """Yield every case."""
+        """Yield every case of the benchmark."""
 
     @abstractmethod
     def work(self, case: C) -> Rows:
@@ -120,11 +120,11 @@ class Suite(ABC, Generic[C]):
 
 
 class MethodCase(Case, Protocol):
-    """A case that is worked on by one method."""
+    """Describe a case of one method."""
 
     @property
     def method(self) -> str:
-        """A name among the suite's `packages`."""
+        """Return the name of the method, which is among the suite's `packages`."""
         ...
 
 
@@ -133,7 +133,7 @@ M = TypeVar("M", bound=MethodCase)
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSuite(Suite[M]):
-    """A benchmark of methods, of which its user may choose some.
+    """Run a benchmark of methods, of which its user may choose some.
 
     Attributes
     ----------

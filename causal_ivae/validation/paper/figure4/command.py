@@ -1,4 +1,4 @@
-"""The command `reproduce figure4`: what is computed, and what is written."""
+"""Compute and write what the command ``reproduce figure4`` asks for."""
 
 from pathlib import Path
 

@@ -19,15 +19,15 @@ from causal_ivae.validation.suites.reproducibility_summary import summarise
 from causal_ivae.validation.suites.study import PARTS
 
 ORDER: tuple[str, ...] = ("ivae", "tcl", *(m for m in METHODS if m not in ("ivae", "tcl")))
-"""The paper's two side by side, then ours."""
+"""The paper's two methods come first, then ours."""
 MAX_PATH = 2
-"""The circuit is a loop: with longer paths nothing would be not feasible."""
+"""The circuit is a loop, so that longer paths would make every edge feasible."""
 _TURN = {"x->y": "y->x", "y->x": "x->y"}
 
 
 @dataclass(frozen=True)
 class Circuit:
-    """What the figure is drawn from.
+    """Hold the results from which the figure is drawn.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ def _fit(
     """Return the pairs in the order of `REGIONS`."""
     values, segments, blocks = recordings.pooled(subjects)
     names = list(REGIONS)
-    # A method that prefers the first of two columns must not agree with itself for that.
+    # Columns change places, so that a method that prefers the first one does not agree by that.
     order = generator(seed, "order of columns", key).permutation(len(names))
     result = discover(
         values[:, order],

@@ -28,7 +28,7 @@ _ROW_NAME = re.compile(r"hipp_sf_\d+_(.+)")
 
 @dataclass(frozen=True)
 class Recordings:
-    """The six regions of every subject.
+    """Hold the series of the six regions of every subject.
 
     Attributes
     ----------
