@@ -1,5 +1,6 @@
 """What a run would do is said without doing it, and is what it then does."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -97,6 +98,16 @@ def test_what_is_not_there_is_made(finished):
     assert said(source, out) == {"sub-01": "load, tcl"}
     (source / "sub-02_task-rest_timeseries.json").write_text("{}")
     assert said(source, out, ("02",)) == {"sub-02": "load, tcl"}
+
+
+def test_a_page_that_is_older_than_its_results_is_made_again(finished):
+    source, out = finished
+    page, sidecar = out / "sub-01.html", file_of(out, "sub-01", "edges.json", "tcl")
+    written = sidecar.stat().st_mtime_ns
+    os.utime(page, ns=(written, written))
+    assert said(source, out) == {"sub-01": "up to date"}
+    os.utime(page, ns=(written - 1, written - 1))
+    assert said(source, out) == {"sub-01": "prior or page only"}
 
 
 def test_a_new_comparison_that_was_interrupted_is_not_taken_for_the_old_one(finished, monkeypatch):
