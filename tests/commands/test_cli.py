@@ -1,8 +1,10 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +16,9 @@ from causal_ivae.batch import runner
 from causal_ivae.cli import main
 from causal_ivae.commands import COMMANDS
 from causal_ivae.derivatives.files import read_table
-from causal_ivae.settings import resources
+from causal_ivae.discovery.methods import METHODS
+from causal_ivae.settings import SCREENINGS, resources
+from causal_ivae.settings.input import SegmentKind
 
 
 @pytest.fixture
@@ -319,6 +323,13 @@ def test_module_and_exit_code_from_a_shell(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("causal-ivae: error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_help_of_run_names_every_method_segment_and_test(capsys):
+    assert main(["run", "--help"]) == 0
+    words = set(re.findall(r"\w+", capsys.readouterr().out))
+    presets = {name.removesuffix("_gsr") for name in resources.names("denoise")}
+    assert words >= {*METHODS, *SCREENINGS, *get_args(SegmentKind), *presets}
 
 
 def test_help_of_run_lists_options_and_exit_codes(capsys):
