@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from causal_ivae.provenance import package_version
 
 if TYPE_CHECKING:
+    from causal_ivae.derivatives import load_results as load_results
     from causal_ivae.discovery import discover as discover
     from causal_ivae.discovery import discover_all as discover_all
     from causal_ivae.unmixing.estimators import IVAE as IVAE
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from causal_ivae.unmixing.estimators import FlowIVAE as FlowIVAE
 
 _HOMES = {
+    "load_results": "causal_ivae.derivatives",
     "discover": "causal_ivae.discovery",
     "discover_all": "causal_ivae.discovery",
     "IVAE": "causal_ivae.unmixing.estimators",
@@ -25,7 +27,16 @@ _HOMES = {
     "FlowIVAE": "causal_ivae.unmixing.estimators",
 }
 
-__all__ = ["IVAE", "TCL", "VAE", "FlowIVAE", "__version__", "discover", "discover_all"]
+__all__ = [
+    "IVAE",
+    "TCL",
+    "VAE",
+    "FlowIVAE",
+    "__version__",
+    "discover",
+    "discover_all",
+    "load_results",
+]
 
 __version__ = package_version()
 

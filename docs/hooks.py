@@ -1,4 +1,4 @@
-"""Takes measured numbers from where they are kept, so that no page has a copy of its own.
+"""Takes measured numbers and columns of tables from where they are kept: no page has a copy.
 
 ``<!-- include: FILE -->`` is replaced by a Markdown file of the repository, and
 ``<!-- include: FILE # HEADING -->`` by the section under one of its headings.
@@ -12,6 +12,9 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
+from causal_ivae.derivatives.declaration import Table
+from causal_ivae.derivatives.tables import TABLES
+
 _ROOT = Path(__file__).resolve().parents[1]
 _FIGURE = "figure4/figure4.png"
 _INCLUDE = re.compile(r"^<!-- include: (?P<file>[^#\n]+?)(?: # (?P<heading>.+?))? -->$", re.M)
@@ -19,10 +22,30 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the figure that the validation page shows."""
+    """Add the figure that the validation page shows, and the page of the tables' columns."""
     source = _ROOT / "reports" / "validation" / _FIGURE
     files.append(File.generated(config, _FIGURE, abs_src_path=str(source)))
+    files.append(File.generated(config, "tables.md", content=_columns()))
     return files
+
+
+def _columns() -> str:
+    """Return the page that lists the columns of every table."""
+    return "\n\n".join(["# Columns of the tables", *(_table(table) for table in TABLES)]) + "\n"
+
+
+def _table(table: Table) -> str:
+    of = {"subject": "subject, pooled", "group": "group", "any": "subject, pooled, group"}
+    written = f"Of every run: `{table.name}.tsv`."
+    if table.level != "run":
+        method = "_meas-<method>" if table.by_method else ""
+        written = f"Of {of[table.level]}: `..{method}_{table.name}.tsv`."
+    title = f"{table.name} (group)" if table.level == "group" else table.name
+    lines = [f"## {title}\n", f"{table.about} {written}"]
+    if table.columns:
+        rows = (f"| `{name}` | {column.meaning} |" for name, column in table.columns.items())
+        lines += ["\n| column | meaning |\n|---|---|", *rows]
+    return "\n".join(lines)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

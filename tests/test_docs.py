@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from causal_ivae.cli import build_parser
+from causal_ivae.derivatives.tables import TABLES
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = sorted((CHECKOUT / "docs" / "pages").glob("*.md"))
@@ -42,6 +43,10 @@ def test_the_site_builds_and_takes_numbers_from_where_they_are_kept(tmp_path):
     api = (tmp_path / "api" / "index.html").read_text(encoding="utf-8")
     assert 'id="causal_ivae.discover"' in api
     assert "At least three distinct values" in api
+    columns = (tmp_path / "tables" / "index.html").read_text(encoding="utf-8")
+    for table in TABLES:
+        assert f"{table.name}.tsv" in columns
+        assert all(f"<code>{name}</code>" in columns for name in table.columns)
     for page in tmp_path.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"<(script|img|link)[^>]*(src|href)=\"https?://", text), page.name

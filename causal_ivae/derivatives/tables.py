@@ -11,6 +11,7 @@ from causal_ivae.derivatives.declaration import Column, Table
 from causal_ivae.settings import fit_limits
 
 _text = partial(Column, text=True)
+_of_unit = partial(Table, by_method=False)
 
 _PAIR = {
     "x": _text("First region of the pair."),
@@ -333,13 +334,12 @@ MODEL = Table(
     },
     level="group",
 )
-TIMESERIES = Table(
+TIMESERIES = _of_unit(
     "timeseries",
     "One column per region, one row per kept volume; z-scored per run.",
     {},
-    by_method=False,
 )
-OUTLIERS = Table(
+OUTLIERS = _of_unit(
     "outliers",
     "One row per volume as acquired.",
     {
@@ -347,13 +347,10 @@ OUTLIERS = Table(
         "volume": Column("Number of the volume in its run, from 0.", of_cohort=True),
         "kept": Column("1 if the volume is a row of the time series, else 0.", of_cohort=True),
         "segment": _text("Name of the volume's segment; empty where it has none.", of_cohort=True),
-        "framewise_displacement": Column(
-            "Head motion since the volume before, mm.", of_cohort=True
-        ),
+        "framewise_displacement": Column("Head motion, mm.", of_cohort=True),
     },
-    by_method=False,
 )
-NODES = Table(
+NODES = _of_unit(
     "nodeindices",
     "One row per region, in the order of the rows and columns of the matrix of scores.",
     {
@@ -361,9 +358,8 @@ NODES = Table(
         "name": _text("Name of the region."),
     },
     level="any",
-    by_method=False,
 )
-SUBJECTS = Table(
+SUBJECTS = _of_unit(
     "subjects",
     "One row per subject that the group was asked about.",
     {
@@ -372,9 +368,8 @@ SUBJECTS = Table(
         "message": _text("Why the subject is not in the group; empty where it is."),
     },
     level="group",
-    by_method=False,
 )
-STATUS = Table(
+STATUS = _of_unit(
     "status",
     "One row per subject of a run, and one for the group.",
     {
@@ -386,7 +381,6 @@ STATUS = Table(
         "crash_file": _text("Where the full account of a failure is."),
     },
     level="run",
-    by_method=False,
 )
 
 TABLES = (

@@ -20,7 +20,7 @@ from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
-from causal_ivae.reporting import figures, fits, summary, tables
+from causal_ivae.reporting import figures, fits, group_rows, summary, tables
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
@@ -129,7 +129,7 @@ def group_page(
         page["beside"] = {
             "link": f"{POOLED}.html",
             "methods": [
-                (method_label(name, method.sidecar), tables.beside_rows(method, other))
+                (method_label(name, method.sidecar), group_rows.beside_rows(method, other))
                 for name, method in record.methods.items()
                 if (other := pooled.methods.get(name)) is not None
             ],
@@ -159,7 +159,7 @@ def _model(name: str, method: CausalGraph) -> dict[str, Any]:
         "formula": about.get("Formula", ""),
         "n_subjects": len(about.get("Subjects", ())),
         "left_out": reasons,
-        "rows": tables.model_rows(method, _MODEL_ROWS),
+        "rows": group_rows.model_rows(method, _MODEL_ROWS),
         "n_rows": int((method.model["term"] != "Intercept").sum()),
     }
 

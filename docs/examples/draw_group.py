@@ -1,29 +1,20 @@
-"""Draw the decided edges of an edge table as a figure for a paper.
+"""Draw the graph of the group, or else of the first subject, as a figure for a paper.
 
-python docs/examples/draw_group.py EDGES.tsv FIGURE.svg
+python docs/examples/draw_group.py OUTPUT FIGURE.svg
 """
 
 import sys
 from pathlib import Path
 
-import networkx as nx
-import pandas as pd
-from matplotlib.figure import Figure
+from causal_ivae import load_results
 
 
-def main(table: Path, picture: Path) -> None:
+def main(output: Path, picture: Path) -> None:
     """Write the figure in the format that its name asks for."""
-    edges = pd.read_csv(table, sep="\t", keep_default_na=False)
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(dict.fromkeys([*edges["x"], *edges["y"]]))
-    decided = edges[~edges["cause"].isin(["", "n/a"])]
-    graph.add_edges_from(zip(decided["cause"], decided["effect"], strict=True))
-    figure = Figure(figsize=(4, 4))
-    nx.draw_networkx(
-        graph, nx.circular_layout(graph), ax=figure.subplots(), node_color="white",
-        edgecolors="black", node_size=1400, font_size=8, arrowsize=16,
-    )  # fmt: skip
-    figure.savefig(picture)
+    results = load_results(output)
+    unit = results.group or next(iter(results.subjects.values()))
+    graph = next(iter(unit.methods.values()))
+    graph.plot().savefig(picture)
 
 
 if __name__ == "__main__":

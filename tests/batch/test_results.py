@@ -1,0 +1,102 @@
+"""Results of a run come back as objects, whatever its regions are called."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_study import NAMES, file_of, run_study, states, subject_table, tiny_pipeline, write_study
+
+import causal_ivae
+from causal_ivae.batch.overview import write_overview
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.files import read_json
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.tables import TABLES
+from causal_ivae.errors import InputError
+
+# All of these are names of columns, most of them of columns of text.
+ODD = ("x", "y", "name", "path", "cause", "verdict")
+
+
+@pytest.fixture(scope="module")
+def odd_output(tmp_path_factory):
+    """A run of three subjects with regions called like columns."""
+    source, out = tmp_path_factory.mktemp("odd"), tmp_path_factory.mktemp("odd_out")
+    write_study(source)
+    rng = np.random.default_rng(0)
+    for path in source.glob("*.tsv"):
+        series = subject_table(path.name[4:6])
+        noise = rng.laplace(size=(len(series), len(ODD) - len(NAMES)))
+        values = np.column_stack([series.to_numpy(), noise])
+        pd.DataFrame(values, columns=list(ODD)).to_csv(path, sep="\t", index=False)
+    pipeline = tiny_pipeline(unmixing__methods=["tcl"], group__pooled=True, unmixing__restarts=1)
+    result = run_study(source, out, levels=("participant", "group"), pipeline=pipeline)
+    assert set(states(result).values()) == {"done"}
+    return out
+
+
+def test_regions_called_like_columns_are_in_every_table_page_and_result(odd_output):
+    assert write_overview(odd_output)
+    results = causal_ivae.load_results(odd_output)
+    assert list(results.subjects) == ["01", "02", "03"]
+    for unit in (*results.subjects.values(), results.group, results.pooled):
+        graph = unit.methods["tcl"]
+        assert graph.names == ODD
+        assert graph.adjacency.shape == graph.matrix.shape == (len(ODD), len(ODD))
+        assert graph.tested.sum() == len(ODD) * (len(ODD) - 1)
+        page = (odd_output / f"{unit.name}.html").read_text(encoding="utf-8")
+        shown = page.replace(" → ", "<").replace("<td>", ">")
+        missing = [name for name in ODD if f">{name}<" not in shown]
+        assert not missing, unit.name
+    series = results.subjects["01"].timeseries
+    assert list(series.columns) == list(ODD)
+    assert all(kind == np.float64 for kind in series.dtypes)
+    assert results.group.timeseries is None
+
+
+def test_results_are_those_of_the_files(odd_output):
+    graph = causal_ivae.load_results(odd_output).subjects["01"].methods["tcl"]
+    written = pd.read_csv(file_of(odd_output, "sub-01", "edges.tsv", "tcl"), sep="\t")
+    np.testing.assert_array_equal(graph.edges["score"], written["score"])
+    dense = file_of(odd_output, "sub-01", "relmat.dense.tsv", "tcl")
+    np.testing.assert_array_equal(graph.matrix, pd.read_csv(dense, sep="\t", header=None))
+    assert graph.tests is graph.tests  # read once
+    assert graph.disturbances.shape[:2] == (len(graph.diagnostics), 2)
+    assert graph.seconds > 0
+    assert graph.plot().axes
+    assert "tcl" in graph._repr_html_()
+
+
+def test_every_file_of_a_declared_table_says_what_its_columns_are(odd_output):
+    found = set()
+    for path in odd_output.glob("**/*.tsv"):
+        name = path.stem.rpartition("_")[2]
+        if (
+            "figures" in path.parts
+            or "logs" in path.parts
+            or name in ("timeseries", "relmat.dense")
+        ):
+            continue
+        columns = path.read_text(encoding="utf-8").partition("\n")[0].split("\t")
+        about = read_json(path.with_suffix(".json"))
+        assert all(about[column]["Description"] for column in columns), path.name
+        found.add(name)
+    left = {table.name for table in TABLES if table.level != "run"} - found
+    assert left == {"timeseries", "screen", "equations", "evidence", "model", "priorcheck"}
+
+
+def test_a_result_of_discover_can_be_written_and_loaded(odd_output, tmp_path):
+    found = causal_ivae.load_results(odd_output).subjects["02"].methods["tcl"]
+    made = CausalGraph("tcl", found.names, dict(found.tables), {"seed": 0}, 1.5)
+    made.write(UnitPaths(tmp_path, "sub-09"))
+    results = causal_ivae.load_results(tmp_path)
+    assert (list(results.subjects), results.group, results.pooled) == (["09"], None, None)
+    back = results.subjects["09"].methods["tcl"]
+    assert (back.names, back.settings, back.seconds) == (found.names, {"seed": 0}, 1.5)
+    pd.testing.assert_frame_equal(back.edges, found.edges)
+    assert set(back.tables) == set(found.tables)
+    assert list(back.graph.edges(data=True)) == list(found.graph.edges(data=True))
+
+
+def test_a_folder_without_results_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="holds no results"):
+        causal_ivae.load_results(tmp_path)
