@@ -18,9 +18,7 @@ _PAIR = {
     "y": _text("Second region of the pair."),
 }
 _PROBABILITIES = {
-    "probability_unknown": Column(
-        "Probability that none of the three holds that follow; n/a for a method that gives none."
-    ),
+    "probability_unknown": Column("Probability that none of the next three holds."),
     "probability_forward": Column("Probability of x -> y."),
     "probability_backward": Column("Probability of y -> x."),
     "probability_none": Column("Probability that the pair has no edge."),
@@ -40,10 +38,8 @@ EDGES = Table(
     {
         **_DECISION,
         "score": Column("Direction score; positive favours x -> y."),
-        "score_low": Column(
-            "Lower end of the score's 95 % interval over segments; n/a where segments are too few."
-        ),
-        "score_high": Column("Upper end of the score's 95 % interval."),
+        "score_low": Column("Lower end of its 95 % interval; n/a where segments are too few."),
+        "score_high": Column("Upper end of its 95 % interval."),
         "score_error": Column("Standard error of the score over segments."),
         "p_value": Column(
             "The larger of the p-values of the tests that the pair is independent and that it has "
