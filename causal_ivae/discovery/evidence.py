@@ -88,7 +88,7 @@ def orient_by_evidence(
     pairs = len(usable)
     shares = np.zeros((pairs, len(DECISIONS)))
     interval, error = np.empty((pairs, 2)), np.empty(pairs)
-    resamples = RESAMPLES
+    resamples = settings.resamples or RESAMPLES
     for some, resampled in resampled_evidence(sums, evidence, resamples, seed):
         probable, decided = _decide(resampled, np.repeat(both[some], resamples), settings)
         scores = (probable[:, 1] - probable[:, 2]).reshape(-1, resamples)

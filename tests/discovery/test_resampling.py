@@ -130,6 +130,11 @@ def test_a_clear_pair_is_stable_and_one_whose_blocks_disagree_is_not(sums):
     assert found.shares[0, forward] > 0.99
     assert found.shares[1, forward] < 0.5
     assert found.shares[2, none] > 0.99
+    few = orient_by_evidence(
+        evidence_of(sums), sums, TESTS, usable, DecisionSettings(resamples=99), seed=0
+    )
+    assert not np.array_equal(few.shares, found.shares)
+    np.testing.assert_allclose(few.shares * 99, np.round(few.shares * 99))
     usable[0, 1] = False
     lost = orient_by_evidence(evidence_of(sums), sums, TESTS, usable, DecisionSettings(), seed=0)
     assert lost.shares[0, DECISIONS.index("undecided")] == 1.0

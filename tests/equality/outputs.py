@@ -37,7 +37,7 @@ SETTINGS: dict[str, Any] = {
         "tcl": {"steps": 60},
     },
     "independence": {"draws": 199, "surrogates": 40},
-    "decision": {"resamples": 199},
+    "decision": {"resamples": 500},
     "group": {"pooled": True, "model": "score ~ age"},
 }
 BYTEWISE = {".tsv", ".npy", ".graphml", ".dot"}
@@ -85,7 +85,7 @@ def record(folder: Path) -> None:
     settings = folder / "settings.yaml"
     settings.write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
     plain = folder / "plain.yaml"
-    without = SETTINGS | {"group": {}, "decision": {"resamples": 199, "acyclic": True}}
+    without = SETTINGS | {"group": {}, "decision": {"resamples": 500, "acyclic": True}}
     plain.write_text(yaml.safe_dump(without), encoding="utf-8")
     both = ("participant", "group")
     _run(tables, folder / "out_tables", *both, "--pipeline", settings, "--prior", prior)

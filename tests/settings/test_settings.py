@@ -186,7 +186,7 @@ def test_every_setting_makes_stale_what_it_determines_and_no_more(dotted):
         if dotted.startswith(f"unmixing.{method}."):
             expected = {method}
     # Of structural flows there are folds, not restarts, and a probability decides.
-    if dotted in ("unmixing.restarts", "decision.rule", "decision.resamples"):
+    if dotted in ("unmixing.restarts", "decision.rule"):
         expected = {"ivae", "tcl"}
     if dotted in ("decision.confidence", "decision.assume_arrow"):
         expected = {"structural"}

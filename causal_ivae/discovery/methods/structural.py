@@ -51,7 +51,7 @@ class StructuralMethod(Method[StructuralSettings]):
     name = "structural"
     title = "Structural flow"
     settings = StructuralSettings
-    decision = frozenset({"alpha", "confidence", "assume_arrow", "acyclic"})
+    decision = frozenset({"alpha", "confidence", "assume_arrow", "resamples", "acyclic"})
     fit_names = ("x \N{RIGHTWARDS ARROW} y", "y \N{RIGHTWARDS ARROW} x")
     resamples_can_be_undecided = True
 
