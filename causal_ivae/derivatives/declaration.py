@@ -62,6 +62,11 @@ class Table:
         """Names of the columns, in the order written."""
         return tuple(self.columns)
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns that every analysis writes, in the order written."""
+        return tuple(name for name, column in self.columns.items() if not column.optional)
+
     def frame(self, data: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Return a table with all columns in order; those that `data` lacks are missing values."""
-        return pd.DataFrame(data).reindex(columns=list(self.columns))
+        """Return a table of the required columns; those that `data` lacks are missing values."""
+        return pd.DataFrame(data).reindex(columns=list(self.required))

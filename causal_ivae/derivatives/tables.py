@@ -24,6 +24,13 @@ _PROBABILITIES = {
     "probability_none": Column("Probability that the pair has no edge."),
 }
 PROBABILITY_COLUMNS = tuple(_PROBABILITIES)
+_REASON = {
+    "reason": _text(
+        "Why no direction can be asked of the pair, which is then undecided and takes part in no "
+        "statistic; only where there is such a pair.",
+        optional=True,
+    ),
+}
 
 _DECISION = {
     **_PAIR,
@@ -52,6 +59,7 @@ EDGES = Table(
             "structural flows the probability of the decision."
         ),
         **_PROBABILITIES,
+        **_REASON,
     },
 )
 GROUP_EDGES = Table(
@@ -91,6 +99,7 @@ GROUP_EDGES = Table(
             "Share of random splits of the subjects in which both halves favour the same "
             "direction; n/a for fewer than four subjects."
         ),
+        **_REASON,
     },
     level="group",
 )

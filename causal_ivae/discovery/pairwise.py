@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.discovery import tables
@@ -14,7 +16,8 @@ from causal_ivae.discovery.cycles import find_cycles, without_cycles
 from causal_ivae.discovery.estimation import Subject
 from causal_ivae.discovery.input_series import checked, pairs_of
 from causal_ivae.discovery.methods import AUTO, METHODS
-from causal_ivae.discovery.screen import screen_pairs
+from causal_ivae.discovery.same_series import reasons_undecided
+from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.discovery.skeleton import skeleton_of
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.independence.blocks import make_blocks
@@ -163,6 +166,8 @@ def discover(
             memory_gib=unmixing.memory_gib,
         ),
     )
+    reasons = reasons_undecided(x, pairs, region_names)
+    screened = replace(screened, kept=_some(screened, reasons == ""))
     kept = pairs[screened.kept]
     subject = Subject(
         values=x,
@@ -186,7 +191,7 @@ def discover(
         progress,
     )
     found = how.estimate(subject, chunks, dependence.of(screened.kept))
-    edges = tables.edges_table(region_names, pairs, found.orientation, screened)
+    edges = tables.edges_table(region_names, pairs, found.orientation, screened, reasons)
     cycles = find_cycles(edges)
     region_pairs = region_names, pairs
     unmixed = region_names, kept
@@ -218,3 +223,12 @@ def discover(
         },
         seconds=time.perf_counter() - started,
     )
+
+
+def _some(screened: Screen, possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pairs that the screen keeps and that have a direction to ask for, at least one."""
+    kept = screened.kept & possible
+    if not kept.any():
+        p_value = np.where(possible, np.nan_to_num(screened.p_value, nan=1.0), np.inf)
+        kept[int(p_value.argmin())] = True
+    return kept

@@ -26,6 +26,7 @@ def edges_table(
     pairs: NDArray[np.int64],
     orientation: Orientation,
     screen: Screen,
+    reasons: NDArray[np.object_],
 ) -> pd.DataFrame:
     """Return `causal_ivae.derivatives.causal_graph.CausalGraph.edges`.
 
@@ -38,6 +39,9 @@ def edges_table(
         Of the pairs that the screen kept.
     screen : Screen
         What it left out has decision "none", score 0 and the screen's p-value.
+    reasons : ndarray of str, shape (n_pairs,)
+        Why a pair has no direction to ask for, empty for the others; such a pair is undecided, and
+        all its numbers are missing.
     """
     kept = screen.kept
     decision = np.full(len(pairs), DECISIONS.index("none"))
@@ -47,6 +51,9 @@ def edges_table(
     decision[kept], score[kept] = orientation.decision, orientation.score
     interval[kept], error[kept] = orientation.interval, orientation.error
     p_value[kept], confidence[kept] = orientation.p_value, orientation.confidence
+    impossible = reasons != ""
+    decision[impossible] = DECISIONS.index("undecided")
+    score[impossible] = p_value[impossible] = np.nan
     probability = np.full((len(pairs), len(PROBABILITY_COLUMNS)), np.nan)
     if orientation.probability is not None:
         probability[kept] = orientation.probability
@@ -64,11 +71,20 @@ def edges_table(
             "score_high": interval[:, 1],
             "score_error": error,
             "p_value": p_value,
-            "q_value": multipletests(p_value, method="fdr_bh")[1],
+            "q_value": _q_values(p_value),
             "confidence": confidence,
             **dict(zip(PROBABILITY_COLUMNS, probability.T, strict=True)),
+            **({"reason": reasons} if impossible.any() else {}),
         }
     )
+
+
+def _q_values(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Adjust the p-values that are there by Benjamini and Hochberg."""
+    q_value = p_value.copy()
+    known = ~np.isnan(p_value)
+    q_value[known] = multipletests(p_value[known], method="fdr_bh")[1]
+    return q_value
 
 
 def tests_table(

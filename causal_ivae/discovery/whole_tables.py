@@ -39,7 +39,7 @@ def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weigh
         }
     )
     # Shares of resamples are no calibrated probabilities, which are missing here.
-    return table.reindex(columns=list(EDGES.columns))
+    return table.reindex(columns=list(EDGES.required))
 
 
 def tests_table(

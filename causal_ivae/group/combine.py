@@ -78,7 +78,7 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
     low, high = proportion_confint(leading, n_subjects, alpha=0.05, method="wilson")
     i_squared, p_heterogeneity = heterogeneity(scores, subjects.errors)
     x, y = [pair[0] for pair in subjects.pairs], [pair[1] for pair in subjects.pairs]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "x": x,
             "y": y,
@@ -105,8 +105,22 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
             "leave_one_out": _leave_one_out(subjects, decision, settings, seed),
             "split_half": split_half(subjects, seed)[0],
         },
-        columns=list(GROUP_EDGES.columns),
+        columns=list(GROUP_EDGES.required),
     )
+    return _with_impossible(table, subjects) if subjects.impossible else table
+
+
+def _with_impossible(table: pd.DataFrame, subjects: Subjects) -> pd.DataFrame:
+    """Add the pairs of which no direction can be asked, undecided and without numbers."""
+    rows = pd.DataFrame(
+        [(x, y, "undecided", "", "", reason) for (x, y), reason in subjects.impossible.items()],
+        columns=["x", "y", "decision", "cause", "effect", "reason"],
+    )
+    everybody = len(subjects.labels)
+    rows = rows.assign(
+        n_subjects=everybody, n_x_to_y=0, n_y_to_x=0, n_none=0, n_undecided=everybody
+    )
+    return pd.concat([table.assign(reason=""), rows], ignore_index=True)
 
 
 def heterogeneity(

@@ -1,7 +1,7 @@
 """Align the graphs of several subjects pair by pair."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ class Subjects:
         Decisions of every subject: "x->y", "y->x", "none" or "undecided".
     dependence : ndarray, shape (n_subjects, n_pairs), float64, or None
         P-values of the tests that the two regions are independent.
+    impossible : mapping of (str, str) to str
+        Pairs that are left out since no direction can be asked of them, and why.
     """
 
     labels: tuple[str, ...]
@@ -38,6 +40,7 @@ class Subjects:
     errors: NDArray[np.float64]
     decisions: NDArray[np.str_]
     dependence: NDArray[np.float64] | None = None
+    impossible: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def align(
@@ -72,7 +75,8 @@ def align(
             f"{'is' if len(edges) == 1 else 'are'} there: {', '.join(sorted(edges)) or 'none'}."
         )
     labels = sorted(edges)
-    tables = [_checked(label, edges[label]) for label in labels]
+    impossible = _impossible({label: edges[label] for label in labels})
+    tables = [_checked(label, _without(edges[label], impossible)) for label in labels]
     pairs = list(zip(tables[0]["x"], tables[0]["y"], strict=True))
     found = [
         _aligned(label, table, pairs, labels[0])
@@ -87,7 +91,32 @@ def align(
         np.array(errors, dtype=np.float64).reshape(shape),
         np.array(decisions, dtype=np.str_).reshape(shape),
         None if dependence is None else _dependence(labels, dependence, pairs),
+        impossible,
     )
+
+
+def _impossible(edges: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], str]:
+    """Return the pairs that have no direction to ask for in some subject, and why."""
+    found: dict[frozenset[str], tuple[tuple[str, str], str, list[str]]] = {}
+    for label, table in edges.items():
+        if "reason" not in table:
+            continue
+        for x, y, reason in table[["x", "y", "reason"]].itertuples(index=False):
+            if isinstance(reason, str) and reason:
+                found.setdefault(frozenset((x, y)), ((x, y), reason, []))[2].append(label)
+    return {
+        pair: f"In {len(labels)} of {len(edges)} subjects: {reason}"
+        for pair, reason, labels in found.values()
+    }
+
+
+def _without(table: pd.DataFrame, pairs: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """Return the rows of the other pairs."""
+    if not pairs or not {"x", "y"} <= set(table.columns):
+        return table
+    left_out = {frozenset(pair) for pair in pairs}
+    other = [frozenset(pair) not in left_out for pair in zip(table["x"], table["y"], strict=True)]
+    return table[other]
 
 
 def _checked(label: str, table: pd.DataFrame) -> pd.DataFrame:

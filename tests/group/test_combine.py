@@ -108,8 +108,8 @@ class TestSignFlip:
 def test_columns_and_a_clear_direction():
     scores = np.column_stack([np.linspace(1, 2, 8), np.linspace(-2, -1, 8)])
     result = combined_of(cohort(scores))
-    assert tuple(result.columns) == GROUP_EDGES.names
-    assert tuple(result.columns[: len(EDGES.columns)]) == EDGES.names
+    assert tuple(result.columns) == GROUP_EDGES.required
+    assert tuple(result.columns[: len(EDGES.required)]) == EDGES.required
     assert list(result["decision"]) == ["x->y", "y->x"]
     # A positive score is x -> y: A drives B, and C drives A.
     assert list(result["cause"]) == ["A", "C"]
@@ -217,7 +217,7 @@ def test_the_mean_score_has_a_t_interval_over_subjects():
 def test_no_pairs_give_an_empty_table():
     result = combined_of(cohort(np.empty((3, 0))))
     assert result.empty
-    assert tuple(result.columns) == GROUP_EDGES.names
+    assert tuple(result.columns) == GROUP_EDGES.required
 
 
 @pytest.mark.parametrize(
@@ -329,3 +329,30 @@ def test_halves_of_three_subjects_or_two_pairs():
     assert entry["SameDirection"] == 1
     assert "Correlation" not in entry
     assert split_half_entry(align(cohort(np.empty((5, 0)))), 0) == {}
+
+
+def test_a_pair_without_a_direction_to_ask_for_takes_part_in_no_statistic():
+    rng = np.random.default_rng(0)
+    plain = {
+        f"sub-{i}": pd.DataFrame(
+            {"x": ["a", "a"], "y": ["b", "c"], "decision": ["x->y", "undecided"]}
+        ).assign(score=rng.uniform(0.1, 0.9, size=2))
+        for i in range(5)
+    }
+    with_copies = dict(plain)
+    copies = pd.DataFrame({"x": ["b"], "y": ["c"], "decision": ["undecided"], "score": [np.nan]})
+    for label, table in plain.items():
+        # One of the subjects alone has the two regions as one series.
+        row = (
+            copies.assign(score=0.5, reason="")
+            if label != "sub-3"
+            else copies.assign(reason="b and c are the same series up to scale, r = 1.0000.")
+        )
+        with_copies[label] = pd.concat([table.assign(reason=""), row], ignore_index=True)
+    expected = combine_subjects(align(plain), GroupSettings(), seed=1)
+    found = combine_subjects(align(with_copies), GroupSettings(), seed=1)
+    pd.testing.assert_frame_equal(found.drop(columns="reason").head(2), expected, check_dtype=False)
+    last = found.iloc[-1]
+    assert (last["x"], last["y"], last["decision"]) == ("b", "c", "undecided")
+    assert last["reason"].startswith("In 1 of 5 subjects: b and c are the same series")
+    assert pd.isna(last["q_value"])

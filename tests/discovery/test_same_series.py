@@ -1,0 +1,64 @@
+"""Two copies of one series have no direction, and spoil no other pair."""
+
+import numpy as np
+import pytest
+
+from causal_ivae import discover
+from causal_ivae.discovery.same_series import correlations
+from causal_ivae.errors import InputError
+from causal_ivae.settings import IndependenceSettings, UnmixingSettings
+
+FEW = UnmixingSettings.model_validate(
+    {"restarts": 2, "ivae": {"steps": 40}, "tcl": {"steps": 40}}
+    | {"structural": {"steps": 30, "trial_steps": 10, "passes": 0.0}}
+)
+FAST = IndependenceSettings(draws=99)
+SEGMENTS = np.arange(240) // 40
+
+
+@pytest.fixture
+def values():
+    rng = np.random.default_rng(0)
+    return np.repeat(rng.uniform(0.5, 2.0, size=(6, 3)), 40, axis=0) * rng.laplace(size=(240, 3))
+
+
+@pytest.mark.parametrize("method", ["structural", "ivae", "tcl"])
+@pytest.mark.parametrize("scale", [1.0, -2.0])
+def test_a_copy_is_undecided_and_said(values, method, scale):
+    copied = np.column_stack([values, 100.0 + scale * values[:, 0]])
+    graph = discover(copied, SEGMENTS, list("abcd"), method=method, unmixing=FEW, independence=FAST)
+    edges = graph.edges.set_index(["x", "y"])
+    row = edges.loc[("a", "d")]
+    assert (row["decision"], row["cause"], row["effect"]) == ("undecided", "", "")
+    assert row["reason"] == f"a and d are the same series up to scale, r = {np.sign(scale):.4f}."
+    assert row[["score", "p_value", "q_value", "confidence"]].isna().all()
+    others = edges.drop(index=[("a", "d")])
+    assert (others["reason"] == "").all()
+    assert others[["score", "p_value", "q_value"]].notna().all().all()
+    assert len(graph.diagnostics) == 5
+    # Pairs do not know of each other.
+    alone = discover(values, SEGMENTS, list("abc"), method=method, unmixing=FEW, independence=FAST)
+    assert "reason" not in alone.edges
+    same = others.loc[[("a", "b"), ("a", "c"), ("b", "c")], "score"].to_numpy()
+    np.testing.assert_allclose(same, alone.edges["score"], atol=1e-6)
+
+
+def test_copies_alone_cannot_be_oriented(values):
+    twice = values[:, [0, 0]]
+    with pytest.raises(
+        InputError, match=r"No pair .* x1 and x2 are the same series .* r = 1\.0000"
+    ):
+        discover(twice, SEGMENTS, unmixing=FEW, independence=FAST)
+
+
+def test_strongly_correlated_regions_are_oriented(values):
+    near = np.column_stack([values, values[:, 0] + 0.05 * values[:, 1]])
+    graph = discover(near, SEGMENTS, unmixing=FEW, independence=FAST)
+    assert "reason" not in graph.edges
+
+
+def test_correlations_are_pearson(values):
+    pairs = np.array([[0, 1], [1, 2], [0, 0]])
+    expected = np.corrcoef(values.T)[tuple(pairs.T)]
+    found = correlations(values.astype(np.float32), pairs)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
