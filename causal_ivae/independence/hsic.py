@@ -21,7 +21,7 @@ from torch import Tensor
 
 from causal_ivae.independence.blocks import Blocks, make_blocks
 from causal_ivae.independence.input_series import standardised
-from causal_ivae.independence.kernel import centred_gram
+from causal_ivae.independence.kernel import Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
 from causal_ivae.seeding import generator
@@ -175,6 +175,7 @@ def hsic_table(
     draws: int,
     seed: int,
     memory_gib: float = 1.0,
+    kernel: Kernel = "gaussian",
 ) -> IndependenceTable:
     """Test every first series of every pair against every second series of that pair.
 
@@ -192,6 +193,8 @@ def hsic_table(
     memory_gib : float
         Pairs, and the blocks of one pair, are processed in chunks of about this size (GiB).
         Results do not depend on it beyond rounding.
+    kernel : {"gaussian", "distance"}
+        The kernel of both series, as `causal_ivae.independence.kernel` defines it.
 
     Returns
     -------
@@ -199,12 +202,12 @@ def hsic_table(
     """
     room = int(memory_gib * 2**30 / 4)
     if first.device.type == "cpu":
-        matrices = any(_by_matrices(null, rows.shape[1]) for rows in blocks.rows)
+        matrices = any(_by_matrices(kernel, null, rows.shape[1]) for rows in blocks.rows)
         room = min(room, _MATRICES_ON_CPU if matrices else _FACTORS_ON_CPU)
     tests = first.shape[1] * second.shape[1]
     floats = len(blocks.rows) * 2 * tests * draws
     for rows in blocks.rows:
-        floats += len(rows) * _floats_per_block(null, first, second, rows.shape[1], draws)
+        floats += len(rows) * _floats_per_block(kernel, null, first, second, rows.shape[1], draws)
     chunk = max(1, room // floats)
     # The result arrays are allocated first, since many small ones would fragment the heap.
     shape = len(first), first.shape[1], second.shape[1]
@@ -213,7 +216,7 @@ def hsic_table(
     with torch.inference_mode():
         for i in range(0, len(first), chunk):
             some = slice(i, i + chunk)
-            part = _chunk_table(first[some], second[some], blocks, null, draws, seed, room)
+            part = _chunk_table(first[some], second[some], blocks, kernel, null, draws, seed, room)
             for whole, values in zip(table, part, strict=True):
                 whole[some] = values
     return IndependenceTable(*table)
@@ -223,6 +226,7 @@ def _chunk_table(
     first: Tensor,
     second: Tensor,
     blocks: Blocks,
+    kernel: Kernel,
     null: Null,
     draws: int,
     seed: int,
@@ -234,13 +238,13 @@ def _chunk_table(
         length = rows.shape[1]
         rng = generator(seed, null, length, index)
         # Only as many blocks are processed at once as fit into the given room.
-        floats = len(first) * _floats_per_block(null, first, second, length, draws)
+        floats = len(first) * _floats_per_block(kernel, null, first, second, length, draws)
         step = max(1, room // (floats + _floats_drawn(null, length, draws)))
         for i in range(0, len(rows), step):
             some = rows[i : i + step]
             drawn = draw(null, rng, n_blocks=len(some), draws=draws, length=length)
             part = _block_null(
-                first[:, :, some], second[:, :, some], null, drawn.to(some.device), room
+                first[:, :, some], second[:, :, some], kernel, null, drawn.to(some.device), room
             )
             total = total + part.values.sum(-2)
             parts.append(part)
@@ -263,7 +267,9 @@ def _chunk_table(
     )
 
 
-def _block_null(first: Tensor, second: Tensor, null: Null, drawn: Tensor, room: int) -> BlockNull:
+def _block_null(
+    first: Tensor, second: Tensor, kernel: Kernel, null: Null, drawn: Tensor, room: int
+) -> BlockNull:
     """Return statistic and null of blocks of one length, from factors where these are faster.
 
     Parameters
@@ -273,8 +279,8 @@ def _block_null(first: Tensor, second: Tensor, null: Null, drawn: Tensor, room: 
         From `causal_ivae.independence.nulls.draw`.
     """
     length = first.shape[3]
-    if _by_matrices(null, length):
-        matrices = GramMatrices(centred_gram(first), centred_gram(second))
+    if _by_matrices(kernel, null, length):
+        matrices = GramMatrices(centred_gram(first, kernel), centred_gram(second, kernel))
         return block_null(matrices, null, drawn)
     factors = GramFactors.of(first, second, max_rank(null, length))
     result = block_null(factors if null == "gamma" else factors.compressed(), null, drawn)
@@ -291,13 +297,15 @@ def _block_null(first: Tensor, second: Tensor, null: Null, drawn: Tensor, room: 
     return result
 
 
-def _by_matrices(null: Null, length: int) -> bool:
-    return length < LOW_RANK_ROWS[null]
+def _by_matrices(kernel: Kernel, null: Null, length: int) -> bool:
+    return kernel == "distance" or length < LOW_RANK_ROWS[null]
 
 
-def _floats_per_block(null: Null, first: Tensor, second: Tensor, length: int, draws: int) -> int:
+def _floats_per_block(
+    kernel: Kernel, null: Null, first: Tensor, second: Tensor, length: int, draws: int
+) -> int:
     """Return how many numbers are held at once for one block of one pair."""
-    if _by_matrices(null, length):
+    if _by_matrices(kernel, null, length):
         return _exact_floats(null, first, second, length, draws)
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
     rank = max_rank(null, length)

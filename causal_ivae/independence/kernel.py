@@ -1,11 +1,17 @@
-"""Compute the bandwidth and the centred Gram matrix of every block.
+"""Compute the kernel bandwidth and the centred Gram matrix of every block.
 
-The kernel is Gaussian: exp(-|v - v'|^2 / 2 h^2), where h is the block's median distance.
+- gaussian: exp(-|v - v'|^2 / 2 h^2), where h is the block's median distance.
+- distance: -|v - v'| / (the block's mean distance).  HSIC with this kernel is distance covariance
+  (Sejdinovic et al. 2013, "Equivalence of distance-based and RKHS-based statistics").
 """
+
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Kernel = Literal["gaussian", "distance"]
 
 MEDIAN_ROWS = 128
 """The median distance of a longer block is taken over this many of its rows."""
@@ -50,12 +56,13 @@ def squared_bandwidth(series: Tensor) -> Tensor:
     return torch.where(median > 0, median, mean.clamp_min(1e-30))
 
 
-def centred_gram(series: Tensor) -> Tensor:
+def centred_gram(series: Tensor, kernel: Kernel = "gaussian") -> Tensor:
     """Compute the centred Gram matrix of every block.
 
     Parameters
     ----------
     series : Tensor, shape (..., length, n_features), float32
+    kernel : {"gaussian", "distance"}
 
     Returns
     -------
@@ -66,7 +73,11 @@ def centred_gram(series: Tensor) -> Tensor:
     gram = (first[..., :, None] - first[..., None, :]).square_()
     for feature in others:
         gram += (feature[..., :, None] - feature[..., None, :]).square_()
-    gram = gram.div_(-2.0 * squared_bandwidth(series)[..., None, None]).exp_()
+    if kernel == "gaussian":
+        gram = gram.div_(-2.0 * squared_bandwidth(series)[..., None, None]).exp_()
+    else:
+        gram = gram.sqrt_()
+        gram /= -gram.mean((-2, -1), keepdim=True).clamp_min(1e-30)
     gram -= gram.mean(-1, keepdim=True)
     gram -= gram.mean(-2, keepdim=True)
     return gram

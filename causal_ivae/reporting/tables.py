@@ -41,7 +41,8 @@ class SubjectCounts:
 class EdgeRow:
     """Hold the edge of one pair, from cause to effect if a direction is decided.
 
-    ``score`` is positive if it favours `first` as the cause, and ``index`` is the row in the table.
+    ``score`` is positive if it favours `first` as the cause, ``index`` is the row in the table, and
+    ``reason`` says why no direction can be asked of the pair, if so.
     """
 
     index: int
@@ -55,6 +56,7 @@ class EdgeRow:
     verdict: str
     path: str
     counts: SubjectCounts | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
                 verdict=verdict,
                 path=path.replace(" > ", " → "),
                 counts=_counts(edge, turned),
+                reason=edge.get("reason") or "",
             )
         )
     order = {"directed": 0, "undecided": 1, "none": 2}

@@ -100,3 +100,29 @@ def test_a_result_of_discover_can_be_written_and_loaded(odd_output, tmp_path):
 def test_a_folder_without_results_is_an_error(tmp_path):
     with pytest.raises(InputError, match="holds no results"):
         causal_ivae.load_results(tmp_path)
+
+
+def test_two_regions_that_are_one_series_are_said_on_every_page(tmp_path):
+    source = write_study(tmp_path / "in")
+    for path in source.glob("*.tsv"):
+        series = subject_table(path.name[4:6])
+        own = subject_table("another " + path.name[4:6])["A"]
+        copied = 5.0 - 3.0 * series["A"] if path.name.startswith("sub-02") else own
+        series.assign(D=copied).to_csv(path, sep="\t", index=False)
+    out = tmp_path / "out"
+    pipeline = tiny_pipeline(unmixing__methods=["structural", "tcl"], unmixing__restarts=1)
+    result = run_study(source, out, levels=("participant", "group"), pipeline=pipeline)
+    assert set(states(result).values()) == {"done"}
+    assert write_overview(out)
+    said = "A and D are the same series up to scale, r = -1.0000."
+    results = causal_ivae.load_results(out)
+    for method in ("structural", "tcl"):
+        for unit in (results.subjects["02"], results.group):
+            edges = unit.methods[method].edges.set_index(["x", "y"])
+            assert edges.loc[("A", "D"), "decision"] == "undecided"
+            assert np.isnan(edges.loc[("A", "D"), "score"])
+            assert edges.drop(index=[("A", "D")])["score"].notna().all()
+        assert "reason" not in results.subjects["01"].methods[method].edges
+    assert said in (out / "sub-02.html").read_text(encoding="utf-8")
+    assert f"In 1 of 3 subjects: {said}" in (out / "group.html").read_text(encoding="utf-8")
+    assert said not in (out / "sub-01.html").read_text(encoding="utf-8")

@@ -76,7 +76,7 @@ def test_independent_regions_have_no_edge():
 
 def test_the_tables_have_their_columns(found):
     for table, columns in (
-        (found.edges, EDGES.names),
+        (found.edges, EDGES.required),
         (found.tests, TESTS.names),
         (found.restarts, RESTARTS.names),
         (found.training, TRAINING.names),

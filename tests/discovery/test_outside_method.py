@@ -51,7 +51,7 @@ def test_pipelines_know_its_block_and_name_what_is_wrong_in_it(toy, tmp_path):
         ("unmixing: {toy: {stps: 9}}", r"unmixing\.toy\.stps.*Did you mean 'steps'"),
         ("unmixing: {toy: {steps: 0}}", r"Invalid value 0 for 'unmixing\.toy\.steps'"),
         ("unmixing: {ty: {}}", r"'unmixing\.ty'.*Did you mean 'toy'"),
-        ("unmixing: {methods: [toi]}", r"unknown method 'toi'. Did you mean 'toy'"),
+        ("unmixing: {methods: [toyy]}", r"unknown method 'toyy'. Did you mean 'toy'"),
     ):
         mine.write_text(text, encoding="utf-8")
         with pytest.raises(SettingsError, match=said):

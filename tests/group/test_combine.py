@@ -21,10 +21,10 @@ def subject(scores, decisions=None):
     if decisions is None:
         decisions = ["undecided"] * len(scores)
     rows = [
-        (x, y, d, "", "", s, *[0.5] * (len(EDGES.columns) - 6))
+        (x, y, d, "", "", s, *[0.5] * (len(EDGES.required) - 6))
         for (x, y), d, s in zip(pairs, decisions, scores, strict=True)
     ]
-    return pd.DataFrame(rows, columns=list(EDGES.columns))
+    return pd.DataFrame(rows, columns=list(EDGES.required))
 
 
 def dependence_of(p_values):

@@ -169,7 +169,7 @@ def method_record(
         change = 0.4 + np.sin(np.arange(volumes) / 90) ** 2
         disturbances = (rng.laplace(size=(len(pairs), 2, volumes)) * change).astype(np.float16)
     tables = {
-        "edges": pd.DataFrame(edges, columns=list(EDGES.columns)),
+        "edges": pd.DataFrame(edges, columns=list(EDGES.required)),
         "tests": pd.DataFrame(tests, columns=list(TESTS.columns)),
         "restarts": pd.DataFrame(members, columns=list(RESTARTS.columns)),
         "training": pd.DataFrame(curves, columns=list(TRAINING.columns)),

@@ -43,6 +43,7 @@ def test_the_command_writes_every_cell_and_goes_on_with_other_data(tmp_path, cap
     )
     assert set(table["test"]) == {
         "HSIC",
+        "distance covariance",
         "conditional",
         "partial correlation",
     }

@@ -35,12 +35,13 @@ from causal_ivae.validation.suites.study import content_of
 from causal_ivae.validation.suites.suite import SUMMARY, Suite, Tables
 from causal_ivae.validation.tables import as_block, share_with_interval
 
-Test = Literal["HSIC", "conditional", "partial correlation"]
+Test = Literal["HSIC", "distance covariance", "conditional", "partial correlation"]
 ALPHA = 0.05
 DEFAULT_NULL = IndependenceSettings().null
 NULLS: dict[Test, tuple[Null, ...]] = {
     "HSIC": get_args(Null),
-    # The other test has the same nulls, but by permutation it takes hours.
+    # The other tests have the same nulls, but by permutation they take hours.
+    "distance covariance": (DEFAULT_NULL, "gamma"),
     "conditional": (DEFAULT_NULL, "gamma"),
 }
 _NORMAL = "normal"
@@ -264,10 +265,14 @@ def _partial(triple: NDArray[np.float64], blocks: NDArray[np.int64]) -> float:
         return 1.0
 
 
-def _unconditional(
-    x: Tensor, y: Tensor, _: Tensor, blocks: Any, options: Any, seed: int
-) -> NDArray[np.float64]:
-    return hsic_table(x[:, None], y[:, None], blocks, seed=seed, **options).p_value[:, 0, 0]
+def _unconditional(kernel: Any) -> Callable[..., NDArray[np.float64]]:
+    def test(
+        x: Tensor, y: Tensor, _: Tensor, blocks: Any, options: Any, seed: int
+    ) -> NDArray[np.float64]:
+        table = hsic_table(x[:, None], y[:, None], blocks, seed=seed, kernel=kernel, **options)
+        return table.p_value[:, 0, 0]
+
+    return test
 
 
 def _conditional(
@@ -277,6 +282,7 @@ def _conditional(
 
 
 _TESTS: dict[Test, Callable[..., NDArray[np.float64]]] = {
-    "HSIC": _unconditional,
+    "HSIC": _unconditional("gaussian"),
+    "distance covariance": _unconditional("distance"),
     "conditional": _conditional,
 }
