@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from causal_ivae.anatomy.prior_files import load_prior, prior_from_matrix
+from causal_ivae.anatomy.prior_files import load_prior
+from causal_ivae.anatomy.prior_matrices import prior_from_matrix
 from causal_ivae.anatomy.verdicts import Match, Prior, match_regions, same_hemisphere
 from causal_ivae.derivatives.tables import PRIOR_CHECK
 from causal_ivae.errors import InputError

@@ -22,6 +22,7 @@ from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.stored_tables import (
     StoredTables,
     remove_table,
+    sidecar_of,
     table_names,
     write_described,
 )
@@ -36,7 +37,6 @@ from causal_ivae.derivatives.tables import (
     STABILITY,
     TESTS,
     TRAINING,
-    sidecar_of,
 )
 from causal_ivae.derivatives.vouching import FILES
 

@@ -1,13 +1,13 @@
 """Read the declared tables of a unit from files when they are used, and write them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from causal_ivae.derivatives.files import read_table, write_json, write_table
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.tables import TABLES, columns_of, sidecar_of
+from causal_ivae.derivatives.tables import TABLES, columns_of
 
 
 class StoredTables(Mapping[str, pd.DataFrame]):
@@ -50,6 +50,14 @@ class StoredTables(Mapping[str, pd.DataFrame]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def sidecar_of(name: str, columns: Iterable[object]) -> dict[str, dict[str, str]]:
+    """Return what a BIDS sidecar says of the columns of a table whose file ends in a name."""
+    there = set(columns)
+    kinds = (table for table in TABLES if table.name == name)
+    kind = max(kinds, key=lambda table: len(there & set(table.columns)))
+    return {key: {"Description": kind.columns[key].meaning} for key in kind.columns if key in there}
 
 
 def table_names(by_method: bool) -> tuple[str, ...]:

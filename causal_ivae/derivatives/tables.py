@@ -4,7 +4,6 @@ Readers, writers, BIDS sidecars, what a group must delete of an earlier analysis
 of columns in the documentation all derive from here.
 """
 
-from collections.abc import Iterable
 from functools import partial
 
 from causal_ivae.derivatives.declaration import Column, Table
@@ -398,11 +397,3 @@ def columns_of(name: str) -> dict[str, Column]:
     """Return the columns of the tables whose files end in a name; edges are declared twice."""
     found = (table.columns for table in TABLES if table.name == name)
     return {key: column for columns in found for key, column in columns.items()}
-
-
-def sidecar_of(name: str, columns: Iterable[object]) -> dict[str, dict[str, str]]:
-    """Return what a BIDS sidecar says of the columns of a table whose file ends in a name."""
-    there = set(columns)
-    kinds = (table for table in TABLES if table.name == name)
-    kind = max(kinds, key=lambda table: len(there & set(table.columns)))
-    return {key: {"Description": kind.columns[key].meaning} for key in kind.columns if key in there}

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
+from causal_ivae.imaging.atlas import Parcellation
+from causal_ivae.imaging.atlas_images import read_labels, read_maps
 
 _SMALL_VOLUME = 30.0
 """A smaller region (mm3) has about one voxel of 3 mm."""

@@ -21,17 +21,17 @@ from causal_ivae.imaging.names import (
     split_name,
     subject_spelling,
 )
+from causal_ivae.imaging.nothing_found import (
+    IMAGE_ENDING,
+    TABLE_EXTENSIONS,
+    listed,
+    why_nothing,
+)
 
 __all__ = ["RunFile", "SubjectFiles", "find_sidecar", "find_subjects", "split_name"]
 
-TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat", ".h5", ".hdf5")
-IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
-
-_SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
-
 _CONN = re.compile(r"ROI_?Subject(?P<subject>[0-9]+)_?Condition(?P<condition>[0-9]+)")
 """CONN writes a file for every subject and condition, which serves as the task here."""
-
 _RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk")
 """These entities distinguish the runs of a subject; the others distinguish versions of a run."""
 _SERIES_SUFFIXES = ("timeseries", "bold")
@@ -155,7 +155,7 @@ def find_subjects(
     gone = {label.removeprefix("sub-") for label in labels} - {f.label for f in found}
     if gone:
         raise NothingMatchedError(
-            f"Participant {_listed(sorted(gone, key=natural_key))} has no run with the task, "
+            f"Participant {listed(sorted(gone, key=natural_key))} has no run with the task, "
             f"session and space chosen in '{path}'."
         )
     # Folders are listed once for all runs, since the root may hold a thousand subjects.
@@ -196,7 +196,7 @@ def _look(path: Path) -> tuple[Literal["tables", "images"], Path, list[_Found]]:
     tables = _tables(path, folders)
     if tables:
         return "tables", path, _label(tables, path)
-    raise InputError(_nothing(path, folders))
+    raise InputError(why_nothing(path, folders))
 
 
 def _tables(path: Path, folders: Iterable[Path]) -> list[Path]:
@@ -279,8 +279,8 @@ def _keep_subjects(found: list[_Found], labels: Sequence[str], where: Path) -> l
     unknown = sorted(wanted - set(there), key=natural_key)
     if unknown:
         raise NothingMatchedError(
-            f"No data for participant {_listed(unknown)} in '{where}'. "
-            f"Participants there: {_listed(there)}."
+            f"No data for participant {listed(unknown)} in '{where}'. "
+            f"Participants there: {listed(there)}."
         )
     return [f for f in found if f.label in wanted]
 
@@ -295,11 +295,11 @@ def _apply(query: Query, found: list[_Found], where: Path) -> list[_Found]:
             wanted = f"no '{key}'"
         else:
             kept = [f for f in found if _same(_value(f, key), allowed)]
-            wanted = f"{key}-{_listed(allowed)}"
+            wanted = f"{key}-{listed(allowed)}"
         if not kept:
             there = sorted({_value(f, key) or "none" for f in found}, key=natural_key)
             raise NothingMatchedError(
-                f"No run with {wanted} in '{where}'. Labels of '{key}' there: {_listed(there)}."
+                f"No run with {wanted} in '{where}'. Labels of '{key}' there: {listed(there)}."
             )
         found = kept
     return found
@@ -320,7 +320,7 @@ def _one_task(found: list[_Found], where: Path) -> list[_Found]:
     tasks = sorted({f.entities["task"] for f in found if "task" in f.entities}, key=natural_key)
     if len(tasks) > 1:
         raise SettingsError(
-            f"'{where}' holds several tasks: {_listed(tasks, limit=20)}. Choose one with --task."
+            f"'{where}' holds several tasks: {listed(tasks, limit=20)}. Choose one with --task."
         )
     return found
 
@@ -332,8 +332,8 @@ def _one_space(found: list[_Found], atlas_space: str | None, where: Path) -> lis
     fitting = [s for s in spaces if s and atlas_space is not None and spaces_fit(s, atlas_space)]
     if len(fitting) == 1:
         return [f for f in found if f.entities.get("space", "") == fitting[0]]
-    listed = _listed([s or "none (native)" for s in spaces], limit=20)
-    raise SettingsError(f"'{where}' holds several spaces: {listed}. Choose one with --space.")
+    names = listed([s or "none (native)" for s in spaces], limit=20)
+    raise SettingsError(f"'{where}' holds several spaces: {names}. Choose one with --space.")
 
 
 def _combined_echoes(found: list[_Found], where: Path) -> list[_Found]:
@@ -345,7 +345,7 @@ def _combined_echoes(found: list[_Found], where: Path) -> list[_Found]:
     echoes = {item.entities["echo"] for item in kept if "echo" in item.entities}
     if len(echoes) > 1:
         raise SettingsError(
-            f"'{where}' holds single echoes ({_listed(sorted(echoes, key=natural_key))}) and not "
+            f"'{where}' holds single echoes ({listed(sorted(echoes, key=natural_key))}) and not "
             "their combination, which fMRIPrep writes without an 'echo' in the name. Give that, or "
             "choose one echo with --bids-filter-file."
         )
@@ -387,42 +387,3 @@ def _clash(item: _Found, name: str, first: RunFile, second: RunFile) -> Exceptio
         f"'{second.path}'. Remove or rename one of them (such as "
         f"'sub-{label}_run-2_timeseries.tsv')."
     )
-
-
-def _nothing(path: Path, folders: list[Path]) -> str:
-    raw = next((f for d in folders for f in d.glob("**/func/*_bold.nii*")), None)
-    if raw is not None:
-        inside = next((d for d in sorted(path.glob("derivatives/*")) if any(d.glob("sub-*"))), None)
-        perhaps = f" Perhaps '{inside}'?" if inside is not None else ""
-        return (
-            f"'{path}' holds images that are not preprocessed (such as '{raw.name}'). Give the "
-            f"fMRIPrep derivatives folder, which holds sub-*/func/*{IMAGE_ENDING}.{perhaps}"
-        )
-    surface = next(
-        (f for d in folders for f in d.glob("**/func/*_bold.*") if f.name.endswith(_SURFACES)), None
-    )
-    if surface is not None:
-        return (
-            f"'{path}' holds surfaces or grayordinates (such as '{surface.name}') and no volumes. "
-            f"Give fMRIPrep derivatives with sub-*/func/*{IMAGE_ENDING} (an --output-spaces with a "
-            "volumetric template), or tables of region time series."
-        )
-    places = (place for pattern in ("*/sub-*", "*/*/sub-*") for place in path.glob(pattern))
-    below = sorted({place.parent for place in places if place.is_dir()})
-    if not folders and below:
-        return (
-            f"'{path}' holds no subjects, but '{below[0]}' does. Give the folder that holds the "
-            f"sub-* folders (fMRIPrep images: sub-*/[ses-*/]func/*{IMAGE_ENDING})."
-        )
-    names = sorted(f.name for f in path.iterdir() if not f.name.startswith("."))
-    seen = f"It holds {_listed(names)}." if names else "It is empty."
-    return (
-        f"Nothing to analyse in '{path}': neither fMRIPrep images "
-        f"(sub-*/[ses-*/]func/*{IMAGE_ENDING}) nor tables of time series "
-        f"({', '.join(TABLE_EXTENSIONS)}). {seen}"
-    )
-
-
-def _listed(items: Sequence[str], limit: int = 5) -> str:
-    text = ", ".join(f"'{i}'" for i in items[:limit])
-    return text if len(items) <= limit else f"{text} and {len(items) - limit} more"

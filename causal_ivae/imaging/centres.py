@@ -4,7 +4,8 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy.ndimage import center_of_mass
 
-from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
+from causal_ivae.imaging.atlas import Parcellation
+from causal_ivae.imaging.atlas_images import read_labels, read_maps
 
 
 def region_centres(parcellation: Parcellation) -> dict[str, list[float]]:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
-from causal_ivae.imaging.bids import IMAGE_ENDING, RunFile
+from causal_ivae.imaging.atlas import Parcellation
+from causal_ivae.imaging.atlas_images import read_labels, read_maps
+from causal_ivae.imaging.bids import RunFile
 from causal_ivae.imaging.names import find_sidecar, spaces_fit
+from causal_ivae.imaging.nothing_found import IMAGE_ENDING
 from causal_ivae.imaging.series_tables import check_repetition_time
 from causal_ivae.imaging.volumes import open_image, read_voxels
 

@@ -1,7 +1,6 @@
 """Make the self-contained pages of subjects and of the group from their result files."""
 
 import gc
-import shlex
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,8 +9,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import yaml
-from pydantic import ValidationError
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.names import POOLED
@@ -25,12 +22,19 @@ from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
 from causal_ivae.reporting.method_names import method_label, method_name
-from causal_ivae.reporting.methods_text import Realised, methods_text
+from causal_ivae.reporting.origin import (
+    calibration_of,
+    from_images,
+    is_simulated,
+    methods_of,
+    most_subjects,
+    provenance_of,
+)
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
-from causal_ivae.reporting.references import as_bibtex, resolve
+from causal_ivae.reporting.references import as_bibtex
+from causal_ivae.reporting.series_figure import series_figure
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
-from causal_ivae.settings import Pipeline
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
@@ -38,7 +42,6 @@ _CROWDED = 30
 """A circle with more edges is hard to read."""
 _MODEL_ROWS = 200
 """A table of the model over subjects has at most this many rows."""
-_IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def subject_page(record: Unit, templates: Path | None = None) -> tuple[str, Draw
     page["segments"] = tables.segment_rows(record)
     page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
-    page["calibration"] = _calibration(record)
+    page["calibration"] = calibration_of(record)
     page["verdicts"] = verdicts_of(record)
     page["panels"], page["panels_left_out"] = pair_panels(record)
     page["many_segments"] = has_many_segments(record)
@@ -118,7 +121,7 @@ def group_page(
     drawings : dict
         As in `subject_page`.
     """
-    page = shared_parts(record, n_subjects=_most_subjects(record))
+    page = shared_parts(record, n_subjects=most_subjects(record))
     page["title"] = "Group"
     page["kind"] = "Group report"
     page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
@@ -179,13 +182,13 @@ def _drawings(page: Mapping[str, Any]) -> Drawings:
 def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
     """Return the content that all pages about graphs share."""
     names = record.names
-    text, cited = _methods_text(record, names, n_subjects)
+    text, cited = methods_of(record, names, n_subjects)
     centres = centres_of(record)
     placed = [name for name in names if name in centres]
     return {
         "unit": record.name,
         "names": names,
-        "simulated": _simulated(record),
+        "simulated": is_simulated(record),
         "notes": [str(note) for note in record.sidecar.get("Notes", ())],
         "findings": summary.summary_sentences(record),
         "absent": [method_name(name) for name in summary.missing_methods(record)],
@@ -206,7 +209,7 @@ def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
         "cited": cited,
         "bibtex": b64encode(as_bibtex(cited).encode()).decode(),
         "provenance": [
-            _provenance(name, method.sidecar) for name, method in record.methods.items()
+            provenance_of(name, method.sidecar) for name, method in record.methods.items()
         ],
     }
 
@@ -275,21 +278,6 @@ def _method(
     }
 
 
-def _calibration(record: Unit) -> dict[str, Any] | None:
-    """Return the reliability of the first method whose confidence is a probability."""
-    for name, method in record.methods.items():
-        about = method.sidecar.get("Calibration")
-        if about:
-            return {
-                "method": method_label(name, method.sidecar),
-                "figure": figures.reliability_figure(about["Bins"], "fig-reliability"),
-                "error": about["ExpectedCalibrationError"],
-                "pairs": int(sum(one["count"] for one in about["Bins"])),
-                "designs": about["Designs"],
-            }
-    return None
-
-
 def _legend(record: Unit) -> Drawing | None:
     present = set()
     for method in record.methods.values():
@@ -330,10 +318,8 @@ def _series(record: Unit) -> dict[str, Any] | None:
     )
     used = [name for name in record.names if name in record.timeseries]
     tr = record.sidecar.get("RepetitionTime")
-    threshold = threshold if measured and _from_images(record) else None
-    figure = figures.series_figure(
-        record.timeseries[used], record.outliers, tr, threshold, "fig-series"
-    )
+    threshold = threshold if measured and from_images(record) else None
+    figure = series_figure(record.timeseries[used], record.outliers, tr, threshold, "fig-series")
     n_acquired = None if record.outliers is None else len(record.outliers)
     return {
         "figure": figure,
@@ -344,58 +330,6 @@ def _series(record: Unit) -> dict[str, Any] | None:
         "threshold": threshold,
         "kind": record.sidecar.get("SegmentKind", "segments"),
         "sources": [str(source) for source in record.sidecar.get("Sources", ())],
-    }
-
-
-def _methods_text(
-    record: Unit, names: tuple[str, ...], n_subjects: int | None
-) -> tuple[str | None, list[Any]]:
-    """Return the methods paragraph and its references; None if the settings are not valid now."""
-    if not record.methods:
-        return None, []
-    first = next(iter(record.methods.values()))
-    try:
-        settings = Pipeline.model_validate(first.sidecar["Settings"])
-    except ValidationError:
-        return None, []
-    segments = record.sidecar.get("Segments")
-    prior = first.sidecar.get("Prior")
-    realised = Realised(
-        n_regions=len(names),
-        n_pairs=len(first.edges),
-        methods=tuple(record.methods),
-        seed=int(first.sidecar["Seed"]),
-        images=_from_images(record),
-        tr=record.sidecar.get("RepetitionTime"),
-        n_kept=None if record.timeseries is None else len(record.timeseries),
-        n_acquired=None if record.outliers is None else len(record.outliers),
-        n_segments=None if segments is None else len(segments),
-        segment_kind=str(record.sidecar.get("SegmentKind", "")),
-        n_subjects=n_subjects,
-        prior=prior["Name"] if prior else None,
-        versions=first.sidecar.get("Versions", {}),
-        simulated=_simulated(record),
-    )
-    return resolve(methods_text(settings, realised))
-
-
-def _provenance(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
-    command = sidecar.get("Command", "")
-    prints = sidecar.get("InputFingerprints", {})
-    settings = yaml.safe_dump(
-        sidecar.get("Settings", {}), sort_keys=False, allow_unicode=True, width=96
-    )
-    return {
-        "name": method_label(name, sidecar),
-        "command": command if isinstance(command, str) else shlex.join(map(str, command)),
-        "seed": sidecar.get("Seed"),
-        "device": sidecar.get("Device"),
-        "seconds": sidecar.get("Seconds"),
-        "digest": sidecar.get("SettingsHash"),
-        "versions": list(sidecar.get("Versions", {}).items()),
-        "fingerprints": list(prints.items()) if isinstance(prints, Mapping) else [],
-        "settings": settings,
-        "download": b64encode(settings.encode()).decode(),
     }
 
 
@@ -410,24 +344,3 @@ def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
         # A subject that failed or has no results may have no page.
         "link": quote(f"{unit}.html") if subject["state"] in ("done", "up to date") else None,
     }
-
-
-def _most_subjects(record: Unit) -> int:
-    counts = [
-        int(method.edges["n_subjects"].max())
-        for method in record.methods.values()
-        if "n_subjects" in method.edges and len(method.edges)
-    ]
-    return max(counts, default=0)
-
-
-def _simulated(record: Unit) -> bool:
-    own = bool(record.sidecar.get("Simulated"))
-    return own or any(method.sidecar.get("Simulated") for method in record.methods.values())
-
-
-def _from_images(record: Unit) -> bool | None:
-    if not record.sidecar.get("Sources"):
-        return None
-    sources = (str(source) for source in record.sidecar.get("Sources", ()))
-    return any(source.endswith(_IMAGE_SUFFIXES) for source in sources)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from causal_ivae.drawing.svg import figure_style
-from causal_ivae.imaging.atlas import Parcellation, read_labels, read_maps
+from causal_ivae.imaging.atlas import Parcellation
+from causal_ivae.imaging.atlas_images import read_labels, read_maps
 from causal_ivae.reporting.brain_figure import is_mni
 
 _CUTS = 6

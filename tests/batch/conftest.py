@@ -15,7 +15,7 @@ def no_cluster(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a cluster was started though nothing was to be done")
 
-    monkeypatch.setattr(cluster, "_local_client", refuse)
+    monkeypatch.setattr(cluster, "local_client", refuse)
 
 
 @pytest.fixture(scope="module")

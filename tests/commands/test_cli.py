@@ -105,7 +105,7 @@ def test_dry_run_writes_nothing(study, capsys):
         (["--frobnicate"], "--frobnicate"),
         (["--segments", "subjects"], "run the level group alone"),
         (["--device", "gpu"], "Unknown device 'gpu'"),
-        (["--device", "cuda:99"], "'cuda:99' is not there"),
+        (["--device", "cuda:99"], "'cuda:99' does not exist"),
         (["--templates", "absent"], "Templates 'absent': there is no such folder"),
     ],
 )

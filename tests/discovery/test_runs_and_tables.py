@@ -4,10 +4,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from causal_ivae.discovery.checks import checked
 from nilearn.maskers import NiftiLabelsMasker
 
 from causal_ivae import discover
+from causal_ivae.discovery.input_series import checked
 from causal_ivae.errors import InputError
 from causal_ivae.settings import UnmixingSettings
 

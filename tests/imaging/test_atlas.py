@@ -7,8 +7,9 @@ import pytest
 
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging import atlas as atlas_module
-from causal_ivae.imaging.atlas import list_atlases, load_atlas, read_maps
+from causal_ivae.imaging.atlas import list_atlases, load_atlas
 from causal_ivae.imaging.atlas_check import AtlasCheck, check_atlas, overlapping
+from causal_ivae.imaging.atlas_images import read_maps
 from causal_ivae.imaging.hemispheres import homologues
 
 

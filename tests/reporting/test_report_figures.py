@@ -11,6 +11,7 @@ from svg_reading import SVG, drawn, edge_table, heads, label_position, texts
 from causal_ivae.drawing.arrows import STYLES, graph_legend
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.reporting import figures
+from causal_ivae.reporting.series_figure import _SHADES, _envelope, series_figure
 
 
 def marks(svg, *styles):
@@ -138,20 +139,20 @@ def test_long_series_are_thinned_and_keep_their_peaks():
     n = 20_000
     values = np.zeros(n)
     values[12_345] = 3.0
-    _, y = figures._envelope(np.arange(n, dtype=float), values)
+    _, y = _envelope(np.arange(n, dtype=float), values)
     assert len(y) <= 1600
     assert y.max() == 3.0
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 4)), columns=list("abcd"))
-    assert len(drawn(figures.series_figure, table, None, 2.0, None, "fig")) < 250_000
+    assert len(drawn(series_figure, table, None, 2.0, None, "fig")) < 250_000
     gap = np.full(5000, np.nan)
     gap[:10] = 1.0
-    assert np.nanmax(figures._envelope(np.arange(5000.0), gap)[1]) == 1.0
+    assert np.nanmax(_envelope(np.arange(5000.0), gap)[1]) == 1.0
 
 
 def test_series_with_unknown_motion_and_many_regions():
     record = subject_record(names_of(30), ("ivae",), n_volumes=200, restarts=1)
     outliers = record.outliers.assign(framewise_displacement=np.nan)
-    svg = drawn(figures.series_figure, record.timeseries, outliers, None, None, "fig")
+    svg = drawn(series_figure, record.timeseries, outliers, None, None, "fig")
     assert "censored" in texts(svg)
     assert "volume as acquired" in texts(svg)
     assert "data:image/png" in svg
@@ -160,7 +161,7 @@ def test_series_with_unknown_motion_and_many_regions():
 def test_a_mismatched_outlier_table_is_not_trusted():
     record = subject_record(names_of(2), ("ivae",), n_volumes=200)
     outliers = record.outliers.iloc[:-5]
-    svg = drawn(figures.series_figure, record.timeseries, outliers, 0.72, 0.5, "fig")
+    svg = drawn(series_figure, record.timeseries, outliers, 0.72, 0.5, "fig")
     assert f"{len(record.timeseries)} of {len(record.timeseries)} volumes kept" in svg
 
 
@@ -221,15 +222,15 @@ def test_text_is_escaped_and_never_read_as_mathematics():
 def test_matplotlib_settings_are_left_alone():
     before = dict(mpl.rcParams)
     record = subject_record(names_of(2), ("ivae",))
-    drawn(figures.series_figure, record.timeseries, record.outliers, 0.72, 0.5, "fig")
+    drawn(series_figure, record.timeseries, record.outliers, 0.72, 0.5, "fig")
     assert dict(mpl.rcParams) == before
 
 
 def test_segments_that_return_have_a_colour_of_their_own():
     record = subject_record(names_of(4), n_volumes=240)
-    once = drawn(figures.series_figure, record.timeseries, record.outliers, 0.72, 0.5, "fig")
+    once = drawn(series_figure, record.timeseries, record.outliers, 0.72, 0.5, "fig")
     states = np.array(["a", "b", "c", "a", "b", "c"], dtype=object).repeat(40)
     outliers = record.outliers.assign(segment=np.where(record.outliers["kept"] == 1, states, ""))
-    again = drawn(figures.series_figure, record.timeseries, outliers, 0.72, 0.5, "fig")
-    shades = [[color in svg for color in figures._SHADES] for svg in (once, again)]
+    again = drawn(series_figure, record.timeseries, outliers, 0.72, 0.5, "fig")
+    shades = [[color in svg for color in _SHADES] for svg in (once, again)]
     assert shades == [[True, True] + 6 * [False], [True, True, True] + 5 * [False]]

@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from causal_ivae.settings import (
     ElboWeights,
     FlowSettings,
+    GeneralIVAESettings,
     IVAESettings,
     TCLSettings,
     TrainingSettings,
@@ -258,7 +259,7 @@ def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
         "steps": max(20, round(2000 * scale.effort)),
     }
     chosen = [
-        Recipe(ELBO, IVAESettings(prior="gaussian", **shared)),
+        Recipe(ELBO, GeneralIVAESettings(prior="gaussian", **shared)),
         Recipe(VAE_NAME, VAESettings(**shared)),
     ]
     result = fit(mixtures, chosen)
