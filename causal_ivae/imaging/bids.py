@@ -40,8 +40,11 @@ _NOT_SERIES = frozenset((
     "aslcontext", "alff", "beh", "blood", "channels", "confounds", "coverage", "design", "dseg",
     "edges", "electrodes", "events", "metrics", "mixing", "morph", "motion", "nodeindices",
     "outliers", "participants", "physio", "priorcheck", "probseg", "qc", "regressors", "reho",
-    "restarts", "roicorrelation", "samples", "scans", "sessions", "stim", "tests", "training",
+    "restarts", "samples", "scans", "sessions", "stim", "tests", "training",
 ))  # fmt: skip
+
+_OTHER_KINDS = (".", "atlas-", "tpl-", "ROICorrelation")
+"""Files whose names begin so are hidden, of an atlas or template, or DPABI's correlations."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,7 @@ def _tables(path: Path, folders: Iterable[Path]) -> list[Path]:
 def _rank(path: Path) -> int | None:
     """Return 0 if a file name is that of a time series, 1 if it may be one, else None."""
     stem, extension = split_name(path.name)
-    if extension.lower() not in TABLE_EXTENSIONS or stem.startswith((".", "atlas-", "tpl-")):
+    if extension.lower() not in TABLE_EXTENSIONS or stem.startswith(_OTHER_KINDS):
         return None
     words = [part for part in stem.split("_") if "-" not in part]
     entities = parse_entities(path.name)

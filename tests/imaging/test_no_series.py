@@ -105,6 +105,12 @@ def test_correlations_beside_a_run_are_left_out(tmp_path):
     assert "square symmetric" in loaded.excluded[0][1]
 
 
+def test_the_correlations_that_dpabi_writes_beside_its_series_are_no_subjects(tmp_path):
+    for kind in ("ROISignals", "ROICorrelation", "ROICorrelation_FisherZ"):
+        scipy.io.savemat(tmp_path / f"{kind}_Sub_001.mat", {"m": series().to_numpy()})
+    assert [s.label for s in find_subjects(tmp_path)] == ["ROISignalsSub001"]
+
+
 def test_regions_and_volumes_are_not_guessed(tmp_path):
     values = np.random.default_rng(0).normal(size=(130, 110))
     np.save(tmp_path / "sub-01.npy", values)
