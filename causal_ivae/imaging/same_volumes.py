@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from causal_ivae.errors import InputError
 
 _LONG_STRETCH = 20
-"""Two runs that share this many volumes in a row were made from one another."""
+"""Two runs that share this many volumes, equally far apart in both, come from one another."""
+_WHOLE = 0.9
+"""A concatenation holds at least this share of the volumes of each of its runs."""
 
 
 class _Run(Protocol):
@@ -49,15 +51,15 @@ def without_concatenations(
     Raises
     ------
     InputError
-        If two runs share 20 or more volumes in a row, and their names do not tell which is the
-        concatenation.
+        If two runs share 20 or more volumes, equally far apart in both, and neither is a
+        concatenation that holds the other one and says so by its name.
     """
     left_out: dict[str, str] = {}
     for one, other in combinations(runs, 2):
         shared = _shared(one.raw, other.raw)
         if shared < _LONG_STRETCH:
             continue
-        whole = _concatenation(one, other)
+        whole = _concatenation(one, other, shared)
         if whole is None:
             raise InputError(
                 f"Subject '{subject}': '{one.path}' (run '{one.name}') and '{other.path}' (run "
@@ -71,13 +73,14 @@ def without_concatenations(
     return [run for run in runs if run.name not in left_out], list(left_out.items())
 
 
-def _concatenation(one: R, other: R) -> R | None:
-    """Return the longer run if only its name lacks ``run-``, else None."""
+def _concatenation(one: R, other: R, shared: int) -> R | None:
+    """Return the longer run if it holds the other one and only its name lacks ``run-``."""
     a, b = dict(one.entities), dict(other.entities)
     if ("run" in a) == ("run" in b):
         return None
     whole, part = (other, one) if "run" in a else (one, other)
-    return whole if len(whole.raw) > len(part.raw) else None
+    holds = len(whole.raw) > len(part.raw) and shared >= _WHOLE * len(part.raw)
+    return whole if holds else None
 
 
 def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> int:

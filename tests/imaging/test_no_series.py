@@ -86,6 +86,15 @@ def test_the_same_volumes_in_two_runs_are_refused_by_name(tmp_path):
         only(tmp_path)
 
 
+def test_a_run_that_shares_a_part_of_another_is_no_concatenation(tmp_path):
+    one, two = series(seed=1), series(300, seed=2)
+    write(tmp_path, "sub-01_task-rest_run-1_timeseries.tsv", one)
+    # Most of it is in no other file, so it may not be left out.
+    write(tmp_path, "sub-01_task-rest_timeseries.tsv", pd.concat([one.iloc[:60], two]))
+    with pytest.raises(InputError, match="share 60 volumes"):
+        only(tmp_path)
+
+
 @pytest.mark.parametrize("fisher", [False, True])
 def test_correlations_are_no_series(tmp_path, fisher):
     matrix = np.corrcoef(series(200, regions=[f"r{i}" for i in range(30)]).T)
