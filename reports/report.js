@@ -63,7 +63,7 @@ for (const box of document.querySelectorAll(".views")) {
 }
 // Hide the edges whose confidence is below the slider, in the drawings and in the table.
 const drawnParts = (edge) => ["graph", "circuit", "brain"]
-  .flatMap((view) => ["", "-head", "-side", "-side-head"].map((part) => `fig-${view}-${edge}${part}`))
+  .flatMap((view) => ["", "-head", "-tail", "-side", "-side-head", "-side-tail"].map((part) => `fig-${view}-${edge}${part}`))
   .map((id) => document.getElementById(id)).filter(Boolean);
 const listedEdges = Array.from(document.querySelectorAll("tr[data-edge]"));
 for (const box of document.querySelectorAll(".slider")) {

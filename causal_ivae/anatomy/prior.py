@@ -15,6 +15,7 @@ from causal_ivae.anatomy.prior_matrices import prior_from_matrix
 from causal_ivae.anatomy.verdicts import Match, Prior, match_regions, same_hemisphere
 from causal_ivae.derivatives.tables import PRIOR_CHECK
 from causal_ivae.errors import InputError
+from causal_ivae.outcomes import arrows_of
 from causal_ivae.seeding import generator
 
 __all__ = ["Prior", "PriorComparison", "compare_with_prior", "load_prior", "prior_from_matrix"]
@@ -29,21 +30,22 @@ class PriorComparison:
     Attributes
     ----------
     check : pandas.DataFrame
-        One row per decided edge: ``cause``, ``effect``, ``verdict`` ("direct", "indirect", "not
-        feasible", or empty where the prior does not cover the pair), ``path`` (the shortest path
-        through the prior, region names joined with " > "; empty where there is none).
+        One row per arrow, two for a pair with the decision "both": ``cause``, ``effect``,
+        ``verdict`` ("direct", "indirect", "not feasible", or empty where the prior does not cover
+        the pair), ``path`` (the shortest path through the prior, region names joined with " > ";
+        empty where there is none).
     summary : dict
         Counts and shares that can be written as JSON:
 
         - ``Name`` and ``Directed`` describe the prior;
-        - ``Edges`` is the number of decided edges that the prior covers, the denominator of all
-          shares, and ``EdgesLeftOut`` the number of the others;
+        - ``Edges`` is the number of arrows that the prior covers, the denominator of all shares,
+          and ``EdgesLeftOut`` the number of the others;
         - ``PairsTested`` is the number of pairs that the prior covers, and ``Unknown`` lists the
           regions that it does not know;
         - ``Direct`` and ``Feasible`` (direct or indirect) each hold ``Count``, ``Share``,
           ``ChanceShare`` and ``PValue``;
-        - ``Orientation`` holds ``Edges`` (the number of edges on pairs with a projection in one
-          direction only), ``Count`` (the number in that direction) and ``PValue``;
+        - ``Orientation`` holds ``Edges`` (the number of pairs with one arrow and a projection in
+          one direction only), ``Count`` (the number in that direction) and ``PValue``;
         - ``Projections`` lists cause and effect of every direct projection between tested regions,
           and ``Rows`` the regions in the rows of the prior's drawing, from top to bottom.
 
@@ -68,7 +70,8 @@ def compare_with_prior(
     ----------
     edges : pandas.DataFrame
         One row per tested pair with the columns ``x``, ``y``, ``cause`` and ``effect`` of
-        `causal_ivae.derivatives.causal_graph.CausalGraph`.
+        `causal_ivae.derivatives.causal_graph.CausalGraph`, and ``decision`` if it can be "both",
+        which counts as two arrows.
     prior : Prior
     max_path : int or None
         Largest number of projections in an indirect path; None for any number.
@@ -87,8 +90,9 @@ def compare_with_prior(
 
     Notes
     -----
-    A random graph has as many edges as the given one.  Its pairs are drawn without replacement
-    from the tested pairs that the prior covers, and each gets a random direction.
+    A random graph has as many pairs with one arrow, and as many with two, as the given one.  They
+    are drawn without replacement from the tested pairs that the prior covers, and each pair with
+    one arrow gets a random direction.
     ``ChanceShare`` is the exact expectation over random graphs, and ``PValue`` is
     (1 + number of random graphs with at least the observed count) / (1 + draws).  An undirected
     prior explains both directions of a pair, so that only the choice of pairs is tested then.
@@ -98,7 +102,7 @@ def compare_with_prior(
     The prior does not cover a pair if it does not know a region, if both regions belong to the
     same region of the prior, or if they lie in opposite hemispheres and the prior describes one.
     """
-    _check_edges(edges)
+    edges = _checked(edges)
     pairs = list(zip(edges["x"], edges["y"], strict=True))
     matches = match_regions(list(dict.fromkeys(name for pair in pairs for name in pair)), prior)
     paths = _shortest_paths(prior, {match.region for match in matches.values()}, max_path)
@@ -106,24 +110,25 @@ def compare_with_prior(
     # For every pair that the prior covers: how many directions (0, 1 or 2) it explains.
     explained: dict[str, list[int]] = {"Direct": [], "Feasible": []}
     projections: list[list[str]] = []
-    agree = informative = 0
-    found = edges["cause"] != ""
-    for (x, y), cause, effect, decided in zip(
-        pairs, edges["cause"], edges["effect"], found, strict=True
-    ):
+    agree = informative = two_arrows = 0
+    arrows: dict[int, list[tuple[str, str]]] = {}
+    for cause, effect, row, _ in arrows_of(edges).itertuples(index=False):
+        arrows.setdefault(row, []).append((cause, effect))
+    for row, (x, y) in enumerate(pairs):
+        decided = arrows.get(row, [])
         if not _speaks(matches.get(x), matches.get(y)):
-            if decided:
-                rows.append((cause, effect, "", ""))
+            rows += [(*ends, "", "") for ends in decided]
             continue
         lengths = [len(path) for path in (_path(x, y, matches, paths), _path(y, x, matches, paths))]
         both = ([x, y], [y, x])
         projections += [ends for ends, length in zip(both, lengths, strict=True) if length == 2]
         explained["Direct"].append(sum(length == 2 for length in lengths))
         explained["Feasible"].append(sum(length > 0 for length in lengths))
-        if decided:
-            path = _path(cause, effect, matches, paths)
-            rows.append((cause, effect, _verdict(path), " > ".join(path)))
-            if explained["Direct"][-1] == 1:
+        two_arrows += len(decided) == 2
+        for ends in decided:
+            path = _path(*ends, matches, paths)
+            rows.append((*ends, _verdict(path), " > ".join(path)))
+            if explained["Direct"][-1] == 1 and len(decided) == 1:
                 informative += 1
                 agree += len(path) == 2
     check = pd.DataFrame(rows, columns=list(PRIOR_CHECK.columns))
@@ -143,7 +148,9 @@ def compare_with_prior(
             "PairsTested": len(explained["Direct"]),
             "Unknown": sorted(unknown),
             **{
-                what: _against_chance(counts[what], len(counted), directions, draws, seed, what)
+                what: _against_chance(
+                    counts[what], len(counted), two_arrows, directions, draws, seed, what
+                )
                 for what, directions in explained.items()
             },
             "Orientation": {
@@ -159,7 +166,8 @@ def compare_with_prior(
     )
 
 
-def _check_edges(edges: pd.DataFrame) -> None:
+def _checked(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs with their decisions, with the number of the row as index."""
     for column in ("x", "y", "cause", "effect"):
         if column not in edges:
             raise InputError(
@@ -171,6 +179,10 @@ def _check_edges(edges: pd.DataFrame) -> None:
                 f"The edge table has the edge '{cause}' -> '{effect}' in the row of the pair "
                 f"'{x}', '{y}'."
             )
+    both = (edges["decision"] == "both") if "decision" in edges else False
+    chosen = [both, edges["cause"] == "", edges["cause"] == edges["x"]]
+    decision = np.select(chosen, ["both", "undecided", "x->y"], "y->x")
+    return edges[["x", "y"]].assign(decision=decision).reset_index(drop=True)
 
 
 def _speaks(first: Match | None, second: Match | None) -> bool:
@@ -212,11 +224,18 @@ def _verdict(path: Sequence[str]) -> Verdict:
 
 
 def _against_chance(
-    count: int, n_edges: int, directions: Sequence[int], draws: int, seed: int, what: str
+    count: int,
+    n_edges: int,
+    two_arrows: int,
+    directions: Sequence[int],
+    draws: int,
+    seed: int,
+    what: str,
 ) -> dict[str, float | int | None]:
     if n_edges == 0:
         return {"Count": 0, "Share": None, "ChanceShare": None, "PValue": None}
-    random = random_counts(directions, n_edges, draws, generator(seed, "prior", what))
+    rng = generator(seed, "prior", what)
+    random = random_counts(directions, n_edges - 2 * two_arrows, draws, rng, two_arrows=two_arrows)
     return {
         "Count": count,
         "Share": count / n_edges,
@@ -226,7 +245,12 @@ def _against_chance(
 
 
 def random_counts(
-    directions: Sequence[int], n_edges: int, draws: int, rng: np.random.Generator
+    directions: Sequence[int],
+    n_edges: int,
+    draws: int,
+    rng: np.random.Generator,
+    *,
+    two_arrows: int = 0,
 ) -> NDArray[np.int64]:
     """Count how many edges of random graphs a prior explains.
 
@@ -235,9 +259,11 @@ def random_counts(
     directions : sequence of int, length n_pairs
         Number of directions (0, 1 or 2) of each pair that the prior explains.
     n_edges : int
-        Number of edges of each random graph, at most n_pairs.
+        Number of pairs with one arrow in each random graph.
     draws : int
     rng : numpy.random.Generator
+    two_arrows : int
+        Number of pairs with both arrows; with `n_edges` at most n_pairs.
 
     Returns
     -------
@@ -247,9 +273,14 @@ def random_counts(
     -----
     The numbers of drawn pairs with 0, 1 and 2 explained directions are multivariate
     hypergeometric, and an edge on a pair with 1 is explained with probability 1/2.  So no graph
-    needs to be drawn edge by edge.
+    needs to be drawn edge by edge.  The pairs with two arrows are drawn from those that are left.
     """
     classes = np.bincount(np.asarray(directions, dtype=np.int64), minlength=3)
     drawn = rng.multivariate_hypergeometric(classes, n_edges, size=draws, method="marginals")
     explained = drawn[:, 2] + rng.binomial(drawn[:, 1], 0.5)
+    if two_arrows:
+        left = classes - drawn
+        twice = rng.hypergeometric(left[:, 2], left[:, 0] + left[:, 1], two_arrows)
+        once = rng.hypergeometric(left[:, 1], left[:, 0], two_arrows - twice)
+        explained = explained + 2 * twice + once
     return np.asarray(explained, dtype=np.int64)

@@ -16,7 +16,8 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.derivatives.names import GROUP, UnitPaths
 from causal_ivae.derivatives.stored_tables import remove_table
-from causal_ivae.derivatives.tables import EDGES, MODEL, OUTLIERS, PRIOR_CHECK, TIMESERIES
+from causal_ivae.derivatives.tables import EDGES, MODEL, PRIOR_CHECK
+from causal_ivae.derivatives.unit_tables import OUTLIERS, TIMESERIES
 from causal_ivae.provenance import fingerprints
 from causal_ivae.seeding import child_seed
 

@@ -14,7 +14,7 @@ from causal_ivae.derivatives.files import (
 )
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.derivatives.stored_tables import write_described
-from causal_ivae.derivatives.tables import SUBJECTS
+from causal_ivae.derivatives.unit_tables import SUBJECTS
 from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError

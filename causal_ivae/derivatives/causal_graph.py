@@ -1,6 +1,6 @@
 """Define the causal graph that one method estimates, with all its evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -39,6 +39,7 @@ from causal_ivae.derivatives.tables import (
     TRAINING,
 )
 from causal_ivae.derivatives.vouching import FILES
+from causal_ivae.outcomes import arrows_of, outcomes_of
 
 if TYPE_CHECKING:
     from causallearn.graph.GeneralGraph import GeneralGraph
@@ -56,7 +57,10 @@ _DISTURBANCES = (
     "of x and y, else n1 and n2. Volumes are the rows of _timeseries.tsv that are in a segment. "
     "Read it with numpy.load."
 )
-_NUMBERS = ("score", "p_value", "q_value", "confidence")
+_NUMBERS = (
+    "score", "p_value", "q_value", "confidence", "probability_both", "probability_adjacent",
+)  # fmt: skip
+"""Columns of the edges that become attributes of arrows."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class CausalGraph:
         distinguishes these from a score of 0.
         """
         scores = np.zeros((len(self.names), len(self.names)))
-        rows, columns = self._places("x"), self._places("y")
+        rows, columns = self._places(self.edges["x"]), self._places(self.edges["y"])
         scores[rows, columns] = self.edges["score"]
         scores[columns, rows] = -self.edges["score"]
         return scores
@@ -187,16 +191,16 @@ class CausalGraph:
     def tested(self) -> NDArray[np.bool_]:
         """Return which pairs were tested, shape (n_regions, n_regions), symmetric."""
         tested = np.zeros((len(self.names), len(self.names)), dtype=bool)
-        rows, columns = self._places("x"), self._places("y")
+        rows, columns = self._places(self.edges["x"]), self._places(self.edges["y"])
         tested[rows, columns] = tested[columns, rows] = True
         return tested
 
     @property
     def adjacency(self) -> NDArray[np.bool_]:
         """Return the decided edges, shape (n_regions, n_regions): ``adjacency[i, j]`` is i -> j."""
-        decided = (self.edges["cause"] != "").to_numpy()
+        arrows = arrows_of(self.edges)
         matrix = np.zeros((len(self.names), len(self.names)), dtype=bool)
-        matrix[self._places("cause", decided), self._places("effect", decided)] = True
+        matrix[self._places(arrows["cause"]), self._places(arrows["effect"])] = True
         return matrix
 
     @property
@@ -213,18 +217,23 @@ class CausalGraph:
         """Return the decided edges from cause to effect, with all regions as nodes.
 
         Edges have the attributes ``score`` (positive favours the direction of the edge),
-        ``p_value``, ``q_value`` and ``confidence`` if they are known, and ``prior`` (the verdict)
-        and ``prior_path`` if the prior covers the edge.
+        ``p_value``, ``q_value``, ``confidence``, ``probability_both`` and ``probability_adjacent``
+        if they are known, and ``prior`` (the verdict) and ``prior_path`` if the prior covers the
+        edge.  A pair with the decision "both" has two edges.
         """
         graph: nx.DiGraph[str] = nx.DiGraph(method=self.method)
         graph.add_nodes_from(self.names)
         verdicts = self.verdicts
-        for edge in self.edges[self.edges["cause"] != ""].to_dict("records"):
-            ends = edge["cause"], edge["effect"]
+        arrows = arrows_of(self.edges)
+        numbers = self.edges.reindex(index=arrows["row"], columns=list(_NUMBERS))
+        for (cause, effect, _, turned), about in zip(
+            arrows.itertuples(index=False), numbers.to_dict("records"), strict=True
+        ):
+            ends = cause, effect
             known: dict[str, Any] = {
-                name: float(edge[name]) for name in _NUMBERS if pd.notna(edge[name])
+                str(name): float(value) for name, value in about.items() if pd.notna(value)
             }
-            if "score" in known and edge["cause"] == edge["y"]:
+            if "score" in known and turned:
                 known["score"] = -known["score"]
             if ends in verdicts:
                 known |= dict(zip(("prior", "prior_path"), verdicts[ends], strict=True))
@@ -241,15 +250,22 @@ class CausalGraph:
         Parameters
         ----------
         undecided : bool, default False
-            True to add both directions of every undecided pair with ``decision="undecided"``.
+            True to add both directions of every undecided pair with ``decision="undecided"``, or
+            "connected, direction unknown" if the pair is probably connected directly.
+
+        Notes
+        -----
+        Other edges have ``decision="directed"``, or "both" if each region drives the other.
         """
         graph = self.graph
-        nx.set_edge_attributes(graph, dict.fromkeys(graph.edges, "directed"), "decision")
+        for cause, effect, about in graph.edges(data=True):
+            about["decision"] = "both" if graph.has_edge(effect, cause) else "directed"
         if undecided:
-            left = self.edges[self.edges["decision"] == "undecided"]
-            for x, y in zip(left["x"], left["y"], strict=True):
-                graph.add_edge(x, y, decision="undecided")
-                graph.add_edge(y, x, decision="undecided")
+            left = self.edges["decision"] == "undecided"
+            rows = self.edges.loc[left, ["x", "y"]].itertuples(index=False, name=None)
+            for (x, y), outcome in zip(rows, outcomes_of(self.edges)[left], strict=True):
+                graph.add_edge(x, y, decision=outcome)
+                graph.add_edge(y, x, decision=outcome)
         return graph
 
     def to_causal_learn(self) -> "GeneralGraph":
@@ -258,24 +274,14 @@ class CausalGraph:
         Returns
         -------
         causallearn.graph.GeneralGraph.GeneralGraph
-            A graph with a node per region, ``x --> y`` for a decided direction, ``x --- y`` for an
-            undecided pair and no edge for "none".
+            A graph with a node per region, ``x --> y`` for a decided direction, ``x <-> y`` for a
+            pair with the decision "both" (a graph of causal-learn cannot hold two arrows of a
+            pair), ``x --- y`` for an undecided pair and no edge for "none".
         """
-        from causallearn.graph.Edge import Edge
-        from causallearn.graph.Endpoint import Endpoint
-        from causallearn.graph.GeneralGraph import GeneralGraph
-        from causallearn.graph.GraphNode import GraphNode
+        # causal-learn takes long to import, and most results are never converted.
+        from causal_ivae.derivatives.causal_learn import general_graph
 
-        nodes = {name: GraphNode(name) for name in self.names}
-        graph = GeneralGraph(list(nodes.values()))
-        for edge in self.edges[self.edges["decision"] != "none"].to_dict("records"):
-            if edge["cause"]:
-                graph.add_directed_edge(nodes[edge["cause"]], nodes[edge["effect"]])
-            else:
-                graph.add_edge(
-                    Edge(nodes[edge["x"]], nodes[edge["y"]], Endpoint.TAIL, Endpoint.TAIL)
-                )
-        return graph
+        return general_graph(self.names, self.edges)
 
     def plot(self) -> "Figure":
         """Draw the graph with regions on a circle and arrows from cause to effect.
@@ -387,7 +393,7 @@ class CausalGraph:
             sidecar=about,
         )
 
-    def _places(self, column: str, rows: NDArray[np.bool_] | slice = slice(None)) -> list[int]:
-        """Return the positions in `names` of the regions in a column of the edges."""
+    def _places(self, regions: Iterable[str]) -> list[int]:
+        """Return the positions of regions in `names`."""
         position = {name: index for index, name in enumerate(self.names)}
-        return [position[name] for name in self.edges.loc[rows, column]]
+        return [position[name] for name in regions]

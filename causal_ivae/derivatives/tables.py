@@ -7,10 +7,11 @@ of columns in the documentation all derive from here.
 from functools import partial
 
 from causal_ivae.derivatives.declaration import Column, Table
+from causal_ivae.derivatives.unit_tables import NODES, OUTLIERS, STATUS, SUBJECTS, TIMESERIES
+from causal_ivae.outcomes import CONNECTED, DECISIONS, LEAST_ADJACENT
 from causal_ivae.settings import fit_limits
 
 _text = partial(Column, text=True)
-_of_unit = partial(Table, by_method=False)
 
 _PAIR = {
     "x": _text("First region of the pair."),
@@ -23,6 +24,19 @@ _PROBABILITIES = {
     "probability_none": Column("Probability that the pair has no edge."),
 }
 PROBABILITY_COLUMNS = tuple(_PROBABILITIES)
+_OF_NETWORK = {
+    "probability_both": Column(
+        "Probability that each region drives the other, which then counts as neither of x -> y and "
+        "y -> x; only by methods that can tell.",
+        optional=True,
+    ),
+    "probability_adjacent": Column(
+        "Probability that the two regions are connected directly, whichever way; an undecided pair "
+        f"with {LEAST_ADJACENT:g} or more is called '{CONNECTED}' on pages. Only by methods that "
+        "estimate it.",
+        optional=True,
+    ),
+}
 _REASON = {
     "reason": _text(
         "Why no direction can be asked of the pair, which is then undecided and takes part in no "
@@ -32,10 +46,15 @@ _REASON = {
 }
 
 _DECISION = {
-    **_PAIR,
-    "decision": _text("'x->y', 'y->x', 'none' or 'undecided'."),
-    "cause": _text("The region that drives the other; empty unless decided.", of_cohort=True),
-    "effect": _text("The region that is driven; empty unless decided.", of_cohort=True),
+    "x": _text("First region of the pair.", of_cohort=True),
+    "y": _text("Second region of the pair.", of_cohort=True),
+    "decision": _text(
+        f"{', '.join(repr(name) for name in DECISIONS)}; 'both' means that each region drives the "
+        "other.",
+        of_cohort=True,
+    ),
+    "cause": _text("The region that drives the other; empty unless one direction is decided."),
+    "effect": _text("The region that is driven; empty unless one direction is decided."),
 }
 
 EDGES = Table(
@@ -58,6 +77,7 @@ EDGES = Table(
             "structural flows the probability of the decision."
         ),
         **_PROBABILITIES,
+        **_OF_NETWORK,
         **_REASON,
     },
 )
@@ -79,6 +99,7 @@ GROUP_EDGES = Table(
         "n_subjects": Column("Number of subjects."),
         "n_x_to_y": Column("Number of subjects with the decision x -> y."),
         "n_y_to_x": Column("Number of subjects with the decision y -> x."),
+        "n_both": Column("Number of subjects with the decision 'both'."),
         "n_none": Column("Number of subjects with the decision 'none'."),
         "n_undecided": Column("Number of subjects with the decision 'undecided'."),
         "share_low": Column("Lower end of the 95 % Wilson interval of confidence."),
@@ -338,55 +359,6 @@ MODEL = Table(
     },
     level="group",
 )
-TIMESERIES = _of_unit(
-    "timeseries",
-    "One column per region, one row per kept volume; z-scored per run.",
-    {},
-)
-OUTLIERS = _of_unit(
-    "outliers",
-    "One row per volume as acquired.",
-    {
-        "run": _text("Name of the run.", of_cohort=True),
-        "volume": Column("Number of the volume in its run, from 0.", of_cohort=True),
-        "kept": Column("1 if the volume is a row of the time series, else 0.", of_cohort=True),
-        "segment": _text("Name of the volume's segment; empty where it has none.", of_cohort=True),
-        "framewise_displacement": Column("Head motion, mm.", of_cohort=True),
-    },
-)
-NODES = _of_unit(
-    "nodeindices",
-    "One row per region, in the order of the rows and columns of the matrix of scores.",
-    {
-        "index": Column("Row and column of the region, from 0."),
-        "name": _text("Name of the region."),
-    },
-    level="any",
-)
-SUBJECTS = _of_unit(
-    "subjects",
-    "One row per subject that the group was asked about.",
-    {
-        "subject": _text("Name of the subject."),
-        "state": _text("'done', 'up to date', 'failed', or 'skipped', which has no results."),
-        "message": _text("Why the subject is not in the group; empty where it is."),
-    },
-    level="group",
-)
-STATUS = _of_unit(
-    "status",
-    "One row per subject of a run, and one for the group.",
-    {
-        "subject": _text("Name of the subject, 'group' or 'pooled'."),
-        "state": _text("'done', 'up to date', 'failed', 'running' or 'not run'."),
-        "seconds": Column("How long it took, s."),
-        "peak_memory_mib": Column("The most memory that its worker held, MiB."),
-        "message": _text("What went wrong, or what a reader should know."),
-        "crash_file": _text("Where the full account of a failure is."),
-    },
-    level="run",
-)
-
 TABLES = (
     EDGES, GROUP_EDGES, TESTS, RESTARTS, TRAINING, SCREEN, EVIDENCE, STABILITY, DIAGNOSTICS,
     EQUATIONS, PRIOR_CHECK, MODEL, TIMESERIES, OUTLIERS, NODES, SUBJECTS, STATUS,

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from causal_ivae.discovery.orientation import DECISIONS, Orientation, four_test_rule
+from causal_ivae.discovery.orientation import Orientation, four_test_rule
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
 from causal_ivae.discovery.resampling import RESAMPLES, BlockSums, resampled_evidence
 from causal_ivae.independence.hsic import IndependenceTable
@@ -86,7 +86,7 @@ def orient_by_evidence(
     probability, decision = _decide(evidence, both, settings)
     directed = probability[:, 1:3]
     pairs = len(usable)
-    shares = np.zeros((pairs, len(DECISIONS)))
+    shares = np.zeros((pairs, len(OUTCOMES)))
     interval, error = np.empty((pairs, 2)), np.empty(pairs)
     resamples = settings.resamples or RESAMPLES
     for some, resampled in resampled_evidence(sums, evidence, resamples, seed):
@@ -94,7 +94,7 @@ def orient_by_evidence(
         scores = (probable[:, 1] - probable[:, 2]).reshape(-1, resamples)
         error[some] = scores.std(axis=1)
         interval[some] = np.quantile(scores, [0.025, 0.975], axis=1).T
-        kinds = decided.reshape(-1, resamples, 1) == np.arange(len(DECISIONS))
+        kinds = decided.reshape(-1, resamples, 1) == np.arange(len(OUTCOMES))
         shares[some] = kinds.mean(axis=1)
     vote = four_test_rule(tests.p_value.reshape(pairs, 2, 2, 2).swapaxes(1, 2), settings.alpha)
     vote[~usable] = 0
@@ -125,7 +125,7 @@ def orient_by_evidence(
 def _decide(
     evidence: Evidence, usable: NDArray[np.bool_], settings: DecisionSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the probabilities of every pair and its decision, an index into `DECISIONS`."""
+    """Return the probabilities of every pair and its decision, an index into `OUTCOMES`."""
     probability = calibration().probabilities(evidence, assume_arrow=settings.assume_arrow)
     probability[~usable, :] = np.eye(len(OUTCOMES))[_UNKNOWN]
     directed = probability[:, 1:3]

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from causal_ivae.discovery.exact_search import best_graphs
-from causal_ivae.discovery.orientation import DECISIONS
 
-_UNDECIDED, _FORWARD, _BACKWARD, _NONE = range(len(DECISIONS))
+_UNDECIDED, _FORWARD, _BACKWARD, _NONE = range(4)
+"""Places in `DECISIONS`."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Weighed:
     Attributes
     ----------
     decision : ndarray, shape (pairs,), int64
-        Index into `causal_ivae.discovery.orientation.DECISIONS`.
+        Index into `causal_ivae.outcomes.DECISIONS`.
     p_value : ndarray, shape (pairs,), float64
         For a direction, the larger p-value of its two comparisons; for a pair without an edge, the
         p-value of the better direction against none.

@@ -12,7 +12,6 @@ from causal_ivae.seeding import generator
 from causal_ivae.settings import DecisionSettings
 
 VOTES = ("inconclusive", "x->y", "y->x", "none")
-DECISIONS = ("undecided", "x->y", "y->x", "none")
 
 RESAMPLES = 2000
 """Resamples where settings name no number."""
@@ -27,7 +26,7 @@ class Orientation:
     Attributes
     ----------
     decision : ndarray, shape (pairs,), int64
-        Index into `DECISIONS`.
+        Index into `causal_ivae.outcomes.DECISIONS`.
     score : ndarray, shape (pairs,), float64
         Direction score in [-1, 1]; positive favours x -> y.
     interval : ndarray, shape (pairs, 2), float64
@@ -40,9 +39,9 @@ class Orientation:
         Vote of every restart, an index into `VOTES`.
     p_value, confidence : ndarray, shape (pairs,), float64
     shares : ndarray, shape (pairs, 4), float64
-        Share of resamples with each of `DECISIONS`.  Structural flows resample blocks.  The score
-        resamples blocks and restarts, and a resample is never undecided.  The rule "paper" counts
-        restarts instead.
+        Share of resamples that are undecided, or decide x -> y, y -> x or "none".  Structural flows
+        resample blocks.  The score resamples blocks and restarts, and a resample is never
+        undecided.  The rule "paper" counts restarts instead.
     probability : ndarray or None, shape (pairs, 4), float64
         Probabilities of `causal_ivae.discovery.probability.OUTCOMES`; None for a method without
         probabilities.

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 OUTCOMES = ("unknown", "x->y", "y->x", "none")
-"""Each pair has a probability of every outcome, in the order of `orientation.DECISIONS`."""
+"""Outcomes in the order of `causal_ivae.outcomes.DECISIONS`; a pair has a probability of each."""
 
 _FILE = "calibration.json"
 _LEAST_P = 1e-300

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, PROBABILITY_COLUMNS, STABILITY
-from causal_ivae.discovery.orientation import DECISIONS, VOTES, Orientation
+from causal_ivae.discovery.orientation import VOTES, Orientation
 from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.screen import Screen
 from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.outcomes import DECISIONS, arrow_columns
 from causal_ivae.unmixing.diagnostics import Diagnostics
 from causal_ivae.unmixing.hypotheses import MECHANISMS
 from causal_ivae.unmixing.training.stacks import Fit
@@ -59,13 +60,13 @@ def edges_table(
         probability[kept] = orientation.probability
     x = np.array(names, dtype=object)[pairs[:, 0]]
     y = np.array(names, dtype=object)[pairs[:, 1]]
+    decided = np.array(DECISIONS, dtype=object)[decision]
     return pd.DataFrame(
         {
             "x": x,
             "y": y,
-            "decision": np.array(DECISIONS, dtype=object)[decision],
-            "cause": np.select([decision == 1, decision == 2], [x, y], ""),
-            "effect": np.select([decision == 1, decision == 2], [y, x], ""),
+            "decision": decided,
+            **arrow_columns(decided, x, y),
             "score": score,
             "score_low": interval[:, 0],
             "score_high": interval[:, 1],

@@ -7,8 +7,8 @@ from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.derivatives.tables import EDGES, EQUATIONS, RESTARTS, TESTS
 from causal_ivae.discovery.hypotheses import Weighed
-from causal_ivae.discovery.orientation import DECISIONS
 from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.outcomes import DECISIONS, arrow_columns
 
 
 def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weighed) -> pd.DataFrame:
@@ -23,15 +23,15 @@ def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weigh
     """
     x, y = np.array(names, dtype=object)[pairs.T]
     decision = weighed.decision
+    decided = np.array(DECISIONS, dtype=object)[decision]
     forward, backward, neither = weighed.share.T
     shares = np.stack([np.maximum(forward, backward), forward, backward, neither])
     table = pd.DataFrame(
         {
             "x": x,
             "y": y,
-            "decision": np.array(DECISIONS, dtype=object)[decision],
-            "cause": np.select([decision == 1, decision == 2], [x, y], ""),
-            "effect": np.select([decision == 1, decision == 2], [y, x], ""),
+            "decision": decided,
+            **arrow_columns(decided, x, y),
             "score": forward - backward,
             "p_value": weighed.p_value,
             "q_value": multipletests(weighed.p_value, method="fdr_bh")[1],

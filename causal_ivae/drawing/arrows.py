@@ -1,9 +1,8 @@
 """Draw the edges of graphs in any layout: styles, widths, arrows and their legend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from causal_ivae.drawing.svg import BLUE, RED, Drawing, figure_style, new_figure
+from causal_ivae.outcomes import CONNECTED, arrows_of, is_decided, outcomes_of
 
 FONT = 8.5
 _LEGEND_WIDTH = 790.0
@@ -38,6 +38,8 @@ STYLES = {
     "indirect": ArrowStyle("indirect: by a path through the prior", BLUE, (5.0, 2.5)),
     "not feasible": ArrowStyle("not feasible under the prior", RED, (7.0, 2.0, 1.2, 2.0)),
     "no prior": ArrowStyle("directed edge (no prior verdict)", _GREY, None),
+    "both": ArrowStyle("two heads: each region drives the other", _GREY, None),
+    CONNECTED: ArrowStyle(CONNECTED, _GREY, None, arrow=False),
     "undecided": ArrowStyle("undecided pair", "#8592a0", (1.0, 2.6), arrow=False),
 }
 
@@ -51,10 +53,12 @@ class DrawnEdge:
     row : int
         Row of the edge in the edge table.
     start, stop : str
-        Cause and effect, or the two regions of an undecided pair.
+        Cause and effect, or the two regions of a pair with both arrows or none.
     style : ArrowStyle
     width : float
         Line width (points).
+    heads : tuple of str
+        Colours of the head at `stop` and of the one at `start`, if they are there.
     """
 
     row: int
@@ -62,13 +66,37 @@ class DrawnEdge:
     stop: str
     style: ArrowStyle
     width: float
+    heads: tuple[str, ...]
 
 
-def edge_kind(edge: Mapping[Any, Any], verdicts: Mapping[tuple[str, str], str]) -> str | None:
-    """Return the key of `STYLES` for one row of an edge table; None if the row is not drawn."""
-    if edge["cause"]:
-        return verdicts.get((str(edge["cause"]), str(edge["effect"])), "no prior")
-    return "undecided" if edge["decision"] == "undecided" else None
+def edge_kinds(
+    edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]
+) -> dict[Hashable, tuple[str, ...]]:
+    """Return the keys of `STYLES` for every row of an edge table that is drawn.
+
+    Parameters
+    ----------
+    edges : pandas.DataFrame
+        Columns of `causal_ivae.outcomes.outcomes_of`, and ``x`` and ``y``.
+    verdicts : mapping from (cause, effect) to "direct", "indirect" or "not feasible"
+
+    Returns
+    -------
+    dict
+        By the label of the row, the kind of its line, which is followed by those of its two heads
+        for a pair with both arrows.  The line is of the kind of the heads if they are alike.
+    """
+    kinds: dict[Hashable, tuple[str, ...]] = {
+        row: (outcome,)
+        for row, outcome in zip(edges.index, outcomes_of(edges), strict=True)
+        if outcome in (CONNECTED, "undecided")
+    }
+    for cause, effect, row, _ in arrows_of(edges).itertuples(index=False):
+        kinds[row] = (*kinds.get(row, ()), verdicts.get((str(cause), str(effect)), "no prior"))
+    for row, found in kinds.items():
+        if len(found) == 2:
+            kinds[row] = (found[0] if found[0] == found[1] else "both", *found)
+    return kinds
 
 
 def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) -> list[DrawnEdge]:
@@ -77,22 +105,25 @@ def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) ->
     Parameters
     ----------
     edges : pandas.DataFrame
-        Columns ``x``, ``y``, ``decision``, ``cause``, ``effect`` and ``confidence``.
+        Columns ``x``, ``y``, ``decision``, ``confidence`` and, if it is known,
+        ``probability_adjacent``.
     verdicts : mapping from (cause, effect) to "direct", "indirect" or "not feasible"
     """
     found = []
-    order = edges.assign(directed=edges["cause"] != "").sort_values(
-        ["directed", "confidence"], kind="stable"
+    kinds = edge_kinds(edges, verdicts)
+    order = edges.assign(decided=is_decided(edges)).sort_values(
+        ["decided", "confidence"], kind="stable"
     )
     for row, edge in zip(order.index, order.to_dict("records"), strict=True):
-        kind = edge_kind(edge, verdicts)
-        if kind is None:
+        if row not in kinds:
             continue
-        style = STYLES[kind]
-        ends = ("cause", "effect") if style.arrow else ("x", "y")
+        line, *heads = kinds[row]
+        style = STYLES[line]
+        turned = edge["decision"] == "y->x"
+        start, stop = (str(edge[end]) for end in (("y", "x") if turned else ("x", "y")))
         width = _width(edge["confidence"]) if style.arrow else 1.0
-        start, stop = (str(edge[end]) for end in ends)
-        found.append(DrawnEdge(row, start, stop, style, width))
+        colors = tuple(STYLES[kind].color for kind in heads or [line]) if style.arrow else ()
+        found.append(DrawnEdge(row, start, stop, style, width, colors))
     return found
 
 
@@ -109,6 +140,7 @@ def draw_arrow(
     route: NDArray[np.float64],
     style: ArrowStyle,
     width: float,
+    heads: Sequence[str],
     identifier: str | None = None,
 ) -> None:
     """Draw an arrow along a route, in axes whose unit is a point.
@@ -121,16 +153,24 @@ def draw_arrow(
     style : ArrowStyle
     width : float
         Line width (points).
+    heads : sequence of str
+        Colours of the head at the end of the route and of the one at its start, if they are there.
     identifier : str, optional
-        Identifier of the line; its head has ``<identifier>-head``.
+        Identifier of the line; its head has ``<identifier>-head``, and a head at its start
+        ``<identifier>-tail``.
     """
     # `add_patch` would measure every patch for axes limits, which are already set.
-    tip, before = route[-1], route[-2]
-    along = (tip - before) / np.hypot(*(tip - before))
-    across = np.array([-along[1], along[0]])
-    head = 4.0 + 2.2 * width if style.arrow else 0.0
+    head = 4.0 + 2.2 * width
     line = route.copy()
-    line[-1] = tip - along * head * 0.8
+    for color, place, part in zip(heads, (-1, 0), ("head", "tail"), strict=False):
+        tip, before = route[place], route[-2 if place else 1]
+        along = (tip - before) / np.hypot(*(tip - before))
+        across = np.array([-along[1], along[0]])
+        line[place] = tip - along * head * 0.8
+        base = tip - along * head
+        corners = [tip, base + across * head * 0.42, base - across * head * 0.42]
+        gid = identifier and f"{identifier}-{part}"
+        axes.add_artist(Polygon(corners, closed=True, color=color, lw=0, zorder=2, gid=gid))
     dashes = style.dashes or ()
     axes.add_artist(
         PathPatch(
@@ -140,13 +180,6 @@ def draw_arrow(
             gid=identifier,
         )
     )  # fmt: skip
-    if style.arrow:
-        base = tip - along * head
-        corners = [tip, base + across * head * 0.42, base - across * head * 0.42]
-        head_gid = identifier and f"{identifier}-head"
-        axes.add_artist(
-            Polygon(corners, closed=True, color=style.color, lw=0, zorder=2, gid=head_gid)
-        )
 
 
 def draw_band(axes: Axes, route: NDArray[np.float64], *, both: bool = False) -> None:
@@ -210,7 +243,9 @@ def graph_legend(kinds: Sequence[str], figure_name: str) -> Drawing:
             for index in members:
                 kind, words = entries[index]
                 line = np.array([[left + 2.0, level], [left + 32.0, level]])
-                draw_arrow(axes, line, STYLES[kind], 2.0 if STYLES[kind].arrow else 1.0)
+                style = STYLES[kind]
+                heads = (style.color,) * (2 if kind == "both" else int(style.arrow))
+                draw_arrow(axes, line, style, 2.0 if style.arrow else 1.0, heads)
                 axes.text(left + 37.0, level, words, va="center_baseline", fontsize=FONT)
                 left += widths[index]
         if any(STYLES[kind].arrow for kind in kinds):

@@ -42,7 +42,8 @@ def graph_figure(
     names : sequence of str
         Region names, clockwise from the top.
     edges : pandas.DataFrame
-        Columns ``x``, ``y``, ``decision``, ``cause``, ``effect`` and ``confidence``.
+        Columns ``x``, ``y``, ``decision``, ``confidence`` and, if it is known,
+        ``probability_adjacent``.
     verdicts : mapping from (cause, effect) to "direct", "indirect" or "not feasible"
     figure_name : str
         Name that is unique on the page.
@@ -52,8 +53,8 @@ def graph_figure(
     Returns
     -------
     Drawing
-        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.  Pairs
-        with the decision "none" are not drawn.
+        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``, and
+        ``edge-i-tail`` if both regions are causes.  Pairs with the decision "none" are not drawn.
     """
     shown = [shorten(name) for name in names]
     widest = max((text_width(name) for name in shown), default=0.0)
@@ -74,16 +75,16 @@ def graph_figure(
         axes.set_axis_off()
         position = dict(zip(map(str, names), nodes, strict=True))
         arrows = sum(edge.style.arrow for edge in drawn)
+        heads = sum(len(edge.heads) for edge in drawn)
         scales = {True: _thinner(arrows), False: _thinner(len(drawn) - arrows)}
         for edge in drawn:
             ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
-            draw_arrow(
-                axes, ends, edge.style, edge.width * scales[edge.style.arrow], f"edge-{edge.row}"
-            )
+            width = edge.width * scales[edge.style.arrow]
+            draw_arrow(axes, ends, edge.style, width, edge.heads, f"edge-{edge.row}")
         _draw_nodes(axes, nodes, labels, shown)
     label = (
         f"Graph estimated by {method}: {count(len(names), 'region')} on a circle and "
-        f"{count(arrows, 'directed edge')}, each listed in the edge table."
+        f"{count(heads, 'directed edge')}, each listed in the edge table."
     )
     return Drawing(figure, figure_name, label)
 

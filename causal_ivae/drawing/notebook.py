@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.wording import count, p_text, percent, signed
+from causal_ivae.outcomes import arrows_of, is_decided, outcomes_of
 
 _MOST_ROWS = 20
 
@@ -21,7 +22,7 @@ def plot(method: str, names: Sequence[str], edges: pd.DataFrame) -> Figure:
 def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
     """Return a drawing and a table of a graph with decided pairs first; names are escaped."""
     drawn = graph_figure(names, edges, {}, f"causal-graph-{id(edges)}", method)
-    ordered = edges.assign(open=edges["cause"] == "").sort_values(
+    ordered = edges.assign(outcome=outcomes_of(edges), open=~is_decided(edges)).sort_values(
         ["open", "confidence"], ascending=[True, False], kind="stable"
     )
     rows = "".join(
@@ -34,7 +35,7 @@ def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
     more = f"<p>and {count(left, 'pair')} more</p>" if left > 0 else ""
     return (
         f"<div><p>{escape(method)}: {count(len(names), 'region')}, "
-        f"{count(len(edges), 'pair')}, {count(int((~ordered['open']).sum()), 'direction')}</p>"
+        f"{count(len(edges), 'pair')}, {count(len(arrows_of(edges)), 'direction')}</p>"
         f'<div style="background:#fff;max-width:32em">{drawn.svg}</div><table><thead><tr>'
         "<th>pair</th><th>score</th><th>p</th><th>q</th><th>confidence</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{more}</div>"
@@ -43,5 +44,7 @@ def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
 
 def _pair(edge: Mapping[Any, Any]) -> str:
     if edge["cause"]:
-        return f"{edge['cause']} \u2192 {edge['effect']}"
-    return f"{edge['x']}, {edge['y']}: {edge['decision']}"
+        return f"{edge['cause']} \N{RIGHTWARDS ARROW} {edge['effect']}"
+    if edge["decision"] == "both":
+        return f"{edge['x']} \N{LEFT RIGHT ARROW} {edge['y']}"
+    return f"{edge['x']}, {edge['y']}: {edge['outcome']}"

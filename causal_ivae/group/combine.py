@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 from causal_ivae.derivatives.tables import GROUP_EDGES
 from causal_ivae.group.sign_flips import sign_flip_p
 from causal_ivae.group.subjects import Subjects
+from causal_ivae.outcomes import arrow_columns
 from causal_ivae.seeding import generator
 from causal_ivae.settings import GroupSettings
 
@@ -50,7 +51,8 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
         - ``confidence`` is the share of subjects whose score has the sign of the mean, with the
           95 % Wilson interval ``share_low``, ``share_high``; without any effect it is slightly
           more than one half, since the same subjects determine the sign;
-        - ``n_x_to_y``, ``n_y_to_x``, ``n_none``, ``n_undecided`` count subjects by their decision;
+        - ``n_x_to_y``, ``n_y_to_x``, ``n_both``, ``n_none``, ``n_undecided`` count subjects by
+          their decision;
         - ``p_dependence`` combines the subjects' dependence tests; missing if there are none;
         - ``i_squared``, ``p_heterogeneity`` come from `heterogeneity`;
         - ``leave_one_out`` is the share of groups without one subject that reach the same
@@ -77,14 +79,13 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
     leading = (np.sign(scores) == np.where(mean < 0, -1, 1)).sum(axis=0)
     low, high = proportion_confint(leading, n_subjects, alpha=0.05, method="wilson")
     i_squared, p_heterogeneity = heterogeneity(scores, subjects.errors)
-    x, y = [pair[0] for pair in subjects.pairs], [pair[1] for pair in subjects.pairs]
+    x, y = np.array(subjects.pairs, dtype=object).reshape(-1, 2).T
     table = pd.DataFrame(
         {
             "x": x,
             "y": y,
             "decision": decision,
-            "cause": np.select([decision == "x->y", decision == "y->x"], [x, y], ""),
-            "effect": np.select([decision == "x->y", decision == "y->x"], [y, x], ""),
+            **arrow_columns(decision, x, y),
             "score": mean,
             "score_low": np.clip(mean - half, -1.0, 1.0),
             "score_high": np.clip(mean + half, -1.0, 1.0),
@@ -95,6 +96,7 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
             "n_subjects": n_subjects,
             "n_x_to_y": (decisions == "x->y").sum(axis=0),
             "n_y_to_x": (decisions == "y->x").sum(axis=0),
+            "n_both": (decisions == "both").sum(axis=0),
             "n_none": (decisions == "none").sum(axis=0),
             "n_undecided": (decisions == "undecided").sum(axis=0),
             "share_low": low,
@@ -118,7 +120,7 @@ def _with_impossible(table: pd.DataFrame, subjects: Subjects) -> pd.DataFrame:
     )
     everybody = len(subjects.labels)
     rows = rows.assign(
-        n_subjects=everybody, n_x_to_y=0, n_y_to_x=0, n_none=0, n_undecided=everybody
+        n_subjects=everybody, n_x_to_y=0, n_y_to_x=0, n_both=0, n_none=0, n_undecided=everybody
     )
     return pd.concat([table.assign(reason=""), rows], ignore_index=True)
 

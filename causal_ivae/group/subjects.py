@@ -8,8 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError
-
-_TURNED = {"x->y": "y->x", "y->x": "x->y", "none": "none", "undecided": "undecided"}
+from causal_ivae.outcomes import TURNED
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Subjects:
     errors : ndarray, shape (n_subjects, n_pairs), float64
         Standard errors of the scores; NaN where they are not known.
     decisions : ndarray of str, shape (n_subjects, n_pairs)
-        Decisions of every subject: "x->y", "y->x", "none" or "undecided".
+        Decisions of every subject, of `causal_ivae.outcomes.DECISIONS`.
     dependence : ndarray, shape (n_subjects, n_pairs), float64, or None
         P-values of the tests that the two regions are independent.
     impossible : mapping of (str, str) to str
@@ -124,7 +123,7 @@ def _checked(label: str, table: pd.DataFrame) -> pd.DataFrame:
         if column not in table:
             raise InputError(f"Subject '{label}': the edge table lacks the column '{column}'.")
     for x, y, decision, score in table[["x", "y", "decision", "score"]].itertuples(index=False):
-        if decision not in _TURNED:
+        if decision not in TURNED:
             raise InputError(
                 f"Subject '{label}', pair '{x}', '{y}': unknown decision {decision!r}."
             )
@@ -146,7 +145,7 @@ def _aligned(
         if (x, y) in values:
             raise InputError(f"Subject '{label}' has the pair '{x}', '{y}' twice.")
         values[x, y] = (float(score), float(error), decision)
-        values[y, x] = (-float(score), float(error), _TURNED[decision])
+        values[y, x] = (-float(score), float(error), TURNED[decision])
     missing = [pair for pair in pairs if pair not in values]
     if missing:
         raise InputError(

@@ -63,8 +63,8 @@ def brain_figure(
     -------
     Drawing or None
         The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head`` in the
-        view from above, and ``edge-i-side`` and ``edge-i-side-head`` in that from the side.  None
-        if no region has a centre.
+        view from above, and ``edge-i-side`` and ``edge-i-side-head`` in that from the side, and
+        ``-tail`` for a second head.  None if no region has a centre.
     """
     placed = [str(name) for name in names if name in centres]
     if not placed:
@@ -86,7 +86,8 @@ def brain_figure(
                 if np.hypot(*(stop - start)) > 2 * _NODE + 6.0:
                     ends = shortened(start, stop, _NODE + 1.0, _NODE + 1.5)
                     width = max(0.5, edge.width * scale)
-                    draw_arrow(axes, ends, edge.style, width, f"edge-{edge.row}{suffix}")
+                    name = f"edge-{edge.row}{suffix}"
+                    draw_arrow(axes, ends, edge.style, width, edge.heads, name)
             right, up = xyz[:, across].T * _SCALE
             area = (2 * _NODE) ** 2
             axes.scatter(right, up, s=area, c="white", edgecolors=INK, lw=0.9, zorder=3)
@@ -95,7 +96,8 @@ def brain_figure(
     without = f"; {count(missing, 'region')} without coordinates" if missing else ""
     label = (
         f"Graph estimated by {method} over the brain, from the side and from above: "
-        f"{count(len(placed), 'region')} and {count(len(drawn), 'directed edge')}, each listed in "
+        f"{count(len(placed), 'region')} and "
+        f"{count(sum(len(edge.heads) for edge in drawn), 'directed edge')}, each listed in "
         f"the edge table{without}."
     )
     return Drawing(figure, figure_name, label)

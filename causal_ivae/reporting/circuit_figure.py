@@ -87,8 +87,9 @@ def circuit_figure(
     Returns
     -------
     Drawing or None
-        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``.  None
-        if there is neither an edge nor a projection.
+        The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head``, and
+        ``edge-i-tail`` if both regions are causes.  None if there is neither an edge nor a
+        projection.
 
     Notes
     -----
@@ -125,7 +126,7 @@ def circuit_figure(
             draw_band(axes, _route(cause, effect, layout, centre, widths, height), both=both)
         for edge in drawn:
             route = _route(edge.start, edge.stop, layout, centre, widths, height)
-            draw_arrow(axes, route, edge.style, edge.width, f"edge-{edge.row}")
+            draw_arrow(axes, route, edge.style, edge.width, edge.heads, f"edge-{edge.row}")
         for name in names:
             x, y = centre[name]
             corner = (x - widths[name] / 2 + 3.0, y - _BOX + 3.0)
@@ -137,9 +138,10 @@ def circuit_figure(
             axes.text(
                 x, y, shorten(name), ha="center", va="center_baseline", fontsize=FONT, zorder=4
             )
+    heads = sum(len(edge.heads) for edge in drawn)
     label = (
         f"Circuit estimated by {method}: {count(len(names), 'region')} in rows and "
-        f"{count(len(drawn), 'directed edge')}, each listed in the edge table."
+        f"{count(heads, 'directed edge')}, each listed in the edge table."
     )
     return Drawing(figure, figure_name, label)
 

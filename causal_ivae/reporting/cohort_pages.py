@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing import wording
+from causal_ivae.outcomes import DIRECTIONS, arrows_of, outcomes_of
 from causal_ivae.reporting import html, summary, tables
 from causal_ivae.reporting.fits import VERDICTS
 from causal_ivae.reporting.method_names import method_label, method_name
@@ -16,6 +17,11 @@ from causal_ivae.reporting.verdict import verdicts_of
 
 UNKNOWN = "not known"
 """This word stands for the verdict on a subject without results."""
+_OUTCOMES = (
+    "opposite directions", "both directions or one", "same direction", "one direction",
+    "no direction",
+)  # fmt: skip
+"""How the methods compare on a pair, in the order of the page; the last two by one or no method."""
 
 
 @dataclass(frozen=True)
@@ -149,34 +155,37 @@ def pair_rows(record: Unit) -> list[PairRow]:
     decided: dict[tuple[str, str], list[str]] = {}
     for method in record.methods.values():
         edges = method.edges
-        for edge in edges.to_dict("records"):
-            decided.setdefault((edge["x"], edge["y"]), []).append(str(edge["decision"]))
+        pairs = zip(edges["x"], edges["y"], strict=True)
+        for pair, outcome in zip(pairs, outcomes_of(edges), strict=True):
+            decided.setdefault(pair, []).append(str(outcome))
     rows = [
         PairRow(x, y, tuple(_words(x, y, decision) for decision in found), _outcome(found))
         for (x, y), found in decided.items()
         if len(found) == len(record.methods)
     ]
-    order = ("opposite directions", "same direction", "one direction", "no direction")
-    return sorted(rows, key=lambda row: order.index(row.outcome))
+    return sorted(rows, key=lambda row: _OUTCOMES.index(row.outcome))
 
 
 def _outcome(decisions: Sequence[str]) -> str:
-    directed = [decision for decision in decisions if "->" in decision]
+    directed = [decision for decision in decisions if decision in (*DIRECTIONS, "both")]
+    if set(DIRECTIONS) <= set(directed):
+        return _OUTCOMES[0]
     if len(set(directed)) > 1:
-        return "opposite directions"
+        return _OUTCOMES[1]
     if len(directed) > 1:
-        return "same direction"
-    return "one direction" if directed else "no direction"
+        return _OUTCOMES[2]
+    return _OUTCOMES[3] if directed else _OUTCOMES[4]
 
 
-def _words(x: str, y: str, decision: str) -> str:
-    return {"x->y": f"{x} → {y}", "y->x": f"{y} → {x}"}.get(decision, decision)
+def _words(x: str, y: str, outcome: str) -> str:
+    arrows = {"x->y": f"{x} → {y}", "y->x": f"{y} → {x}", "both": f"{x} ↔ {y}"}
+    return arrows.get(outcome, outcome)
 
 
 def _directions(record: Unit, method: str) -> int | None:
     if method not in record.methods:
         return None
-    return int((record.methods[method].edges["cause"] != "").sum())
+    return len(arrows_of(record.methods[method].edges))
 
 
 def _agreements(record: Unit, names: Sequence[str]) -> list[tuple[int, int] | None]:

@@ -12,6 +12,11 @@ from causal_ivae.drawing import wording
 from causal_ivae.reporting import tables
 
 _FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
+_PROBABLE = {
+    "probability_both": "probability that each drives the other",
+    "probability_adjacent": "probability of a direct connection",
+}
+"""Columns of the edges that only some methods have, in words."""
 
 
 def edge_details(method: CausalGraph) -> list[str]:
@@ -24,20 +29,26 @@ def edge_details(method: CausalGraph) -> list[str]:
     stability = {(row.x, row.y): row.same for row in tables.stability_rows(method)}
     evidence = {(row.x, row.y): row for row in tables.evidence_rows(method)}
     tests = {(pair.x, pair.y): pair for pair in tables.pair_tests(method)}
-    judged = method.verdicts
+    rows = {row.index: row for row in tables.edge_rows(method)}
     lines = []
-    for edge in method.edges.to_dict("records"):
-        x, y, directed = edge["x"], edge["y"], edge["cause"] != ""
-        head = f"{edge['cause']} → {edge['effect']}" if directed else f"{x}, {y}"
-        turned = directed and edge["cause"] == y
+    for index, edge in enumerate(method.edges.to_dict("records")):
+        x, y, row = edge["x"], edge["y"], rows[index]
+        link = {"directed": " → ", "both": " ↔ "}.get(row.decision, ", ")
+        head = f"{row.first}{link}{row.second}"
+        turned = row.first == y
         first, second, score = (y, x, -edge["score"]) if turned else (x, y, edge["score"])
         parts = [
-            f"{head}: {'directed' if directed else edge['decision']}",
+            f"{head}: {row.decision}",
             f"score {wording.signed(score)}{_interval(edge, turned=turned)} (positive favours "
             f"{first} → {second})",
             wording.p_phrase(edge["p_value"]),
             wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
             f"confidence {wording.percent(edge['confidence'])}",
+            *(
+                f"{words} {wording.percent(edge[name])}"
+                for name, words in _PROBABLE.items()
+                if np.isfinite(edge.get(name, np.nan))
+            ),
         ]
         parts += _over_subjects(edge)
         known = evidence.get((x, y))
@@ -59,11 +70,9 @@ def edge_details(method: CausalGraph) -> list[str]:
         same = stability.get((x, y))
         if same is not None:
             parts.append(f"the same in {wording.percent(same)} of resamples of segments")
-        verdict, path = judged.get((edge["cause"], edge["effect"]), ("", ""))
-        if verdict:
-            parts.append(
-                f"prior: {verdict}" + (f" by {path.replace(' > ', ' → ')}" if path else "")
-            )
+        parts += [
+            f"prior: {verdict}" + (f" by {path}" if path else "") for verdict, path in row.judged
+        ]
         lines.append("; ".join(parts) + ".")
     return lines
 

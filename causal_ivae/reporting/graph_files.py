@@ -12,7 +12,8 @@ from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import Drawing
 
 _NUMBERS = ("score", "p_value", "q_value", "confidence")
-
+_OTHERS = ("probability_both", "probability_adjacent", "prior", "prior_path")
+"""The table has these columns only if an edge has them."""
 
 Files = dict[tuple[str | None, str], bytes]
 """Contents of files by method (None for all methods) and suffix, for instance ``graph.dot``."""
@@ -48,7 +49,7 @@ def graph_files(graph: "nx.DiGraph[str]") -> dict[str, bytes]:
     nx.write_graphml(graph, graphml)
     linked = nx.node_link_data(graph, edges="edges")
     # networkx's own table would have its columns in the random order of a set.
-    attributes = (*_NUMBERS, "prior", "prior_path")
+    attributes = (*_NUMBERS, *_OTHERS)
     known = {name for *_, about in graph.edges(data=True) for name in about} | set(_NUMBERS)
     columns = ["source", "target", *(name for name in attributes if name in known)]
     frame = pd.DataFrame(

@@ -47,8 +47,8 @@ def beside_rows(group: CausalGraph, pooled: CausalGraph) -> list[BesideRow]:
             continue
         edge, score = known[row.first, row.second]
         said = edge.decision
-        if said == "directed":
-            said = f"{edge.first} → {edge.second}"
+        if edge.decided:
+            said = f"{edge.first} {'↔' if said == 'both' else '→'} {edge.second}"
         rows.append(BesideRow(row.first, row.second, row.decision, said, score, edge.confidence))
     return rows
 

@@ -17,6 +17,7 @@ from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
+from causal_ivae.outcomes import arrows_of, is_decided
 from causal_ivae.reporting import figures, fits, group_rows, summary, tables
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
@@ -201,7 +202,7 @@ def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
         "unplaced": [name for name in names if name not in centres] if placed else [],
         "most_edges": MOST_EDGES,
         "crowded": any(
-            (method.edges["cause"] != "").sum() > _CROWDED for method in record.methods.values()
+            len(arrows_of(method.edges)) > _CROWDED for method in record.methods.values()
         ),
         "prior_rows": summary.prior_rows(record.methods),
         "prior_remarks": summary.prior_remarks(record.methods),
@@ -257,7 +258,7 @@ def _method(
         "graph": graph_figure(*drawn, f"fig-graph-{index}", shown),
         "circuit": circuit,
         "brain": brain_figure(*drawn, f"fig-brain-{index}", shown, centres),
-        "n_directed": int((edges["cause"] != "").sum()),
+        "n_directed": int(is_decided(edges).sum()),
         "has_bands": bool(prior.get("Projections")),
         "scores": score_map,
         "training": training,
@@ -279,11 +280,11 @@ def _method(
 
 
 def _legend(record: Unit) -> Drawing | None:
-    present = set()
+    present = set[str]()
     for method in record.methods.values():
         judged = {edge: verdict for edge, (verdict, _) in method.verdicts.items()}
-        for edge in method.edges.to_dict("records"):
-            present.add(arrows.edge_kind(edge, judged))
+        for row in arrows.edge_kinds(method.edges, judged).values():
+            present |= {*row, "both"} if len(row) > 1 else set(row)
     kinds = [kind for kind in arrows.STYLES if kind in present]
     return arrows.graph_legend(kinds, "fig-legend") if kinds else None
 

@@ -9,6 +9,7 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
+from causal_ivae.outcomes import CONNECTED, DIRECTIONS, outcomes_of
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.tables import same_direction
@@ -263,17 +264,25 @@ def _findings(name: str, method: CausalGraph) -> str:
     # Decisions of the group use q, so that it is not counted separately.
     of_group = "n_subjects" in edges
     alpha = None if of_group else _decision(method).get("alpha", 0.05)
-    n_none = int((edges["decision"] == "none").sum())
-    n_open = int((edges["decision"] == "undecided").sum())
-    n_directed = len(edges) - n_none - n_open
+    outcomes = list(outcomes_of(edges))
+    n_none, n_both, n_open, n_connected = (
+        outcomes.count(one) for one in ("none", "both", "undecided", CONNECTED)
+    )
+    n_directed = sum(outcomes.count(one) for one in DIRECTIONS)
     parts = [f"{n_directed:,} {'has' if n_directed == 1 else 'have'} a direction"]
     if n_directed == 0:
         parts = ["none has a direction"]
     if n_directed and alpha is not None:
-        adjusted = int((edges.loc[edges["cause"] != "", "q_value"] <= alpha).sum())
-        parts[0] += f" ({adjusted:,} of them with q ≤ {alpha:g})"
+        q_value = edges.loc[edges["decision"].isin(DIRECTIONS), "q_value"]
+        if q_value.notna().any():
+            parts[0] += f" ({int((q_value <= alpha).sum()):,} of them with q ≤ {alpha:g})"
+    if n_both:
+        parts.append(f"{n_both:,} {'has' if n_both == 1 else 'have'} arrows both ways")
     if n_none:
         parts.append(f"{n_none:,} {'shows' if n_none == 1 else 'show'} no edge")
+    if n_connected:
+        verb = "is" if n_connected == 1 else "are"
+        parts.append(f"{n_connected:,} {verb} connected in an unknown direction")
     if n_open:
         parts.append(f"{n_open:,} {'is' if n_open == 1 else 'are'} undecided")
     label = method_label(name, method.sidecar)

@@ -11,12 +11,13 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, RESTARTS, STABILITY, TESTS
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
+from causal_ivae.outcomes import CONNECTED, DIRECTIONS, arrows_of, is_decided, outcomes_of
 
 MOST_DETAILED = 500
 """A page lists tests, fits, evidence and stability of this many pairs, to limit its size."""
 
 _DETAILS = (TESTS, RESTARTS, DIAGNOSTICS, EVIDENCE, STABILITY)
-_COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_none", "n_undecided")
+_COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_both", "n_none", "n_undecided")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class SubjectCounts:
     subjects: int
     forward: int
     backward: int
+    both: int
     none: int
     undecided: int
     low: float
@@ -39,22 +41,25 @@ class SubjectCounts:
 
 @dataclass(frozen=True)
 class EdgeRow:
-    """Hold the edge of one pair, from cause to effect if a direction is decided.
+    """Hold the edge of one pair, from cause to effect if one direction is decided.
 
-    ``score`` is positive if it favours `first` as the cause, ``index`` is the row in the table, and
-    ``reason`` says why no direction can be asked of the pair, if so.
+    ``decision`` is "directed", "both" or the outcome (`causal_ivae.outcomes.outcomes_of`) of a pair
+    without an arrow, ``decided`` is true if there is an arrow, ``score`` is positive if it favours
+    `first` as the cause, ``judged`` has verdict and path of every arrow that was compared with the
+    prior, ``index`` is the row in the table, and ``reason`` says why no direction can be asked of
+    the pair, if so.
     """
 
     index: int
     first: str
     second: str
     decision: str
+    decided: bool
     score: float
     p_value: float
     q_value: float
     confidence: float
-    verdict: str
-    path: str
+    judged: tuple[tuple[str, str], ...]
     counts: SubjectCounts | None
     reason: str
 
@@ -151,37 +156,43 @@ class SegmentRow:
 def edge_rows(method: CausalGraph) -> list[EdgeRow]:
     """Return one row per pair, first decided edges, and each kind by confidence."""
     judged = method.verdicts
+    arrows: dict[int, list[tuple[str, str]]] = {}
+    for cause, effect, row, _ in arrows_of(method.edges.reset_index(drop=True)).itertuples(
+        index=False
+    ):
+        arrows.setdefault(row, []).append((cause, effect))
+    outcomes = outcomes_of(method.edges)
     rows = []
     for index, edge in enumerate(method.edges.to_dict("records")):
-        directed = edge["cause"] != ""
-        turned = directed and edge["cause"] == edge["y"]
-        first, second = (edge["y"], edge["x"]) if turned else (edge["x"], edge["y"])
-        verdict, path = judged.get((first, second), ("", "")) if directed else ("", "")
+        ends = arrows.get(index, [])
+        turned = ends == [(edge["y"], edge["x"])]
+        first, second = ends[0] if ends else (edge["x"], edge["y"])
+        found = [judged[arrow] for arrow in ends if arrow in judged]
         rows.append(
             EdgeRow(
                 index=index,
                 first=first,
                 second=second,
-                decision="directed" if directed else edge["decision"],
+                decision="directed" if len(ends) == 1 else str(outcomes[index]),
+                decided=bool(ends),
                 score=-edge["score"] if turned else edge["score"],
                 p_value=edge["p_value"],
                 q_value=edge["q_value"],
                 confidence=edge["confidence"],
-                verdict=verdict,
-                path=path.replace(" > ", " → "),
+                judged=tuple((verdict, path.replace(" > ", " → ")) for verdict, path in found),
                 counts=_counts(edge, turned),
                 reason=edge.get("reason") or "",
             )
         )
-    order = {"directed": 0, "undecided": 1, "none": 2}
-    rows.sort(key=lambda row: (order.get(row.decision, 3), _last(-row.confidence)))
+    order = {"directed": 0, "both": 0, CONNECTED: 1, "undecided": 2, "none": 3}
+    rows.sort(key=lambda row: (order[row.decision], _last(-row.confidence)))
     return rows
 
 
 def surest(edges: pd.DataFrame, most: int) -> pd.DataFrame:
     """Return a number of rows of an edge table, by direction and then by confidence."""
     sure = edges["confidence"].fillna(0.0).to_numpy()
-    order = np.lexsort((-sure, (edges["cause"] == "").to_numpy()))
+    order = np.lexsort((-sure, ~is_decided(edges)))
     return edges.iloc[order[:most]]
 
 
@@ -293,7 +304,7 @@ def stability_rows(method: CausalGraph) -> list[StabilityRow]:
         kinds = ("forward", "backward", "none", "undecided")
         shares = tuple(float(row[f"resamples_{kind}"]) for kind in kinds)
         unheard_of = decision == "undecided" and not can_be_undecided
-        same = None if unheard_of else shares[place.index(decision)]
+        same = None if unheard_of or decision not in place else shares[place.index(decision)]
         restarts = (float(row["restarts_forward"]), float(row["restarts_backward"]))
         rows.append(StabilityRow(row["x"], row["y"], decision, same, shares, restarts))
     return rows
@@ -318,11 +329,12 @@ def segment_rows(record: Unit) -> list[SegmentRow]:
 
 
 def same_direction(first: CausalGraph, second: CausalGraph) -> tuple[int, int]:
-    """Return how many pairs have a direction by both methods, and how many the same one."""
+    """Return how many pairs have one direction by both methods, and how many the same one."""
     directions = []
     for method in (first, second):
-        arrows = zip(method.edges["cause"], method.edges["effect"], strict=True)
-        directions.append({frozenset(arrow): arrow for arrow in arrows if arrow[0]})
+        one = method.edges[method.edges["decision"].isin(DIRECTIONS)]
+        arrows = arrows_of(one)[["cause", "effect"]].itertuples(index=False, name=None)
+        directions.append({frozenset(arrow): arrow for arrow in arrows})
     both = directions[0].keys() & directions[1].keys()
     return len(both), sum(directions[0][pair] == directions[1][pair] for pair in both)
 
@@ -330,11 +342,11 @@ def same_direction(first: CausalGraph, second: CausalGraph) -> tuple[int, int]:
 def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:
     if "n_subjects" not in edge:
         return None
-    n, forward, backward, none, undecided = (int(edge[name]) for name in _COUNTS)
+    n, forward, backward, both, none, undecided = (int(edge.get(name, 0)) for name in _COUNTS)
     if turned:
         forward, backward = backward, forward
     return SubjectCounts(
-        n, forward, backward, none, undecided,
+        n, forward, backward, both, none, undecided,
         edge["share_low"], edge["share_high"], edge["p_dependence"], edge["i_squared"],
         edge["p_heterogeneity"], edge["leave_one_out"], edge["split_half"],
     )  # fmt: skip

@@ -212,3 +212,33 @@ def test_what_a_drawing_needs_is_in_the_summary():
     ]  # fmt: skip
     # From top to bottom, without rows that are empty here.
     assert summary["Rows"] == [["PRC"], ["L_ERC"], ["CA1"]]
+
+
+def test_regions_that_drive_each_other_count_as_two_arrows():
+    names = "ABCD"
+    edges = table(names, "A>B").assign(decision="undecided")
+    edges.loc[edges["cause"] != "", "decision"] = "x->y"
+    edges.loc[(edges["x"] == "C") & (edges["y"] == "D"), "decision"] = "both"
+    prior = prior_of("A>B", "C>D", "B>C", names=names)
+    comparison = compare_with_prior(edges, prior, max_path=2)
+    assert verdicts(comparison) == {
+        "A>B": ("direct", "A > B"), "C>D": ("direct", "C > D"), "D>C": ("not feasible", ""),
+    }  # fmt: skip
+    summary = comparison.summary
+    assert (summary["Edges"], summary["Direct"]["Count"]) == (3, 2)
+    # It makes no choice between the directions.
+    assert summary["Orientation"] == {"Edges": 1, "Count": 1, "PValue": 0.5}
+    assert summary["Direct"]["ChanceShare"] == pytest.approx(3 / 12)
+
+
+def test_random_graphs_with_two_arrows_of_a_pair_match_all_graphs():
+    directions = [0, 1, 1, 2, 0]
+    counts = []
+    for one in range(5):
+        for two in set(range(5)) - {one}:
+            hits = {0: (0, 0), 1: (0, 1), 2: (1, 1)}[directions[one]]
+            counts += [directions[two] + hit for hit in hits]
+    drawn = random_counts(directions, 1, 40_000, np.random.default_rng(1), two_arrows=1)
+    expected = np.bincount(counts, minlength=4) / len(counts)
+    assert np.bincount(drawn, minlength=4) / len(drawn) == pytest.approx(expected, abs=0.01)
+    assert random_counts([1, 2], 0, 9, np.random.default_rng(1), two_arrows=2).tolist() == [3] * 9

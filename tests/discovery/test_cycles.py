@@ -69,3 +69,25 @@ def test_many_cycles_are_found_in_one_go():
     cycles = find_cycles(given)
     assert len(cycles) == len(back)
     assert find_cycles(without_cycles(given, cycles)) == ()
+
+
+def with_both() -> pd.DataFrame:
+    """Return the cycle a -> b -> c -> a in which b and c drive each other."""
+    given = edges(("a", "b", 0.9), ("c", "a", 0.8), ("b", "c", 0.7))
+    given.loc[2, ["decision", "cause", "effect"]] = ["both", "", ""]
+    return given
+
+
+def test_two_regions_that_drive_each_other_are_no_cycle_by_themselves():
+    both = with_both()
+    assert find_cycles(both[2:]) == ()
+    (cycle,) = find_cycles(both)
+    assert cycle == Cycle(("c", "a", "b"), "b", "c")
+    assert find_cycles(both.assign(confidence=[0.6, 0.8, 0.9])) == (
+        Cycle(("b", "c", "a"), "a", "b"),
+    )
+
+
+def test_an_acyclic_graph_has_no_regions_that_drive_each_other():
+    broken = without_cycles(with_both(), ())
+    assert broken["decision"].tolist() == ["x->y", "y->x", "undecided"]

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from causal_ivae.discovery.hypotheses import weigh
-from causal_ivae.discovery.orientation import DECISIONS
+from causal_ivae.outcomes import DECISIONS
 
 SEGMENTS = 8
 PAIR = np.array([[0, 1]])

@@ -5,8 +5,9 @@ import pytest
 from scipy.stats import norm, ttest_1samp
 
 from causal_ivae.discovery import orientation
-from causal_ivae.discovery.orientation import DECISIONS, VOTES, four_test_rule, orient
+from causal_ivae.discovery.orientation import VOTES, four_test_rule, orient
 from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.outcomes import DECISIONS
 from causal_ivae.settings import DecisionSettings
 
 BLOCKS, RESTARTS = 12, 4

@@ -12,7 +12,12 @@ from causal_ivae.cli import main
 from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.settings import PriorSettings, UnmixingSettings
 from causal_ivae.validation.paper.figure4.drawing import draw_circuit
-from causal_ivae.validation.paper.figure4.experiment import Circuit, _against_prior, _fit
+from causal_ivae.validation.paper.figure4.experiment import (
+    Circuit,
+    _against_prior,
+    _fit,
+    _with_verdicts,
+)
 from causal_ivae.validation.paper.figure4.recordings import REGIONS, load_recordings
 
 ROWS = (
@@ -130,11 +135,11 @@ def test_columns_in_another_order_give_the_same_pairs(tmp_path, monkeypatch):
 
 def edges_of(*arrows):
     found = {frozenset(arrow): arrow for arrow in arrows}
-    rows = [
-        (x, y, "undecided", *found.get(frozenset((x, y)), ("", "")))
-        for x, y in combinations(REGIONS, 2)
-    ]
-    return pd.DataFrame(rows, columns=["x", "y", "decision", "cause", "effect"])
+    rows = [(x, y, *found.get(frozenset((x, y)), ("", ""))) for x, y in combinations(REGIONS, 2)]
+    table = pd.DataFrame(rows, columns=["x", "y", "cause", "effect"])
+    chosen = [table["cause"] == "", table["cause"] == table["x"]]
+    decision = np.select(chosen, ["undecided", "x->y"], "y->x")
+    return table.assign(decision=decision, confidence=0.9)
 
 
 def test_the_circuit_itself_is_better_than_chance_and_its_reverse_is_not():
@@ -159,7 +164,7 @@ def test_colours_and_lines_say_what_anatomy_says():
     prior = load_prior(PriorSettings(name="hippocampal_circuit"))
     edges = edges_of(("ERC", "CA1"), ("CA3DG", "PHC"))
     check, chance = _against_prior(edges, prior, 0, 99)
-    judged = edges.merge(check, on=["cause", "effect"], how="left").fillna("")
+    judged = _with_verdicts(edges, check)
     nothing = edges_of().assign(verdict="")
     _, none = _against_prior(nothing, prior, 0, 99)
     others = ("tcl", "structural")

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
+from causal_ivae.outcomes import TURNED
 from causal_ivae.seeding import generator
 from causal_ivae.validation.report import Say
 from causal_ivae.validation.session import check_names
@@ -192,7 +193,7 @@ class Reproducibility(PairSuite[PartCase]):
         names = [f"{data}, {key}" for key in keys]
         found = self.judge(case.method, series, segments, names, blocks)
         place = found["pair"].to_numpy(dtype=np.int64)
-        decision = found["decision"].replace({"x->y": "y->x", "y->x": "x->y"})
+        decision = found["decision"].map(TURNED)
         rows = found.assign(
             decision=np.where(turned[place], decision, found["decision"]),
             score=np.where(turned[place], -found["score"], found["score"]),

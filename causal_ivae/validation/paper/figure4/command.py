@@ -4,6 +4,7 @@ from pathlib import Path
 
 from causal_ivae.anatomy import load_prior
 from causal_ivae.errors import SettingsError
+from causal_ivae.outcomes import is_decided
 from causal_ivae.provenance import versions
 from causal_ivae.settings import PriorSettings, UnmixingSettings
 from causal_ivae.validation.paper.figure4.drawing import draw_circuit
@@ -88,8 +89,8 @@ def reproduce_figure4(
 
 def tables_as_text(circuit: Circuit) -> str:
     """Return edges, chance levels and stability for a terminal."""
-    decided = circuit.edges[circuit.edges["cause"] != ""]
-    shown = decided[["method", "cause", "effect", "confidence", "verdict", "half_votes"]]
+    decided = circuit.edges[is_decided(circuit.edges)]
+    shown = decided[["method", "x", "y", "decision", "confidence", "verdict", "half_votes"]]
     stability = circuit.stability.drop(columns="comparison", errors="ignore")
     blocks = {
         "Edges": as_text(shown) if len(shown) else "No pair was decided.",

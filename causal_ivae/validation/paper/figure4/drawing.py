@@ -8,8 +8,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from causal_ivae.anatomy import Prior
-from causal_ivae.drawing.arrows import STYLES, edge_kind
+from causal_ivae.discovery.methods import METHODS
+from causal_ivae.drawing.arrows import STYLES, drawn_edges, edge_kinds
 from causal_ivae.drawing.svg import GRID, INK, figure_style, new_figure, png_and_svg
+from causal_ivae.outcomes import arrows_of
 from causal_ivae.validation.paper.figure4.experiment import ORDER, Circuit
 from causal_ivae.validation.paper.figure4.recordings import REGIONS
 
@@ -18,7 +20,6 @@ _PLACES = {
     "PRC": (0.0, 2.0), "PHC": (2.0, 2.0), "ERC": (1.0, 1.6),
     "SUB": (0.0, 0.35), "CA3DG": (2.0, 0.35), "CA1": (1.0, -0.2),
 }  # fmt: skip
-_TITLES = {"ivae": "iVAE", "tcl": "TCL", "structural": "structural"}
 _GAP = {"CA3DG": 26}  # points; its name is the longest
 _SHOWN = {"CA3DG": "CA3/DG"}
 
@@ -40,7 +41,7 @@ def draw_circuit(circuit: Circuit, prior: Prior) -> tuple[bytes, str]:
         for ax, method in zip(axes, ORDER, strict=True):
             own = circuit.edges[circuit.edges["method"] == method]
             used |= _draw(ax, own, prior)
-            ax.set_title(f"{_TITLES[method]}\n{_caption(chance[method])}")
+            ax.set_title(f"{METHODS[method].title}\n{_caption(chance[method])}")
         handles = [
             Line2D([], [], color=style.color, lw=1.8, label=style.words,
                    linestyle=(0, style.dashes) if style.dashes else "-")
@@ -65,22 +66,19 @@ def _draw(ax: Axes, edges: pd.DataFrame, prior: Prior) -> set[str]:
     for projection in prior.projections:
         start, stop = _PLACES[projection.cause], _PLACES[projection.effect]
         ax.plot(*zip(start, stop, strict=True), color=GRID, lw=5.0, zorder=0)
-    judged = edges[["cause", "effect", "verdict"]].astype(str).itertuples(index=False, name=None)
-    verdicts = {(cause, effect): verdict for cause, effect, verdict in judged if cause}
-    used = set()
-    for edge in edges.to_dict("records"):
-        kind = edge_kind(edge, verdicts)
-        if kind is None:
-            continue
-        used.add(kind)
-        style = STYLES[kind]
-        ends = ("cause", "effect") if style.arrow else ("x", "y")
-        start, stop = (_PLACES[edge[end]] for end in ends)
-        gap = _GAP.get(edge[ends[1]], 16)
+    verdicts = {
+        (cause, effect): edges.loc[row, "verdict"].split(" | ")[-1 if turned else 0]
+        for cause, effect, row, turned in arrows_of(edges).itertuples(index=False)
+    }
+    used = {kind for kinds in edge_kinds(edges, verdicts).values() for kind in kinds}
+    for edge in drawn_edges(edges, verdicts):
+        style, two = edge.style, len(edge.heads) > 1
+        head = ("<|-|>" if two else "-|>") if style.arrow else "-"
         ax.add_patch(
             FancyArrowPatch(
-                start, stop, arrowstyle="-|>" if style.arrow else "-", color=style.color,
-                lw=1.8 if style.arrow else 1.0, mutation_scale=11, shrinkA=16, shrinkB=gap,
+                _PLACES[edge.start], _PLACES[edge.stop], arrowstyle=head, color=style.color,
+                lw=1.8 if style.arrow else 1.0, mutation_scale=11, shrinkA=16,
+                shrinkB=_GAP.get(edge.stop, 16),
                 linestyle=(0, style.dashes) if style.dashes else "-", zorder=2,
             )
         )  # fmt: skip

@@ -12,6 +12,7 @@ import pandas as pd
 from causal_ivae.anatomy import Prior, compare_with_prior
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.methods import METHODS
+from causal_ivae.outcomes import TURNED, arrows_of
 from causal_ivae.seeding import generator
 from causal_ivae.settings import UnmixingSettings
 from causal_ivae.validation.paper.figure4.recordings import REGIONS, Recordings
@@ -22,7 +23,6 @@ ORDER: tuple[str, ...] = ("ivae", "tcl", *(m for m in METHODS if m not in ("ivae
 """The paper's two methods come first, then ours."""
 MAX_PATH = 2
 """The circuit is a loop, so that longer paths would make every edge feasible."""
-_TURN = {"x->y": "y->x", "y->x": "x->y"}
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ def estimate_circuit(
     for method in ORDER:
         own = whole[whole["method"] == method]
         verdicts, row = _against_prior(own, prior, seed, draws)
-        judged.append(own.merge(verdicts, on=["cause", "effect"], how="left"))
+        judged.append(_with_verdicts(own, verdicts))
         chance.append({"method": method, **row})
-    edges = pd.concat(judged, ignore_index=True).fillna({"verdict": "", "path": ""})
+    edges = pd.concat(judged, ignore_index=True)
     stability, _ = summarise(
         halves.assign(comparison="subjects"), PARTS, permutations=999, seed=seed
     )
@@ -139,7 +139,7 @@ def _fit(
     turned = edges["x"].map(names.index) > edges["y"].map(names.index)
     edges.loc[turned, ["x", "y"]] = edges.loc[turned, ["y", "x"]].to_numpy()
     edges.loc[turned, "score"] *= -1.0
-    edges.loc[turned, "decision"] = edges.loc[turned, "decision"].replace(_TURN)
+    edges.loc[turned, "decision"] = edges.loc[turned, "decision"].map(TURNED)
     places = edges[["x", "y"]].map(names.index)
     return edges.loc[places.sort_values(["x", "y"]).index].reset_index(drop=True)
 
@@ -157,11 +157,18 @@ def _against_prior(
     return found.check, row | _permuted(edges, prior, row)
 
 
+def _with_verdicts(edges: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Add verdict and path of every arrow; those of a row with two arrows are joined by " | "."""
+    arrows = arrows_of(edges).merge(verdicts, on=["cause", "effect"])
+    words = arrows.groupby("row")[["verdict", "path"]].agg(" | ".join)
+    return edges.join(words.reindex(edges.index, fill_value=""))
+
+
 def _permuted(edges: pd.DataFrame, prior: Prior, row: dict[str, Any]) -> dict[str, Any]:
     """Count the edges that the prior explains under every permutation of the regions' labels."""
     names = list(REGIONS)
     lookup = _explained(prior)
-    decided = edges[edges["cause"] != ""]
+    decided = arrows_of(edges)
     causes = decided["cause"].map(names.index).to_numpy(dtype=np.int64)
     effects = decided["effect"].map(names.index).to_numpy(dtype=np.int64)
     orders = np.array(list(permutations(range(len(names)))))

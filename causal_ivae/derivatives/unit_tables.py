@@ -1,0 +1,57 @@
+"""Declare the tables that belong to a unit or to a run, whatever the methods."""
+
+from functools import partial
+
+from causal_ivae.derivatives.declaration import Column, Table
+
+_text = partial(Column, text=True)
+_of_unit = partial(Table, by_method=False)
+
+TIMESERIES = _of_unit(
+    "timeseries",
+    "One column per region, one row per kept volume; z-scored per run.",
+    {},
+)
+OUTLIERS = _of_unit(
+    "outliers",
+    "One row per volume as acquired.",
+    {
+        "run": _text("Name of the run.", of_cohort=True),
+        "volume": Column("Number of the volume in its run, from 0.", of_cohort=True),
+        "kept": Column("1 if the volume is a row of the time series, else 0.", of_cohort=True),
+        "segment": _text("Name of the volume's segment; empty where it has none.", of_cohort=True),
+        "framewise_displacement": Column("Head motion, mm.", of_cohort=True),
+    },
+)
+NODES = _of_unit(
+    "nodeindices",
+    "One row per region, in the order of the rows and columns of the matrix of scores.",
+    {
+        "index": Column("Row and column of the region, from 0."),
+        "name": _text("Name of the region."),
+    },
+    level="any",
+)
+SUBJECTS = _of_unit(
+    "subjects",
+    "One row per subject that the group was asked about.",
+    {
+        "subject": _text("Name of the subject."),
+        "state": _text("'done', 'up to date', 'failed', or 'skipped', which has no results."),
+        "message": _text("Why the subject is not in the group; empty where it is."),
+    },
+    level="group",
+)
+STATUS = _of_unit(
+    "status",
+    "One row per subject of a run, and one for the group.",
+    {
+        "subject": _text("Name of the subject, 'group' or 'pooled'."),
+        "state": _text("'done', 'up to date', 'failed', 'running' or 'not run'."),
+        "seconds": Column("How long it took, s."),
+        "peak_memory_mib": Column("The most memory that its worker held, MiB."),
+        "message": _text("What went wrong, or what a reader should know."),
+        "crash_file": _text("Where the full account of a failure is."),
+    },
+    level="run",
+)
