@@ -61,7 +61,7 @@ for (const box of document.querySelectorAll(".views")) {
   box.hidden = false;
   choose();
 }
-// Hide the edges whose confidence is below the slider, in the drawings and in the table.
+// Hide the edges whose probability, stability or share of subjects is below the slider, in the drawings and in the table.
 const drawnParts = (edge) => ["graph", "circuit", "brain"]
   .flatMap((view) => ["", "-head", "-tail", "-side", "-side-head", "-side-tail"].map((part) => `fig-${view}-${edge}${part}`))
   .map((id) => document.getElementById(id)).filter(Boolean);

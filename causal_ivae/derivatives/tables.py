@@ -72,9 +72,11 @@ EDGES = Table(
         ),
         "q_value": Column("p_value after Benjamini and Hochberg across pairs."),
         "confidence": Column(
-            "Share of resamples of segments and restarts with the same decision; for 'undecided' "
-            "that of the more frequent direction; under the rule 'paper' the share of restarts; by "
-            "structural flows the probability of the decision."
+            "By structural flows the probability of the decision, for 'undecided' that of the "
+            "likelier direction. By other methods the stability of the decision, which is no "
+            "probability of being right: the share of resamples of segments and restarts with the "
+            "same decision, for 'undecided' with the more frequent direction; under the rule "
+            "'paper' the share of restarts."
         ),
         **_PROBABILITIES,
         **_OF_NETWORK,
@@ -93,7 +95,10 @@ GROUP_EDGES = Table(
         "p_value": Column(
             "Of the null hypothesis that the mean score is zero, by flipping the subjects' signs."
         ),
-        "q_value": Column("p_value after Benjamini and Hochberg across pairs."),
+        "q_value": Column(
+            "p_value after Benjamini and Hochberg across the pairs that are tested for direction; "
+            "n/a for a pair with the decision 'none'."
+        ),
         "confidence": Column("Share of subjects whose score has the sign of the mean."),
         **_PROBABILITIES,
         "n_subjects": Column("Number of subjects."),
@@ -114,7 +119,14 @@ GROUP_EDGES = Table(
         "p_heterogeneity": Column(
             "p-value of Cochran's Q: of the null hypothesis that subjects have the same score."
         ),
-        "leave_one_out": Column("Share of the groups without one subject that decide alike."),
+        "leave_one_out": Column(
+            "Share of the groups without one subject that decide alike. A smaller group has less "
+            "power, so that in small groups decisions get lost whoever is left out."
+        ),
+        "sign_without_one": Column(
+            "Share of the groups without one subject whose mean score has the same sign: below 1, "
+            "a single subject turns the direction."
+        ),
         "split_half": Column(
             "Share of random splits of the subjects in which both halves favour the same "
             "direction; n/a for fewer than four subjects."

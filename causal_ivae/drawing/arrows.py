@@ -208,7 +208,7 @@ def curve(route: NDArray[np.float64]) -> Path:
     return Path(route, [Path.MOVETO, *[code] * (len(route) - 1)])
 
 
-def graph_legend(kinds: Sequence[str], figure_name: str) -> Drawing:
+def graph_legend(kinds: Sequence[str], figure_name: str, width_of: str) -> Drawing:
     """Draw the legend for the kinds of edges that occur.
 
     Parameters
@@ -217,12 +217,14 @@ def graph_legend(kinds: Sequence[str], figure_name: str) -> Drawing:
         Keys of `STYLES`.
     figure_name : str
         Name that is unique on the page.
+    width_of : str
+        What a thicker arrow has more of, for instance "stability".
     """
     with figure_style(figure_name):
         entries = [(kind, STYLES[kind].words) for kind in kinds]
         # The browser's font is narrower than the one that is measured here.
         widths = [40.0 + 0.92 * text_width(words) + 16.0 for _, words in entries]
-        thickness = "thicker: higher confidence"
+        thickness = f"thicker: higher {width_of}"
         rows: list[list[int]] = [[]]
         for index, width in enumerate(widths):
             if sum(widths[i] for i in rows[-1]) + width > _LEGEND_WIDTH:

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import pandas as pd
+
 MISSING = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 
@@ -79,3 +81,20 @@ def listed(items: list[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return ", ".join(items[:-1]) + " and " + items[-1]
+
+
+def confidence_name(edges: pd.DataFrame) -> str:
+    """Return what the column ``confidence`` of a table of edges holds.
+
+    Returns
+    -------
+    str
+        "probability" of the decision, if the method gives probabilities; "share of subjects" for a
+        group; otherwise "stability", a share of resamples or restarts, which is no probability of
+        being right.
+    """
+    if "n_subjects" in edges:
+        return "share of subjects"
+    if "probability_forward" in edges and edges["probability_forward"].notna().any():
+        return "probability"
+    return "stability"

@@ -1,6 +1,10 @@
 """Compute group statistics: edges that hold over subjects, and what their scores depend on."""
 
-from causal_ivae.group.combine import combine_subjects, split_half_entry
+from causal_ivae.group.combine import (
+    combine_subjects,
+    split_half_entry,
+    unanimous_pairs_needed,
+)
 from causal_ivae.group.model import GroupModel, check_model, covariates_of, fit_model
 from causal_ivae.group.participants import find_participants, read_participants
 from causal_ivae.group.subjects import Subjects, align
@@ -16,4 +20,5 @@ __all__ = [
     "fit_model",
     "read_participants",
     "split_half_entry",
+    "unanimous_pairs_needed",
 ]

@@ -1,5 +1,6 @@
 """Combine the edges of subjects into the edges of the group."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from causal_ivae.derivatives.tables import GROUP_EDGES
-from causal_ivae.group.sign_flips import sign_flip_p
+from causal_ivae.group.sign_flips import sign_flip_p, smallest_p
 from causal_ivae.group.subjects import Subjects
 from causal_ivae.outcomes import arrow_columns
 from causal_ivae.seeding import generator
@@ -44,7 +45,8 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
         - ``score`` is the mean over subjects, ``score_low`` and ``score_high`` its 95 % t interval
           and ``score_error`` its standard error (missing for one subject);
         - ``p_value`` tests whether the mean score is zero; ``q_value`` is Benjamini-Hochberg across
-          pairs;
+          the pairs that are tested for direction, which are all but those with decision "none", of
+          which it is missing;
         - ``decision`` is "none" if the combined dependence is not significant, else the direction
           of the score if ``q_value`` is at most alpha, else "undecided"; ``cause`` and ``effect``
           are empty unless a direction is decided;
@@ -56,7 +58,10 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
         - ``p_dependence`` combines the subjects' dependence tests; missing if there are none;
         - ``i_squared``, ``p_heterogeneity`` come from `heterogeneity`;
         - ``leave_one_out`` is the share of groups without one subject that reach the same
-          decision; at most 100 subjects are left out in turn;
+          decision; at most 100 subjects are left out in turn.  A smaller group has less power, so
+          that in small groups decisions get lost whoever is left out;
+        - ``sign_without_one`` is the share of groups without one subject whose mean score has the
+          same sign, which does not depend on power;
         - ``split_half`` comes from `split_half`.
 
         The columns of probabilities are missing values, since the group has none.
@@ -105,11 +110,39 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
             "i_squared": i_squared,
             "p_heterogeneity": p_heterogeneity,
             "leave_one_out": _leave_one_out(subjects, decision, settings, seed),
+            "sign_without_one": _sign_without_one(scores),
             "split_half": split_half(subjects, seed)[0],
         },
         columns=list(GROUP_EDGES.required),
     )
     return _with_impossible(table, subjects) if subjects.impossible else table
+
+
+def unanimous_pairs_needed(n_subjects: int, n_tested: int, settings: GroupSettings) -> int | None:
+    """Return the number of unanimous pairs without which no pair gets a direction.
+
+    Parameters
+    ----------
+    n_subjects : int
+    n_tested : int
+        Number of pairs that are tested for direction.
+    settings : GroupSettings
+
+    Returns
+    -------
+    int or None
+        Number of pairs whose subjects all favour one direction that Benjamini-Hochberg needs if
+        the other pairs are far from it; None if no number of pairs is enough.
+
+    Notes
+    -----
+    With the smallest possible p-value in k of m pairs, their q-value is p m / k.
+    """
+    least = smallest_p(n_subjects, settings.draws)
+    if not n_tested or least > settings.alpha:
+        return None
+    # The tolerance keeps a whole number from being rounded up to the next.
+    return math.ceil(least * n_tested / settings.alpha - 1e-9)
 
 
 def _with_impossible(table: pd.DataFrame, subjects: Subjects) -> pd.DataFrame:
@@ -216,17 +249,20 @@ def _decide(
     """Return decision, p-value, q-value and combined dependence of every pair for some subjects."""
     scores = subjects.scores[members]
     p_value = sign_flip_p(scores, draws=settings.draws, seed=seed)
-    q_value = multipletests(p_value, method="fdr_bh")[1] if len(p_value) else p_value
     p_dependence = np.full(len(p_value), np.nan)
     if subjects.dependence is not None:
         combined = combine_pvalues(subjects.dependence[members], method="fisher", axis=0)
         p_dependence = np.asarray(combined.pvalue)
+    # Without dependence tests p_dependence is NaN, this comparison is false, and all are tested.
+    independent = p_dependence > settings.alpha
+    q_value = np.full(len(p_value), np.nan)
+    if not independent.all():
+        q_value[~independent] = multipletests(p_value[~independent], method="fdr_bh")[1]
     mean = scores.mean(axis=0)
     decision = np.where(
         (q_value <= settings.alpha) & (mean != 0), np.where(mean > 0, "x->y", "y->x"), "undecided"
     )
-    # Without dependence tests p_dependence is NaN, and this comparison is false.
-    decision = np.where(p_dependence > settings.alpha, "none", decision)
+    decision = np.where(independent, "none", decision)
     return decision, p_value, q_value, p_dependence
 
 
@@ -243,3 +279,11 @@ def _leave_one_out(
         others = np.arange(n_subjects) != member
         alike += _decide(subjects, others, settings, seed)[0] == decision
     return alike / len(left_out)
+
+
+def _sign_without_one(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of groups without one subject whose mean score keeps its sign."""
+    if len(scores) < 2:
+        return np.full(scores.shape[1], np.nan)
+    total = scores.sum(axis=0)
+    return np.asarray((np.sign(total - scores) == np.sign(total)).mean(axis=0))

@@ -15,6 +15,13 @@ _PAIRS_AT_ONCE = 512
 """A matrix product covers this many pairs; with 2**12 flips it takes 16 MiB of float64."""
 
 
+def smallest_p(n_subjects: int, draws: int) -> float:
+    """Return the smallest p-value that `sign_flip_p` can give, where all signs are equal."""
+    if n_subjects <= _EXACT_SUBJECTS:
+        return min(1.0, 2.0 ** (1 - n_subjects))
+    return 1.0 / (1 + draws)
+
+
 def sign_flip_p(scores: NDArray[np.float64], *, draws: int, seed: int) -> NDArray[np.float64]:
     """Test for every pair whether the mean score over subjects is zero.
 

@@ -14,6 +14,7 @@ from causal_ivae.reporting.fits import VERDICTS
 from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
+from causal_ivae.reporting.volumes import Volumes, volumes_of
 
 UNKNOWN = "not known"
 """This word stands for the verdict on a subject without results."""
@@ -34,8 +35,7 @@ class IndexRow:
     message: str
     quality: str
     sentence: str
-    kept: int | None
-    acquired: int | None
+    volumes: Volumes | None
     motion: float | None
     directions: tuple[int | None, ...]
 
@@ -65,10 +65,10 @@ def index_row(record: Unit, state: str, message: str, methods: Sequence[str]) ->
         Methods that have a column in the index.
     """
     verdicts = verdicts_of(record)
-    volumes = record.outliers
+    table = record.outliers
     motion = None
-    if volumes is not None and volumes["framewise_displacement"].notna().any():
-        motion = float(volumes["framewise_displacement"].mean())
+    if table is not None and table["framewise_displacement"].notna().any():
+        motion = float(table["framewise_displacement"].mean())
     return IndexRow(
         unit=record.name,
         link=quote(f"{record.name}.html") if record.methods else None,
@@ -76,8 +76,7 @@ def index_row(record: Unit, state: str, message: str, methods: Sequence[str]) ->
         message=message,
         quality=verdicts[0].word if verdicts else UNKNOWN,
         sentence=verdicts[0].sentence if verdicts else "",
-        kept=None if volumes is None else int(volumes["kept"].sum()),
-        acquired=None if volumes is None else len(volumes),
+        volumes=volumes_of(record),
         motion=motion,
         directions=tuple(_directions(record, method) for method in methods),
     )

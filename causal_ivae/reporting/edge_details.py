@@ -22,7 +22,7 @@ _PROBABLE = {
 def edge_details(method: CausalGraph) -> list[str]:
     """Return one line per row of the edge table, in its order.
 
-    A line holds decision, score, p, q, confidence and the path through the prior.  If they are
+    A line holds decision, score, p, q, how sure it is and the path through the prior.  If they are
     known, it also holds the probability of the likelier direction given an arrow, the medians over
     restarts of the four tests' p-values, and the restarts' votes.
     """
@@ -30,6 +30,7 @@ def edge_details(method: CausalGraph) -> list[str]:
     evidence = {(row.x, row.y): row for row in tables.evidence_rows(method)}
     tests = {(pair.x, pair.y): pair for pair in tables.pair_tests(method)}
     rows = {row.index: row for row in tables.edge_rows(method)}
+    sure = wording.confidence_name(method.edges)
     lines = []
     for index, edge in enumerate(method.edges.to_dict("records")):
         x, y, row = edge["x"], edge["y"], rows[index]
@@ -43,7 +44,7 @@ def edge_details(method: CausalGraph) -> list[str]:
             f"{first} → {second})",
             wording.p_phrase(edge["p_value"]),
             wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
-            f"confidence {wording.percent(edge['confidence'])}",
+            f"{sure} {wording.percent(edge['confidence'])}",
             *(
                 f"{words} {wording.percent(edge[name])}"
                 for name, words in _PROBABLE.items()
@@ -85,7 +86,13 @@ def _over_subjects(edge: Mapping[Any, Any]) -> list[str]:
             f"I² {wording.percent(edge['i_squared'])} ({wording.p_phrase(edge['p_heterogeneity'])})"
         )
     if np.isfinite(edge.get("leave_one_out", np.nan)):
-        parts.append(f"same without one subject: {wording.percent(edge['leave_one_out'])}")
+        parts.append(
+            f"same decision with one subject fewer: {wording.percent(edge['leave_one_out'])}"
+        )
+    if np.isfinite(edge.get("sign_without_one", np.nan)):
+        parts.append(
+            f"same sign with one subject fewer: {wording.percent(edge['sign_without_one'])}"
+        )
     if np.isfinite(edge.get("split_half", np.nan)):
         parts.append(f"same in both halves: {wording.percent(edge['split_half'])}")
     return parts

@@ -1,6 +1,7 @@
 """Draw the figures of the pages other than graphs: data, training, scores, subjects' agreement."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,18 @@ from causal_ivae.drawing.svg import (
     new_figure,
     shorten,
 )
+from causal_ivae.outcomes import is_decided
 
 _MOST_VECTOR_CURVES = 120
 """More curves are drawn as pixels."""
+_UNTESTED = "#cfd6dd"
+"""Cells of the map of scores have this grey if their pair was not tested."""
 
 
-def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Drawing:
-    """Draw the objective of every pair and restart against the step, and their median.
+def training_figure(
+    training: pd.DataFrame, figure_name: str, method: str, fit: str = "restart"
+) -> Drawing:
+    """Draw the objective of every fit against the step, and their median.
 
     Parameters
     ----------
@@ -36,6 +42,8 @@ def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Dr
         Name that is unique on the page.
     method : str
         Name of the method on pages.
+    fit : str
+        What distinguishes the fits of a pair, "restart" or "direction".
     """
     table = training[np.isfinite(pd.to_numeric(training["objective"]))]
     fit = table.groupby(["x", "y", "restart"], sort=False).ngroup().to_numpy()
@@ -61,7 +69,7 @@ def training_figure(training: pd.DataFrame, figure_name: str, method: str) -> Dr
         axes.set_title(method, loc="left", fontweight="bold")
         axes.grid(axis="y", color=GRID, lw=0.6)
         label = (
-            f"Training curves of {method}: {len(curves)} thin lines, one per pair and restart, "
+            f"Training curves of {method}: {len(curves)} thin lines, one per pair and {fit}, "
             "and their median as a thick line."
         )
         return Drawing(figure, figure_name, label)
@@ -74,13 +82,13 @@ def score_figure(
     figure_name: str,
     method: str,
 ) -> Drawing:
-    """Draw the signed direction scores as a heat map.
+    """Draw the signed direction scores as a heat map, whose colours mean the same on every page.
 
     Parameters
     ----------
     names : sequence of str, length n_regions
     matrix : ndarray, shape (n_regions, n_regions)
-        Scores; row = cause, column = effect; NaN for pairs that were not tested.
+        Scores from -1 to 1; row = cause, column = effect; NaN for pairs that were not tested.
     decided : ndarray of bool, shape (n_regions, n_regions)
         True for decided edges, which are marked.
     figure_name : str
@@ -90,8 +98,6 @@ def score_figure(
     """
     n = len(names)
     shown = [shorten(name, 22) for name in names]
-    limit = float(np.nanmax(np.abs(matrix), initial=0.0)) if np.isfinite(matrix).any() else 0.0
-    limit = limit or 1.0
     # The layout is computed here in points, since Matplotlib's own takes a second.
     size = 72 * float(np.clip(0.34 * n, 1.5, 4.4 if n <= 24 else 8.0))
     margin = max(map(text_width, shown), default=0.0) * 7.5 / FONT + 24.0
@@ -101,9 +107,11 @@ def score_figure(
         figure.set_layout_engine("none")
         axes = figure.add_axes((margin / width, margin / height, size / width, size / height))
         mesh = axes.imshow(
-            np.ma.masked_invalid(matrix), cmap="PuOr", vmin=-limit, vmax=limit,
+            np.ma.masked_invalid(matrix), cmap="PuOr", vmin=-1.0, vmax=1.0,
             interpolation="none", extent=(0, n, n, 0),
         )  # fmt: skip
+        # A score near zero is nearly white, so that cells without a score need another colour.
+        axes.set_facecolor(_UNTESTED)
         inner = np.arange(1, n)
         axes.hlines(inner, 0, n, color="white", lw=0.6)
         axes.vlines(inner, 0, n, color="white", lw=0.6)
@@ -133,18 +141,31 @@ def score_figure(
         return Drawing(figure, figure_name, label)
 
 
-def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing:
-    """Draw, for every pair, the share of subjects that favour either direction.
+def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing | None:
+    """Draw, for every pair that may have an edge, the share of subjects that favour a direction.
 
     Parameters
     ----------
     edges : mapping of str to pandas.DataFrame
-        Edges of the group by each method's name on pages: ``x``, ``y``, ``score``, ``confidence``
-        (share of subjects whose score has the sign of the mean), ``share_low``, ``share_high``
-        (Wilson interval of that share).
+        Edges of the group by each method's name on pages: ``x``, ``y``, ``decision``, ``score``,
+        ``confidence`` (share of subjects whose score has the sign of the mean), ``share_low``,
+        ``share_high`` (Wilson interval of that share).
     figure_name : str
         Name that is unique on the page.
+
+    Returns
+    -------
+    Drawing or None
+        Marks are filled for decided directions and hollow for undecided pairs.  A pair to which a
+        method gives no edge has no direction and so no mark of that method.  None if there is no
+        mark.
     """
+    edges = {
+        method: table[(table["decision"] != "none") & table["confidence"].notna()]
+        for method, table in edges.items()
+    }
+    if not sum(map(len, edges.values())):
+        return None
     order: dict[tuple[str, str], int] = {}
     for table in edges.values():
         for pair in zip(table["x"].astype(str), table["y"].astype(str), strict=True):
@@ -154,9 +175,9 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing
         figure = new_figure(8.4, 0.25 * len(order) + 1.25)
         axes = figure.subplots()
         axes.axvline(0.5, color=INK, lw=0.8, dashes=(4, 3))
-        looks = (("o", BLUE, BLUE), ("s", AMBER, "white"), ("^", INK, INK), ("D", RED, "white"))
+        looks = (("o", BLUE), ("s", AMBER), ("^", INK), ("D", RED))
         for index, (method, table) in enumerate(edges.items()):
-            marker, color, fill = looks[index % len(looks)]
+            marker, color = looks[index % len(looks)]
             rows = [order[(str(x), str(y))] for x, y in zip(table["x"], table["y"], strict=True)]
             height = np.array(rows) + (index - (len(edges) - 1) / 2) * step
             # The left end stands for x, so that shares that favour x are mirrored.
@@ -169,9 +190,12 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing
                 )
             )
             axes.hlines(height, np.fmin(low, high), np.fmax(low, high), color=color, lw=1.4)
-            axes.plot(
-                share, height, marker, ms=5, mec=color, mfc=fill, mew=1.3, ls="none", label=method
-            )
+            decided = is_decided(table)
+            mark: dict[str, Any] = {
+                "marker": marker, "ms": 5, "mec": color, "mew": 1.3, "ls": "none",
+            }  # fmt: skip
+            axes.plot(share[~decided], height[~decided], mfc="white", **mark)
+            axes.plot(share[decided], height[decided], mfc=color, label=method, **mark)
         pairs = list(order)
         axes.set_yticks(range(len(pairs)), [shorten(x) for x, _ in pairs])
         other = axes.secondary_yaxis("right")
@@ -190,7 +214,7 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing
         figure.legend(loc="outside upper left", ncols=4, frameon=False)
         label = (
             f"For {len(pairs)} pairs of regions, the share of subjects that favour either "
-            "direction, with 95 percent Wilson intervals."
+            "direction, with 95 percent Wilson intervals; filled marks are decided directions."
         )
         return Drawing(figure, figure_name, label)
 

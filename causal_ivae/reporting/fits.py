@@ -7,6 +7,7 @@ from typing import Any
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count
+from causal_ivae.reporting.tables import SCREENED, untested
 
 VERDICTS = ("usable", "doubtful", "not identifiable")
 
@@ -36,9 +37,9 @@ def fits_sentence(method: CausalGraph) -> str:
     numbers = [int(verdict.get(word, 0)) for word in VERDICTS]
     parts = [f"{numbers[0]:,} of {count(len(method.diagnostics), 'pair')} usable"]
     parts += [f"{n:,} {word}" for n, word in zip(numbers[1:], VERDICTS[1:], strict=True) if n]
-    screened_out = len(method.edges) - len(method.diagnostics)
+    screened_out = int((untested(method) == SCREENED).sum())
     if screened_out:
-        parts.append(f"{count(screened_out, 'pair')} screened out")
+        parts.append(f"{count(screened_out, 'pair')} left out by the screen")
     return ", ".join(parts)
 
 

@@ -36,6 +36,7 @@ from causal_ivae.reporting.references import as_bibtex
 from causal_ivae.reporting.series_figure import series_figure
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
+from causal_ivae.reporting.volumes import volumes_of
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
@@ -125,7 +126,7 @@ def group_page(
     page = shared_parts(record, n_subjects=most_subjects(record))
     page["title"] = "Group"
     page["kind"] = "Group report"
-    page["status"] = [summary.status_sentence(subjects), *summary.power_sentence(record)]
+    page["status"] = [summary.status_sentence(subjects), *summary.power_sentences(record)]
     page["findings"] += summary.reproducibility_sentences(record) + summary.model_sentences(record)
     page["beside"] = None
     if pooled is not None:
@@ -133,7 +134,11 @@ def group_page(
         page["beside"] = {
             "link": f"{POOLED}.html",
             "methods": [
-                (method_label(name, method.sidecar), group_rows.beside_rows(method, other))
+                (
+                    method_label(name, method.sidecar),
+                    group_rows.beside_rows(method, other),
+                    wording.confidence_name(other.edges),
+                )
                 for name, method in record.methods.items()
                 if (other := pooled.methods.get(name)) is not None
             ],
@@ -198,6 +203,7 @@ def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
             for index, (name, method) in enumerate(record.methods.items())
         ],
         "legend": _legend(record),
+        "width_of": _width_of(record),
         "has_brain": bool(placed),
         "unplaced": [name for name in names if name not in centres] if placed else [],
         "most_edges": MOST_EDGES,
@@ -242,13 +248,18 @@ def _method(
         rows=prior.get("Rows", ()),
         projections=prior.get("Projections", ()),
     )
-    scores = np.where(method.tested, method.matrix, np.nan)
+    tested = method.tested
+    for row in np.flatnonzero(tables.untested(method) != ""):
+        ends = [method.names.index(edges[end].iloc[row]) for end in ("x", "y")]
+        tested[ends, ends[::-1]] = False
+    scores = np.where(tested, method.matrix, np.nan)
     score_map = figures.score_figure(
         method.names, scores, method.adjacency, f"fig-scores-{index}", shown
     )
     training = None
     if method.training is not None and len(method.training):
-        training = figures.training_figure(method.training, f"fig-training-{index}", shown)
+        fit = "direction" if METHODS[name].fit_names else "restart"
+        training = figures.training_figure(method.training, f"fig-training-{index}", shown, fit)
     alpha = method.sidecar.get("Settings", {}).get("decision", {}).get("alpha", 0.05)
     listed, left_out = tables.detailed(method)
     return {
@@ -258,6 +269,7 @@ def _method(
         "graph": graph_figure(*drawn, f"fig-graph-{index}", shown),
         "circuit": circuit,
         "brain": brain_figure(*drawn, f"fig-brain-{index}", shown, centres),
+        "confidence_name": wording.confidence_name(edges),
         "n_directed": int(is_decided(edges).sum()),
         "has_bands": bool(prior.get("Projections")),
         "scores": score_map,
@@ -286,7 +298,13 @@ def _legend(record: Unit) -> Drawing | None:
         for row in arrows.edge_kinds(method.edges, judged).values():
             present |= {*row, "both"} if len(row) > 1 else set(row)
     kinds = [kind for kind in arrows.STYLES if kind in present]
-    return arrows.graph_legend(kinds, "fig-legend") if kinds else None
+    return arrows.graph_legend(kinds, "fig-legend", _width_of(record)) if kinds else None
+
+
+def _width_of(record: Unit) -> str:
+    """Return what arrows are drawn thicker for, which the methods may state differently."""
+    names = (wording.confidence_name(method.edges) for method in record.methods.values())
+    return " or ".join(dict.fromkeys(names))
 
 
 def _convergence(method: CausalGraph) -> dict[str, Any] | None:
@@ -321,11 +339,11 @@ def _series(record: Unit) -> dict[str, Any] | None:
     tr = record.sidecar.get("RepetitionTime")
     threshold = threshold if measured and from_images(record) else None
     figure = series_figure(record.timeseries[used], record.outliers, tr, threshold, "fig-series")
-    n_acquired = None if record.outliers is None else len(record.outliers)
+    volumes = volumes_of(record)
     return {
         "figure": figure,
+        "volumes": volumes,
         "n_kept": len(record.timeseries),
-        "n_acquired": n_acquired,
         "tr": tr,
         "measured": measured,
         "threshold": threshold,

@@ -5,6 +5,7 @@ from typing import Any
 
 from causal_ivae.discovery.methods import METHODS, Method
 from causal_ivae.drawing.wording import count, listed
+from causal_ivae.reporting.volumes import Volumes
 from causal_ivae.settings import (
     Null,
     Pipeline,
@@ -64,8 +65,8 @@ class Realised:
         True if the series come from images, False for tables, None if it is not known.
     tr : float or None
         Repetition time (s).
-    n_kept, n_acquired : int or None
-        Numbers of kept and of acquired volumes.
+    volumes : Volumes or None
+        Numbers of acquired, kept and analysed volumes.
     n_segments : int or None
     segment_kind : str
         What the segments are, in words.
@@ -84,8 +85,7 @@ class Realised:
     seed: int
     images: bool | None = False
     tr: float | None = None
-    n_kept: int | None = None
-    n_acquired: int | None = None
+    volumes: Volumes | None = None
     n_segments: int | None = None
     segment_kind: str = ""
     n_subjects: int | None = None
@@ -138,8 +138,8 @@ def _data(settings: Pipeline, realised: Realised) -> list[str]:
             f"Time series of {regions}{tr} were read from tables; from each run a polynomial of "
             f"order {order} was removed, and each region was z-scored."
         ]
-    if realised.n_kept is not None and realised.n_acquired is not None:
-        text.append(f"Of {realised.n_acquired:,} volumes, {realised.n_kept:,} were kept.")
+    if realised.volumes is not None:
+        text.append(realised.volumes.sentence)
     return text
 
 
@@ -290,11 +290,12 @@ def _prior(settings: Pipeline, realised: Realised) -> list[str]:
 def _group(settings: Pipeline, realised: Realised) -> list[str]:
     n = realised.n_subjects or 0
     return [
-        f"Over {count(n, 'subject')}, the mean score of each pair was compared with zero by a "
-        "two-sided sign-flip permutation test, with q-values across pairs [@benjamini1995] at "
-        f"level {settings.group.alpha:g}; the share of subjects whose score has the sign of the "
-        "mean is given with its 95% Wilson interval [@wilson1927], and heterogeneity over subjects "
-        "as I² [@higgins2002].",
+        f"Over {count(n, 'subject')}, pairs whose dependence was not significant at level "
+        f"{settings.group.alpha:g} (the subjects' tests combined by Fisher's method) were given no "
+        "edge. The mean score of each other pair was compared with zero by a two-sided sign-flip "
+        "permutation test, with q-values across these pairs [@benjamini1995] at the same level; "
+        "the share of subjects whose score has the sign of the mean is given with its 95% Wilson "
+        "interval [@wilson1927], and heterogeneity over subjects as I² [@higgins2002].",
         *_model(settings),
         *(
             ["All subjects were pooled into one further fit, each a segment of its own."]

@@ -13,13 +13,14 @@ from causal_ivae.reporting import figures
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
+from causal_ivae.reporting.volumes import volumes_of
 from causal_ivae.settings import Pipeline
 
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
 def calibration_of(record: Unit) -> dict[str, Any] | None:
-    """Return the reliability of the first method whose confidence is a probability."""
+    """Return the reliability of the first method that has calibrated probabilities."""
     for name, method in record.methods.items():
         about = method.sidecar.get("Calibration")
         if about:
@@ -53,8 +54,7 @@ def methods_of(
         seed=int(first.sidecar["Seed"]),
         images=from_images(record),
         tr=record.sidecar.get("RepetitionTime"),
-        n_kept=None if record.timeseries is None else len(record.timeseries),
-        n_acquired=None if record.outliers is None else len(record.outliers),
+        volumes=volumes_of(record),
         n_segments=None if segments is None else len(segments),
         segment_kind=str(record.sidecar.get("SegmentKind", "")),
         n_subjects=n_subjects,

@@ -9,10 +9,13 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
+from causal_ivae.group import unanimous_pairs_needed
+from causal_ivae.group.sign_flips import smallest_p
 from causal_ivae.outcomes import CONNECTED, DIRECTIONS, outcomes_of
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.tables import same_direction
+from causal_ivae.reporting.tables import IMPOSSIBLE, SCREENED, same_direction, untested
+from causal_ivae.settings import GroupSettings
 
 _FEW_SUBJECTS = 10
 _CYCLES_NAMED = 3
@@ -156,31 +159,52 @@ def status_sentence(subjects: Sequence[Mapping[str, Any]]) -> str:
     return f"{count(len(states), 'subject')}: {listed(known)}." if known else "No subjects."
 
 
-def power_sentence(record: Unit) -> list[str]:
-    """Describe how many subjects are combined, and the smallest p-value that they can reach.
+def power_sentences(record: Unit) -> list[str]:
+    """Describe how many subjects are combined, and how unanimous they must be for a direction.
 
     Notes
     -----
-    n subjects have 2**n sign flips, and two of them have all signs equal.
+    `causal_ivae.group.unanimous_pairs_needed` explains the number of pairs.
     """
-    sizes = {
-        name: int(method.edges["n_subjects"].max())
-        for name, method in record.methods.items()
-        if "n_subjects" in method.edges and len(method.edges)
-    }
+    alike: dict[tuple[int, int, GroupSettings], list[str]] = {}
+    for name, method in record.methods.items():
+        if "n_subjects" not in method.edges or not len(method.edges):
+            continue
+        size = int(method.edges["n_subjects"].max())
+        tested = int(method.edges["q_value"].notna().sum())
+        settings = _group_settings(method)
+        label = method_label(name, method.sidecar)
+        alike.setdefault((size, tested, settings), []).append(label)
     sentences = []
-    for n in sorted(set(sizes.values())):
-        members = [
-            method_label(name, record.methods[name].sidecar)
-            for name, size in sizes.items()
-            if size == n
-        ]
+    for (n, tested, settings), members in alike.items():
         graphs = "graph combines" if len(members) == 1 else "graphs combine"
         text = f"The group's {listed(members)} {graphs} {count(n, 'subject')}"
-        if n <= _FEW_SUBJECTS:
-            text += f"; with this number, no p-value can be below {2 / 2**n:.2g}"
+        needed = unanimous_pairs_needed(n, tested, settings)
+        if not tested:
+            text += "; no pair is dependent, so that none was tested for direction"
+        elif n <= _FEW_SUBJECTS or needed is None or needed > 1:
+            least = smallest_p(n, settings.draws)
+            text += f"; with this number, no p-value can be below {least:.2g}"
+            text += _unanimity(n, tested, needed, settings.alpha)
         sentences.append(text + ".")
     return sentences
+
+
+def _unanimity(n_subjects: int, tested: int, needed: int | None, alpha: float) -> str:
+    """Describe how many pairs must be unanimous before any of them gets a direction."""
+    if needed is None:
+        return f", and a direction needs q ≤ {alpha:g}, so that no pair can have one"
+    if needed == 1:
+        return (
+            f", and a direction needs a pair in which all {n_subjects} subjects favour it, or more "
+            f"pairs in which nearly all do ({count(tested, 'pair')} tested for direction, "
+            f"q ≤ {alpha:g})"
+        )
+    return (
+        f", and a direction needs at least {needed} of the {tested} pairs tested for direction in "
+        f"which all {n_subjects} subjects favour the same one, or more pairs in which nearly all "
+        f"do (q ≤ {alpha:g})"
+    )
 
 
 def reproducibility_sentences(record: Unit) -> list[str]:
@@ -191,11 +215,7 @@ def reproducibility_sentences(record: Unit) -> list[str]:
         if "leave_one_out" not in edges or edges["leave_one_out"].isna().all():
             continue
         label = method_label(name, method.sidecar)
-        held = int((edges["leave_one_out"] == 1).sum())
-        sentences.append(
-            f"{label}: {held:,} of {count(len(edges), 'decision')} would be the same without any "
-            "one of the subjects."
-        )
+        sentences.append(_one_fewer(label, method))
         halves = method.sidecar.get("SplitHalf")
         if halves:
             text = (
@@ -211,6 +231,36 @@ def reproducibility_sentences(record: Unit) -> list[str]:
                 )
             sentences.append(text + ").")
     return sentences
+
+
+def _one_fewer(label: str, method: CausalGraph) -> str:
+    """Describe how many directions are lost, and how many turn, with one subject fewer."""
+    edges = method.edges[method.edges["cause"] != ""]
+    if not len(edges):
+        return f"{label}: no pair has a direction that could depend on a single subject."
+    held = int((edges["leave_one_out"] == 1).sum())
+    text = (
+        f"{label}: of {count(len(edges), 'direction')}, {held:,} would also be decided without any "
+        "one of the subjects"
+    )
+    least = smallest_p(int(edges["n_subjects"].max()) - 1, _group_settings(method).draws)
+    if held < len(edges) and least > 0.01:
+        text += (
+            f" (with one subject fewer no p-value can be below {least:.2g}, so that decisions get "
+            "lost whoever is left out)"
+        )
+    if "sign_without_one" in edges:
+        turned = int((edges["sign_without_one"] < 1).sum())
+        text += f"; the sign of {turned:,} depends on a single subject"
+    return text + "."
+
+
+def _group_settings(method: CausalGraph) -> GroupSettings:
+    """Return the recorded settings of the statistics over subjects, or else the defaults."""
+    recorded = method.sidecar.get("Settings", {}).get("group", {})
+    return GroupSettings().model_copy(
+        update={key: recorded[key] for key in ("alpha", "draws") if key in recorded}
+    )
 
 
 def beside_sentences(record: Unit, pooled: Unit) -> list[str]:
@@ -260,7 +310,9 @@ def model_sentences(record: Unit) -> list[str]:
 
 
 def _findings(name: str, method: CausalGraph) -> str:
-    edges = method.edges
+    edges, label = method.edges, method_label(name, method.sidecar)
+    left_out = untested(method)
+    edges = edges[left_out == ""]
     # Decisions of the group use q, so that it is not counted separately.
     of_group = "n_subjects" in edges
     alpha = None if of_group else _decision(method).get("alpha", 0.05)
@@ -285,8 +337,14 @@ def _findings(name: str, method: CausalGraph) -> str:
         parts.append(f"{n_connected:,} {verb} connected in an unknown direction")
     if n_open:
         parts.append(f"{n_open:,} {'is' if n_open == 1 else 'are'} undecided")
-    label = method_label(name, method.sidecar)
-    return f"{label} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
+    text = f"{label} tested {count(len(edges), 'pair')} of regions: {listed(parts)}."
+    if n := int((left_out == SCREENED).sum()):
+        verb = "was" if n == 1 else "were"
+        text += f" Another {count(n, 'pair')} {verb} left out by the screen and given no edge."
+    if n := int((left_out == IMPOSSIBLE).sum()):
+        verb = "was" if n == 1 else "were"
+        text += f" Another {count(n, 'pair')} {verb} not tested, for the reason in the table."
+    return text
 
 
 def _decision(method: CausalGraph) -> Mapping[str, Any]:

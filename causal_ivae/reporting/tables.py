@@ -12,10 +12,15 @@ from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, RESTARTS, STAB
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.outcomes import CONNECTED, DIRECTIONS, arrows_of, is_decided, outcomes_of
+from causal_ivae.reporting.volumes import is_analysed
 
 MOST_DETAILED = 500
 """A page lists tests, fits, evidence and stability of this many pairs, to limit its size."""
 
+SCREENED = "by the screen"
+"""A pair that the screen left out."""
+IMPOSSIBLE = "impossible"
+"""A pair of which no direction can be asked."""
 _DETAILS = (TESTS, RESTARTS, DIAGNOSTICS, EVIDENCE, STABILITY)
 _COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_both", "n_none", "n_undecided")
 
@@ -36,6 +41,7 @@ class SubjectCounts:
     i_squared: float
     p_heterogeneity: float
     leave_one_out: float
+    sign_without_one: float
     split_half: float
 
 
@@ -47,7 +53,7 @@ class EdgeRow:
     without an arrow, ``decided`` is true if there is an arrow, ``score`` is positive if it favours
     `first` as the cause, ``judged`` has verdict and path of every arrow that was compared with the
     prior, ``index`` is the row in the table, and ``reason`` says why no direction can be asked of
-    the pair, if so.
+    the pair, if so.  ``screened`` is true if the screen alone gave the pair no edge.
     """
 
     index: int
@@ -62,6 +68,7 @@ class EdgeRow:
     judged: tuple[tuple[str, str], ...]
     counts: SubjectCounts | None
     reason: str
+    screened: bool
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,7 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
         arrows.setdefault(row, []).append((cause, effect))
     outcomes = outcomes_of(method.edges)
     rows = []
+    left_out = untested(method)
     for index, edge in enumerate(method.edges.to_dict("records")):
         ends = arrows.get(index, [])
         turned = ends == [(edge["y"], edge["x"])]
@@ -182,11 +190,24 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
                 judged=tuple((verdict, path.replace(" > ", " → ")) for verdict, path in found),
                 counts=_counts(edge, turned),
                 reason=edge.get("reason") or "",
+                screened=left_out.iloc[index] == SCREENED,
             )
         )
     order = {"directed": 0, "both": 0, CONNECTED: 1, "undecided": 2, "none": 3}
     rows.sort(key=lambda row: (order[row.decision], _last(-row.confidence)))
     return rows
+
+
+def untested(method: CausalGraph) -> "pd.Series[str]":
+    """Return for every row of the edges why the pair was not tested; empty if it was."""
+    edges = method.edges
+    why = pd.Series("", index=edges.index)
+    if method.screen is not None:
+        dropped = _pairs(method.screen[method.screen["kept"] == 0])
+        why[_pairs(edges).isin(dropped)] = SCREENED
+    if "reason" in edges:
+        why[edges["reason"].fillna("") != ""] = IMPOSSIBLE
+    return why
 
 
 def surest(edges: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -314,8 +335,7 @@ def segment_rows(record: Unit) -> list[SegmentRow]:
     """Return one row per segment and run, in the order of acquisition."""
     if record.outliers is None:
         return []
-    volumes = record.outliers
-    used = volumes[(volumes["segment"] != "") & (volumes["kept"] == 1)]
+    used = record.outliers[is_analysed(record.outliers)]
     return [
         SegmentRow(
             name=str(segment),
@@ -348,7 +368,8 @@ def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:
     return SubjectCounts(
         n, forward, backward, both, none, undecided,
         edge["share_low"], edge["share_high"], edge["p_dependence"], edge["i_squared"],
-        edge["p_heterogeneity"], edge["leave_one_out"], edge["split_half"],
+        edge["p_heterogeneity"], edge["leave_one_out"],
+        edge.get("sign_without_one", np.nan), edge["split_half"],
     )  # fmt: skip
 
 

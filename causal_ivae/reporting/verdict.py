@@ -9,6 +9,7 @@ from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.wording import count, listed, percent
 from causal_ivae.reporting.fits import VERDICTS, reason_counts
 from causal_ivae.reporting.method_names import method_label
+from causal_ivae.reporting.volumes import is_analysed
 from causal_ivae.settings.fit_limits import ALPHA, MIN_AGREEMENT
 
 MOST_UNIDENTIFIED = 0.5
@@ -149,12 +150,18 @@ def _segment_notes(record: Unit) -> list[str]:
     volumes = record.outliers
     if volumes is None:
         return []
-    named = (volumes["segment"] != "") & (volumes["kept"] == 1)
-    sizes = volumes[named].groupby(["run", "segment"], sort=False).size()
+    analysed = volumes[is_analysed(volumes)]
+    sizes = analysed.groupby(["run", "segment"], sort=False).size()
     if not len(sizes):
         return []
     notes = []
-    segments = volumes.loc[named, "segment"].nunique()
+    kept = int((volumes["kept"] == 1).sum())
+    if len(analysed) < kept:
+        notes.append(
+            f"{kept - len(analysed):,} of {count(kept, 'kept volume')} lie in no segment and were "
+            "not analysed"
+        )
+    segments = analysed["segment"].nunique()
     if segments < _FEW_SEGMENTS:
         notes.append(f"there are {segments} segments, and {_FEW_SEGMENTS} or more are better")
     if sizes.median() < _SHORT_SEGMENT:

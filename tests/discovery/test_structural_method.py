@@ -94,6 +94,14 @@ def test_the_interval_of_the_score_turns_round_with_the_columns(straight, turned
     assert one["score_high"] == pytest.approx(-back["score_low"], abs=0.15)
 
 
+def test_training_curves_end_where_the_objectives_of_the_table_are(straight):
+    ends = straight.training.groupby(["x", "y", "restart"])["objective"].last()
+    final = straight.restarts.set_index(["x", "y", "restart"])["objective"]
+    assert of_pair(straight.evidence, "cause", "effect")["mechanism"] == "nonlinear"
+    # Batches differ a little; the slope of the normal scores, if left out, would differ by more.
+    np.testing.assert_allclose(ends[final.index], final, atol=0.06)
+
+
 def test_independent_regions_have_no_edge(straight, turned):
     for graph, pair in ((straight, ("one", "other")), (turned, ("other", "one"))):
         edge = of_pair(graph.edges, *pair)

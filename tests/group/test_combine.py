@@ -8,7 +8,12 @@ from scipy.stats import t as student_t
 
 from causal_ivae.derivatives.tables import EDGES, GROUP_EDGES
 from causal_ivae.errors import InputError
-from causal_ivae.group import align, combine_subjects, split_half_entry
+from causal_ivae.group import (
+    align,
+    combine_subjects,
+    split_half_entry,
+    unanimous_pairs_needed,
+)
 from causal_ivae.group.combine import split_half
 from causal_ivae.group.sign_flips import sign_flip_p
 from causal_ivae.settings import GroupSettings
@@ -189,6 +194,38 @@ def test_dependence_gates_the_decision():
     assert combined_of(tables)["p_dependence"].isna().all()
 
 
+def test_q_values_are_over_the_pairs_that_are_tested_for_direction():
+    # Two pairs that all seven favour, beside three that are dependent and ten that are not.
+    rng = np.random.default_rng(0)
+    scores = np.column_stack([np.linspace(1, 2, 7)] * 2 + [rng.normal(size=7) for _ in range(13)])
+    tables = cohort(scores)
+    dependence = {label: dependence_of([0.001] * 5 + [0.6] * 10) for label in tables}
+    result = combined_of(tables, dependence=dependence)
+    assert list(result["decision"][:2]) == ["x->y", "x->y"]
+    assert list(result["q_value"][:2]) == pytest.approx([5 * (2 / 128) / 2] * 2)
+    assert list(result["decision"][5:]) == ["none"] * 10
+    assert result["q_value"][5:].isna().all()
+    assert result["p_value"].notna().all()
+    # Over all fifteen pairs, q would be .117.
+    assert list(combined_of(tables)["decision"][:2]) == ["undecided"] * 2
+
+
+@pytest.mark.parametrize(
+    ("n_subjects", "n_tested", "needed"),
+    [(7, 6, 2), (7, 3, 1), (7, 15, 5), (6, 8, 5), (4, 5, None), (7, 0, None), (20, 4950, 10)],
+)
+def test_as_many_unanimous_pairs_as_are_needed_get_a_direction(n_subjects, n_tested, needed):
+    assert unanimous_pairs_needed(n_subjects, n_tested, SETTINGS) == needed
+    if n_tested > 15 or not n_tested:
+        return
+    for unanimous in range(n_tested + 1):
+        scores = np.ones((n_subjects, n_tested))
+        # Of the other pairs, half of the subjects favour either direction.
+        scores[::2, unanimous:] = -1.0
+        decided = (combined_of(cohort(scores))["cause"] != "").sum()
+        assert decided == (unanimous if needed is not None and unanimous >= needed else 0)
+
+
 def test_a_dependence_test_may_name_its_pair_the_other_way_round():
     tables = cohort([[1.0]] * 4)
     dependence = {label: dependence_of([0.3]) for label in tables}
@@ -299,6 +336,18 @@ def test_leave_one_out_counts_the_decisions_that_stay():
     mixed = combined_of(cohort([[0.5]] * 8 + [[-4.0]]), settings)
     assert mixed["decision"][0] == "undecided"
     assert mixed["leave_one_out"][0] == pytest.approx(8 / 9)
+
+
+def test_a_sign_that_hangs_on_one_subject_is_told_from_a_decision_that_does():
+    # Without any one of seven alike, too few are left for a decision; the sign stays.
+    settings = SETTINGS.model_copy(update={"alpha": 0.02})
+    alike = combined_of(cohort([[0.5]] * 7), settings).iloc[0]
+    assert (alike["leave_one_out"], alike["sign_without_one"]) == (0, 1)
+    # One large score outweighs six small ones of the other sign.
+    outlier = combined_of(cohort([[-0.1]] * 6 + [[0.9]])).iloc[0]
+    assert outlier["sign_without_one"] == pytest.approx(6 / 7)
+    alone = combined_of(cohort([[0.1]]), SETTINGS.model_copy(update={"min_subjects": 1}))
+    assert alone["sign_without_one"].isna().all()
 
 
 def test_halves_of_the_subjects():

@@ -4,9 +4,12 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from fake_records import HOSTILE, SIX, changed, group_record, names_of, statuses, subject_record
 from page_parser import Page
 from rendering import render_group, render_subject
+
+from causal_ivae.reporting.summary import power_sentences
 
 
 def test_group_page(group_page):
@@ -15,7 +18,11 @@ def test_group_page(group_page):
     assert (
         "The group's iVAE and TCL (FastICA) graphs combine 7 subjects; with this number, no" in text
     )
-    assert "p-value can be below 0.016." in text
+    # Of 15 pairs, three have no edge; .0156 * 12 / 4 is the first q that is at most .05.
+    assert (
+        "p-value can be below 0.016, and a direction needs at least 4 of the 12 pairs tested for "
+        "direction in which all 7 subjects favour the same one"
+    ) in text
     links = {a["href"] for a in group_page.all("a") if a["href"].startswith("sub-")}
     assert links == {f"sub-{i:02d}.html" for i in (1, 2, 4, 5, 6)}
     failed = next(r for r in group_page.rows if r and r[0] == "sub-07")
@@ -28,8 +35,12 @@ def test_group_page(group_page):
 def test_what_the_group_hangs_on_is_said(group_html, group_page):
     text = group_page.flat
     edges = group_record().methods["ivae"].edges
-    held = int((edges["leave_one_out"] == 1).sum())
-    assert f"iVAE: {held} of 15 decisions would be the same without any one" in text
+    arrows = edges[edges["cause"] != ""]
+    held = int((arrows["leave_one_out"] == 1).sum())
+    turned = int((arrows["sign_without_one"] < 1).sum())
+    assert f"iVAE: of {len(arrows)} directions, {held} would also be decided without any" in text
+    assert "with one subject fewer no p-value can be below 0.031, so that decisions get" in text
+    assert f"the sign of {turned} depends on a single subject." in text
     assert "favour the same direction for 62% of the pairs (50% by chance)" in text
     assert (
         "their scores correlate by +0.41 (95% of 500 splits: \N{MINUS SIGN}0.10 to +0.72)" in text
@@ -41,12 +52,15 @@ def test_what_the_group_hangs_on_is_said(group_html, group_page):
         for r in group_page.rows
         if len(r) == len(heads) and {pair["x"], pair["y"]} <= {*r[0].split()}
     )
-    columns = ("I²", "Same without one subject", "Same in both halves")
-    shown = [row[heads.index(name)] for name in columns]
-    assert shown == [
-        f"{100 * pair[name]:.0f}%" for name in ("i_squared", "leave_one_out", "split_half")
-    ]
-    assert "same without one subject" in group_html
+    columns = {
+        "I²": "i_squared",
+        "Decision with one subject fewer": "leave_one_out",
+        "Sign with one subject fewer": "sign_without_one",
+        "Same in both halves": "split_half",
+    }
+    for head, name in columns.items():
+        assert row[heads.index(head)] == f"{100 * pair[name]:.0f}%"
+    assert "same decision with one subject fewer" in group_html
     assert "What the scores depend on" not in text
 
 
@@ -136,3 +150,29 @@ def test_missing_numbers_are_dashes():
     for column in ("p", "q", "p of dependence"):
         assert row[header.index(column)] == "\N{EN DASH}", column
     assert not re.search(r"\bnan\b", page.flat, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("n_subjects", "said"),
+    [
+        (3, "no p-value can be below 0.25, and a direction needs q ≤ 0.05, so that no pair can"),
+        (10, "a direction needs a pair in which all 10 subjects favour it, or more pairs in which"),
+        (12, "The group's iVAE graph combines 12 subjects."),
+    ],
+)
+def test_how_unanimous_a_group_must_be(n_subjects, said):
+    (sentence,) = power_sentences(group_record(SIX, ("ivae",), n_subjects))
+    assert said in sentence
+
+
+def test_a_group_without_dependent_pairs_had_nothing_to_test():
+    record = group_record(SIX, ("ivae",))
+    edges = record.methods["ivae"].edges.assign(
+        decision="none", cause="", effect="", q_value=np.nan
+    )
+    record = replace(record, methods={"ivae": changed(record.methods["ivae"], edges=edges)})
+    (sentence,) = power_sentences(record)
+    assert "no pair is dependent, so that none was tested for direction" in sentence
+    page = Page(render_group(record, statuses()))
+    assert "fig-share" not in {attrs.get("id") for _, attrs in page.tags}
+    assert "there is no direction to agree on" in page.flat

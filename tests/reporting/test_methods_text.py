@@ -5,11 +5,13 @@ import pytest
 
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import bibliography, resolve
+from causal_ivae.reporting.volumes import Volumes
 from causal_ivae.settings import Pipeline
 
 BOTH = Realised(
-    n_regions=6, n_pairs=15, methods=("ivae", "tcl"), seed=3, tr=0.72, n_kept=1190,
-    n_acquired=1200, n_segments=14, segment_kind="windows of 60 s", prior="hippocampal_circuit",
+    n_regions=6, n_pairs=15, methods=("ivae", "tcl"), seed=3, tr=0.72,
+    volumes=Volumes(1200, 1190, 1190), n_segments=14, segment_kind="windows of 60 s",
+    prior="hippocampal_circuit",
     versions={"causal-ivae": "0.1.0", "torch": "2.13.0", "nilearn": "0.14.1"},
 )  # fmt: skip
 

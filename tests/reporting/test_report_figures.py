@@ -119,9 +119,9 @@ def test_the_layout_does_not_depend_on_the_edges():
 
 
 def test_the_legend_names_what_is_drawn():
-    said = texts(drawn(graph_legend, ["direct", "undecided"], "fig"))
-    assert said == [STYLES["direct"].words, STYLES["undecided"].words, "thicker: higher confidence"]
-    assert texts(drawn(graph_legend, ["undecided"], "fig")) == [STYLES["undecided"].words]
+    said = texts(drawn(graph_legend, ["direct", "undecided"], "fig", "stability"))
+    assert said == [STYLES["direct"].words, STYLES["undecided"].words, "thicker: higher stability"]
+    assert texts(drawn(graph_legend, ["undecided"], "fig", "x")) == [STYLES["undecided"].words]
 
 
 def test_score_map_has_causes_in_rows():
@@ -135,6 +135,20 @@ def test_score_map_has_causes_in_rows():
     column_a, column_b = sorted(node["x"] for node in places(svg, "AB") if node["rotated"])
     assert abs(mark[1] - row_a) < abs(mark[1] - row_b)
     assert abs(mark[0] - column_b) < abs(mark[0] - column_a)
+
+
+def test_a_score_has_the_same_colour_in_every_map():
+    def colours(score):
+        matrix = np.array([[np.nan, score], [-score, np.nan]])
+        drawing = figures.score_figure(("A", "B"), matrix, np.isfinite(matrix), "fig", "iVAE")
+        mesh = drawing.figure.axes[0].images[0]
+        return mesh.to_rgba(np.array([0.02, 0.87])), drawing.figure.axes[0].get_facecolor()
+
+    (weak, grey), (strong, _) = colours(0.02), colours(0.87)
+    np.testing.assert_array_equal(weak, strong)
+    # A score near zero looks neither like a strong one nor like a pair that was not tested.
+    assert np.abs(weak[0] - weak[1]).max() > 0.5
+    assert np.abs(weak[0] - grey).max() > 0.1
 
 
 def test_long_series_are_thinned_and_keep_their_peaks():
@@ -180,7 +194,7 @@ def test_dense_training_curves_are_drawn_as_pixels():
 
 def test_the_mark_lies_nearer_to_the_cause():
     edges = pd.DataFrame(
-        {"x": ["A"], "y": ["B"], "score": [0.4], "confidence": [0.9],
+        {"x": ["A"], "y": ["B"], "decision": ["x->y"], "score": [0.4], "confidence": [0.9],
          "share_low": [0.6], "share_high": [0.98]}
     )  # fmt: skip
     found = {}
@@ -195,10 +209,26 @@ def test_the_mark_lies_nearer_to_the_cause():
     assert found[1] < found[-1]
 
 
-def test_group_figure_has_a_row_per_pair():
+def test_group_figure_has_a_row_per_pair_that_may_have_an_edge():
     record = group_record(names_of(5))
     edges = {name: method.edges for name, method in record.methods.items()}
-    assert "For 10 pairs of regions" in drawn(figures.share_figure, edges, "fig")
+    # Every fourth pair has no edge by either method.
+    assert (edges["ivae"]["decision"] == "none").sum() == 2
+    assert "For 8 pairs of regions" in drawn(figures.share_figure, edges, "fig")
+
+
+def test_only_decided_directions_look_settled():
+    edges = pd.DataFrame(
+        {"x": list("ACE"), "y": list("BDF"), "decision": ["x->y", "undecided", "none"],
+         "score": 0.4, "confidence": 1.0, "share_low": 0.65, "share_high": 1.0}
+    )  # fmt: skip
+    svg = drawn(figures.share_figure, {"iVAE": edges}, "fig")
+    assert {"A", "B", "C", "D"} <= set(texts(svg))
+    assert not {"E", "F"} & set(texts(svg))
+    # One mark of the pair with a direction and one in the legend are filled.
+    assert len(marks(svg, "fill: #0b57a4")) == 2
+    assert len(marks(svg, "fill: #ffffff", "stroke: #0b57a4")) == 1
+    assert figures.share_figure({"iVAE": edges.tail(1)}, "fig") is None
 
 
 def test_svg_is_clean_and_reproducible(pair):

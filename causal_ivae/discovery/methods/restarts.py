@@ -106,7 +106,10 @@ class RestartedMethod(Method[S]):
             if decision.rule == "paper"
             else f"of {decision.resamples or RESAMPLES:,} resamples of segments and restarts"
         )
-        return [rule, f"Confidence{whose} is the share {sure} with the same outcome."]
+        return [
+            rule,
+            f"The stability of a decision{whose} is the share {sure} with the same outcome.",
+        ]
 
     def _unmix(self, subject: Subject, some: NDArray[np.int64], chunk: Chunk) -> _Unmixed:
         """Fit and test some pairs."""

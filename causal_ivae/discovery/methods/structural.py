@@ -173,9 +173,16 @@ class StructuralMethod(Method[StructuralSettings]):
 
 
 def _by_direction(part: Hypotheses) -> Fit:
-    """Return the fit without volumes, with the mean log-likelihood of the values as objective."""
+    """Return the fit without volumes, with the mean log-likelihood of the values as objective.
+
+    The nonlinear mechanism is trained on normal scores.  Its log-likelihood differs from that of
+    the values by a constant of the pair, which is added to the training curves too.
+    """
     n_times = part.disturbances.shape[2]
+    objective = part.log_likelihood.sum(axis=2).ravel() / n_times
+    constant = np.nan_to_num(objective - part.fit.objective)
     return replace(
         part.fit.without_disturbances(),
-        objective=part.log_likelihood.sum(axis=2).ravel() / n_times,
+        objective=objective,
+        curves=part.fit.curves + constant[:, None],
     )
