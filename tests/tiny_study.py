@@ -58,7 +58,9 @@ def subject_table(label: str, *, n_times: int = 240) -> pd.DataFrame:
     adjacency = np.zeros((3, 3), dtype=bool)
     adjacency[0, 1] = adjacency[1, 2] = True
     series = simulate_bold(adjacency, n_times=n_times, tr=2.0, subject=label)
-    return pd.DataFrame(series.values, columns=list(NAMES))
+    # Subjects that were all z-scored could not be pooled.
+    scales = np.random.default_rng(list(label.encode())).uniform(0.5, 2.0, size=3)
+    return pd.DataFrame(series.values * scales, columns=list(NAMES))
 
 
 def write_study(folder: Path, labels: tuple[str, ...] = ("01", "02", "03")) -> Path:

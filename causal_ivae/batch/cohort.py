@@ -20,6 +20,7 @@ from causal_ivae.derivatives.tables import EDGES, MODEL, PRIOR_CHECK
 from causal_ivae.derivatives.unit_tables import OUTLIERS, TIMESERIES
 from causal_ivae.provenance import fingerprints
 from causal_ivae.seeding import child_seed
+from causal_ivae.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from causal_ivae.group import Subjects
@@ -64,13 +65,15 @@ def pool(
     Returns
     -------
     str
-        What happened to the series that were there, if they had to be pooled again for it.
+        What happened to the series that were there, if they had to be pooled again for it, and
+        what must be known of the subjects' scales.
 
     Raises
     ------
     InputError
         If the subjects cannot be pooled.
     """
+    from causal_ivae.imaging.scaling import scale_caution
     from causal_ivae.imaging.segments import pool_subjects
 
     states = [UnitState(analysis, subject) for subject in units]
@@ -89,7 +92,8 @@ def pool(
         **analysis.provenance(analysis.load_hash, inputs),
     }
     write_series(UnitPaths(analysis.output, unit), pooled, provenance)
-    return standing.sentence("pooled again")
+    caution = scale_caution(pooled, SegmentSettings(by="subjects"))
+    return " ".join(filter(None, (standing.sentence("pooled again"), caution)))
 
 
 def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:

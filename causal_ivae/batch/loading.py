@@ -16,6 +16,7 @@ from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.centres import region_centres
 from causal_ivae.imaging.names import Folders
+from causal_ivae.imaging.scaling import scale_caution
 from causal_ivae.imaging.signals import load_subject, missing_regions
 from causal_ivae.provenance import fingerprints, shown
 from causal_ivae.reporting.region_map import has_map, map_name
@@ -118,7 +119,8 @@ def load(piece: Loading, stage: Stage) -> Loaded:
             **analysis.provenance(analysis.load_hash, inputs),
         }
         write_series(UnitPaths(analysis.output, piece.unit, series.entities), series, provenance)
-        return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", happened
+        said = " ".join(filter(None, (happened, scale_caution(series, analysis.pipeline.segments))))
+        return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", said
 
     loaded, outcome = guarded(analysis, piece.unit, work)
     return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)

@@ -42,7 +42,9 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
     write_json(
         sidecar,
         {
-            "Description": "Region time series, kept volumes, z-scored per run (dimensionless).",
+            "Description": "Region time series, kept volumes: mean 0 in every run, standard "
+            "deviation 1 over all runs (dimensionless). RegionScale times a value is percent "
+            "signal change for regions in PercentSignalChange, else in the units of the files.",
             "RepetitionTime": series.tr,
             "Entities": dict(series.entities),
             "Regions": list(series.names),
@@ -61,6 +63,7 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
             "SegmentKind": series.segment_kind,
             "Segments": list(series.segment_names),
             "Coverage": dict(zip(series.names, series.coverage.tolist(), strict=True)),
+            **_scale(series),
             "Sources": list(series.sources),
             "Notes": list(series.notes),
             "Simulated": series.simulated,
@@ -128,6 +131,13 @@ def read_series(paths: UnitPaths, about: Mapping[str, Any] | None = None) -> Reg
             for run in about.get("Cleaning", ())
         ),
         excluded=tuple((run["Run"], run["Reason"]) for run in about.get("ExcludedRuns", ())),
+        scale=None
+        if about["RegionScale"] is None
+        else np.array([about["RegionScale"].get(name, np.nan) for name in about["Regions"]]),
+        percent=None
+        if about["PercentSignalChange"] is None
+        else np.array([name in about["PercentSignalChange"] for name in about["Regions"]]),
+        scaled_apart=about["ScaledApart"],
     )
 
 
@@ -145,7 +155,27 @@ def select_regions(series: RegionSeries, names: tuple[str, ...]) -> RegionSeries
         values=np.ascontiguousarray(series.values[:, columns]),
         names=names,
         coverage=series.coverage[columns],
+        scale=None if series.scale is None else series.scale[columns],
+        percent=None if series.percent is None else series.percent[columns],
     )
+
+
+def _scale(series: RegionSeries) -> dict[str, Any]:
+    """Return the sidecar's entries on the scale of the series."""
+    scale, percent = series.scale, series.percent
+    return {
+        "RegionScale": None
+        if scale is None
+        else {
+            name: value
+            for name, value in zip(series.names, scale.tolist(), strict=True)
+            if not np.isnan(value)
+        },
+        "PercentSignalChange": None
+        if percent is None
+        else [name for name, yes in zip(series.names, percent, strict=True) if yes],
+        "ScaledApart": series.scaled_apart,
+    }
 
 
 def _outliers(series: RegionSeries) -> pd.DataFrame:

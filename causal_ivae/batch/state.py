@@ -99,9 +99,9 @@ class UnitState:
             return Standing(stale=True, reason=next(lost, ""))
         damage = _damage(self._paths.file("timeseries.json"), self.series)
         standing = _judge(self.analysis, self.series, self.analysis.load_hash, inputs, damage)
-        if "MissingRegions" in self.series:
+        if {"MissingRegions", "RegionScale"} <= self.series.keys():
             return standing
-        # Series of an earlier version do not say which regions are missing, so they are no use.
+        # Series of an earlier version do not say which regions are missing, or have another scale.
         return Standing(stale=True, reason=standing.reason)
 
     def check_series(self) -> None:

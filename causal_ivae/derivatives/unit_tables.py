@@ -9,7 +9,8 @@ _of_unit = partial(Table, by_method=False)
 
 TIMESERIES = _of_unit(
     "timeseries",
-    "One column per region, one row per kept volume; z-scored per run.",
+    "One column per region, one row per kept volume; mean 0 in every run, standard "
+    "deviation 1 over all runs.",
     {},
 )
 OUTLIERS = _of_unit(

@@ -42,7 +42,7 @@ class Unit:
 
     @property
     def timeseries(self) -> pd.DataFrame | None:
-        """Return the kept volumes, z-scored, shape (n_times, n_regions); None for the group."""
+        """Return the kept volumes, shape (n_times, n_regions); None for the group."""
         return self.tables.get("timeseries")
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_ivae.errors import CausalIvaeWarning, InputError, SettingsError, nearest
 from causal_ivae.gaps import find_gaps, is_constant
 from causal_ivae.independence.blocks import contiguous
+from causal_ivae.run_scales import divide_by_baselines, were_scaled_apart
 
 
 def checked(
@@ -29,7 +30,7 @@ def checked(
     Returns
     -------
     x : ndarray, shape (n_times, n_regions), float32
-        z-scored.
+        Mean 0 in every run, standard deviation 1 over all runs.
     labels : ndarray, shape (n_times,), int64
         Segment of every volume, 0 to n_segments - 1.
     order : ndarray, shape (n_times,), int64
@@ -49,7 +50,7 @@ def checked(
     gaps = [_gaps(part, regions, at) for part, at in zip(measured, places, strict=True)]
     kept = ~np.concatenate(gaps)
     runs = [
-        _standardised(part[~gap], regions, at)
+        _varying(part[~gap], regions, at)
         for part, gap, at in zip(measured, gaps, places, strict=True)
     ]
     lengths = [len(part) for part in measured]
@@ -80,7 +81,14 @@ def checked(
     # Blocks are split at segments, since independence is tested given the segment.
     parts_of_blocks = np.stack([order, labels, run, stretch])
     order = np.unique(parts_of_blocks, axis=1, return_inverse=True)[1].ravel()
-    return np.concatenate(runs), labels.astype(np.int64), order, regions
+    joined = np.concatenate(runs)
+    if were_scaled_apart([joined[labels == label] for label in range(len(distinct))]):
+        raise InputError(
+            "Every region has the same standard deviation in every segment, as after z-scoring "
+            "each of them, so that segments cannot be compared with one another. Give the series "
+            "before they were scaled, or windows inside them as segments."
+        )
+    return _standardised(runs), labels.astype(np.int64), order, regions
 
 
 def _names(parts: Sequence[Any], given: Sequence[str] | None) -> tuple[str, ...]:
@@ -159,14 +167,22 @@ def _gaps(x: NDArray[np.float64], regions: tuple[str, ...], where: str) -> NDArr
     return found.rows
 
 
-def _standardised(
-    x: NDArray[np.float64], regions: tuple[str, ...], where: str
-) -> NDArray[np.float32]:
+def _varying(x: NDArray[np.float64], regions: tuple[str, ...], where: str) -> NDArray[np.float64]:
+    """Return a run after checking that no region is constant."""
     constant = [name for name, column in zip(regions, x.T, strict=True) if is_constant(column)]
     if constant:
         raise InputError(f"Region '{constant[0]}'{where} is constant; leave it out.")
-    standard: NDArray[np.float64] = (x - x.mean(axis=0)) / x.std(axis=0)
-    return standard.astype(np.float32)
+    return x
+
+
+def _standardised(runs: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
+    """Return the runs in turn: mean 0 in each, standard deviation 1 over all."""
+    means = [run.mean(axis=0) for run in runs]
+    centred = [run - mean for run, mean in zip(runs, means, strict=True)]
+    if len(runs) > 1:
+        centred, _ = divide_by_baselines(centred, means)
+    joined = np.concatenate(centred)
+    return np.asarray(joined / joined.std(axis=0), dtype=np.float32)
 
 
 def _windows(length: int, lengths: Sequence[int]) -> NDArray[np.int64]:

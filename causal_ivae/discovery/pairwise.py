@@ -56,9 +56,12 @@ def discover(
     Parameters
     ----------
     values : array_like or DataFrame, shape (n_times, n_regions), or a list of them
-        Of any unit; z-scored here.  What nilearn's maskers return can be given as it is: an
+        Of any unit; scaled here.  What nilearn's maskers return can be given as it is: an
         array, a table (after ``masker.set_output(transform="pandas")``), or a list with one of
-        them for each run, which are z-scored and cut by themselves and never glued.
+        them for each run, which are cut by themselves and never glued.  Every run gets mean 0
+        and, for regions with a baseline in all runs, the unit percent signal change; each region
+        is then divided by its standard deviation over all runs.  Do not z-score runs before: what
+        differs between them is evidence.
     segments : array_like of int, shape (n_times,), or a list of them, or int
         The auxiliary variable u.  At least three distinct values; equal values in two runs are
         the same segment.  An int cuts every run into windows of that many volumes.
@@ -98,8 +101,9 @@ def discover(
     Raises
     ------
     InputError
-        If the shapes disagree, a value is not finite, a region is constant or named twice, or
-        there are fewer than two regions, three segments or 8 volumes in the longest block.
+        If the shapes disagree, a value is not finite, a region is constant or named twice, every
+        segment was divided by its own standard deviation before, or there are fewer than two
+        regions, three segments or 8 volumes in the longest block.
     SettingsError
         If the method or a name in `skeleton` is unknown, `seed` or `restarts` is out of range, or
         the device is not there.

@@ -1,4 +1,4 @@
-"""Remove drifts and confounds from region time series and standardise them."""
+"""Remove drifts and confounds from region time series."""
 
 from collections.abc import Sequence
 
@@ -67,35 +67,32 @@ def regress_out(
     return values[kept] - fitted, rank
 
 
-def z_score(
+def require_signal(
     residuals: NDArray[np.float64],
     magnitude: NDArray[np.float64],
     names: Sequence[str],
     where: str,
-) -> NDArray[np.float64]:
-    """Standardise every column to mean 0 and standard deviation 1.
+) -> None:
+    """Check that something of every region is left.
 
     Parameters
     ----------
     residuals : ndarray, shape (n_times, n_regions)
-        Cleaned series.  Columns of NaN (regions that are not covered) remain NaN.
+        Cleaned series.
     magnitude : ndarray, shape (n_regions,)
         Largest absolute value of every region before cleaning, in the units of the residuals.
     names : sequence of str
     where : str
-        How error messages call the run.
+        How the error message calls the run.
 
     Raises
     ------
     InputError
         If no signal remains of a region.
     """
-    spread = residuals.std(axis=0)
-    empty = np.flatnonzero(spread <= _NOTHING_LEFT * magnitude)
+    empty = np.flatnonzero(residuals.std(axis=0) <= _NOTHING_LEFT * magnitude)
     if empty.size:
         raise InputError(
             f"{where}: nothing is left of '{names[empty[0]]}' once drifts and confounds are "
             "removed; leave that column or region out."
         )
-    scored: NDArray[np.float64] = (residuals - residuals.mean(axis=0)) / spread
-    return scored

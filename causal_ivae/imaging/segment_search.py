@@ -76,7 +76,7 @@ def hidden_states(series: RegionSeries, settings: SegmentSettings) -> list[str]:
 
     Notes
     -----
-    States are Gaussian with mean zero (series are z-scored per run) and diagonal covariance.  They
+    States are Gaussian with mean zero (every run has mean 0) and diagonal covariance.  They
     are fitted by expectation maximisation, and the most probable path is returned.  Transitions
     are fixed: for one region, a stay lasts ``stay_seconds`` on average.  As regions are not
     independent of each other, the odds against a switch are raised to the power

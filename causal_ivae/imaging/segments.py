@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.names import parse_entities
+from causal_ivae.imaging.scaling import pooled_on_one_scale, scale_caution
 from causal_ivae.imaging.segment_search import change_points, hidden_states
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.settings import SegmentSettings
@@ -105,12 +106,14 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
     Returns
     -------
     RegionSeries
-        The label is ``"group"``; run names begin with the subject's label.
+        The label is ``"group"``; run names begin with the subject's label.  Values keep the
+        differences between subjects: each region is divided by one standard deviation over all.
 
     Raises
     ------
     InputError
-        If subjects differ in regions or repetition time, or fewer than three are given.
+        If subjects differ in regions, units or repetition time, fewer than three are given, or
+        every subject was divided by its own standard deviation before.
     """
     check_number_of_subjects(len(subjects))
     first = subjects[0]
@@ -141,10 +144,12 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
         for s in subjects
     ]
     common = set.intersection(*(set(s.entities) for s in subjects))
-    return replace(
+    values, scale = pooled_on_one_scale(subjects)
+    pooled = replace(
         first,
         label="group",
-        values=np.concatenate([s.values for s in subjects]),
+        values=values,
+        scale=scale,
         runs=np.concatenate([s.runs + o for s, o in zip(subjects, offsets, strict=True)]),
         run_names=tuple(f"sub-{s.label}_{name}" for s in subjects for name in s.run_names),
         volumes=np.concatenate([s.volumes for s in subjects]),
@@ -165,6 +170,10 @@ def pool_subjects(subjects: Sequence[RegionSeries], min_volumes: int = 8) -> Reg
             (f"sub-{s.label}_{name}", reason) for s in subjects for name, reason in s.excluded
         ),
     )
+    caution = scale_caution(pooled, SegmentSettings(by="subjects"))
+    if caution and caution not in pooled.notes:
+        pooled = replace(pooled, notes=(*pooled.notes, caution))
+    return pooled
 
 
 def check_number_of_subjects(number: int) -> None:

@@ -40,7 +40,8 @@ class RegionSeries:
     label : str
         Subject label without ``sub-``.
     values : ndarray, shape (n_times, n_regions), float32
-        Kept volumes of all runs in turn, z-scored per run (dimensionless).
+        Kept volumes of all runs in turn: mean 0 in every run, standard deviation 1 over all
+        runs (dimensionless).
     names : tuple of str, length n_regions
         Region names.
     tr : float
@@ -75,6 +76,15 @@ class RegionSeries:
         What remains of every run; empty if it is not known.
     excluded : tuple of (str, str)
         Names of runs that were left out, and the reasons.
+    scale : ndarray, shape (n_regions,), or None
+        Standard deviation over all runs by which every region was divided, in the unit that
+        `percent` tells; None: 1.
+    percent : ndarray, shape (n_regions,), bool, or None
+        True where the unit of the scale is percent signal change, False where it is that of the
+        files; None: everywhere that of the files.
+    scaled_apart : bool
+        True if every run was divided by its own standard deviation before it was read, so that
+        runs cannot be compared with one another.
     """
 
     label: str
@@ -96,6 +106,9 @@ class RegionSeries:
     simulated: bool = False
     cleaning: tuple[Cleaning, ...] = ()
     excluded: tuple[tuple[str, str], ...] = ()
+    scale: NDArray[np.float64] | None = None
+    percent: NDArray[np.bool_] | None = None
+    scaled_apart: bool = False
     stretches: NDArray[np.int64] = field(init=False)
     """Volumes of one run and one segment without a gap share a number, shape (n_times,)."""
     unbroken: NDArray[np.int64] = field(init=False)
@@ -120,6 +133,11 @@ class RegionSeries:
         borders[1:] = gaps[1:] | (np.diff(self.segments) != 0)
         object.__setattr__(self, "unbroken", np.cumsum(gaps) - 1)
         object.__setattr__(self, "stretches", np.cumsum(borders) - 1)
+
+    def in_units(self) -> NDArray[np.float64]:
+        """Return the values in percent signal change or in the units of the files."""
+        values = self.values.astype(np.float64)
+        return values if self.scale is None else values * self.scale
 
     def with_segments(
         self, segments: NDArray[np.int64], names: tuple[str, ...], kind: str

@@ -38,7 +38,7 @@ class TableRun:
     Attributes
     ----------
     values : ndarray, shape (n_times, n_regions), float64
-        Values as in the file.
+        Values as in the file, times the factor of ``RegionScale`` in the sidecar if it has one.
     names : tuple of str, length n_regions
         Region names.
     tr : float
@@ -128,6 +128,9 @@ def read_table_run(
     )
     refuse_correlations(path, values)
     _check(path, values, names)
+    scale = sidecar.get("RegionScale") or {}
+    # Series that this program wrote go back to the unit that they had before they were scaled.
+    values = values * [float(scale.get(name, 1.0)) for name in names]
     simulated = bool(sidecar.get("Simulated", False))
     return TableRun(values, names, tr, runs, labels, notes, simulated)
 

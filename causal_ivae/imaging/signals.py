@@ -12,11 +12,12 @@ from causal_ivae.gaps import Gaps, find_gaps
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_check import overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
-from causal_ivae.imaging.cleaning import polynomial_design, regress_out, z_score
+from causal_ivae.imaging.cleaning import polynomial_design, regress_out, require_signal
 from causal_ivae.imaging.confounds import check_length, load_run_confounds
 from causal_ivae.imaging.images import region_means
 from causal_ivae.imaging.names import natural_key
 from causal_ivae.imaging.same_volumes import without_concatenations
+from causal_ivae.imaging.scaling import on_one_scale, scale_caution
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
 from causal_ivae.imaging.series_tables import read_table_run
@@ -32,8 +33,9 @@ class _Run:
     entities: tuple[tuple[str, str], ...]
     path: str
     values: NDArray[np.float64]
+    """Cleaned, around zero, in the units of the file."""
     raw: NDArray[np.float64]
-    """Kept volumes of the covered regions, before cleaning."""
+    """Kept volumes before cleaning; NaN for regions that are not covered."""
     names: tuple[str, ...]
     tr: float
     volumes: NDArray[np.int64]
@@ -55,7 +57,9 @@ def load_subject(
     The series of images are region means inside the brain mask, cleaned by one regression of the
     confounds on the kept volumes.  Runs that keep too little (``denoise.min_volumes``,
     ``denoise.min_time``) are left out, and a note says so.  A polynomial of
-    ``tables.detrend_order`` is removed from tables.  Both are z-scored per run.
+    ``tables.detrend_order`` is removed from tables.  Every run then has mean 0 and, where regions
+    have a baseline, the unit percent signal change.  Each region is divided by its standard
+    deviation over all runs.
 
     Parameters
     ----------
@@ -121,7 +125,9 @@ def load_subject(
             label for run in runs for label in (run.labels or ("",) * len(run.volumes))
         ]  # fmt: skip
     events = [run.events for run in runs]
-    return assign_segments(series, pipeline.segments, events, labels)
+    series = assign_segments(series, pipeline.segments, events, labels)
+    caution = scale_caution(series, pipeline.segments)
+    return replace(series, notes=(*series.notes, caution)) if caution else series
 
 
 def missing_regions(series: RegionSeries, min_coverage: float) -> tuple[str, ...]:
@@ -169,7 +175,7 @@ def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
         entities=run.entities,
         path=str(run.path),
         values=values,
-        raw=means.values[kept][:, covered],
+        raw=means.values[kept],
         names=atlas.names,
         tr=means.tr,
         volumes=np.flatnonzero(kept).astype(np.int64),
@@ -206,7 +212,7 @@ def _cleaned(
     names: Sequence[str],
     where: str,
 ) -> tuple[NDArray[np.float64], int]:
-    """Return the kept volumes without drifts and confounds, z-scored, and the rank of these.
+    """Return the kept volumes without drifts and confounds, and the rank of these.
 
     Regions that are not covered are NaN.
     """
@@ -216,7 +222,8 @@ def _cleaned(
     known = raw[:, covered]
     named = [n for n, c in zip(names, covered, strict=True) if c]
     residuals, rank = regress_out(known, design, kept, where)
-    values[:, covered] = z_score(residuals, np.abs(known[kept]).max(axis=0), named, where)
+    require_signal(residuals, np.abs(known[kept]).max(axis=0), named, where)
+    values[:, covered] = residuals
     return values, rank
 
 
@@ -254,7 +261,7 @@ def _table_runs(run: RunFile, pipeline: Pipeline, parcellation: Parcellation | N
                 entities=(*run.entities, *((("run", label),) if label else ())),
                 path=str(run.path),
                 values=values,
-                raw=raw[kept][:, covered],
+                raw=raw[kept],
                 names=table.names,
                 tr=table.tr,
                 volumes=np.flatnonzero(kept).astype(np.int64),
@@ -350,9 +357,10 @@ def _joined(
         for key, label in subject.runs[0].entities
         if key not in _NOT_COMMON and (key, label) in entities
     )
+    scaled = on_one_scale([run.values for run in runs], [run.raw for run in runs])
     return RegionSeries(
         label=subject.label,
-        values=np.concatenate([run.values for run in runs]).astype(np.float32),
+        values=scaled.values.astype(np.float32),
         names=first.names,
         tr=first.tr,
         runs=np.repeat(np.arange(len(runs)), [len(run.volumes) for run in runs]),
@@ -378,4 +386,7 @@ def _joined(
             )
             for run in runs
         ),
+        scale=scaled.scale,
+        percent=scaled.percent,
+        scaled_apart=scaled.scaled_apart,
     )

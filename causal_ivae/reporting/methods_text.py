@@ -77,6 +77,8 @@ class Realised:
     versions : dict
         Versions of packages by name.
     simulated : bool
+    n_percent : int or None
+        Number of regions whose unit was percent signal change.
     """
 
     n_regions: int
@@ -92,6 +94,7 @@ class Realised:
     prior: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     simulated: bool = False
+    n_percent: int | None = None
 
 
 def methods_text(settings: Pipeline, realised: Realised) -> str:
@@ -129,14 +132,15 @@ def _data(settings: Pipeline, realised: Realised) -> list[str]:
     if realised.simulated:
         text = [f"Time series of {regions}{tr} were simulated; they are no measurement."]
     elif realised.images:
-        text = _denoising(settings, regions, tr)
+        text = [*_denoising(settings, regions, tr), _scale(realised)]
     elif realised.images is None:
-        text = [f"Time series of {regions}{tr} were analysed, z-scored per run."]
+        text = [f"Time series of {regions}{tr} were analysed.", _scale(realised)]
     else:
         order = settings.tables.detrend_order
         text = [
-            f"Time series of {regions}{tr} were read from tables; from each run a polynomial of "
-            f"order {order} was removed, and each region was z-scored."
+            f"Time series of {regions}{tr} were read from tables, and from each run a polynomial "
+            f"of order {order} was removed.",
+            _scale(realised),
         ]
     if realised.volumes is not None:
         text.append(realised.volumes.sentence)
@@ -164,8 +168,24 @@ def _denoising(settings: Pipeline, regions: str, tr: str) -> list[str]:
             f"[@power2014] or standardised DVARS above {denoise.std_dvars_threshold:g} were "
             "censored."
         )
-    text.append("Each region was z-scored within each run.")
     return text
+
+
+def _scale(realised: Realised) -> str:
+    """Describe how runs were put on one scale, which keeps what differs between them."""
+    if not realised.n_percent:
+        converted = "centred"
+    elif realised.n_percent == realised.n_regions:
+        converted = "converted to percent signal change"
+    else:
+        converted = (
+            f"centred ({count(realised.n_percent, 'region')} with a baseline converted to percent "
+            "signal change)"
+        )
+    return (
+        f"Each run was {converted}, and each region was divided by its standard deviation over "
+        "all runs, so that differences between runs were kept."
+    )
 
 
 def _preset(settings: Pipeline) -> str:

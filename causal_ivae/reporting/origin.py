@@ -61,6 +61,7 @@ def methods_of(
         prior=prior["Name"] if prior else None,
         versions=first.sidecar.get("Versions", {}),
         simulated=is_simulated(record),
+        n_percent=len(record.sidecar.get("PercentSignalChange") or ()),
     )
     return resolve(methods_text(settings, realised))
 

@@ -36,7 +36,7 @@ def series_figure(
     Parameters
     ----------
     timeseries : pandas.DataFrame, shape (n_times, n_regions)
-        Kept volumes, z-scored per run.
+        Kept volumes, standardised over all runs.
     outliers : pandas.DataFrame or None
         One row per acquired volume: ``run``, ``volume``, ``kept``, ``segment``,
         ``framewise_displacement`` (mm).  If it is None or has another number of kept volumes, the

@@ -37,6 +37,9 @@ def example(motion: bool = True) -> RegionSeries:
         simulated=True,
         cleaning=(Cleaning("run-01", 10, 8, 3, 4), Cleaning("2", 9, 6, 1, 4)),
         excluded=(("run-03", "Too short."),),
+        scale=np.array([0.1, 2.5, np.nan]),
+        percent=np.array([True, False, False]),
+        scaled_apart=True,
     )
 
 

@@ -18,15 +18,55 @@ def series(n_times, seed, loc=0.0):
     return np.random.default_rng(seed).laplace(loc, size=(n_times, 3))
 
 
-def test_runs_are_standardised_and_cut_by_themselves():
-    first, second = series(100, 0), series(130, 1, loc=50.0)
+def test_runs_share_a_scale_and_are_cut_by_themselves():
+    first, second = series(100, 0), 3.0 * series(130, 1, loc=50.0)
     x, segments, blocks, names = checked([first, second], 40, None, NAMES)
-    np.testing.assert_allclose(x[:100], (first - first.mean(0)) / first.std(0), atol=1e-5)
-    np.testing.assert_allclose(x[100:], (second - second.mean(0)) / second.std(0), atol=1e-5)
+    expected = np.concatenate([first - first.mean(0), second - second.mean(0)])
+    np.testing.assert_allclose(x, expected / expected.std(0), atol=1e-5)
     # A rest of half a window or more is a window of its own, a shorter one joins the last.
     assert np.bincount(segments).tolist() == [40, 40, 20, 40, 40, 50]
     assert blocks.tolist() == segments.tolist()
     assert names == NAMES
+
+
+def test_runs_with_a_baseline_are_compared_in_percent_of_it():
+    first, second = series(100, 0, loc=50.0), series(130, 1, loc=50.0)
+    plain, *_ = checked([first, second], 40, None, NAMES)
+    scaled, *_ = checked([first, 20.0 * second], 40, None, NAMES)
+    np.testing.assert_allclose(scaled, plain, atol=1e-5)
+
+
+def test_runs_that_were_z_scored_are_no_segments_but_windows_of_them_are():
+    runs = [scale * series(120, seed) for seed, scale in enumerate((1.0, 3.0, 9.0))]
+    runs = [(run - run.mean(0)) / run.std(0) for run in runs]
+    by_run = [np.full(120, i) for i in range(3)]
+    with pytest.raises(InputError, match="same standard deviation in every segment"):
+        checked(runs, by_run, None, NAMES)
+    with pytest.raises(InputError, match="same standard deviation in every segment"):
+        checked(np.concatenate(runs), np.concatenate(by_run), None, NAMES)
+    assert len(np.unique(checked(runs, 40, None, NAMES)[1])) == 9
+
+
+def test_directions_survive_where_runs_are_the_segments():
+    # Dividing every run by its own standard deviation reverses most of these signs.
+    rng = np.random.default_rng(25)
+    pairs, draw = 5, rng.laplace
+    runs = []
+    for _ in range(10):
+        scales = rng.uniform(0.5, 3.0, size=(2, pairs))
+        causes = scales[0] * draw(size=(150, pairs))
+        runs.append(np.hstack([causes, causes + scales[1] * draw(size=(150, pairs))]))
+    columns = [f"{kind}{pair}" for kind in "xy" for pair in range(pairs)]
+    graph = discover(
+        runs,
+        [np.full(150, run) for run in range(10)],
+        columns,
+        skeleton=[(f"x{pair}", f"y{pair}") for pair in range(pairs)],
+        method="structural",
+        device="cpu",
+        unmixing=UnmixingSettings.model_validate({"structural": {"steps": 150}}),
+    )
+    assert (graph.edges["score"] > 0).sum() >= pairs - 1
 
 
 def test_equal_segments_of_two_runs_are_one_segment_but_never_one_block():

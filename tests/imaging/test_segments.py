@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,10 +14,12 @@ from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.settings import SegmentSettings
 
 
-def series(n_volumes=(100, 70), *, censored=(), names=("run-1", "run-2"), tr=2.0, label="01"):
+def series(
+    n_volumes=(100, 70), *, censored=(), names=("run-1", "run-2"), tr=2.0, label="01", **more
+):
     volumes = [np.setdiff1d(np.arange(n), censored) for n in n_volumes]
     runs = np.repeat(np.arange(len(n_volumes)), [len(v) for v in volumes])
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(list(label.encode()))
     return RegionSeries(
         label=label,
         values=rng.normal(size=(len(runs), 2)).astype(np.float32),
@@ -30,6 +34,7 @@ def series(n_volumes=(100, 70), *, censored=(), names=("run-1", "run-2"), tr=2.0
         segment_kind="none",
         framewise_displacement=None,
         coverage=np.ones(2),
+        **more,
     )
 
 
@@ -138,6 +143,34 @@ def test_subjects_are_pooled_as_segments():
     assert len(np.unique(pooled.stretches)) == 6
     with pytest.raises(InputError, match=r"2 subjects give 2 segments"):
         pool_subjects(subjects[:2])
+
+
+def test_pooled_subjects_keep_the_differences_of_their_scales():
+    scales = {"A": (1.0, 10.0), "B": (2.0, 10.0), "C": (4.0, 30.0)}
+    subjects = [
+        series(label=label, scale=np.array(scale), percent=np.ones(2, dtype=bool))
+        for label, scale in scales.items()
+    ]
+    pooled = pool_subjects(subjects)
+    np.testing.assert_allclose(pooled.values.std(axis=0), 1, atol=1e-5)
+    expected = np.concatenate([s.values * scales[s.label] for s in subjects])
+    np.testing.assert_allclose(pooled.in_units(), expected, rtol=1e-5)
+    assert not pooled.notes
+    # A scale of the files' own is used, and said.
+    given = [replace(s, percent=np.array([True, False])) for s in subjects]
+    (note,) = pool_subjects(given).notes
+    assert "Segments are subjects, but b have no baseline" in note
+    with pytest.raises(InputError, match=r"'A' and 'B'.*only one of them has a baseline of 'b'"):
+        pool_subjects([subjects[0], *given[1:]])
+
+
+def test_subjects_that_were_each_divided_by_their_own_spread_are_not_pooled():
+    three = [series(label=label) for label in "ABC"]
+    with pytest.raises(InputError, match=r"Subject 'B' was divided by its own.*windows"):
+        pool_subjects([three[0], replace(three[1], scaled_apart=True), three[2]])
+    alike = [replace(s, values=(s.values / s.values.std(axis=0))) for s in three]
+    with pytest.raises(InputError, match="Every subject was divided by its own"):
+        pool_subjects(alike)
 
 
 def test_subjects_that_differ_are_not_pooled():

@@ -87,7 +87,9 @@ def test_runs_are_cleaned_apart_and_never_glued(tmp_path, make_fmriprep_tree):
     for run in range(4):
         here = series.values[series.runs == run]
         np.testing.assert_allclose(here.mean(axis=0), 0, atol=1e-5)
-        np.testing.assert_allclose(here.std(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(series.values.std(axis=0), 1, atol=1e-5)
+    # Images have a baseline.
+    assert series.percent.all()
     by_session = PIPELINE.changed({"segments.by": "runs"})
     again = load_subject(find_subjects(tree.root)[0], by_session, load_atlas(tree.atlas))
     np.testing.assert_array_equal(again.segments, series.runs)
@@ -177,7 +179,76 @@ def test_links_to_images_are_followed(tmp_path, make_fmriprep_tree):
     np.testing.assert_array_equal(through.values, direct.values)
 
 
-def test_tables_are_detrended_and_scored_per_run(tmp_path):
+def runs_of(folder, factors, baseline, gains=(1.0, 1.0, 1.0), standardise=False):
+    """Write runs whose signals have these standard deviations around a baseline."""
+    folder.mkdir(exist_ok=True, parents=True)
+    rng = np.random.default_rng(7)
+    for run, (factor, gain) in enumerate(zip(factors, gains, strict=True)):
+        values = rng.normal(size=(200, 3)) * np.asarray(factor) * gain
+        if standardise:
+            values = (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
+        frame = pd.DataFrame(values + baseline * gain, columns=["a", "b", "c"])
+        frame.to_csv(folder / f"sub-01_run-{run + 1}_timeseries.tsv", sep="\t", index=False)
+    (folder / "timeseries.json").write_text(json.dumps({"RepetitionTime": 2.0}))
+    return find_subjects(folder)[0]
+
+
+FACTORS = ((1.0, 2.0, 1.0), (2.0, 1.0, 1.0), (4.0, 1.0, 1.0))
+
+
+def test_differences_of_scale_between_runs_are_kept(tmp_path):
+    by_runs = PIPELINE.changed({"segments.by": "runs"})
+    plain = load_subject(runs_of(tmp_path / "plain", FACTORS, 100.0), by_runs)
+    spreads = np.array([plain.values[plain.runs == run].std(axis=0) for run in range(3)])
+    np.testing.assert_allclose(spreads / spreads[2], np.array(FACTORS) / FACTORS[2], rtol=0.2)
+    np.testing.assert_allclose(plain.in_units().std(axis=0), [2.6, 1.4, 1.0], rtol=0.1)
+    assert (plain.notes, plain.percent.tolist()) == ((), [True] * 3)
+    # What the scanner multiplied a run by is no part of percent signal change.
+    scaled = load_subject(runs_of(tmp_path / "gain", FACTORS, 100.0, (1.0, 30.0, 0.2)), by_runs)
+    np.testing.assert_allclose(scaled.in_units(), plain.in_units(), atol=1e-4)
+
+
+def test_runs_without_a_baseline_are_used_as_segments_with_a_caution(tmp_path):
+    subject = runs_of(tmp_path, FACTORS, np.array([0.0, 0.0, 100.0]))
+    series = load_subject(subject, PIPELINE.changed({"segments.by": "runs"}))
+    assert series.percent.tolist() == [False, False, True]
+    assert "Segments are runs, but a, b have no baseline" in series.notes[-1]
+    assert load_subject(subject, PIPELINE).notes == ()
+    (tmp_path / "timeseries.json").write_text('{"RepetitionTime": 2.0, "Simulated": true}')
+    again = find_subjects(tmp_path)[0]
+    assert load_subject(again, PIPELINE.changed({"segments.by": "runs"})).notes == ()
+
+
+def test_runs_that_were_z_scored_are_no_segments_but_windows_of_them_are(tmp_path):
+    subject = runs_of(tmp_path, FACTORS, 0.0, standardise=True)
+    with pytest.raises(InputError, match=r"same standard deviation in every run.*windows"):
+        load_subject(subject, PIPELINE.changed({"segments.by": "runs"}))
+    series = load_subject(subject, PIPELINE)
+    assert series.scaled_apart
+    assert "only windows of one run can be compared" in series.notes[-1]
+    # One run alone shows it too, which matters where subjects are pooled.
+    for path in sorted(tmp_path.glob("*run-[23]*.tsv")):
+        path.unlink()
+    alone = load_subject(find_subjects(tmp_path)[0], PIPELINE)
+    assert alone.scaled_apart
+    assert alone.notes == ()
+
+
+def test_series_that_this_program_wrote_go_back_to_their_unit(tmp_path):
+    table(tmp_path, "sub-01_timeseries.tsv")
+    before = load_subject(find_subjects(tmp_path)[0], PIPELINE).in_units()
+    scales = {"RepetitionTime": 2.0, "RegionScale": {"a": 3.0, "b": 0.5}}
+    (tmp_path / "sub-01_timeseries.json").write_text(json.dumps(scales))
+    again = load_subject(find_subjects(tmp_path)[0], PIPELINE)
+    # In percent of a baseline that is multiplied too, nothing changes.
+    np.testing.assert_allclose(again.in_units(), before, rtol=1e-5)
+    frame = pd.DataFrame(np.random.default_rng(1).normal(size=(120, 3)), columns=["a", "b", "c"])
+    frame.to_csv(tmp_path / "sub-01_timeseries.tsv", sep="\t", index=False)
+    scaled = load_subject(find_subjects(tmp_path)[0], PIPELINE)
+    np.testing.assert_allclose(scaled.scale, frame.std(ddof=0) * [3.0, 0.5, 1.0], rtol=0.05)
+
+
+def test_tables_are_detrended_per_run(tmp_path):
     frame = table(tmp_path, "sub-01_run-1_timeseries.tsv", seed=1)
     table(tmp_path, "sub-01_run-2_timeseries.tsv", n_times=90, seed=2)
     (tmp_path / "timeseries.json").write_text(json.dumps({"RepetitionTime": 1.5}))
@@ -185,7 +256,10 @@ def test_tables_are_detrended_and_scored_per_run(tmp_path):
     assert (series.tr, series.n_volumes, series.notes) == (1.5, (120, 90), ())
     time = np.arange(120)
     expected = frame["b"] - np.polyval(np.polyfit(time, frame["b"], 1), time)
-    np.testing.assert_allclose(series.values[:120, 1], expected / expected.std(ddof=0), atol=1e-5)
+    np.testing.assert_allclose(
+        series.in_units()[:120, 1], 100 * expected / frame["b"].mean(), rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_allclose(series.values.std(axis=0), 1, atol=1e-5)
     assert series.values.dtype == np.float32
     assert [Path(s).name for s in series.sources] == [
         "sub-01_run-1_timeseries.tsv", "sub-01_run-2_timeseries.tsv",

@@ -57,12 +57,17 @@ def test_regions_are_means_of_their_parts_and_subjects_are_in_order(tmp_path):
     assert found.labels == tuple(f"S{k}" for k in range(1, 12))
     raw = np.random.default_rng(10).laplace(size=(len(ROWS), 90))
     ca3dg = raw[[ROWS.index(name) for name in ("CA2", "CA3", "DG")]].mean(axis=0)
-    expected = (ca3dg - ca3dg.mean()) / ca3dg.std()
+    expected = ca3dg - ca3dg.mean()
     column = found.values[9][:, list(REGIONS).index("CA3DG")]
     np.testing.assert_allclose(column, expected, atol=1e-5)
     values, segments, blocks = found.pooled([2, 9])
     assert values.shape == (180, 6)
     assert segments.tolist() == blocks.tolist() == [0] * 90 + [1] * 90
+    # Subjects keep their scales, from which directions are inferred where they are the segments.
+    spreads = [found.values[i].std(axis=0) for i in (2, 9)]
+    np.testing.assert_allclose(
+        values[:90].std(axis=0) / values[90:].std(axis=0), spreads[0] / spreads[1]
+    )
 
 
 def test_tables_with_the_regions_of_the_figure_are_read_too(tmp_path):

@@ -105,7 +105,10 @@ def test_parts_share_nothing_and_keep_segments(data):
     assert len(np.unique(one[1])) == 3 * 4
     first, second = part("volumes", "first half"), part("volumes", "second half")
     assert len(first[0]) == len(second[0]) == 6 * 130
-    np.testing.assert_allclose(first[0][:130].std(axis=0), 1.0)
+    np.testing.assert_allclose(first[0][:130].mean(axis=0), 0.0, atol=1e-6)
+    spreads = [subject.in_units()[:130].std(axis=0) for subject in subjects[:2]]
+    np.testing.assert_allclose(first[0][:130].std(axis=0), spreads[0], rtol=1e-5)
+    np.testing.assert_allclose(first[0][130:260].std(axis=0), spreads[1], rtol=1e-5)
     for values, segments, blocks in (one, first):
         assert len(values) == len(segments) == len(blocks)
         # A stretch lies in one segment.

@@ -39,7 +39,7 @@ _OF_DECIDED = {
 METHOD = {
     "Data": "Smith et al. 2011, 'Network modelling methods for FMRI': simulated BOLD with known "
     "directed networks; in every file ts (subjects, volumes, nodes) and net (subjects, nodes, "
-    "nodes), net[s, i, j] != 0 for i -> j. Every subject is z-scored.",
+    "nodes), net[s, i, j] != 0 for i -> j. Every subject keeps its scale.",
     "Edges": "Those of the true network, without the pairs that drive each other; which node comes "
     "first is drawn at random. Pooled over subjects, those that all subjects have.",
     "Units": "'pooled windows': all subjects in one fit, u is the subject and the window of "
@@ -87,7 +87,7 @@ class Network:
     Attributes
     ----------
     series : ndarray, shape (subjects, n_times, nodes), float64
-        z-scored per subject and node.
+        Around zero in every subject; the simulator's scale is kept.
     edges : ndarray, shape (subjects, nodes, nodes), bool
         Row = cause, column = effect; pairs that drive each other are left out.
     """
@@ -331,8 +331,8 @@ def read_network(path: Path, subjects: int | None = None) -> Network:
             "nodes) and (subjects, nodes, nodes)."
         )
     there = (net != 0) & ~np.eye(ts.shape[2], dtype=bool)
-    standard = (ts - ts.mean(axis=1, keepdims=True)) / ts.std(axis=1, keepdims=True)
-    return Network(standard, there & ~there.swapaxes(1, 2))
+    centred = ts - ts.mean(axis=1, keepdims=True)
+    return Network(centred, there & ~there.swapaxes(1, 2))
 
 
 def _edges(network: Network, unit: str) -> NDArray[np.int64]:

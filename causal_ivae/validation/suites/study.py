@@ -124,7 +124,7 @@ def pooled(
     Returns
     -------
     values : ndarray, shape (n_times, n_regions), float64
-        z-scored per subject.
+        Around zero in every subject; the differences of scale between subjects are kept.
     segments : ndarray, shape (n_times,), int64
     blocks : ndarray, shape (n_times,), int64
     """
@@ -141,8 +141,8 @@ def pooled(
         if comparison == "volumes":
             late = series.volumes >= np.array(series.n_volumes)[series.runs] / 2
             kept &= late == (part == PARTS["volumes"][1])
-        own = series.values[kept].astype(np.float64)
-        values.append((own - own.mean(axis=0)) / own.std(axis=0))
+        own = series.in_units()[kept]
+        values.append(own - own.mean(axis=0))
         segments.append(series.segments[kept] + n_segments)
         blocks.append(series.stretches[kept] + n_blocks)
         n_segments += int(series.segments.max()) + 1

@@ -35,7 +35,7 @@ class Recordings:
     labels : tuple of str
         Of the subjects.
     values : tuple of ndarray, each of shape (n_times, 6), float64
-        Columns as in `REGIONS`, z-scored per subject.
+        Columns as in `REGIONS`, around zero; the differences of scale between subjects are kept.
     blocks : tuple of ndarray, each of shape (n_times,), int64
         Stretches of volumes without a gap.
     content : str
@@ -98,7 +98,7 @@ def load_recordings(folder: Path) -> Recordings:
     else:
         content = content_of(folder)
         for series in load_study(Study(folder, content, None, None)):
-            rows = dict(zip(series.names, series.values.astype(np.float64).T, strict=True))
+            rows = dict(zip(series.names, series.in_units().T, strict=True))
             labels.append(series.label)
             values.append(_six_regions(rows, f"Subject '{series.label}' of '{folder}'"))
             blocks.append(series.stretches)
@@ -155,4 +155,4 @@ def _six_regions(rows: Mapping[str, NDArray[np.float64]], where: str) -> NDArray
                 "subject out."
             )
     values = np.stack(columns, axis=1)
-    return np.asarray((values - values.mean(axis=0)) / values.std(axis=0), dtype=np.float64)
+    return np.asarray(values - values.mean(axis=0), dtype=np.float64)
