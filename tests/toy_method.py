@@ -7,7 +7,7 @@ settings that they are sent.
 from pydantic import Field
 
 from causal_ivae.discovery.methods import register
-from causal_ivae.discovery.methods.base import steps_in_words
+from causal_ivae.discovery.methods.pair_method import steps_in_words
 from causal_ivae.discovery.methods.restarts import RestartedMethod
 from causal_ivae.settings import FlowSettings
 from causal_ivae.unmixing.training.stacks import FitSize

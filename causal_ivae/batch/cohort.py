@@ -104,9 +104,13 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     analysis, paths = state.analysis, state.paths
     settings_hash, inputs = state.made_from(method, members)
     records = [member.about for member in members]
+    tests = {m.unit: m.paths.file("tests.tsv", method) for m in members}
     subjects = align(
         {m.unit: read_table(m.paths.file("edges.tsv", method)) for m in members},
-        {m.unit: read_table(m.paths.file("tests.tsv", method)) for m in members},
+        # A method that judges all regions at once tests no pair by itself.
+        {unit: read_table(table) for unit, table in tests.items()}
+        if all(table.is_file() for table in tests.values())
+        else None,
         least=analysis.pipeline.group.min_subjects,
     )
     seed = child_seed(analysis.seed, GROUP, method)

@@ -33,23 +33,21 @@ def forecast(
     unmixing = analysis.pipeline.unmixing
     piece = next(iter(waiting.values()))
     pairs = len(piece.regions) * (len(piece.regions) - 1) // 2
-    steps = sum(
-        METHODS[name].fits_per_pair(unmixing) * METHODS[name].own(unmixing).steps
-        for name in unmixing.methods
-    )
-    if pairs * steps * len(waiting) < _WORTH_SAYING:
+    steps = sum(METHODS[name].steps(unmixing, pairs) for name in unmixing.methods)
+    if steps * len(waiting) < _WORTH_SAYING:
         return []
     paths = find_paths(analysis.output, piece.unit)
     if paths is None:
         return []
-    from causal_ivae.discovery.workload import expected_workload, in_words
+    from causal_ivae.discovery.pairwise import expected_workload
+    from causal_ivae.discovery.workload import in_words
     from causal_ivae.unmixing.training.threads import torch_threads
 
     processes = processes_for(len(waiting), nprocs, analysis.memory)
     with torch_threads(threads_for(processes)):
         series = select_regions(read_series(paths), piece.regions)
         used = series.segments >= 0
-        loads = [
+        forecasts = [
             expected_workload(
                 series.values[used],
                 series.segments[used],
@@ -62,6 +60,9 @@ def forecast(
             )
             for method in unmixing.methods
         ]
+    loads = [load for load in forecasts if load is not None]
+    if not loads:
+        return []
     lines = [load.sentence() for load in loads]
     one = sum(load.seconds for load in loads)
     rounds = -(-len(waiting) // processes)

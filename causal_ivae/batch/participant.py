@@ -16,7 +16,7 @@ from causal_ivae.derivatives.files import read_table, write_json
 from causal_ivae.derivatives.stored_tables import remove_table, write_described
 from causal_ivae.derivatives.tables import PRIOR_CHECK
 from causal_ivae.derivatives.vouching import FILES
-from causal_ivae.discovery.methods import METHODS
+from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.errors import CausalIvaeError, FitError, InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import child_seed
@@ -81,7 +81,7 @@ def _graphs(piece: Estimating, state: UnitState, stage: Stage) -> tuple[bool, li
     """Bring every method up to date; one that fails does not keep the others from running."""
     methods = piece.analysis.pipeline.unmixing.methods
     series: RegionSeries | None = None
-    checked: dict[str, Any] = {}
+    null_check: dict[str, Any] | None = None
     worked, messages = False, []
     failures: list[tuple[str, Exception]] = []
     for index, method in enumerate(methods):
@@ -106,9 +106,10 @@ def _graphs(piece: Estimating, state: UnitState, stage: Stage) -> tuple[bool, li
         try:
             if series is None:
                 series = select_regions(read_series(state.paths, state.series), piece.regions)
+            if null_check is None and isinstance(METHODS[method], PairMethod):
                 within("check of the null", 0.0)
-                checked = _null_check(piece, series)
-            _graph(piece, state, method, series, checked, within)
+                null_check = _null_check(piece, series)
+            _graph(piece, state, method, series, null_check or {}, within)
             give_memory_back()
         except Exception as error:  # noqa: BLE001 - raised again below, after the other methods
             failures.append((method, error))
@@ -182,12 +183,12 @@ def _graph(
     give_memory_back()
     check, prior = prior_entry(analysis, graph.edges, piece.unit, method)
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
-    calibration = METHODS[method].calibration()
+    calibration = METHODS[graph.estimator].calibration()
     sidecar = {
         "Device": str(resolve_device(analysis.device)),
         "Simulated": series.simulated,
         **places(about),
-        **checked,
+        **(checked if graph.tests is not None else {}),
         **({} if calibration is None else {"Calibration": calibration}),
         **analysis.provenance(settings_hash, about["InputFingerprints"]),
         **prior,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.declaration import Table
+from causal_ivae.derivatives.digraphs import digraph, with_decisions
 from causal_ivae.derivatives.files import (
     read_array,
     read_json,
@@ -39,9 +39,10 @@ from causal_ivae.derivatives.tables import (
     TRAINING,
 )
 from causal_ivae.derivatives.vouching import FILES
-from causal_ivae.outcomes import arrows_of, outcomes_of
+from causal_ivae.outcomes import arrows_of
 
 if TYPE_CHECKING:
+    import networkx as nx
     from causallearn.graph.GeneralGraph import GeneralGraph
     from matplotlib.figure import Figure
 
@@ -57,10 +58,6 @@ _DISTURBANCES = (
     "of x and y, else n1 and n2. Volumes are the rows of _timeseries.tsv that are in a segment. "
     "Read it with numpy.load."
 )
-_NUMBERS = (
-    "score", "p_value", "q_value", "confidence", "probability_both", "probability_adjacent",
-)  # fmt: skip
-"""Columns of the edges that become attributes of arrows."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +118,9 @@ class CausalGraph:
         its order.  By "structural" they belong to x and y under the better direction; otherwise
         they are n1 and n2.  None for groups and for analyses of all regions at once.  In files they
         have half precision, and are read when they are used.
+    made_by : str
+        Name of the method that estimated the tables, if `method` handed the work over to it;
+        otherwise empty.
     sidecar : dict
         What else was recorded about the result: ``SettingsHash``, ``Seed``, ``Versions``,
         ``Command``, ``InputFingerprints``, ``Device``, ``Simulated`` (bool), ``Calibration`` (of
@@ -155,6 +155,7 @@ class CausalGraph:
     seconds: float = 0.0
     cycles: tuple[Cycle, ...] = ()
     disturbances: NDArray[np.floating] | None = None
+    made_by: str = ""
     sidecar: Mapping[str, Any] = field(default_factory=dict)
 
     tests = _Evidence(TESTS)
@@ -167,6 +168,11 @@ class CausalGraph:
     equations = _Evidence(EQUATIONS)
     prior_check = _Evidence(PRIOR_CHECK)
     model = _Evidence(MODEL)
+
+    @property
+    def estimator(self) -> str:
+        """Return the name of the method that estimated the tables, which mostly is `method`."""
+        return self.made_by or self.method
 
     @property
     def edges(self) -> pd.DataFrame:
@@ -221,24 +227,7 @@ class CausalGraph:
         if they are known, and ``prior`` (the verdict) and ``prior_path`` if the prior covers the
         edge.  A pair with the decision "both" has two edges.
         """
-        graph: nx.DiGraph[str] = nx.DiGraph(method=self.method)
-        graph.add_nodes_from(self.names)
-        verdicts = self.verdicts
-        arrows = arrows_of(self.edges)
-        numbers = self.edges.reindex(index=arrows["row"], columns=list(_NUMBERS))
-        for (cause, effect, _, turned), about in zip(
-            arrows.itertuples(index=False), numbers.to_dict("records"), strict=True
-        ):
-            ends = cause, effect
-            known: dict[str, Any] = {
-                str(name): float(value) for name, value in about.items() if pd.notna(value)
-            }
-            if "score" in known and turned:
-                known["score"] = -known["score"]
-            if ends in verdicts:
-                known |= dict(zip(("prior", "prior_path"), verdicts[ends], strict=True))
-            graph.add_edge(*ends, **known)
-        return graph
+        return digraph(self.method, self.names, self.edges, self.verdicts)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of `edges` with ``x`` and ``y`` as the index."""
@@ -257,16 +246,7 @@ class CausalGraph:
         -----
         Other edges have ``decision="directed"``, or "both" if each region drives the other.
         """
-        graph = self.graph
-        for cause, effect, about in graph.edges(data=True):
-            about["decision"] = "both" if graph.has_edge(effect, cause) else "directed"
-        if undecided:
-            left = self.edges["decision"] == "undecided"
-            rows = self.edges.loc[left, ["x", "y"]].itertuples(index=False, name=None)
-            for (x, y), outcome in zip(rows, outcomes_of(self.edges)[left], strict=True):
-                graph.add_edge(x, y, decision=outcome)
-                graph.add_edge(y, x, decision=outcome)
-        return graph
+        return with_decisions(self.graph, self.edges, undecided=undecided)
 
     def to_causal_learn(self) -> "GeneralGraph":
         """Return the graph as a graph of causal-learn, for its measures and searches.
@@ -348,6 +328,7 @@ class CausalGraph:
         broken = bool(self.settings.get("decision", {}).get("acyclic"))
         known = {
             "Method": self.method,
+            **({"MadeBy": self.made_by} if self.made_by else {}),
             "Settings": self.settings,
             "Regions": list(self.names),
             "Seconds": self.seconds,
@@ -390,6 +371,7 @@ class CausalGraph:
             seconds=about.get("Seconds", np.nan),
             cycles=tuple(cycles),
             disturbances=None if of_cohort else read_array(paths.file("disturbances.npy", method)),
+            made_by=about.get("MadeBy", ""),
             sidecar=about,
         )
 

@@ -68,5 +68,10 @@ class Table:
         return tuple(name for name, column in self.columns.items() if not column.optional)
 
     def frame(self, data: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Return a table of the required columns; those that `data` lacks are missing values."""
-        return pd.DataFrame(data).reindex(columns=list(self.required))
+        """Return a table of the columns, in their order.
+
+        Required columns that `data` lacks are missing values; optional ones are left out.
+        """
+        there = pd.DataFrame(data)
+        wanted = [name for name in self.columns if name in self.required or name in there]
+        return there.reindex(columns=wanted)

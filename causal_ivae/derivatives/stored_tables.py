@@ -7,7 +7,7 @@ import pandas as pd
 
 from causal_ivae.derivatives.files import read_table, write_json, write_table
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.tables import TABLES, columns_of
+from causal_ivae.derivatives.tables import all_tables, columns_of
 
 
 class StoredTables(Mapping[str, pd.DataFrame]):
@@ -55,14 +55,16 @@ class StoredTables(Mapping[str, pd.DataFrame]):
 def sidecar_of(name: str, columns: Iterable[object]) -> dict[str, dict[str, str]]:
     """Return what a BIDS sidecar says of the columns of a table whose file ends in a name."""
     there = set(columns)
-    kinds = (table for table in TABLES if table.name == name)
+    kinds = (table for table in all_tables() if table.name == name)
     kind = max(kinds, key=lambda table: len(there & set(table.columns)))
     return {key: {"Description": kind.columns[key].meaning} for key in kind.columns if key in there}
 
 
 def table_names(by_method: bool) -> tuple[str, ...]:
     """Return the names of the tables of every method, or of those that a unit has once."""
-    kinds = (table for table in TABLES if table.by_method == by_method and table.level != "run")
+    kinds = (
+        table for table in all_tables() if table.by_method == by_method and table.level != "run"
+    )
     return tuple(dict.fromkeys(table.name for table in kinds))
 
 

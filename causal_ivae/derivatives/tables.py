@@ -377,7 +377,19 @@ TABLES = (
 )  # fmt: skip
 
 
+ADDED_TABLES: dict[str, Table] = {}
+"""Tables of methods from outside the package, by name.
+
+`causal_ivae.discovery.methods.register` adds them to `TABLES`.
+"""
+
+
+def all_tables() -> tuple[Table, ...]:
+    """Return all declared tables, with those from outside the package."""
+    return (*TABLES, *ADDED_TABLES.values())
+
+
 def columns_of(name: str) -> dict[str, Column]:
     """Return the columns of the tables whose files end in a name; edges are declared twice."""
-    found = (table.columns for table in TABLES if table.name == name)
+    found = (table.columns for table in all_tables() if table.name == name)
     return {key: column for columns in found for key, column in columns.items()}

@@ -1,28 +1,18 @@
-"""Causal discovery over region pairs: unmix, test, decide."""
+"""Check region time series, let a method decide on the pairs, and look for cycles."""
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import partial
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
-from causal_ivae.discovery import tables
-from causal_ivae.discovery.chunks import Chunks, Progress
+from causal_ivae.discovery.chunks import Progress
 from causal_ivae.discovery.cycles import find_cycles, without_cycles
-from causal_ivae.discovery.estimation import Subject
-from causal_ivae.discovery.input_series import checked, pairs_of
+from causal_ivae.discovery.input_series import all_pairs, checked, pairs_of
 from causal_ivae.discovery.methods import AUTO, METHODS
-from causal_ivae.discovery.same_series import reasons_undecided
-from causal_ivae.discovery.screen import Screen, screen_pairs
-from causal_ivae.discovery.skeleton import skeleton_of
+from causal_ivae.discovery.problem import Problem
+from causal_ivae.discovery.workload import Workload
 from causal_ivae.errors import SettingsError, nearest
-from causal_ivae.independence.blocks import make_blocks
-from causal_ivae.independence.hsic import hsic_table
-from causal_ivae.seeding import child_seed
 from causal_ivae.settings import (
     DecisionSettings,
     IndependenceSettings,
@@ -92,7 +82,8 @@ def discover(
     key : str
         Subject label; enters the seeds.
     progress : callable, optional
-        Called with the stage ("unmixing", "testing") and the share of all work that is done.
+        Called with the stage ("unmixing", "testing" for methods of pairs) and the share of all work
+        that is done.
 
     Returns
     -------
@@ -139,89 +130,40 @@ def discover(
     if chosen not in METHODS:
         raise SettingsError(f"Unknown method '{method}'. {nearest(str(method), METHODS)}")
     x, labels, order, region_names = checked(values, segments, blocks, names)
-    pairs = pairs_of(region_names, skeleton)
-    target = resolve_device(device)
-    blocks_of_tests = make_blocks(order, target)
-    tested_rows = torch.cat([rows[:, 0] for rows in blocks_of_tests.rows])
-    test = partial(
-        hsic_table,
-        blocks=blocks_of_tests,
-        null=independence.null,
-        draws=independence.draws,
-        seed=child_seed(seed, key),
-        memory_gib=unmixing.memory_gib,
-    )
-    series = torch.as_tensor(x, device=target).T[..., None]
-    dependence = test(series[pairs[:, :1]], series[pairs[:, 1:]])
-    screen = screen or ScreenSettings()
-    screened = screen_pairs(
-        x,
-        order,
-        pairs,
-        screen,
-        lambda: dependence,
-        lambda: skeleton_of(
-            x,
-            order,
-            screen,
-            independence,
-            seed=child_seed(seed, key),
-            device=target,
-            memory_gib=unmixing.memory_gib,
-        ),
-    )
-    reasons = reasons_undecided(x, pairs, region_names)
-    screened = replace(screened, kept=_some(screened, reasons == ""))
-    kept = pairs[screened.kept]
-    subject = Subject(
+    problem = Problem(
         values=x,
-        series=series,
         segments=labels,
         blocks=order,
         names=region_names,
+        pairs=pairs_of(region_names, skeleton),
         unmixing=unmixing,
         independence=independence,
         decision=decision,
+        screen=screen or ScreenSettings(),
         seed=seed,
         key=key,
-        test=test,
-        tested_blocks=order[tested_rows.numpy(force=True)],
+        device=resolve_device(device),
+        progress=progress,
     )
-    how = METHODS[chosen]
-    chunks = Chunks(
-        kept,
-        how.pairs_at_once(unmixing, len(x), target),
-        how.size(how.own(unmixing)).stacks_at_once(len(x), unmixing.memory_gib, target),
-        progress,
-    )
-    found = how.estimate(subject, chunks, dependence.of(screened.kept))
-    edges = tables.edges_table(region_names, pairs, found.orientation, screened, reasons)
+    found = METHODS[chosen].discover(problem)
+    edges = found.tables["edges"]
     cycles = find_cycles(edges)
-    region_pairs = region_names, pairs
-    unmixed = region_names, kept
-    made = {
-        "edges": without_cycles(edges, cycles) if decision.acyclic else edges,
-        "tests": tables.tests_table(*region_pairs, dependence, kept, found.tests, found.usable),
-        "restarts": tables.restarts_table(*unmixed, found.orientation, found.fit),
-        "training": tables.training_table(*unmixed, found.fit),
-        "diagnostics": tables.diagnostics_table(*unmixed, found.diagnostics),
-        "screen": tables.screen_table(*region_pairs, screened),
-        "evidence": tables.evidence_table(*unmixed, found.evidence),
-        "stability": tables.stability_table(*unmixed, found.orientation),
-    }
+    if decision.acyclic:
+        edges = without_cycles(edges, cycles)
     return CausalGraph(
         method=chosen,
         names=region_names,
-        tables={name: table for name, table in made.items() if table is not None},
+        tables={**found.tables, "edges": edges},
         cycles=cycles,
         disturbances=found.disturbances,
+        made_by=found.made_by,
         settings={
             "method": chosen,
             "seed": seed,
             "key": key,
-            "device": str(target),
+            "device": str(problem.device),
             "unmixing": unmixing.model_dump(mode="json"),
-            "screen": screen.model_dump(mode="json"),
+            "screen": problem.screen.model_dump(mode="json"),
             "independence": independence.model_dump(mode="json"),
             "decision": decision.model_dump(mode="json"),
         },
@@ -229,10 +171,47 @@ def discover(
     )
 
 
-def _some(screened: Screen, possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pairs that the screen keeps and that have a direction to ask for, at least one."""
-    kept = screened.kept & possible
-    if not kept.any():
-        p_value = np.where(possible, np.nan_to_num(screened.p_value, nan=1.0), np.inf)
-        kept[int(p_value.argmin())] = True
-    return kept
+def expected_workload(
+    values: ArrayLike,
+    segments: ArrayLike,
+    *,
+    method: str,
+    blocks: ArrayLike | None = None,
+    device: str = "auto",
+    unmixing: UnmixingSettings,
+    independence: IndependenceSettings,
+    screen: ScreenSettings,
+) -> Workload | None:
+    """Forecast the work for the graph of all pairs.
+
+    Parameters
+    ----------
+    values, segments, method, blocks, device, unmixing, independence, screen
+        As in `discover`.
+
+    Returns
+    -------
+    Workload or None
+        None if the method is too fast for a forecast.
+
+    Raises
+    ------
+    InputError, SettingsError
+        In the same cases as `discover`.
+    """
+    x, labels, order, names = checked(values, segments, blocks, None)
+    problem = Problem(
+        values=x,
+        segments=labels,
+        blocks=order,
+        names=names,
+        pairs=all_pairs(len(names)),
+        unmixing=unmixing,
+        independence=independence,
+        decision=DecisionSettings(),
+        screen=screen,
+        seed=0,
+        key="",
+        device=resolve_device(device),
+    )
+    return METHODS[method].workload(problem)

@@ -282,7 +282,7 @@ def _method(
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(listed),
-        "fit_names": METHODS[name].fit_names,
+        "fit_names": METHODS[method.estimator].fit_names,
         "evidence": tables.evidence_rows(listed),
         "fits": fits.fits_sentence(method),
         "fit_reasons": fits.reason_counts(method),

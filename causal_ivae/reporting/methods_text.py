@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from causal_ivae.discovery.methods import METHODS, Method
+from causal_ivae.discovery.methods import METHODS, Method, PairMethod
 from causal_ivae.drawing.wording import count, listed
 from causal_ivae.reporting.volumes import Volumes
 from causal_ivae.settings import (
@@ -110,15 +110,16 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
     str
         The paragraph; `causal_ivae.reporting.references.resolve` replaces the citations.
     """
+    pairwise = any(isinstance(method, PairMethod) for method in _methods(realised))
     sentences = [
         *_data(settings, realised),
         *_segments(settings, realised),
-        *_screen(settings),
+        *(_screen(settings) if pairwise else []),
         *_fits(settings, realised),
-        *_diagnostics(realised),
-        *_tests(settings),
+        *([*_diagnostics(realised), *_tests(settings)] if pairwise else []),
         *_decisions(settings, realised),
-        *_adjustment(settings),
+        *(_adjustment() if pairwise else []),
+        *_cycles(settings),
         *_prior(settings, realised),
         *(_group(settings, realised) if realised.n_subjects is not None else []),
         *_software(realised),
@@ -289,12 +290,13 @@ def _tests(settings: Pipeline) -> list[str]:
     ]
 
 
-def _adjustment(settings: Pipeline) -> list[str]:
+def _adjustment() -> list[str]:
+    return ["q-values control the false discovery rate across pairs [@benjamini1995]."]
+
+
+def _cycles(settings: Pipeline) -> list[str]:
     broken = "Where directions closed a cycle, its least confident edge was left undecided."
-    return [
-        "q-values control the false discovery rate across pairs [@benjamini1995].",
-        *([broken] if settings.decision.acyclic else []),
-    ]
+    return [broken] if settings.decision.acyclic else []
 
 
 def _prior(settings: Pipeline, realised: Realised) -> list[str]:

@@ -41,7 +41,8 @@ def summary_sentences(record: Unit) -> list[str]:
         f"{method_label(name, method.sidecar)} took for granted that one region of every pair "
         "drives the other, and only estimated which one does."
         for name, method in record.methods.items()
-        if "assume_arrow" in METHODS[name].decision and _decision(method).get("assume_arrow")
+        if "assume_arrow" in METHODS[method.estimator].decision
+        and _decision(method).get("assume_arrow")
     ]
     sentences += [
         f"Fits of {method_label(name, method.sidecar)}: {fits}."

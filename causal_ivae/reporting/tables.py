@@ -317,7 +317,7 @@ def stability_rows(method: CausalGraph) -> list[StabilityRow]:
         return []
     decisions = method.edges.set_index(["x", "y"])["decision"]
     place = ("x->y", "y->x", "none", "undecided")
-    how = METHODS.get(str(method.sidecar.get("Method")))
+    how = METHODS.get(method.estimator)
     can_be_undecided = how is not None and how.resamples_can_be_undecided
     rows = []
     for row in method.stability.to_dict("records"):

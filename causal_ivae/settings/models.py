@@ -3,7 +3,14 @@
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from causal_ivae.errors import nearest
 from causal_ivae.settings.base import Settings
@@ -27,7 +34,11 @@ class ElboWeights(Settings):
         return all(weight == 1.0 for _, weight in self)
 
 
-class TrainingSettings(Settings):
+class MethodSettings(Settings):
+    """Hold the settings of a method of causal discovery."""
+
+
+class TrainingSettings(MethodSettings):
     """Hold the settings that the training of every model needs."""
 
     patience: float = Field(
@@ -177,7 +188,7 @@ class StructuralSettings(TrainingSettings):
         return self.model_copy(update=changes)
 
 
-ADDED_BLOCKS: dict[str, type[TrainingSettings]] = {}
+ADDED_BLOCKS: dict[str, type[MethodSettings]] = {}
 """Settings of methods from outside the package, by name.
 
 `causal_ivae.discovery.methods.register` adds them to those that `UnmixingSettings` lists.
@@ -192,7 +203,7 @@ class UnmixingSettings(Settings):
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, TrainingSettings]
+    __pydantic_extra__: dict[str, SerializeAsAny[MethodSettings]]
 
     methods: tuple[str, ...] = ("structural", "ivae", "tcl")
     restarts: int = Field(8, ge=1)
@@ -202,13 +213,13 @@ class UnmixingSettings(Settings):
     tcl: TCLSettings = TCLSettings()
 
     @classmethod
-    def blocks(cls) -> dict[str, type[TrainingSettings]]:
+    def blocks(cls) -> dict[str, type[MethodSettings]]:
         """Return the settings of every method, by its name."""
         own = {name: field.annotation for name, field in cls.model_fields.items()}
         return {
             name: kind
             for name, kind in (own | ADDED_BLOCKS).items()
-            if isinstance(kind, type) and issubclass(kind, TrainingSettings)
+            if isinstance(kind, type) and issubclass(kind, MethodSettings)
         }
 
     @model_validator(mode="before")

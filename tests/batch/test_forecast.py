@@ -10,7 +10,7 @@ from causal_ivae.batch.plan import plan
 from causal_ivae.batch.progress import Silent
 from causal_ivae.batch.request import Request
 from causal_ivae.batch.runner import run
-from causal_ivae.discovery import workload
+from causal_ivae.discovery import pairwise
 from causal_ivae.discovery.workload import Workload
 
 
@@ -51,10 +51,10 @@ def test_what_is_to_come_is_said_before(tmp_path, monkeypatch):
 )
 def test_an_incomplete_last_round_takes_its_time(tmp_path, monkeypatch, subjects, nprocs, said):
     def rehearsed(*_, method, **__):
-        return Workload(method, 3, 3, 2, 20, 6, 0.1, 100.0, "cpu")
+        return Workload(method, 0.1, 100.0, "cpu")
 
     monkeypatch.setattr(forecast, "_WORTH_SAYING", 0)
-    monkeypatch.setattr(workload, "expected_workload", rehearsed)
+    monkeypatch.setattr(pairwise, "expected_workload", rehearsed)
     source = write_study(tmp_path / "input", ("01",))
     request = Request(source, tmp_path / "out", ("participant",), tiny_pipeline(), device="cpu")
     planned = plan(request)

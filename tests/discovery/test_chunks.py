@@ -12,7 +12,7 @@ import torch
 
 from causal_ivae import discover
 from causal_ivae.discovery.chunks import Chunks
-from causal_ivae.discovery.methods import Method
+from causal_ivae.discovery.methods import PairMethod
 from causal_ivae.errors import FitError
 from causal_ivae.settings import IndependenceSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
@@ -146,7 +146,7 @@ def test_a_graph_is_the_same_on_any_number_of_cores_and_in_any_chunks(
         {"restarts": 2, "ivae": {"steps": 60}, "tcl": {"steps": 60}}
         | {"structural": {"steps": 40, "trial_steps": 20}}
     )
-    monkeypatch.setattr(Method, "pairs_at_once", lambda *_: 2)
+    monkeypatch.setattr(PairMethod, "pairs_at_once", lambda *_: 2)
 
     def graph():
         return discover(
@@ -160,7 +160,7 @@ def test_a_graph_is_the_same_on_any_number_of_cores_and_in_any_chunks(
     side_by_side = graph()
     torch.set_num_threads(1)
     alone = graph()
-    monkeypatch.setattr(Method, "pairs_at_once", lambda *_: 1)
+    monkeypatch.setattr(PairMethod, "pairs_at_once", lambda *_: 1)
     for again in (alone, graph()):
         for name in (
             "edges", "tests", "restarts", "training", "diagnostics", "evidence", "stability"

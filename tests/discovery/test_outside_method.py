@@ -61,6 +61,7 @@ def test_pipelines_know_its_block_and_name_what_is_wrong_in_it(toy, tmp_path):
 def test_its_graphs_go_stale_by_what_it_heeds_and_no_others_do(toy):
     for change, stale in (
         ({"unmixing.toy.steps": 21}, {"toy"}),
+        ({"unmixing.toy.layers": 3}, {"toy"}),
         ({"unmixing.restarts": 3}, {"ivae", "tcl", "toy"}),
         ({"decision.confidence": 0.9}, {"structural"}),
     ):

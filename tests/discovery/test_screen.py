@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.discovery.methods import Method, restarts
+from causal_ivae.discovery.methods import PairMethod, restarts
 from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.errors import InputError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
@@ -125,7 +125,7 @@ def test_too_few_volumes_for_so_many_regions():
 
 def test_how_many_pairs_are_taken_at_once_changes_nothing(two_pairs, monkeypatch):
     whole = run(two_pairs)
-    monkeypatch.setattr(Method, "pairs_at_once", lambda *_: 2)
+    monkeypatch.setattr(PairMethod, "pairs_at_once", lambda *_: 2)
     parts = run(two_pairs)
     for name in ("edges", "restarts", "diagnostics", "tests", "training"):
         one, other = getattr(whole, name), getattr(parts, name)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.discovery.workload import Workload, expected_workload, in_words
+from causal_ivae.discovery.pairwise import expected_workload
+from causal_ivae.discovery.workload import PairWorkload, Workload, in_words
 from causal_ivae.errors import InputError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
@@ -90,8 +91,10 @@ def test_durations_in_words(seconds, words):
 
 @pytest.mark.parametrize(("gib", "words"), [(1.25, "1.2 GiB"), (0.04, "41 MiB"), (0, "1 MiB")])
 def test_sentence(gib, words):
-    load = Workload("ivae", 4950, 990, 8, 2000, 64, gib, 3600.0, "cpu")
+    load = PairWorkload("ivae", gib, 3600.0, "cpu", 4950, 990, 8, 2000, 64)
     assert load.sentence() == (
         "ivae: about 990 of 4,950 pairs x 8 fits, 2,000 steps each, in 124 stacks of up to "
         f"64 on cpu; about {words} and 60 min"
     )
+    whole = Workload("toy", gib, 3600.0, "cpu")
+    assert whole.sentence() == f"toy: on cpu; about {words} and 60 min"

@@ -1,14 +1,16 @@
-"""Register the methods of orienting pairs of regions, one file each."""
+"""Register the methods of causal discovery, one file each."""
 
 from typing import Any
 
+from causal_ivae.derivatives.tables import ADDED_TABLES
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.methods.ivae import IVAEMethod
+from causal_ivae.discovery.methods.pair_method import PairMethod
 from causal_ivae.discovery.methods.structural import StructuralMethod
 from causal_ivae.discovery.methods.tcl import TCLMethod
 from causal_ivae.settings import ADDED_BLOCKS, UnmixingSettings
 
-__all__ = ["AUTO", "METHODS", "Method", "register", "unregister"]
+__all__ = ["AUTO", "METHODS", "Method", "PairMethod", "register", "unregister"]
 
 METHODS: dict[str, Method[Any]] = {}
 """Every method by its name, in the order of pages."""
@@ -26,13 +28,15 @@ def register(method: Method[Any]) -> None:
         workers of a run know the method if importing the module of its settings registers it.
     """
     METHODS[method.name] = method
+    ADDED_TABLES.update({table.name: table for table in method.tables})
     if method.name not in UnmixingSettings.model_fields:
         ADDED_BLOCKS[method.name] = method.settings
 
 
 def unregister(name: str) -> None:
     """Undo the registration of a method."""
-    del METHODS[name]
+    for table in METHODS.pop(name).tables:
+        del ADDED_TABLES[table.name]
     ADDED_BLOCKS.pop(name, None)
 
 

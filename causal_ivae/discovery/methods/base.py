@@ -1,38 +1,28 @@
-"""Define what every method of orienting pairs of regions provides."""
+"""Define what every method of causal discovery provides."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-import torch
-
-from causal_ivae.discovery.chunks import Chunks
-from causal_ivae.discovery.estimation import Estimate, Subject
-from causal_ivae.independence.hsic import IndependenceTable
+from causal_ivae.derivatives.declaration import Table
+from causal_ivae.discovery.problem import Found, Problem
+from causal_ivae.discovery.workload import Workload
 from causal_ivae.settings import (
     DecisionSettings,
+    MethodSettings,
     Pipeline,
-    TrainingSettings,
     UnmixingSettings,
     settings_digest,
 )
-from causal_ivae.unmixing.training.stacks import FitSize
 
-S = TypeVar("S", bound=TrainingSettings)
-
-WORDS = {
-    "gaussian": "Gaussian",
-    "laplace": "Laplace",
-    "variance": "scale",
-    "mean_variance": "location and scale",
-    "leaky_relu": "leaky ReLU",
-    "xtanh": "tanh-plus-linear (xtanh)",
-}
-"""A methods paragraph uses these words for values of settings."""
+S = TypeVar("S", bound=MethodSettings)
 
 
 class Method(ABC, Generic[S]):
-    """Hold all that the program knows of one method of orienting pairs of regions.
+    """Hold all that the program knows of one method of causal discovery.
+
+    A method that judges one pair of regions at a time is a
+    `causal_ivae.discovery.methods.pair_method.PairMethod`.
 
     Attributes
     ----------
@@ -44,9 +34,14 @@ class Method(ABC, Generic[S]):
         Type of its block of settings, ``unmixing.<name>`` of a pipeline.
     decision : frozenset of str
         Settings of the decision (``decision.<setting>`` of a pipeline) that affect it.
+    tables : tuple of Table
+        Tables that it makes and that `causal_ivae.derivatives.tables` does not declare, for a
+        method from outside the package.
+    sections : frozenset of str
+        Sections of a pipeline that affect it, besides ``unmixing`` and ``decision``.
     fit_names : tuple of str
         Names of the fits of a pair on pages; empty if the fits are restarts, whose number is
-        ``unmixing.restarts``.
+        ``unmixing.restarts``, or if there are none.
     resamples_can_be_undecided : bool
         True if a resample of segments can leave a pair undecided.
     doubts : tuple of str
@@ -60,36 +55,31 @@ class Method(ABC, Generic[S]):
     title: str
     settings: type[S]
     decision: frozenset[str]
+    tables: tuple[Table, ...] = ()
+    sections: frozenset[str] = frozenset()
     fit_names: tuple[str, ...] = ()
     resamples_can_be_undecided: bool = False
     doubts: tuple[str, ...] = ()
     references: str = ""
 
     @abstractmethod
-    def size(self, settings: S) -> FitSize:
-        """Return the memory and the cache that one fit needs."""
+    def discover(self, problem: Problem) -> Found:
+        """Decide on every pair of a problem.
 
-    @abstractmethod
-    def estimate(self, subject: Subject, chunks: Chunks, dependence: IndependenceTable) -> Estimate:
-        """Orient pairs of regions.
-
-        Parameters
-        ----------
-        subject : Subject
-        chunks : Chunks
-            The pairs, as positions of their two regions.
-        dependence : IndependenceTable, shape (pairs, 1, 1)
-            Tests of the two regions of every pair.
+        `causal_ivae.discover` looks for cycles afterwards, and leaves edges undecided for them if
+        the settings ask for it.
 
         Raises
         ------
+        InputError
+            If the series do not allow it.
         FitError
-            If every fit of a pair diverged.
+            If no fit converged.
         """
 
     @abstractmethod
     def fit_sentences(self, unmixing: UnmixingSettings, n_pairs: int, *, alone: bool) -> list[str]:
-        """Describe for a methods paragraph how the disturbances of the pairs were estimated.
+        """Describe for a methods paragraph what the method estimates, and how.
 
         ``alone`` is true if no other method was run.  Works are cited as ``[@key]``.
         """
@@ -108,15 +98,16 @@ class Method(ABC, Generic[S]):
         assert isinstance(block, self.settings)
         return block
 
-    def fits_per_pair(self, unmixing: UnmixingSettings) -> int:
-        """Return the number of fits of a pair."""
-        return len(self.fit_names) or unmixing.restarts
+    def steps(self, unmixing: UnmixingSettings, n_pairs: int) -> int:  # noqa: ARG002
+        """Return the number of training steps of all fits, or how many would take as long.
 
-    def pairs_at_once(self, unmixing: UnmixingSettings, n_times: int, device: torch.device) -> int:
-        """Return the number of pairs whose fits make one stack and are then tested."""
-        size = self.size(self.own(unmixing))
-        members = size.members_at_once(n_times, unmixing.memory_gib, device)
-        return max(1, members // self.fits_per_pair(unmixing))
+        Nothing is forecast if the sum over methods is small.
+        """
+        return 0
+
+    def workload(self, problem: Problem) -> Workload | None:  # noqa: ARG002
+        """Forecast memory and time for a problem; None if they are not worth a forecast."""
+        return None
 
     def label(self, settings: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Return the title with the most important choice of the recorded settings."""
@@ -126,26 +117,19 @@ class Method(ABC, Generic[S]):
         """Return the sidecar's entry on calibrated probabilities; None if there are none."""
         return None
 
+    def shared_settings(self) -> tuple[str, ...]:
+        """Return the keys of ``unmixing``, besides its own block, that affect the method."""
+        return ()
+
     def digest(self, pipeline: Pipeline) -> str:
         """Return a digest of all settings that determine the method's graph, given the series.
 
         The list of methods, settings of other methods and the size of a stack are left out, since
         they change no number.
         """
-        tree = pipeline.model_dump(
-            mode="json", include={"screen", "independence", "decision", "unmixing"}
-        )
-        parts = (self.name,) if self.fit_names else (self.name, "restarts")
+        sections = {"decision", "unmixing", *self.sections}
+        tree = pipeline.model_dump(mode="json", include=sections)
+        parts = (self.name, *self.shared_settings())
         tree["unmixing"] = {key: tree["unmixing"][key] for key in parts}
         tree["decision"] = {key: tree["decision"][key] for key in self.decision}
         return settings_digest(tree)
-
-
-def steps_in_words(settings: TrainingSettings) -> str:
-    """Describe the length of a training for a methods paragraph."""
-    if not settings.patience:
-        return f"{settings.steps:,} steps"
-    return (
-        f"up to {settings.steps:,} steps, fewer where {settings.patience:.0%} of them brought no "
-        "gain"
-    )

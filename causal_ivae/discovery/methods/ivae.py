@@ -1,6 +1,6 @@
 """Define the method iVAE (Khemakhem et al. 2020), fitted from several random starts."""
 
-from causal_ivae.discovery.methods.base import WORDS, steps_in_words
+from causal_ivae.discovery.methods.pair_method import WORDS, steps_in_words
 from causal_ivae.discovery.methods.restarts import RestartedMethod
 from causal_ivae.drawing.wording import count
 from causal_ivae.settings import IVAESettings, UnmixingSettings

@@ -16,7 +16,7 @@ from causal_ivae.discovery.estimation import (
     check_converged,
     of_fit,
 )
-from causal_ivae.discovery.methods.base import Method
+from causal_ivae.discovery.methods.pair_method import PairMethod
 from causal_ivae.discovery.orientation import RESAMPLES, orient
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import child_seed
@@ -44,7 +44,7 @@ class _Unmixed:
     shown: NDArray[np.float32]
 
 
-class RestartedMethod(Method[S]):
+class RestartedMethod(PairMethod[S]):
     """Fit a model from several random starts and average the direction score over them.
 
     A subclass gives its name, its settings and a description of the model in words.  It overrides

@@ -16,7 +16,7 @@ from causal_ivae.discovery.estimation import (
     of_fit,
 )
 from causal_ivae.discovery.evidence import diagnose_better, gather_evidence, orient_by_evidence
-from causal_ivae.discovery.methods.base import WORDS, Method, steps_in_words
+from causal_ivae.discovery.methods.pair_method import WORDS, PairMethod, steps_in_words
 from causal_ivae.discovery.probability import calibration_entry
 from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.drawing.wording import count
@@ -45,7 +45,7 @@ class _Directions:
     shown: NDArray[np.float32]
 
 
-class StructuralMethod(Method[StructuralSettings]):
+class StructuralMethod(PairMethod[StructuralSettings]):
     """Fit both directions of a pair as structural equations and decide by a probability."""
 
     name = "structural"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from causal_ivae.discovery.methods.base import steps_in_words
+from causal_ivae.discovery.methods.pair_method import steps_in_words
 from causal_ivae.discovery.methods.restarts import RestartedMethod
 from causal_ivae.drawing.wording import count
 from causal_ivae.settings import TCLSettings, UnmixingSettings

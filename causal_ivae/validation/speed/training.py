@@ -8,7 +8,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from causal_ivae.discovery.methods import METHODS
+from causal_ivae.discovery.methods.ivae import IVAEMethod
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import IVAESettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_pair
@@ -63,7 +63,7 @@ def _case(
     settings = IVAESettings(hidden=case.hidden, layers=_LAYERS, batch_size=case.batch)
     members = min(
         effort.members,
-        METHODS["ivae"]
+        IVAEMethod()
         .size(settings)
         .members_at_once(len(values), UnmixingSettings().memory_gib, clock.device),
     )

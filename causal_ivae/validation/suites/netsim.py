@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.svg import FAINT, new_figure
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.provenance import fingerprint
@@ -19,6 +18,7 @@ from causal_ivae.seeding import generator
 from causal_ivae.settings import DecisionSettings
 from causal_ivae.validation.session import check_names
 from causal_ivae.validation.suites.method_lines import colour, finish
+from causal_ivae.validation.suites.ours import PAIR_METHODS
 from causal_ivae.validation.suites.pair_suite import PairSuite
 from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
 from causal_ivae.validation.tables import as_block, mean_with_interval, share_with_interval
@@ -123,7 +123,7 @@ class Netsim(PairSuite[NetsimCase]):
     data: Path | None = None
     sims: tuple[str, ...] = ()
     most_sims: int | None = None
-    methods: tuple[str, ...] = (*METHODS, "hs-tanh", "hs-skew", "direct-lingam", "patel-tau")
+    methods: tuple[str, ...] = (*PAIR_METHODS, "hs-tanh", "hs-skew", "direct-lingam", "patel-tau")
     units: tuple[str, ...] = UNITS
     subjects: int | None = None
     at_once: int = 100

@@ -7,10 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
-from causal_ivae.discovery.methods import METHODS
+from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.discovery.pairwise import discover
 from causal_ivae.settings import DecisionSettings, UnmixingSettings
 
+PAIR_METHODS = tuple(name for name, how in METHODS.items() if isinstance(how, PairMethod))
+"""Our methods that judge a pair without regard to other regions."""
 RULE = " (rule)"
 """After the name of a method: the published rule in place of the score, on the same fits."""
 _WITH_RULE: tuple[str, ...] = ("ivae",)

@@ -9,14 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
-from causal_ivae.discovery.methods import METHODS
 from causal_ivae.settings import DecisionSettings, IndependenceSettings, UnmixingSettings
-from causal_ivae.validation.suites.ours import judge_pairs, quick_settings
+from causal_ivae.validation.suites.ours import PAIR_METHODS, judge_pairs, quick_settings
 from causal_ivae.validation.suites.rivals import ALPHA, RIVALS
 from causal_ivae.validation.suites.suite import M, MethodSuite
 
 PACKAGES: Mapping[str, str | None] = {
-    **dict.fromkeys(METHODS),
+    **dict.fromkeys(PAIR_METHODS),
     **{name: rival.package for name, rival in RIVALS.items()},
 }
 """All methods, ours and the published ones, and the package that each needs."""
@@ -40,7 +39,7 @@ class PairSuite(MethodSuite[M]):
     packages = PACKAGES
     decision: ClassVar[DecisionSettings | None] = None
 
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: tuple[str, ...] = PAIR_METHODS
     unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
 
     @classmethod

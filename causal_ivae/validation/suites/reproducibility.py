@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.outcomes import TURNED
 from causal_ivae.seeding import generator
 from causal_ivae.validation.report import Say
 from causal_ivae.validation.session import check_names
+from causal_ivae.validation.suites.ours import PAIR_METHODS
 from causal_ivae.validation.suites.pair_suite import PairSuite
 from causal_ivae.validation.suites.reproducibility_summary import draw, summarise
 from causal_ivae.validation.suites.study import (
@@ -107,7 +107,7 @@ class Reproducibility(PairSuite[PartCase]):
 
     study: Study
     data: Path | None = None
-    methods: tuple[str, ...] = (*METHODS, "hs-tanh", "direct-lingam")
+    methods: tuple[str, ...] = (*PAIR_METHODS, "hs-tanh", "direct-lingam")
     comparisons: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     splits: int = 5

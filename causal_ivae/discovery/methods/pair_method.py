@@ -1,0 +1,180 @@
+"""Define what methods share that judge one pair of regions at a time, many pairs in a stack."""
+
+from abc import abstractmethod
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from causal_ivae.discovery import tables
+from causal_ivae.discovery.chunks import Chunks
+from causal_ivae.discovery.estimation import Estimate, Subject
+from causal_ivae.discovery.methods.base import Method
+from causal_ivae.discovery.problem import Found, Problem
+from causal_ivae.discovery.rehearsal import rehearse
+from causal_ivae.discovery.same_series import reasons_undecided
+from causal_ivae.discovery.screen import Screen, screen_pairs
+from causal_ivae.discovery.skeleton import skeleton_of
+from causal_ivae.discovery.workload import Workload
+from causal_ivae.independence.blocks import make_blocks
+from causal_ivae.independence.hsic import IndependenceTable, hsic_table
+from causal_ivae.seeding import child_seed
+from causal_ivae.settings import TrainingSettings, UnmixingSettings
+from causal_ivae.unmixing.training.stacks import FitSize
+
+S = TypeVar("S", bound=TrainingSettings)
+
+WORDS = {
+    "gaussian": "Gaussian",
+    "laplace": "Laplace",
+    "variance": "scale",
+    "mean_variance": "location and scale",
+    "leaky_relu": "leaky ReLU",
+    "xtanh": "tanh-plus-linear (xtanh)",
+}
+"""A methods paragraph uses these words for values of settings."""
+
+
+class PairMethod(Method[S]):
+    """Unmix the disturbances of every pair, test them, and decide on each pair by itself."""
+
+    sections = frozenset({"screen", "independence"})
+
+    @abstractmethod
+    def size(self, settings: S) -> FitSize:
+        """Return the memory and the cache that one fit needs."""
+
+    @abstractmethod
+    def estimate(self, subject: Subject, chunks: Chunks, dependence: IndependenceTable) -> Estimate:
+        """Orient pairs of regions.
+
+        Parameters
+        ----------
+        subject : Subject
+        chunks : Chunks
+            The pairs, as positions of their two regions.
+        dependence : IndependenceTable, shape (pairs, 1, 1)
+            Tests of the two regions of every pair.
+
+        Raises
+        ------
+        FitError
+            If every fit of a pair diverged.
+        """
+
+    def discover(self, problem: Problem) -> Found:
+        """Test and screen all pairs, unmix those that are kept, and decide on every pair."""
+        x, pairs, names = problem.values, problem.pairs, problem.names
+        unmixing, independence = problem.unmixing, problem.independence
+        blocks_of_tests = make_blocks(problem.blocks, problem.device)
+        tested_rows = torch.cat([rows[:, 0] for rows in blocks_of_tests.rows])
+        seed = child_seed(problem.seed, problem.key)
+        test = partial(
+            hsic_table,
+            blocks=blocks_of_tests,
+            null=independence.null,
+            draws=independence.draws,
+            seed=seed,
+            memory_gib=unmixing.memory_gib,
+        )
+        series = torch.as_tensor(x, device=problem.device).T[..., None]
+        dependence = test(series[pairs[:, :1]], series[pairs[:, 1:]])
+        screened = screen_pairs(
+            x,
+            problem.blocks,
+            pairs,
+            problem.screen,
+            lambda: dependence,
+            lambda: skeleton_of(
+                x,
+                problem.blocks,
+                problem.screen,
+                independence,
+                seed=seed,
+                device=problem.device,
+                memory_gib=unmixing.memory_gib,
+            ),
+        )
+        reasons = reasons_undecided(x, pairs, names)
+        screened = replace(screened, kept=_some(screened, reasons == ""))
+        kept = pairs[screened.kept]
+        subject = Subject(
+            values=x,
+            series=series,
+            segments=problem.segments,
+            blocks=problem.blocks,
+            names=names,
+            unmixing=unmixing,
+            independence=independence,
+            decision=problem.decision,
+            seed=problem.seed,
+            key=problem.key,
+            test=test,
+            tested_blocks=problem.blocks[tested_rows.numpy(force=True)],
+        )
+        chunks = Chunks(
+            kept,
+            self.pairs_at_once(unmixing, len(x), problem.device),
+            self.size(self.own(unmixing)).stacks_at_once(
+                len(x), unmixing.memory_gib, problem.device
+            ),
+            problem.progress,
+        )
+        found = self.estimate(subject, chunks, dependence.of(screened.kept))
+        made = {
+            "edges": tables.edges_table(names, pairs, found.orientation, screened, reasons),
+            "tests": tables.tests_table(names, pairs, dependence, kept, found.tests, found.usable),
+            "restarts": tables.restarts_table(names, kept, found.orientation, found.fit),
+            "training": tables.training_table(names, kept, found.fit),
+            "diagnostics": tables.diagnostics_table(names, kept, found.diagnostics),
+            "screen": tables.screen_table(names, pairs, screened),
+            "evidence": tables.evidence_table(names, kept, found.evidence),
+            "stability": tables.stability_table(names, kept, found.orientation),
+        }
+        return Found(
+            {name: table for name, table in made.items() if table is not None}, found.disturbances
+        )
+
+    def fits_per_pair(self, unmixing: UnmixingSettings) -> int:
+        """Return the number of fits of a pair."""
+        return len(self.fit_names) or unmixing.restarts
+
+    def pairs_at_once(self, unmixing: UnmixingSettings, n_times: int, device: torch.device) -> int:
+        """Return the number of pairs whose fits make one stack and are then tested."""
+        size = self.size(self.own(unmixing))
+        members = size.members_at_once(n_times, unmixing.memory_gib, device)
+        return max(1, members // self.fits_per_pair(unmixing))
+
+    def steps(self, unmixing: UnmixingSettings, n_pairs: int) -> int:
+        """Return the number of training steps of all fits."""
+        return n_pairs * self.fits_per_pair(unmixing) * self.own(unmixing).steps
+
+    def workload(self, problem: Problem) -> Workload:
+        """Rehearse one stack for a few steps and forecast the work for the whole graph."""
+        return rehearse(self, problem)
+
+    def shared_settings(self) -> tuple[str, ...]:
+        """Return the number of restarts, unless the fits of a pair have names."""
+        return () if self.fit_names else ("restarts",)
+
+
+def _some(screened: Screen, possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pairs that the screen keeps and that have a direction to ask for, at least one."""
+    kept = screened.kept & possible
+    if not kept.any():
+        p_value = np.where(possible, np.nan_to_num(screened.p_value, nan=1.0), np.inf)
+        kept[int(p_value.argmin())] = True
+    return kept
+
+
+def steps_in_words(settings: TrainingSettings) -> str:
+    """Describe the length of a training for a methods paragraph."""
+    if not settings.patience:
+        return f"{settings.steps:,} steps"
+    return (
+        f"up to {settings.steps:,} steps, fewer where {settings.patience:.0%} of them brought no "
+        "gain"
+    )

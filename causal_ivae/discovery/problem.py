@@ -1,0 +1,74 @@
+"""Define what a method receives about a subject's series, and what it returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from causal_ivae.discovery.chunks import Progress
+from causal_ivae.settings import (
+    DecisionSettings,
+    IndependenceSettings,
+    ScreenSettings,
+    UnmixingSettings,
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Hold the checked series of one subject and all settings.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_times, n_regions), float32
+        As `causal_ivae.discovery.input_series.checked` returns them: z-scored.
+    segments, blocks : ndarray, shape (n_times,), int64
+        Segment and block of every volume.  No block crosses a gap, a run or a segment.
+    names : tuple of str, length n_regions
+    pairs : ndarray, shape (n_pairs, 2), int64
+        Pairs of regions to decide on, as positions in `names`; the lower one is x.
+    unmixing, independence, decision, screen : settings objects
+    seed : int
+    key : str
+        Subject label.
+    device : torch.device
+    progress : callable or None
+        Called with a stage in words and the share of all work that is done.
+    """
+
+    values: NDArray[np.float32]
+    segments: NDArray[np.int64]
+    blocks: NDArray[np.int64]
+    names: tuple[str, ...]
+    pairs: NDArray[np.int64]
+    unmixing: UnmixingSettings
+    independence: IndependenceSettings
+    decision: DecisionSettings
+    screen: ScreenSettings
+    seed: int
+    key: str
+    device: torch.device
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hold what a method found.
+
+    Attributes
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        By name, as `causal_ivae.derivatives.tables` declares them; ``"edges"`` has one row per pair
+        of the problem, in its order.
+    disturbances : ndarray or None, shape (n_unmixed, 2, n_times), float32
+        As in `causal_ivae.derivatives.causal_graph.CausalGraph`.
+    made_by : str
+        Name of the method that the work was handed over to; empty if it was not.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    disturbances: NDArray[np.float32] | None = None
+    made_by: str = ""

@@ -1,0 +1,110 @@
+"""A method that judges all regions at once goes all the way, with tables of its own alone."""
+
+import importlib
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal_ivae import discover
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.stored_tables import table_names
+from causal_ivae.discovery.methods import METHODS, unregister
+from causal_ivae.discovery.pairwise import expected_workload
+from causal_ivae.settings import (
+    DecisionSettings,
+    IndependenceSettings,
+    Pipeline,
+    ScreenSettings,
+    UnmixingSettings,
+)
+
+NAMES = ("A", "B", "C", "D", "E")
+
+
+@pytest.fixture
+def toy():
+    """Register the method of ``tests/toy_network.py`` for one test."""
+    yield importlib.import_module("toy_network")
+    unregister("toynet")
+    del sys.modules["toy_network"]
+    assert "toynet" not in METHODS
+    assert "partials" not in table_names(by_method=True)
+
+
+def series(seed: int = 0, regions: int = 5) -> pd.DataFrame:
+    """Return series in which A and B are close, C follows B, D weakly C, and E is by itself."""
+    x = np.random.default_rng(seed).laplace(size=(240, 5))
+    x[:, 1] += 2.0 * x[:, 0]
+    x[:, 2] += 0.9 * x[:, 1]
+    x[:, 3] += 0.15 * x[:, 2]
+    return pd.DataFrame(x, columns=list(NAMES)).iloc[:, :regions]
+
+
+def test_discover_wraps_what_it_finds(toy, tmp_path):
+    said = []
+    graph = discover(series(), 30, method="toynet", progress=lambda *told: said.append(told))
+    assert said == [("partial correlations", 1.0)]
+    assert set(graph.tables) == {"edges", "partials"}
+    decisions = graph.edges.set_index(["x", "y"])["decision"]
+    assert decisions["A", "B"] == "both"
+    assert decisions["B", "C"] == "x->y"
+    assert {("A", "B"), ("B", "A"), ("B", "C")} <= set(graph.graph.edges)
+    assert graph.disturbances is None
+    assert graph.tests is None
+    assert graph.estimator == "toynet"
+    graph.write(UnitPaths(tmp_path, "sub-01"))
+    again = CausalGraph.read(UnitPaths(tmp_path, "sub-01"), "toynet")
+    assert list(again.tables) == ["edges", "partials"]
+    pd.testing.assert_frame_equal(again.edges, graph.edges, check_dtype=False)
+    pd.testing.assert_frame_equal(again.tables["partials"], graph.tables["partials"])
+    assert (again.adjacency == graph.adjacency).all()
+
+
+def test_an_acyclic_graph_has_no_pair_with_both_arrows(toy):
+    graph = discover(series(), 30, method="toynet", acyclic=True)
+    assert "both" not in set(graph.edges["decision"])
+    assert graph.cycles == ()
+
+
+def test_it_can_leave_the_work_to_another_method_under_its_own_name(toy, tmp_path):
+    options = {
+        "unmixing": UnmixingSettings.model_validate({"restarts": 1, "ivae": {"steps": 5}}),
+        "independence": IndependenceSettings(draws=99),
+    }
+    handed = discover(series(regions=2), 30, method="toynet", **options)
+    own = discover(series(regions=2), 30, method="ivae", **options)
+    assert (handed.method, handed.estimator, own.estimator) == ("toynet", "ivae", "ivae")
+    pd.testing.assert_frame_equal(handed.edges, own.edges)
+    assert (handed.disturbances == own.disturbances).all()
+    handed.write(UnitPaths(tmp_path, "sub-01"))
+    assert CausalGraph.read(UnitPaths(tmp_path, "sub-01"), "toynet").estimator == "ivae"
+
+
+def test_its_graphs_go_stale_by_its_own_settings(toy):
+    for change, stale in (
+        ({"unmixing.toynet.least": 0.4}, {"toynet"}),
+        ({"unmixing.restarts": 3}, {"ivae", "tcl"}),
+        ({"independence.draws": 199}, {"structural", "ivae", "tcl"}),
+        ({"decision.acyclic": True}, {"structural", "ivae", "tcl", "toynet"}),
+    ):
+        one, other = Pipeline(), Pipeline().changed(change)
+        changed = {n for n, method in METHODS.items() if method.digest(one) != method.digest(other)}
+        assert changed == stale
+
+
+def test_it_forecasts_its_own_work(toy):
+    load = expected_workload(
+        series(), 30, method="toynet", unmixing=UnmixingSettings(),
+        independence=IndependenceSettings(), screen=ScreenSettings(),
+    )  # fmt: skip
+    assert load.sentence() == "toynet: on cpu; about 512 MiB and 10 s"
+    assert METHODS["toynet"].steps(UnmixingSettings(), 10) == 10
+
+
+def test_a_methods_paragraph_tells_of_no_fits_and_tests(toy):
+    method = METHODS["toynet"]
+    assert method.calibration() is None
+    assert method.decision_sentences(DecisionSettings(), " of it") == ["Their size of it decided."]
