@@ -13,7 +13,7 @@ import numpy as np
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.names import POOLED
 from causal_ivae.derivatives.units import Unit
-from causal_ivae.discovery.methods import METHODS
+from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
@@ -282,6 +282,7 @@ def _method(
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(listed),
+        "pairwise": isinstance(METHODS[method.estimator], PairMethod),
         "fit_names": METHODS[method.estimator].fit_names,
         "evidence": tables.evidence_rows(listed),
         "fits": fits.fits_sentence(method),

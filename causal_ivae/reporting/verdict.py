@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
+from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.drawing.wording import count, listed, percent
 from causal_ivae.reporting.fits import VERDICTS, reason_counts
 from causal_ivae.reporting.method_names import method_label
@@ -61,21 +63,26 @@ class Verdict:
 
 
 def verdicts_of(record: Unit) -> list[Verdict]:
-    """Return the verdict on every method that has diagnostics, in their order.
+    """Return the verdict on every method, in their order, except on those that lost their fits.
 
     The verdict on the first method represents the subject in the table of all subjects.
     """
     reasons, notes = _data_reasons(record), _segment_notes(record)
-    return [
-        _verdict(method_label(name, method.sidecar), method, reasons, notes)
-        for name, method in record.methods.items()
-        if method.diagnostics is not None and len(method.diagnostics)
-    ]
+    verdicts = []
+    for name, method in record.methods.items():
+        label = method_label(name, method.sidecar)
+        if method.diagnostics is not None and len(method.diagnostics):
+            verdicts.append(_verdict(label, method, method.diagnostics, reasons, notes))
+        elif not isinstance(METHODS.get(method.estimator), PairMethod):
+            # A method that fits no pair by itself can only be doubted for the data.
+            word = VERDICTS[1] if reasons else VERDICTS[0]
+            verdicts.append(Verdict(label, word, tuple(reasons), tuple(notes)))
+    return verdicts
 
 
-def _verdict(label: str, method: CausalGraph, reasons: list[str], notes: list[str]) -> Verdict:
-    table = method.diagnostics
-    assert table is not None
+def _verdict(
+    label: str, method: CausalGraph, table: pd.DataFrame, reasons: list[str], notes: list[str]
+) -> Verdict:
     of = len(table)
     n_worst = int((table["verdict"] == "not identifiable").sum())
     n_bad = n_worst + int((table["verdict"] == "doubtful").sum())

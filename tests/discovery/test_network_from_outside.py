@@ -2,17 +2,22 @@
 
 import importlib
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_study import run_study, states, tiny_pipeline
 
-from causal_ivae import discover
+from causal_ivae import discover, load_results
+from causal_ivae.batch.overview import write_overview
 from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.files import read_json
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.stored_tables import table_names
 from causal_ivae.discovery.methods import METHODS, unregister
 from causal_ivae.discovery.pairwise import expected_workload
+from causal_ivae.reporting.html import group_page, subject_page
 from causal_ivae.settings import (
     DecisionSettings,
     IndependenceSettings,
@@ -38,7 +43,7 @@ def series(seed: int = 0, regions: int = 5) -> pd.DataFrame:
     """Return series in which A and B are close, C follows B, D weakly C, and E is by itself."""
     x = np.random.default_rng(seed).laplace(size=(240, 5))
     x[:, 1] += 2.0 * x[:, 0]
-    x[:, 2] += 0.9 * x[:, 1]
+    x[:, 2] += 0.5 * x[:, 1]
     x[:, 3] += 0.15 * x[:, 2]
     return pd.DataFrame(x, columns=list(NAMES)).iloc[:, :regions]
 
@@ -108,3 +113,73 @@ def test_a_methods_paragraph_tells_of_no_fits_and_tests(toy):
     method = METHODS["toynet"]
     assert method.calibration() is None
     assert method.decision_sentences(DecisionSettings(), " of it") == ["Their size of it decided."]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Return where three subjects lie as tables, and where a run writes."""
+    source = tmp_path_factory.mktemp("toynet") / "input"
+    source.mkdir()
+    for seed in (1, 2, 3):
+        stem = source / f"sub-{seed:02d}_task-rest_timeseries"
+        series(seed, regions=4).to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
+        stem.with_suffix(".json").write_text('{"RepetitionTime": 2.0}', encoding="utf-8")
+    return source, source.parent / "out"
+
+
+def test_a_run_its_pages_the_group_and_the_comparison(toy, folders):
+    source, out = folders
+    pipeline = tiny_pipeline(
+        unmixing__methods=["toynet", "tcl"], unmixing__restarts=1, group__pooled=True
+    )
+    options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 2}
+    assert set(states(run_study(source, out, **options)).values()) == {"done"}
+    written = {path.name for path in (out / "sub-01" / "func").iterdir()}
+    made = {name for name in written if "toynet" in name}
+    stem = "sub-01_task-rest_meas-toynet_"
+    assert made == {
+        f"{stem}{name}"
+        for name in (
+            "edges.tsv", "edges.json", "partials.tsv", "partials.json", "relmat.dense.tsv",
+            "relmat.json",
+        )
+    }  # fmt: skip
+    about = read_json(out / "sub-01" / "func" / f"{stem}edges.json")
+    assert "NullCheck" not in about
+    assert "Calibration" not in about
+    assert "drives the other" in about["probability_both"]["Description"]
+    results = load_results(out)
+    for unit in (results.subjects["01"], results.group, results.pooled):
+        graph = unit.methods["toynet"]
+        assert (graph.tests, graph.restarts, graph.diagnostics, graph.stability) == (None,) * 4
+    assert results.subjects["01"].methods["toynet"].tables["partials"]["partial"].notna().all()
+    edges = results.group.methods["toynet"].edges.set_index(["x", "y"])
+    assert edges.loc[("A", "B"), ["n_both", "n_x_to_y", "n_subjects"]].tolist() == [3, 0, 3]
+    assert edges["p_dependence"].isna().all()
+    assert write_overview(out)
+    for name in ("sub-01", "group", "pooled", "compare", "index"):
+        assert "Toy network" in (out / f"{name}.html").read_text(encoding="utf-8")
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "3 subjects: 3 usable." in index
+    compared = (out / "compare.html").read_text(encoding="utf-8")
+    assert "A ↔ B" in compared
+    assert set(states(run_study(source, out, **options)).values()) == {"up to date"}
+
+
+def test_a_page_of_it_alone_tells_of_no_fits_and_no_tests(toy, folders):
+    _, out = folders
+    unit = load_results(out).subjects["01"]
+    alone = replace(unit, methods={"toynet": unit.methods["toynet"]})
+    html, drawings = subject_page(alone)
+    unsaid = ("Are the fits usable", "Tests behind", "Training", "left no", "Hilbert", "best fit")
+    for words in unsaid:
+        assert words not in html
+    assert 'href="#fits"' not in html
+    assert "Partial correlations of 6 pairs were computed. Their size decided." in html
+    assert "A ↔ B" in html
+    assert ("toynet", "graph") in drawings
+    assert ("toynet", "training") not in drawings
+    group = load_results(out).group
+    rows = [{"label": label, "state": "done", "seconds": 1.0, "message": ""} for label in "123"]
+    page, _ = group_page(replace(group, methods={"toynet": group.methods["toynet"]}), rows)
+    assert "Toy network tested 6 pairs" in page
