@@ -11,7 +11,7 @@ from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
 from causal_ivae.group import unanimous_pairs_needed
 from causal_ivae.group.sign_flips import smallest_p
-from causal_ivae.outcomes import CONNECTED, DIRECTIONS, outcomes_of
+from causal_ivae.outcomes import CONNECTED, DIRECTIONS, is_decided, outcomes_of
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.tables import IMPOSSIBLE, SCREENED, same_direction, untested
@@ -236,7 +236,7 @@ def reproducibility_sentences(record: Unit) -> list[str]:
 
 def _one_fewer(label: str, method: CausalGraph) -> str:
     """Describe how many directions are lost, and how many turn, with one subject fewer."""
-    edges = method.edges[method.edges["cause"] != ""]
+    edges = method.edges[is_decided(method.edges)]
     if not len(edges):
         return f"{label}: no pair has a direction that could depend on a single subject."
     held = int((edges["leave_one_out"] == 1).sum())
