@@ -162,5 +162,6 @@ def _modelled(
     model = fit_model(subjects, formula, read_participants(analysis.participants_file))
     entry = {
         "Formula": model.formula, "Subjects": list(model.subjects), "LeftOut": model.left_out,
+        "Untested": {term: list(alone) for term, alone in model.untested.items()},
     }  # fmt: skip
     return model.table, {"Model": entry}

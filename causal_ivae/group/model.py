@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.derivatives.tables import MODEL
 from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.group.robust_errors import least_squares
 from causal_ivae.group.subjects import Subjects
 
 _TOKEN = re.compile(r"C\([A-Za-z_]\w*\)|[A-Za-z_]\w*|[01]|[+*:-]")
@@ -31,12 +31,16 @@ class GroupModel:
         Labels of the subjects in the model.
     left_out : dict of str to str
         For each label of another subject, why it is left out.
+    untested : dict of str to tuple of str
+        Terms without a p-value, each with the labels of the subjects on whom it rests and whom
+        nothing contradicts, such as the only one with a level of a factor.
     """
 
     table: pd.DataFrame
     formula: str
     subjects: tuple[str, ...]
     left_out: dict[str, str]
+    untested: dict[str, tuple[str, ...]]
 
 
 def covariates_of(formula: str) -> tuple[str, ...]:
@@ -109,8 +113,9 @@ def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> G
 
     Notes
     -----
-    Ordinary least squares with the HC3 covariance of MacKinnon and White 1985, which allows the
-    scores to vary more in one group than in another.
+    Ordinary least squares with a covariance that allows the scores to vary more in one group than
+    in another, and p-values that hold in small groups; see
+    `causal_ivae.group.robust_errors.least_squares`.
     """
     names = covariates_of(formula)
     table, left_out = _rows(subjects.labels, formula, participants)
@@ -126,28 +131,24 @@ def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> G
             f"The subjects do not tell the terms of the model '{formula}' apart "
             f"({', '.join(terms)}): leave one out of the formula."
         )
-    estimate, error = _least_squares(design, subjects.scores[kept])
-    freedom = len(design) - len(terms)
-    # The error is 0 where the covariates explain the scores exactly.
-    ratio = np.divide(estimate, error, out=np.full_like(estimate, np.inf), where=error > 0)
-    ratio[(error == 0) & (estimate == 0)] = 0.0
-    p_value = 2.0 * student_t.sf(np.abs(ratio), freedom)
-    half = student_t.isf(0.025, freedom) * error
+    fitted = least_squares(design, subjects.scores[kept])
     q_value = np.array(
-        [multipletests(row, method="fdr_bh")[1] if len(row) else row for row in p_value]
+        [
+            multipletests(row, method="fdr_bh")[1] if len(row) and np.isfinite(row).all() else row
+            for row in fitted.p_value
+        ]
     )
-    n_terms, n_pairs = estimate.shape
+    n_terms, n_pairs = fitted.estimate.shape
     return GroupModel(
         table=pd.DataFrame(
             {
                 "x": np.repeat([pair[0] for pair in subjects.pairs], n_terms),
                 "y": np.repeat([pair[1] for pair in subjects.pairs], n_terms),
                 "term": list(terms) * n_pairs,
-                "estimate": estimate.T.ravel(),
-                "error": error.T.ravel(),
-                "low": (estimate - half).T.ravel(),
-                "high": (estimate + half).T.ravel(),
-                "p_value": p_value.T.ravel(),
+                **{
+                    column: getattr(fitted, column).T.ravel()
+                    for column in ("estimate", "error", "low", "high", "p_value")
+                },
                 "q_value": q_value.T.ravel(),
             },
             columns=list(MODEL.columns),
@@ -155,6 +156,11 @@ def fit_model(subjects: Subjects, formula: str, participants: pd.DataFrame) -> G
         formula=formula,
         subjects=tuple(subjects.labels[i] for i in kept),
         left_out=left_out,
+        untested={
+            term: tuple(subjects.labels[kept[row]] for row in rows)
+            for term, rows in zip(terms, fitted.alone, strict=True)
+            if len(rows)
+        },
     )
 
 
@@ -203,17 +209,3 @@ def _design(formula: str, table: pd.DataFrame) -> tuple[NDArray[np.float64], tup
             "column of participants.tsv."
         ) from error
     return np.asarray(model.exog, dtype=np.float64), tuple(map(str, model.exog_names))
-
-
-def _least_squares(
-    design: NDArray[np.float64], scores: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return estimates and HC3 standard errors, each of shape (n_terms, n_pairs)."""
-    solver = np.linalg.pinv(design)
-    estimate = solver @ scores
-    leverage = np.einsum("st,ts->s", design, solver)
-    # A subject that is the only one with a level of a factor is fitted exactly, so that its
-    # residual says nothing about the errors.
-    weight = np.divide(1.0, 1.0 - leverage, out=np.zeros_like(leverage), where=leverage < 1 - 1e-9)
-    residual = (scores - design @ estimate) * weight[:, None]
-    return estimate, np.sqrt(np.square(solver) @ np.square(residual))

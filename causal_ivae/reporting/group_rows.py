@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.reporting.tables import edge_rows
 
@@ -53,12 +55,17 @@ def beside_rows(group: CausalGraph, pooled: CausalGraph) -> list[BesideRow]:
     return rows
 
 
+def tested_terms(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows of the table of a model have a p-value that a reader asks for."""
+    return (table["term"] != "Intercept") & table["p_value"].notna()
+
+
 def model_rows(method: CausalGraph, most: int) -> list[ModelRow]:
     """Return the estimates with the smallest p-values without intercepts, at most `most`."""
     if method.model is None:
         return []
     table = method.model
-    table = table[table["term"] != "Intercept"].sort_values("p_value", kind="stable")
+    table = table[tested_terms(table)].sort_values("p_value", kind="stable")
     return [
         ModelRow(
             row["x"], row["y"], row["term"], row["estimate"], row["low"], row["high"],

@@ -168,8 +168,9 @@ def _model(name: str, method: CausalGraph) -> dict[str, Any]:
         "formula": about.get("Formula", ""),
         "n_subjects": len(about.get("Subjects", ())),
         "left_out": reasons,
+        "untested": about.get("Untested", {}),
         "rows": group_rows.model_rows(method, _MODEL_ROWS),
-        "n_rows": int((method.model["term"] != "Intercept").sum()),
+        "n_rows": int(group_rows.tested_terms(method.model).sum()),
     }
 
 

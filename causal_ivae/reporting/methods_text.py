@@ -333,8 +333,9 @@ def _model(settings: Pipeline) -> list[str]:
         return []
     return [
         f"What the scores go with was estimated by least squares ({formula}; numbers centred) with "
-        "errors robust to unequal variances (HC3) [@mackinnon1985], and q-values across pairs for "
-        "each term."
+        "errors robust to unequal variances (HC2) [@mackinnon1985], p-values from the distribution "
+        "of their ratio to the estimate for normal errors of equal variance, and q-values across "
+        "pairs for each term."
     ]
 
 

@@ -298,6 +298,7 @@ def model_sentences(record: Unit) -> list[str]:
         found = [
             f"{term} in {int((rows['q_value'] <= alpha).sum())}"
             for term, rows in table.groupby("term", sort=False)
+            if rows["p_value"].notna().any()
         ]
         n_pairs = len(method.edges)
         sentences.append(
