@@ -119,6 +119,7 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     cycles, acyclic = find_cycles(edges), analysis.pipeline.decision.acyclic
     if acyclic:
         edges = without_cycles(edges, cycles)
+    made_by = {record.get("MadeBy", "") for record in records}
     names = tuple(dict.fromkeys([*edges["x"], *edges["y"]]))
     regions = records[0]["Regions"]
     names = tuple(name for name in regions if name in names)
@@ -146,6 +147,7 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
         settings=analysis.pipeline.model_dump(mode="json"),
         seconds=sum(record["Seconds"] for record in records),
         cycles=cycles,
+        made_by=made_by.pop() if len(made_by) == 1 else "",
         sidecar=about,
     ).write(paths)
 

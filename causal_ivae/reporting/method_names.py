@@ -14,6 +14,8 @@ def method_name(method: str) -> str:
 def method_label(method: str, sidecar: Mapping[str, Any]) -> str:
     """Return a method's name with its most important choice, for TCL the linear ICA after it.
 
+    If the method handed the work over to another one, that one's name follows.
+
     Parameters
     ----------
     method : str
@@ -22,4 +24,6 @@ def method_label(method: str, sidecar: Mapping[str, Any]) -> str:
     """
     if method not in METHODS:
         return method
-    return METHODS[method].label(sidecar.get("Settings", {}))
+    settings, by = sidecar.get("Settings", {}), sidecar.get("MadeBy", "")
+    label = METHODS[method].label(settings)
+    return f"{label}, by {METHODS[by].label(settings)}" if by in METHODS else label

@@ -59,7 +59,7 @@ class Realised:
     ----------
     n_regions, n_pairs : int
     methods : tuple of str
-        Methods that finished.
+        Methods that finished, and those to which they handed their work over.
     seed : int
     images : bool or None
         True if the series come from images, False for tables, None if it is not known.

@@ -45,12 +45,13 @@ def methods_of(
         settings = Pipeline.model_validate(first.sidecar["Settings"])
     except ValidationError:
         return None, []
+    estimators = (method.estimator for method in record.methods.values())
     segments = record.sidecar.get("Segments")
     prior = first.sidecar.get("Prior")
     realised = Realised(
         n_regions=len(names),
         n_pairs=len(first.edges),
-        methods=tuple(record.methods),
+        methods=tuple(dict.fromkeys([*record.methods, *estimators])),
         seed=int(first.sidecar["Seed"]),
         images=from_images(record),
         tr=record.sidecar.get("RepetitionTime"),

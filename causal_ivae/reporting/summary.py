@@ -368,6 +368,8 @@ def _cycle_sentences(label: str, method: CausalGraph) -> list[str]:
             f"Directions of {label} closed {number} ({listed(shown)}); the least confident edge of "
             "each was left undecided."
         ]
+    if METHODS[method.estimator].cyclic:
+        return [f"Directions of {label} close {number} ({listed(shown)}), which its model allows."]
     return [
         f"Directions of {label} close {number} ({listed(shown)}): the method assumes none, so that "
         "at least one edge of each is wrong."

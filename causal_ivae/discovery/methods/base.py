@@ -44,6 +44,8 @@ class Method(ABC, Generic[S]):
         ``unmixing.restarts``, or if there are none.
     resamples_can_be_undecided : bool
         True if a resample of segments can leave a pair undecided.
+    cyclic : bool
+        True if the model of the method allows regions to drive each other in a circle.
     doubts : tuple of str
         Reasons, in words, that make fits of this method doubtful but not those of all methods.
     references : str
@@ -59,6 +61,7 @@ class Method(ABC, Generic[S]):
     sections: frozenset[str] = frozenset()
     fit_names: tuple[str, ...] = ()
     resamples_can_be_undecided: bool = False
+    cyclic: bool = False
     doubts: tuple[str, ...] = ()
     references: str = ""
 
