@@ -120,9 +120,10 @@ def _evidence(
         return np.asarray(values[some] @ weights.T)
 
     residual = summed(sums.residual, of_tests) / volumes
-    residual_sd = np.sqrt(summed(np.square(sums.residual_sd), np.square(of_tests))) / volumes
+    # A block that is drawn twice stands for two blocks, whose errors are independent.
+    residual_sd = np.sqrt(summed(np.square(sums.residual_sd), of_tests)) / volumes
     dependence = summed(sums.dependence, of_tests)
-    spread = np.sqrt(summed(np.square(sums.dependence_sd), np.square(of_tests)))
+    spread = np.sqrt(summed(np.square(sums.dependence_sd), of_tests))
     number = np.divide(dependence, spread, out=np.zeros_like(dependence), where=spread > 0)
     rows = gain.shape[0] * len(weight)
     return Evidence(

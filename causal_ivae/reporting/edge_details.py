@@ -81,10 +81,8 @@ def edge_details(method: CausalGraph) -> list[str]:
 def _over_subjects(edge: Mapping[Any, Any]) -> list[str]:
     """Describe how much the subjects agree on an edge of the group; empty for one subject."""
     parts = []
-    if np.isfinite(edge.get("i_squared", np.nan)):
-        parts.append(
-            f"I² {wording.percent(edge['i_squared'])} ({wording.p_phrase(edge['p_heterogeneity'])})"
-        )
+    if np.isfinite(edge.get("unexplained_spread", np.nan)):
+        parts.append(f"spread beyond resampling {wording.percent(edge['unexplained_spread'])}")
     if np.isfinite(edge.get("leave_one_out", np.nan)):
         parts.append(
             f"same decision with one subject fewer: {wording.percent(edge['leave_one_out'])}"

@@ -315,9 +315,11 @@ def _group(settings: Pipeline, realised: Realised) -> list[str]:
         f"Over {count(n, 'subject')}, pairs whose dependence was not significant at level "
         f"{settings.group.alpha:g} (the subjects' tests combined by Fisher's method) were given no "
         "edge. The mean score of each other pair was compared with zero by a two-sided sign-flip "
-        "permutation test, with q-values across these pairs [@benjamini1995] at the same level; "
-        "the share of subjects whose score has the sign of the mean is given with its 95% Wilson "
-        "interval [@wilson1927], and heterogeneity over subjects as I² [@higgins2002].",
+        "permutation test, with q-values across these pairs [@benjamini1995] at the same level, "
+        f"and a direction needed a mean score of {settings.group.min_score:g} at least. The test "
+        "assumes scores that are symmetric around zero where there is no direction. The share of "
+        "subjects whose score has the sign of the mean is given with its 95% Wilson interval "
+        "[@wilson1927].",
         *_model(settings),
         *(
             ["All subjects were pooled into one further fit, each a segment of its own."]

@@ -38,8 +38,7 @@ class SubjectCounts:
     low: float
     high: float
     p_dependence: float
-    i_squared: float
-    p_heterogeneity: float
+    unexplained_spread: float
     leave_one_out: float
     sign_without_one: float
     split_half: float
@@ -367,8 +366,8 @@ def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:
         forward, backward = backward, forward
     return SubjectCounts(
         n, forward, backward, both, none, undecided,
-        edge["share_low"], edge["share_high"], edge["p_dependence"], edge["i_squared"],
-        edge["p_heterogeneity"], edge["leave_one_out"],
+        edge["share_low"], edge["share_high"], edge["p_dependence"],
+        edge.get("unexplained_spread", np.nan), edge["leave_one_out"],
         edge.get("sign_without_one", np.nan), edge["split_half"],
     )  # fmt: skip
 

@@ -91,6 +91,12 @@ class GroupSettings(Settings):
     alpha: float = Field(0.05, gt=0, lt=0.5)
     draws: int = Field(9999, ge=99, description="sign flips where all of them are too many")
     min_subjects: int = Field(3, ge=2)
+    min_score: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="mean score that a direction needs, however consistent the subjects are",
+    )
     pooled: bool = Field(False, description="one fit of all subjects too, each a segment")
     model: str | None = Field(
         None, description='what scores go with, such as "score ~ group + age"; null for none'

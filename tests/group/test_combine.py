@@ -301,7 +301,7 @@ def subjects_of(scores, errors):
     return align(tables)
 
 
-def test_heterogeneity_is_that_of_meta_analysis():
+def test_spread_beyond_the_errors_is_that_of_meta_analysis():
     from statsmodels.stats.meta_analysis import combine_effects
 
     rng = np.random.default_rng(3)
@@ -309,20 +309,30 @@ def test_heterogeneity_is_that_of_meta_analysis():
     combined = combine_subjects(subjects_of(scores, errors), SETTINGS)
     for column, row in combined.iterrows():
         known = combine_effects(scores[:, column], errors[:, column] ** 2)
-        assert row["i_squared"] == pytest.approx(max(0.0, known.i2))
-        assert row["p_heterogeneity"] == pytest.approx(known.test_homogeneity().pvalue)
-    assert combined["i_squared"].between(0, 1, inclusive="left").all()
+        assert row["unexplained_spread"] == pytest.approx(max(0.0, known.i2))
+    assert combined["unexplained_spread"].between(0, 1, inclusive="left").all()
+    # The errors leave out what other fits would change, so that a p-value would mean nothing.
+    assert "p_heterogeneity" not in combined
 
 
-def test_heterogeneity_needs_errors_and_bounds_the_weight_of_a_score_without_any():
+def test_spread_beyond_the_errors_needs_errors_and_bounds_the_weight_of_a_score_without_any():
     unknown = combine_subjects(subjects_of([[0.1]] * 4, [[np.nan]] * 4), SETTINGS)
-    assert unknown[["i_squared", "p_heterogeneity"]].isna().all(axis=None)
+    assert unknown["unexplained_spread"].isna().all()
     # Two errors of zero would otherwise outweigh all other subjects, and each other.
     certain = combine_subjects(subjects_of([[0.99], [1.0], [0.2]], [[0], [0], [0.5]]), SETTINGS)
-    assert certain["i_squared"][0] < 0.5
+    assert certain["unexplained_spread"][0] < 0.5
     unlike = combine_subjects(subjects_of([[0.9], [-0.9], [0.8]], [[0.02]] * 3), SETTINGS)
-    assert unlike["i_squared"][0] > 0.99
-    assert unlike["p_heterogeneity"][0] < 1e-9
+    assert unlike["unexplained_spread"][0] > 0.99
+
+
+def test_subjects_that_agree_on_very_little_get_no_direction():
+    scores = np.array([[0.02], [0.03], [0.04], [0.01], [0.02], [0.03], [0.05], [0.04]])
+    small = combine_subjects(align(cohort(scores)), SETTINGS)
+    assert small["q_value"][0] < SETTINGS.alpha
+    assert (small["decision"][0], small["cause"][0]) == ("undecided", "")
+    assert combine_subjects(align(cohort(5 * scores)), SETTINGS)["decision"][0] == "x->y"
+    lower = SETTINGS.model_copy(update={"min_score": 0.0})
+    assert combine_subjects(align(cohort(scores)), lower)["decision"][0] == "x->y"
 
 
 def test_leave_one_out_counts_the_decisions_that_stay():

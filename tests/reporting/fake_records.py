@@ -330,8 +330,7 @@ def group_record(
         edges["share_low"], edges["share_high"] = low, high
         edges["p_dependence"] = np.where(edges["decision"] == "none", 0.4, 0.01)
         edges.loc[edges["decision"] == "none", "q_value"] = np.nan
-        edges["i_squared"] = rng.uniform(0, 0.9, len(edges))
-        edges["p_heterogeneity"] = rng.uniform(size=len(edges))
+        edges["unexplained_spread"] = rng.uniform(0, 0.9, len(edges))
         edges["leave_one_out"] = rng.integers(0, n_subjects + 1, len(edges)) / n_subjects
         edges["sign_without_one"] = rng.integers(0, n_subjects + 1, len(edges)) / n_subjects
         edges["split_half"] = rng.uniform(0.4, 1, len(edges))

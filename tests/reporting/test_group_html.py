@@ -45,7 +45,7 @@ def test_what_the_group_hangs_on_is_said(group_html, group_page):
     assert (
         "their scores correlate by +0.41 (95% of 500 splits: \N{MINUS SIGN}0.10 to +0.72)" in text
     )
-    heads = next(r for r in group_page.rows if "I²" in r)
+    heads = next(r for r in group_page.rows if "Spread beyond resampling" in r)
     pair = edges.iloc[7]
     row = next(
         r
@@ -53,7 +53,7 @@ def test_what_the_group_hangs_on_is_said(group_html, group_page):
         if len(r) == len(heads) and {pair["x"], pair["y"]} <= {*r[0].split()}
     )
     columns = {
-        "I²": "i_squared",
+        "Spread beyond resampling": "unexplained_spread",
         "Decision with one subject fewer": "leave_one_out",
         "Sign with one subject fewer": "sign_without_one",
         "Same in both halves": "split_half",
