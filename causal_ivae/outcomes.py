@@ -39,6 +39,13 @@ def is_decided(edges: pd.DataFrame) -> NDArray[np.bool_]:
     return edges["decision"].isin([*DIRECTIONS, "both"]).to_numpy()
 
 
+def count_arrows(edges: pd.DataFrame) -> int:
+    """Return the number of arrows of an edge table, in which "both" stands for two."""
+    # An index of a cohort counts thousands of small tables, on which pandas is slower than a list.
+    decisions = edges["decision"].to_list()
+    return sum(decisions.count(one) for one in (*DIRECTIONS, "both", "both"))
+
+
 def arrows_of(edges: pd.DataFrame) -> pd.DataFrame:
     """Return the decided arrows of an edge table: two for the decision "both", else at most one.
 

@@ -11,6 +11,7 @@ from causal_ivae.outcomes import (
     TURNED,
     arrow_columns,
     arrows_of,
+    count_arrows,
     is_decided,
     outcomes_of,
 )
@@ -51,6 +52,7 @@ def test_both_is_two_arrows_and_has_neither_cause_nor_effect(edges):
     assert is_decided(edges).tolist() == [True, True, True, False, False, False]
     assert arrows_of(edges[2:])["row"].tolist() == [2]
     assert arrows_of(edges[3:]).empty
+    assert [count_arrows(edges), count_arrows(edges[3:])] == [4, 0]
 
 
 def test_an_undecided_pair_that_is_probably_connected_is_told_apart(edges):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.wording import confidence_name, count, p_text, percent, signed
-from causal_ivae.outcomes import arrows_of, is_decided, outcomes_of
+from causal_ivae.outcomes import count_arrows, is_decided, outcomes_of
 
 _MOST_ROWS = 20
 
@@ -35,7 +35,7 @@ def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
     more = f"<p>and {count(left, 'pair')} more</p>" if left > 0 else ""
     return (
         f"<div><p>{escape(method)}: {count(len(names), 'region')}, "
-        f"{count(len(edges), 'pair')}, {count(len(arrows_of(edges)), 'direction')}</p>"
+        f"{count(len(edges), 'pair')}, {count(count_arrows(edges), 'direction')}</p>"
         f'<div style="background:#fff;max-width:32em">{drawn.svg}</div><table><thead><tr>'
         "<th>pair</th><th>score</th><th>p</th><th>q</th>"
         f"<th>{confidence_name(edges)}</th></tr></thead>"

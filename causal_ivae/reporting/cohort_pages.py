@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing import wording
-from causal_ivae.outcomes import DIRECTIONS, arrows_of, outcomes_of
+from causal_ivae.outcomes import DIRECTIONS, count_arrows, outcomes_of
 from causal_ivae.reporting import html, summary, tables
 from causal_ivae.reporting.fits import VERDICTS
 from causal_ivae.reporting.method_names import method_label, method_name
@@ -184,7 +184,7 @@ def _words(x: str, y: str, outcome: str) -> str:
 def _directions(record: Unit, method: str) -> int | None:
     if method not in record.methods:
         return None
-    return len(arrows_of(record.methods[method].edges))
+    return count_arrows(record.methods[method].edges)
 
 
 def _agreements(record: Unit, names: Sequence[str]) -> list[tuple[int, int] | None]:

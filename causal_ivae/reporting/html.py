@@ -17,7 +17,7 @@ from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
-from causal_ivae.outcomes import arrows_of, is_decided
+from causal_ivae.outcomes import count_arrows, is_decided
 from causal_ivae.reporting import figures, fits, group_rows, summary, tables
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
@@ -208,9 +208,7 @@ def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
         "has_brain": bool(placed),
         "unplaced": [name for name in names if name not in centres] if placed else [],
         "most_edges": MOST_EDGES,
-        "crowded": any(
-            len(arrows_of(method.edges)) > _CROWDED for method in record.methods.values()
-        ),
+        "crowded": any(count_arrows(method.edges) > _CROWDED for method in record.methods.values()),
         "prior_rows": summary.prior_rows(record.methods),
         "prior_remarks": summary.prior_remarks(record.methods),
         "methods_text": text,

@@ -351,9 +351,14 @@ def same_direction(first: CausalGraph, second: CausalGraph) -> tuple[int, int]:
     """Return how many pairs have one direction by both methods, and how many the same one."""
     directions = []
     for method in (first, second):
-        one = method.edges[method.edges["decision"].isin(DIRECTIONS)]
-        arrows = arrows_of(one)[["cause", "effect"]].itertuples(index=False, name=None)
-        directions.append({frozenset(arrow): arrow for arrow in arrows})
+        rows = zip(*(method.edges[name] for name in ("x", "y", "decision")), strict=True)
+        directions.append(
+            {
+                frozenset((x, y)): (x, y)[:: 1 if decision == "x->y" else -1]
+                for x, y, decision in rows
+                if decision in DIRECTIONS
+            }
+        )
     both = directions[0].keys() & directions[1].keys()
     return len(both), sum(directions[0][pair] == directions[1][pair] for pair in both)
 
