@@ -28,7 +28,7 @@ class Analysis(Request):
     """A request that was checked; every piece of work of a run knows it, also in the workers.
 
     Its paths are resolved: `source` is the folder that the names of input files are relative to,
-    and `participants_file` is None if no model asks for it.
+    and `participants_file` is None unless a model asks for it or it says who is excluded.
 
     Attributes
     ----------

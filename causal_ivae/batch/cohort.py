@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
-from causal_ivae.batch.pages import listing, subject_rows, write_group_page
+from causal_ivae.batch.pages import listing, qualities, subject_rows, write_group_page
 from causal_ivae.batch.participant import prior_entry
 from causal_ivae.batch.recording import places, read_series, select_regions, write_series
-from causal_ivae.batch.state import GroupState, Member, UnitState
+from causal_ivae.batch.state import GroupState, Member, UnitState, excluded_units, is_whole
 from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_table
@@ -18,7 +18,10 @@ from causal_ivae.derivatives.names import GROUP, UnitPaths
 from causal_ivae.derivatives.stored_tables import remove_table
 from causal_ivae.derivatives.tables import EDGES, MODEL, PRIOR_CHECK
 from causal_ivae.derivatives.unit_tables import OUTLIERS, TIMESERIES
+from causal_ivae.derivatives.units import Unit, find_recording
 from causal_ivae.provenance import fingerprints
+from causal_ivae.reporting.fits import UNKNOWN, USABLE
+from causal_ivae.reporting.verdict import verdict_of
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import SegmentSettings
 
@@ -38,7 +41,8 @@ def combine(state: GroupState, stage: Stage) -> Outcome:
             for member in members:
                 used[member.unit] = used.get(member.unit, 0.0) + member.about.get("Seconds", 0.0)
             there = {member.unit for member in members}
-            if absent := [unit for unit in state.units if unit not in there]:
+            absent = [unit for unit in state.units if unit not in {*there, *state.excluded}]
+            if absent:
                 messages.append(f"{method}: without {', '.join(absent)}.")
             standing = state.standing(method, members)
             if happened := standing.sentence("combined again"):
@@ -46,8 +50,11 @@ def combine(state: GroupState, stage: Stage) -> Outcome:
             if standing.stale:
                 _combine(state, method, members)
                 worked = True
+        if state.excluded:
+            messages.append(f"Excluded by participants.tsv: {', '.join(state.excluded)}.")
         stage("report", 0.9)
-        rows = subject_rows(state.units, used, state.outcomes)
+        known = qualities(state.paths, analysis.pipeline.unmixing.methods)
+        rows = subject_rows(state.units, used, state.outcomes, state.excluded, known)
         if worked or not state.page_is_current(listing(rows), list(used)):
             methods = analysis.pipeline.unmixing.methods
             write_group_page(state.paths, methods, rows, analysis.templates)
@@ -85,7 +92,12 @@ def pool(
     for state in states:
         state.check_series()
     series = [select_regions(read_series(state.paths, state.series), regions) for state in states]
+    left_out = excluded_units(analysis) - {*units}
+    excluded = sorted(subject for subject in left_out if find_recording(analysis.output, subject))
     pooled = replace(pool_subjects(series), entities=())
+    if excluded:
+        said = f"Excluded by participants.tsv: {', '.join(excluded)}."
+        pooled = replace(pooled, notes=(*pooled.notes, said))
     provenance = {
         **places(states[0].series),
         "MissingRegions": [],
@@ -114,7 +126,14 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
         least=analysis.pipeline.group.min_subjects,
     )
     seed = child_seed(analysis.seed, GROUP, method)
-    edges = combine_subjects(subjects, analysis.pipeline.group, seed=seed)
+    quality = {m.unit: _quality(m, method) for m in members}
+    usable = [unit for unit, word in quality.items() if word == USABLE]
+    edges = combine_subjects(
+        subjects,
+        analysis.pipeline.group,
+        usable=None if set(quality.values()) == {UNKNOWN} else usable,
+        seed=seed,
+    )
     model, modelled = _modelled(analysis, subjects)
     cycles, acyclic = find_cycles(edges), analysis.pipeline.decision.acyclic
     if acyclic:
@@ -132,6 +151,8 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     made = {EDGES.name: edges, PRIOR_CHECK.name: check, MODEL.name: model}
     about = {
         "Subjects": [m.unit for m in members],
+        "Excluded": list(state.excluded),
+        "Quality": quality,
         "Device": ", ".join(sorted({record["Device"] for record in records})),
         "Simulated": any(record["Simulated"] for record in records),
         **split_half_entry(subjects, seed),
@@ -150,6 +171,15 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
         made_by=made_by.pop() if len(made_by) == 1 else "",
         sidecar=about,
     ).write(paths)
+
+
+def _quality(member: Member, method: str) -> str:
+    """Return the verdict on a subject's results by a method."""
+    # Tables that were changed since say nothing of the results.
+    if not is_whole(member.paths.file("edges.json", method)):
+        return UNKNOWN
+    verdict = verdict_of(Unit.read(member.paths, (method,), of_cohort=True), method)
+    return UNKNOWN if verdict is None else verdict.word
 
 
 def _modelled(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.imaging.atlas import load_atlas
+from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files
 from causal_ivae.reporting.html import group_page, subject_page
 from causal_ivae.reporting.region_map import has_map, map_name, region_map
@@ -75,7 +77,11 @@ def write_region_map(output: Path, atlas: str) -> None:
 
 
 def subject_rows(
-    units: Sequence[str], seconds: Mapping[str, float], outcomes: Mapping[str, Outcome]
+    units: Sequence[str],
+    seconds: Mapping[str, float],
+    outcomes: Mapping[str, Outcome],
+    excluded: Sequence[str] = (),
+    qualities: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return what the group's page says of every subject.
 
@@ -87,13 +93,33 @@ def subject_rows(
         Of those whose graphs are in the group's, how long their graphs took.
     outcomes : mapping of str to Outcome
         Of this run.
+    excluded : sequence of str
+        Subjects with results that ``participants.tsv`` leaves out of the group.
+    qualities : mapping of str to str
+        From `qualities`.
     """
-    return [_row(unit, seconds.get(unit), outcomes.get(unit)) for unit in units]
+    rows = []
+    for unit in units:
+        row = _row(unit, seconds.get(unit), outcomes.get(unit))
+        if unit in excluded and row["state"] != "failed":
+            row |= {"state": "excluded", "message": "Excluded by participants.tsv."}
+        rows.append(row | {"quality": qualities.get(unit, "")})
+    return rows
+
+
+def qualities(group: UnitPaths, methods: Sequence[str]) -> dict[str, str]:
+    """Return the verdict on every subject of the group by the first method that has one."""
+    found: dict[str, str] = {}
+    for method in methods:
+        for unit, word in read_sidecar(group.file("edges.json", method)).get("Quality", {}).items():
+            if found.get(unit, UNKNOWN) == UNKNOWN:
+                found[unit] = word
+    return found
 
 
 def listing(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the table of subjects, states and messages that is written beside the group's page."""
-    columns = {"label": "subject", "state": "state", "message": "message"}
+    columns = {"label": "subject", "state": "state", "quality": "quality", "message": "message"}
     return pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
 
 
@@ -181,7 +207,10 @@ def write_all(
                 for unit, paths in found.items()
                 if unit in members
             }
-            write_group_page(group, tuple(METHODS), subject_rows(units, seconds, {}), templates)
+            excluded = [unit for about in _sidecars(group) for unit in about.get("Excluded", ())]
+            known = qualities(group, tuple(METHODS))
+            rows = subject_rows(units, seconds, {}, excluded, known)
+            write_group_page(group, tuple(METHODS), rows, templates)
         pages.append(group.report)
     if not pages:
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")

@@ -126,28 +126,45 @@ def _check_output(source: Path, output: Path) -> None:
 
 
 def _participants_file(request: Request, source: Path) -> Path | None:
-    """Return the ``participants.tsv`` that a model over subjects needs; None without a model."""
-    formula = request.pipeline.group.model
-    if formula is None or "group" not in request.levels:
+    """Return the ``participants.tsv`` that a model over subjects needs or that excludes subjects.
+
+    It is None if there is no such file, or if nothing is asked of it.
+    """
+    if "group" not in request.levels:
         return None
-    if request.pooled:
+    formula = request.pipeline.group.model
+    if request.pooled and formula is not None:
         raise SettingsError(
             "Segments 'subjects' make one graph of all subjects, so there are no scores of each "
             f"for the model '{formula}': leave out one of them."
         )
-    from causal_ivae.group import check_model, covariates_of, find_participants, read_participants
+    from causal_ivae.group import (
+        check_model,
+        covariates_of,
+        excluded_participants,
+        find_participants,
+        read_participants,
+        says_who_is_excluded,
+    )
 
-    covariates_of(formula)
+    if formula is not None:
+        covariates_of(formula)
     path = request.participants_file or find_participants(
         source if source.is_dir() else source.parent
     )
-    if path is None:
-        raise InputError(
-            f"The model '{formula}' needs a participants.tsv, which is neither in '{source}' nor "
-            "in the two folders above it: give it with --participants."
-        )
-    check_model(formula, read_participants(path))
-    return path.resolve()
+    if path is not None and says_who_is_excluded(path):
+        # A wrong value is found before anything is run.
+        excluded_participants(path)
+    elif formula is None:
+        return None
+    if formula is not None:
+        if path is None:
+            raise InputError(
+                f"The model '{formula}' needs a participants.tsv, which is neither in '{source}' "
+                "nor in the two folders above it: give it with --participants."
+            )
+        check_model(formula, read_participants(path))
+    return None if path is None else path.resolve()
 
 
 def _check_device(request: Request) -> None:

@@ -196,6 +196,8 @@ class GroupState:
     ----------
     paths : UnitPaths
         Of the group.
+    excluded : tuple of str
+        Subjects with results that ``participants.tsv`` leaves out of the group.
     """
 
     def __init__(
@@ -205,9 +207,10 @@ class GroupState:
         self.paths = UnitPaths(analysis.output, GROUP)
         # What an earlier run left of a subject that failed now is of other data.
         there = (u for u in units if u not in outcomes or outcomes[u].state != "failed")
-        self._found = {
-            unit: found for unit in there if (found := find_recording(analysis.output, unit))
-        }
+        found = {unit: known for unit in there if (known := find_recording(analysis.output, unit))}
+        left_out = excluded_units(analysis)
+        self.excluded = tuple(unit for unit in found if unit in left_out)
+        self._found = {unit: known for unit, known in found.items() if unit not in left_out}
 
     def poolable(self) -> tuple[list[str], tuple[str, ...]]:
         """Return the subjects whose series can be pooled, and the regions that all of them have."""
@@ -232,6 +235,11 @@ class GroupState:
             if about := _read(sidecar):
                 members.append(Member(unit, paths, about))
                 self._check(members[-1], sidecar, method)
+        if not members and self.excluded:
+            raise InputError(
+                f"All {len(self.excluded)} subjects with results are excluded by "
+                f"'{self.analysis.participants_file}': keep some of them in the group."
+            )
         if not members:
             raise InputError(
                 f"No subject has a graph by {method} in '{self.analysis.output}': run the level "
@@ -299,14 +307,23 @@ class GroupState:
             return False
 
 
+def excluded_units(analysis: Analysis) -> frozenset[str]:
+    """Return the subjects that ``participants.tsv`` leaves out of the group."""
+    if analysis.participants_file is None:
+        return frozenset()
+    from causal_ivae.group import excluded_participants
+
+    return frozenset(f"sub-{label}" for label in excluded_participants(analysis.participants_file))
+
+
 def whole_methods(paths: UnitPaths) -> tuple[str, ...]:
     """Return the methods whose results can be shown: their sidecars and tables are undamaged."""
-    return tuple(method for method in METHODS if _is_whole(paths.file("edges.json", method)))
+    return tuple(method for method in METHODS if is_whole(paths.file("edges.json", method)))
 
 
 def has_whole_series(paths: UnitPaths) -> bool:
     """Whether the series and their sidecar are undamaged."""
-    return _is_whole(paths.file("timeseries.json"))
+    return is_whole(paths.file("timeseries.json"))
 
 
 def _would_be_same(
@@ -354,7 +371,8 @@ def _damage(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
     return {sidecar.name: lost} if lost else {}
 
 
-def _is_whole(sidecar: Path) -> bool:
+def is_whole(sidecar: Path) -> bool:
+    """Whether a sidecar can be read and the files that it vouches for are undamaged."""
     about = _read(sidecar)
     return bool(about) and not damaged_files(sidecar, about)
 

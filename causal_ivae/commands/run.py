@@ -86,7 +86,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--participants",
         type=Path,
         metavar="FILE",
-        help="participants.tsv, if it is neither in INPUT nor in the two folders above",
+        help="participants.tsv, if it is neither in INPUT nor in the two folders above; its column "
+        "'exclude' (1 or 0) leaves subjects out of the group",
     )
     how.add_argument(
         "--tr", type=float, metavar="SECONDS", help="repetition time of tables without a sidecar"

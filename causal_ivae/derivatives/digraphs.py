@@ -11,7 +11,11 @@ from causal_ivae.outcomes import arrows_of, outcomes_of
 _NUMBERS = (
     "score", "p_value", "q_value", "confidence", "probability_both", "probability_adjacent",
 )  # fmt: skip
-"""Columns of the edges that become attributes of arrows."""
+"""Columns of numbers that become attributes of arrows if they are known."""
+_COUNTS = ("n_subjects", "n_usable")
+"""Columns of whole numbers that do, for a group."""
+_WORDS = ("quality", "usable_decision")
+"""Columns of text that do."""
 
 
 def digraph(
@@ -33,12 +37,13 @@ def digraph(
     graph: nx.DiGraph[str] = nx.DiGraph(method=method)
     graph.add_nodes_from(names)
     arrows = arrows_of(edges)
-    numbers = edges.reindex(index=arrows["row"], columns=list(_NUMBERS)).to_dict("records")
-    for (cause, effect, _, turned), about in zip(
-        arrows.itertuples(index=False), numbers, strict=True
-    ):
+    columns = [name for name in (*_NUMBERS, *_COUNTS, *_WORDS) if name in edges]
+    rows = edges.reindex(index=arrows["row"], columns=columns).to_dict("records")
+    for (cause, effect, _, turned), about in zip(arrows.itertuples(index=False), rows, strict=True):
         known: dict[str, Any] = {
-            str(name): float(value) for name, value in about.items() if pd.notna(value)
+            str(name): _plain(str(name), value)
+            for name, value in about.items()
+            if pd.notna(value) and value != ""
         }
         if "score" in known and turned:
             known["score"] = -known["score"]
@@ -64,3 +69,10 @@ def with_decisions(
             graph.add_edge(x, y, decision=outcome)
             graph.add_edge(y, x, decision=outcome)
     return graph
+
+
+def _plain(name: str, value: Any) -> str | int | float:
+    """Return a cell as a value that every format of graphs can hold."""
+    if name in _WORDS:
+        return str(value)
+    return int(value) if name in _COUNTS else float(value)

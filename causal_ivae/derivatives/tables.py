@@ -7,8 +7,14 @@ of columns in the documentation all derive from here.
 from functools import partial
 
 from causal_ivae.derivatives.declaration import Column, Table
+from causal_ivae.derivatives.edge_columns import (
+    DECISION,
+    OF_NETWORK,
+    PROBABILITIES,
+    QUALITY,
+    REASON,
+)
 from causal_ivae.derivatives.unit_tables import NODES, OUTLIERS, STATUS, SUBJECTS, TIMESERIES
-from causal_ivae.outcomes import CONNECTED, DECISIONS, LEAST_ADJACENT
 from causal_ivae.settings import fit_limits
 
 _text = partial(Column, text=True)
@@ -17,51 +23,13 @@ _PAIR = {
     "x": _text("First region of the pair."),
     "y": _text("Second region of the pair."),
 }
-_PROBABILITIES = {
-    "probability_unknown": Column("Probability that none of the next three holds."),
-    "probability_forward": Column("Probability of x -> y."),
-    "probability_backward": Column("Probability of y -> x."),
-    "probability_none": Column("Probability that the pair has no edge."),
-}
-PROBABILITY_COLUMNS = tuple(_PROBABILITIES)
-_OF_NETWORK = {
-    "probability_both": Column(
-        "Probability that each region drives the other, which then counts as neither of x -> y and "
-        "y -> x; only by methods that can tell.",
-        optional=True,
-    ),
-    "probability_adjacent": Column(
-        "Probability that the two regions are connected directly, whichever way; an undecided pair "
-        f"with {LEAST_ADJACENT:g} or more is called '{CONNECTED}' on pages. Only by methods that "
-        "estimate it.",
-        optional=True,
-    ),
-}
-_REASON = {
-    "reason": _text(
-        "Why no direction can be asked of the pair, which is then undecided and takes part in no "
-        "statistic; only where there is such a pair.",
-        optional=True,
-    ),
-}
-
-_DECISION = {
-    "x": _text("First region of the pair.", of_cohort=True),
-    "y": _text("Second region of the pair.", of_cohort=True),
-    "decision": _text(
-        f"{', '.join(repr(name) for name in DECISIONS)}; 'both' means that each region drives the "
-        "other.",
-        of_cohort=True,
-    ),
-    "cause": _text("The region that drives the other; empty unless one direction is decided."),
-    "effect": _text("The region that is driven; empty unless one direction is decided."),
-}
+PROBABILITY_COLUMNS = tuple(PROBABILITIES)
 
 EDGES = Table(
     "edges",
     "One row per pair of regions: what the method decided, and how sure it is.",
     {
-        **_DECISION,
+        **DECISION,
         "score": Column("Direction score; positive favours x -> y."),
         "score_low": Column("Lower end of its 95 % interval; n/a where segments are too few."),
         "score_high": Column("Upper end of its 95 % interval."),
@@ -78,16 +46,17 @@ EDGES = Table(
             "same decision, for 'undecided' with the more frequent direction; under the rule "
             "'paper' the share of restarts."
         ),
-        **_PROBABILITIES,
-        **_OF_NETWORK,
-        **_REASON,
+        **PROBABILITIES,
+        **OF_NETWORK,
+        **QUALITY,
+        **REASON,
     },
 )
 GROUP_EDGES = Table(
     "edges",
     "One row per pair of regions: what holds over subjects. Probabilities are missing.",
     {
-        **_DECISION,
+        **DECISION,
         "score": Column("Mean over subjects of the direction score; positive favours x -> y."),
         "score_low": Column("Lower end of the 95 % t interval of the mean score."),
         "score_high": Column("Upper end of the 95 % t interval of the mean score."),
@@ -100,7 +69,7 @@ GROUP_EDGES = Table(
             "n/a for a pair with the decision 'none'."
         ),
         "confidence": Column("Share of subjects whose score has the sign of the mean."),
-        **_PROBABILITIES,
+        **PROBABILITIES,
         "n_subjects": Column("Number of subjects."),
         "n_x_to_y": Column("Number of subjects with the decision x -> y."),
         "n_y_to_x": Column("Number of subjects with the decision y -> x."),
@@ -128,7 +97,16 @@ GROUP_EDGES = Table(
             "Share of random splits of the subjects in which both halves favour the same "
             "direction; n/a for fewer than four subjects."
         ),
-        **_REASON,
+        "n_usable": Column(
+            "Number of subjects whose fit of the pair is usable; the others may still be right.",
+            optional=True,
+        ),
+        "usable_decision": _text(
+            "Decision if only the subjects whose results are usable by this method are combined; "
+            "empty if they are fewer than group.min_subjects.",
+            optional=True,
+        ),
+        **REASON,
     },
     level="group",
 )

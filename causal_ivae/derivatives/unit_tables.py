@@ -38,7 +38,14 @@ SUBJECTS = _of_unit(
     "One row per subject that the group was asked about.",
     {
         "subject": _text("Name of the subject."),
-        "state": _text("'done', 'up to date', 'failed', or 'skipped', which has no results."),
+        "state": _text(
+            "'done', 'up to date', 'failed', 'skipped', which has no results, or 'excluded', which "
+            "the column exclude of participants.tsv leaves out of the group."
+        ),
+        "quality": _text(
+            "Verdict on the subject's results by the first method that has one: 'usable', or why "
+            "not; empty where the subject is not in the group."
+        ),
         "message": _text("Why the subject is not in the group; empty where it is."),
     },
     level="group",

@@ -80,6 +80,23 @@ def edges_table(
     )
 
 
+def with_quality(edges: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of edges with the verdict on every pair's fit as the column ``quality``.
+
+    Parameters
+    ----------
+    edges : pandas.DataFrame
+    diagnostics : pandas.DataFrame
+        Has a row for every pair that was fitted.
+    """
+    judged = diagnostics.set_index(["x", "y"])["verdict"]
+    found = judged.reindex(pd.MultiIndex.from_frame(edges[["x", "y"]]), fill_value="")
+    place = list(edges.columns).index("reason") if "reason" in edges else len(edges.columns)
+    edges = edges.copy()
+    edges.insert(place, "quality", found.to_numpy())
+    return edges
+
+
 def _q_values(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
     """Adjust the p-values that are there by Benjamini and Hochberg."""
     q_value = p_value.copy()

@@ -6,7 +6,12 @@ from causal_ivae.group.combine import (
     unanimous_pairs_needed,
 )
 from causal_ivae.group.model import GroupModel, check_model, covariates_of, fit_model
-from causal_ivae.group.participants import find_participants, read_participants
+from causal_ivae.group.participants import (
+    excluded_participants,
+    find_participants,
+    read_participants,
+    says_who_is_excluded,
+)
 from causal_ivae.group.subjects import Subjects, align
 
 __all__ = [
@@ -16,9 +21,11 @@ __all__ = [
     "check_model",
     "combine_subjects",
     "covariates_of",
+    "excluded_participants",
     "find_participants",
     "fit_model",
     "read_participants",
+    "says_who_is_excluded",
     "split_half_entry",
     "unanimous_pairs_needed",
 ]

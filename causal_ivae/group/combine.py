@@ -1,6 +1,7 @@
 """Combine the edges of subjects into the edges of the group."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,21 @@ _LEAST_ERROR = 0.02
 """Smaller errors count as this one, so that a score with an error of 0 has a finite weight."""
 
 
-def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int = 0) -> pd.DataFrame:
+def combine_subjects(
+    subjects: Subjects,
+    settings: GroupSettings,
+    *,
+    usable: Collection[str] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Combine the edges of several subjects into those of the group.
 
     Parameters
     ----------
     subjects : Subjects
     settings : GroupSettings
+    usable : collection of str, optional
+        Labels of the subjects whose results are usable, if that is known.
     seed : int
         Seed of the random sign flips and of the random halves.
 
@@ -63,7 +72,10 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
           that in small groups decisions get lost whoever is left out;
         - ``sign_without_one`` is the share of groups without one subject whose mean score has the
           same sign, which does not depend on power;
-        - ``split_half`` comes from `split_half`.
+        - ``split_half`` comes from `split_half`;
+        - ``n_usable`` counts subjects whose fit of the pair is usable, if that is known;
+        - ``usable_decision`` is the decision if only the subjects in `usable` are combined, and
+          empty if they are fewer than ``settings.min_subjects``.
 
         The columns of probabilities are missing values, since the group has none.
 
@@ -116,6 +128,12 @@ def combine_subjects(subjects: Subjects, settings: GroupSettings, *, seed: int =
         },
         columns=list(GROUP_EDGES.required),
     )
+    if subjects.usable is not None:
+        table["n_usable"] = subjects.usable.sum(axis=0)
+    if usable is not None:
+        kept = np.isin(subjects.labels, list(usable))
+        enough = kept.sum() >= settings.min_subjects
+        table["usable_decision"] = _decide(subjects, kept, settings, seed)[0] if enough else ""
     return _with_impossible(table, subjects) if subjects.impossible else table
 
 
@@ -156,6 +174,8 @@ def _with_impossible(table: pd.DataFrame, subjects: Subjects) -> pd.DataFrame:
     rows = rows.assign(
         n_subjects=everybody, n_x_to_y=0, n_y_to_x=0, n_both=0, n_none=0, n_undecided=everybody
     )
+    if "usable_decision" in table:
+        rows["usable_decision"] = ""
     return pd.concat([table.assign(reason=""), rows], ignore_index=True)
 
 

@@ -10,6 +10,10 @@ from pandas.errors import ParserWarning
 from causal_ivae.errors import InputError
 
 PARTICIPANTS = "participants.tsv"
+EXCLUDE = "exclude"
+"""A column with this name says which subjects are left out of the group."""
+_YES = {"1", "1.0", "true", "yes", "y"}
+_NO = {"0", "0.0", "false", "no", "n", ""}
 _FOLDERS_UP = 2
 """A derivatives folder often lies two levels below the dataset that has the file."""
 
@@ -67,3 +71,45 @@ def read_participants(path: Path) -> pd.DataFrame:
             f"{', '.join(map(repr, map(str, table.columns))) or 'none'}."
         )
     return table
+
+
+def says_who_is_excluded(path: Path) -> bool:
+    """Check whether a table of participants has the column ``exclude``, by its first line alone."""
+    try:
+        with path.open("rb") as file:
+            header = file.readline()
+    except OSError:
+        return False
+    return EXCLUDE.encode() in header.rstrip(b"\r\n").split(b"\t")
+
+
+def excluded_participants(path: Path) -> tuple[str, ...]:
+    """Return the participants that the column ``exclude`` leaves out of the group.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``participants.tsv``.  In the column, 1, true and yes leave a participant out; 0, false, no,
+        n/a and an empty cell do not.
+
+    Returns
+    -------
+    tuple of str
+        Their ids without ``sub-``; none without the column.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the column has another value.
+    """
+    table = read_participants(path)
+    if EXCLUDE not in table:
+        return ()
+    said = table[EXCLUDE].map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower())
+    for label, value in zip(table["participant_id"], said, strict=True):
+        if value not in _YES | _NO:
+            raise InputError(
+                f"'{path}' has the value '{value}' in the column '{EXCLUDE}' of '{label}': write 1 "
+                "to leave a subject out of the group, and 0 or n/a to keep it."
+            )
+    return tuple(table["participant_id"][said.isin(_YES)].str.removeprefix("sub-"))

@@ -29,6 +29,8 @@ class Subjects:
         Decisions of every subject, of `causal_ivae.outcomes.DECISIONS`.
     dependence : ndarray, shape (n_subjects, n_pairs), float64, or None
         P-values of the tests that the two regions are independent.
+    usable : ndarray of bool, shape (n_subjects, n_pairs), or None
+        Whether a subject's fit of a pair is usable; None if that is not known of all subjects.
     impossible : mapping of (str, str) to str
         Pairs that are left out since no direction can be asked of them, and why.
     """
@@ -39,6 +41,7 @@ class Subjects:
     errors: NDArray[np.float64]
     decisions: NDArray[np.str_]
     dependence: NDArray[np.float64] | None = None
+    usable: NDArray[np.bool_] | None = None
     impossible: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
@@ -53,8 +56,8 @@ def align(
     Parameters
     ----------
     edges : mapping of subject label to pandas.DataFrame
-        Edge tables with ``x``, ``y``, ``decision``, ``score`` and optionally ``score_error``
-        (`causal_ivae.derivatives.tables.EDGES`).  All have the same pairs; a pair may be
+        Edge tables with ``x``, ``y``, ``decision``, ``score`` and optionally ``score_error`` and
+        ``quality`` (`causal_ivae.derivatives.tables.EDGES`).  All have the same pairs; one may be
         written (a, b) in one table and (b, a) in another.
     dependence : mapping of subject label to pandas.DataFrame, optional
         Test tables (`causal_ivae.derivatives.tables.TESTS`); the rows without a ``restart``
@@ -90,8 +93,21 @@ def align(
         np.array(errors, dtype=np.float64).reshape(shape),
         np.array(decisions, dtype=np.str_).reshape(shape),
         None if dependence is None else _dependence(labels, dependence, pairs),
+        _usable(tables, pairs),
         impossible,
     )
+
+
+def _usable(tables: list[pd.DataFrame], pairs: list[tuple[str, str]]) -> NDArray[np.bool_] | None:
+    """Return whether the fit of every pair is usable; None if some table does not say."""
+    if not all("quality" in table for table in tables):
+        return None
+    usable = np.empty((len(tables), len(pairs)), dtype=bool)
+    for row, table in enumerate(tables):
+        ends = zip(table["x"], table["y"], strict=True)
+        quality = dict(zip(map(frozenset, ends), table["quality"], strict=True))
+        usable[row] = [quality[frozenset(pair)] == "usable" for pair in pairs]
+    return usable
 
 
 def _impossible(edges: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], str]:

@@ -6,18 +6,19 @@ from itertools import combinations
 from pathlib import Path
 from urllib.parse import quote
 
+import pandas as pd
+
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing import wording
-from causal_ivae.outcomes import DIRECTIONS, count_arrows, outcomes_of
+from causal_ivae.outcomes import DIRECTIONS, count_arrows, is_decided, outcomes_of
 from causal_ivae.reporting import html, summary, tables
-from causal_ivae.reporting.fits import VERDICTS
+from causal_ivae.reporting.fits import UNKNOWN, USABLE, VERDICTS
 from causal_ivae.reporting.method_names import method_label, method_name
+from causal_ivae.reporting.quality import quality_sentences
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.reporting.volumes import Volumes, volumes_of
 
-UNKNOWN = "not known"
-"""This word stands for the verdict on a subject without results."""
 _OUTCOMES = (
     "opposite directions", "both directions or one", "same direction", "one direction",
     "no direction",
@@ -74,7 +75,7 @@ def index_row(record: Unit, state: str, message: str, methods: Sequence[str]) ->
         link=quote(f"{record.name}.html") if record.methods else None,
         state=state,
         message=message,
-        quality=verdicts[0].word if verdicts else UNKNOWN,
+        quality=_quality(record),
         sentence=verdicts[0].sentence if verdicts else "",
         volumes=volumes_of(record),
         motion=motion,
@@ -139,11 +140,15 @@ def render_compare(
     page["kind"], page["title"] = "Comparison of methods", "Methods compared"
     page["of"] = "the group" if record.name == "group" else record.name
     page["pairs"] = pair_rows(record)
-    page["agreement"] = summary.agreement_sentences(record)
+    page["agreement"] = [
+        *quality_sentences(record),
+        *(verdict.sentence for verdict in verdicts_of(record) if record.name != "group"),
+        *summary.agreement_sentences(record),
+    ]
     labels = {name: method_label(name, m.sidecar) for name, m in record.methods.items()}
     page["couples"] = [(labels[a], labels[b]) for a, b in combinations(labels, 2)]
     page["subject_rows"] = [
-        (unit, quote(f"{unit}.html"), _agreements(subject, tuple(labels)))
+        (unit, quote(f"{unit}.html"), _quality(subject), _agreements(subject, tuple(labels)))
         for unit, subject in subjects.items()
     ]
     return render("compare.html.jinja", page, templates)
@@ -151,18 +156,37 @@ def render_compare(
 
 def pair_rows(record: Unit) -> list[PairRow]:
     """Return one row per pair: first those with opposite directions, then those that agree."""
-    decided: dict[tuple[str, str], list[str]] = {}
+    decided: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for method in record.methods.values():
         edges = method.edges
         pairs = zip(edges["x"], edges["y"], strict=True)
-        for pair, outcome in zip(pairs, outcomes_of(edges), strict=True):
-            decided.setdefault(pair, []).append(str(outcome))
+        for pair, outcome, doubt in zip(pairs, outcomes_of(edges), _doubts(edges), strict=True):
+            decided.setdefault(pair, []).append((str(outcome), doubt))
     rows = [
-        PairRow(x, y, tuple(_words(x, y, decision) for decision in found), _outcome(found))
+        PairRow(
+            x,
+            y,
+            tuple(_words(x, y, outcome) + doubt for outcome, doubt in found),
+            _outcome([outcome for outcome, _ in found]),
+        )
         for (x, y), found in decided.items()
         if len(found) == len(record.methods)
     ]
     return sorted(rows, key=lambda row: _OUTCOMES.index(row.outcome))
+
+
+def _doubts(edges: pd.DataFrame) -> list[str]:
+    """Return for every pair with an arrow what is known against its fit, in words."""
+    doubts = pd.Series("", index=edges.index)
+    if "n_usable" in edges:
+        known = edges["n_usable"].notna() & (edges["n_usable"] < edges["n_subjects"])
+        for row in edges.index[known]:
+            usable, of = edges.loc[row, ["n_usable", "n_subjects"]].astype(int)
+            doubts[row] = f" ({usable} of {of} fits usable)"
+    elif "quality" in edges:
+        bad = ~edges["quality"].isin(["", USABLE])
+        doubts[bad] = " (fit " + edges["quality"][bad] + ")"
+    return list(doubts.where(is_decided(edges), ""))
 
 
 def _outcome(decisions: Sequence[str]) -> str:
@@ -179,6 +203,12 @@ def _outcome(decisions: Sequence[str]) -> str:
 def _words(x: str, y: str, outcome: str) -> str:
     arrows = {"x->y": f"{x} → {y}", "y->x": f"{y} → {x}", "both": f"{x} ↔ {y}"}
     return arrows.get(outcome, outcome)
+
+
+def _quality(record: Unit) -> str:
+    """Return the verdict of the first method that has one."""
+    verdicts = verdicts_of(record)
+    return verdicts[0].word if verdicts else UNKNOWN
 
 
 def _directions(record: Unit, method: str) -> int | None:

@@ -51,6 +51,8 @@ def edge_details(method: CausalGraph) -> list[str]:
                 if np.isfinite(edge.get(name, np.nan))
             ),
         ]
+        if row.quality:
+            parts.append(f"fit {row.quality}")
         parts += _over_subjects(edge)
         known = evidence.get((x, y))
         if known is not None and known.likelier:
@@ -81,6 +83,12 @@ def edge_details(method: CausalGraph) -> list[str]:
 def _over_subjects(edge: Mapping[Any, Any]) -> list[str]:
     """Describe how much the subjects agree on an edge of the group; empty for one subject."""
     parts = []
+    if np.isfinite(edge.get("n_usable", np.nan)):
+        parts.append(f"fit usable in {edge['n_usable']:.0f} of {edge['n_subjects']:.0f} subjects")
+    if edge.get("usable_decision"):
+        ends = {"x->y": (edge["x"], edge["y"]), "y->x": (edge["y"], edge["x"])}
+        said = " → ".join(ends.get(edge["usable_decision"], (edge["usable_decision"],)))
+        parts.append(f"decision of the usable subjects alone: {said}")
     if np.isfinite(edge.get("unexplained_spread", np.nan)):
         parts.append(f"spread beyond resampling {wording.percent(edge['unexplained_spread'])}")
     if np.isfinite(edge.get("leave_one_out", np.nan)):

@@ -170,9 +170,9 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing
     for table in edges.values():
         for pair in zip(table["x"].astype(str), table["y"].astype(str), strict=True):
             order.setdefault(pair, len(order))
-    step = 0.3 / max(len(edges) - 1, 1) if len(edges) > 1 else 0.0
+    step = 0.5 / max(len(edges) - 1, 1)
     with figure_style(figure_name):
-        figure = new_figure(8.4, 0.25 * len(order) + 1.25)
+        figure = new_figure(8.4, (0.2 + 0.06 * len(edges)) * len(order) + 1.25)
         axes = figure.subplots()
         axes.axvline(0.5, color=INK, lw=0.8, dashes=(4, 3))
         looks = (("o", BLUE), ("s", AMBER), ("^", INK), ("D", RED))

@@ -9,6 +9,9 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count
 from causal_ivae.reporting.tables import SCREENED, untested
 
+USABLE = "usable"
+UNKNOWN = "not known"
+"""This word stands for the verdict on results that were not judged."""
 VERDICTS = ("usable", "doubtful", "not identifiable")
 
 

@@ -10,9 +10,15 @@ import pandas as pd
 
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import Drawing
+from causal_ivae.drawing.wording import count
+from causal_ivae.reporting.fits import USABLE
+from causal_ivae.reporting.verdict import verdict_of
 
 _NUMBERS = ("score", "p_value", "q_value", "confidence")
-_OTHERS = ("probability_both", "probability_adjacent", "prior", "prior_path")
+_OTHERS = (
+    "probability_both", "probability_adjacent", "quality", "n_subjects", "n_usable",
+    "usable_decision", "prior", "prior_path",
+)  # fmt: skip
 """The table has these columns only if an edge has them."""
 
 Files = dict[tuple[str | None, str], bytes]
@@ -20,12 +26,24 @@ Files = dict[tuple[str | None, str], bytes]
 
 
 def unit_files(record: Unit) -> Files:
-    """Return the files of every method's graph."""
-    return {
-        (name, f"graph.{kind}"): content
-        for name, method in record.methods.items()
-        for kind, content in graph_files(method.graph).items()
-    }
+    """Return the files of every method's graph, which says what is known of its quality."""
+    files: Files = {}
+    for name, method in record.methods.items():
+        graph = method.graph
+        graph.graph |= _quality(record, name)
+        files |= {(name, f"graph.{kind}"): text for kind, text in graph_files(graph).items()}
+    return files
+
+
+def _quality(record: Unit, method: str) -> dict[str, str]:
+    """Return what is known of the quality of a subject's results, or of those of a group."""
+    about = record.methods[method].sidecar
+    if "Subjects" in about:
+        known = about.get("Quality", {})
+        usable = sum(word == USABLE for word in known.values())
+        return {"quality": f"{usable} of {count(len(known), 'subject')} usable"} if known else {}
+    verdict = verdict_of(record, method)
+    return {} if verdict is None else {"quality": verdict.word, "reasons": verdict.sentence}
 
 
 def drawing_files(drawings: Mapping[tuple[str | None, str], Drawing]) -> Files:
@@ -67,7 +85,8 @@ def graph_files(graph: "nx.DiGraph[str]") -> dict[str, bytes]:
 
 def _dot(graph: "nx.DiGraph[str]") -> str:
     # networkx does not quote names.
-    lines = ["digraph {"]
+    listed = ", ".join(f"{key}={_quoted(value)}" for key, value in graph.graph.items())
+    lines = ["digraph {", f"  graph [{listed}];"]
     lines += [f"  {_quoted(node)};" for node in graph]
     for cause, effect, about in graph.edges(data=True):
         listed = ", ".join(f"{key}={_quoted(value)}" for key, value in about.items())

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.names import POOLED
@@ -17,11 +18,12 @@ from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
-from causal_ivae.outcomes import count_arrows, is_decided
+from causal_ivae.outcomes import arrows_of, count_arrows, is_decided
 from causal_ivae.reporting import figures, fits, group_rows, summary, tables
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
+from causal_ivae.reporting.fits import USABLE
 from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.origin import (
     calibration_of,
@@ -32,6 +34,7 @@ from causal_ivae.reporting.origin import (
     provenance_of,
 )
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
+from causal_ivae.reporting.quality import quality_sentences
 from causal_ivae.reporting.references import as_bibtex
 from causal_ivae.reporting.series_figure import series_figure
 from causal_ivae.reporting.templates import render
@@ -40,6 +43,8 @@ from causal_ivae.reporting.volumes import volumes_of
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
+_WITH_PAGE = ("done", "up to date", "excluded")
+"""Subjects in these states have a page of their own."""
 _CROWDED = 30
 """A circle with more edges is hard to read."""
 _MODEL_ROWS = 200
@@ -126,7 +131,11 @@ def group_page(
     page = shared_parts(record, n_subjects=most_subjects(record))
     page["title"] = "Group"
     page["kind"] = "Group report"
-    page["status"] = [summary.status_sentence(subjects), *summary.power_sentences(record)]
+    page["status"] = [
+        summary.status_sentence(subjects),
+        *quality_sentences(record),
+        *summary.power_sentences(record),
+    ]
     page["findings"] += summary.reproducibility_sentences(record) + summary.model_sentences(record)
     page["beside"] = None
     if pooled is not None:
@@ -277,6 +286,11 @@ def _method(
         "edges": tables.edge_rows(method),
         "details": edge_details(method),
         "details_left_out": left_out,
+        "has_quality": "quality" in edges,
+        "has_usable": "n_usable" in edges,
+        "has_usable_decision": "usable_decision" in edges,
+        "n_arrows": count_arrows(edges),
+        "doubtful_arrows": _doubtful_arrows(edges),
         "stability": tables.stability_rows(listed),
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
@@ -289,6 +303,14 @@ def _method(
         "fit_rows": fits.fit_rows(listed),
         "alpha": alpha,
     }
+
+
+def _doubtful_arrows(edges: pd.DataFrame) -> int:
+    """Return the number of arrows whose fit was judged and is not usable."""
+    if "quality" not in edges:
+        return 0
+    quality = edges["quality"].reindex(arrows_of(edges)["row"])
+    return int((~quality.isin(["", USABLE])).sum())
 
 
 def _legend(record: Unit) -> Drawing | None:
@@ -358,8 +380,9 @@ def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "unit": unit,
         "state": str(subject["state"]),
+        "quality": str(subject.get("quality") or ""),
         "seconds": subject.get("seconds"),
         "message": "" if wording.is_missing(message) else str(message),
         # A subject that failed or has no results may have no page.
-        "link": quote(f"{unit}.html") if subject["state"] in ("done", "up to date") else None,
+        "link": quote(f"{unit}.html") if subject["state"] in _WITH_PAGE else None,
     }

@@ -153,8 +153,8 @@ def status_sentence(subjects: Sequence[Mapping[str, Any]]) -> str:
     """Describe how many subjects are finished, up to date, without results or failed."""
     states = [str(subject["state"]) for subject in subjects]
     words = {
-        "done": "finished", "up to date": "up to date", "skipped": "without results",
-        "failed": "failed",
+        "done": "finished", "up to date": "up to date", "excluded": "excluded",
+        "skipped": "without results", "failed": "failed",
     }  # fmt: skip
     known = [f"{states.count(s)} {word}" for s, word in words.items() if s in states]
     return f"{count(len(states), 'subject')}: {listed(known)}." if known else "No subjects."
@@ -216,7 +216,8 @@ def reproducibility_sentences(record: Unit) -> list[str]:
         if "leave_one_out" not in edges or edges["leave_one_out"].isna().all():
             continue
         label = method_label(name, method.sidecar)
-        sentences.append(_one_fewer(label, method))
+        if is_decided(edges).any():
+            sentences.append(_one_fewer(label, method))
         halves = method.sidecar.get("SplitHalf")
         if halves:
             text = (
@@ -237,8 +238,6 @@ def reproducibility_sentences(record: Unit) -> list[str]:
 def _one_fewer(label: str, method: CausalGraph) -> str:
     """Describe how many directions are lost, and how many turn, with one subject fewer."""
     edges = method.edges[is_decided(method.edges)]
-    if not len(edges):
-        return f"{label}: no pair has a direction that could depend on a single subject."
     held = int((edges["leave_one_out"] == 1).sum())
     text = (
         f"{label}: of {count(len(edges), 'direction')}, {held:,} would also be decided without any "

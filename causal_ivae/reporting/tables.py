@@ -42,6 +42,8 @@ class SubjectCounts:
     leave_one_out: float
     sign_without_one: float
     split_half: float
+    usable: float
+    usable_decision: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class EdgeRow:
     `first` as the cause, ``judged`` has verdict and path of every arrow that was compared with the
     prior, ``index`` is the row in the table, and ``reason`` says why no direction can be asked of
     the pair, if so.  ``screened`` is true if the screen alone gave the pair no edge.
+    ``quality`` is the verdict on the fit of the pair, empty if there is none.
     """
 
     index: int
@@ -68,6 +71,7 @@ class EdgeRow:
     counts: SubjectCounts | None
     reason: str
     screened: bool
+    quality: str
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,7 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
                 counts=_counts(edge, turned),
                 reason=edge.get("reason") or "",
                 screened=left_out.iloc[index] == SCREENED,
+                quality=edge.get("quality") or "",
             )
         )
     order = {"directed": 0, "both": 0, CONNECTED: 1, "undecided": 2, "none": 3}
@@ -374,7 +379,19 @@ def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:
         edge["share_low"], edge["share_high"], edge["p_dependence"],
         edge.get("unexplained_spread", np.nan), edge["leave_one_out"],
         edge.get("sign_without_one", np.nan), edge["split_half"],
+        edge.get("n_usable", np.nan), _usable_decision(edge, turned),
     )  # fmt: skip
+
+
+def _usable_decision(edge: Mapping[Any, Any], turned: bool) -> str:
+    """Return the decision of the usable subjects for the direction in which a row is shown."""
+    said = edge.get("usable_decision") or ""
+    first, second = ("y", "x") if turned else ("x", "y")
+    words = {
+        f"{first}->{second}": f"{edge[first]} \N{RIGHTWARDS ARROW} {edge[second]}",
+        f"{second}->{first}": f"{edge[second]} \N{RIGHTWARDS ARROW} {edge[first]}",
+    }
+    return words.get(said, said)
 
 
 def _last(value: float) -> float:

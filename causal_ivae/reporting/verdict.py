@@ -67,17 +67,20 @@ def verdicts_of(record: Unit) -> list[Verdict]:
 
     The verdict on the first method represents the subject in the table of all subjects.
     """
+    found = (verdict_of(record, name) for name in record.methods)
+    return [verdict for verdict in found if verdict is not None]
+
+
+def verdict_of(record: Unit, name: str) -> Verdict | None:
+    """Return the verdict on one method's results; None if its fits were not judged."""
+    method, label = record.methods[name], method_label(name, record.methods[name].sidecar)
     reasons, notes = _data_reasons(record), _segment_notes(record)
-    verdicts = []
-    for name, method in record.methods.items():
-        label = method_label(name, method.sidecar)
-        if method.diagnostics is not None and len(method.diagnostics):
-            verdicts.append(_verdict(label, method, method.diagnostics, reasons, notes))
-        elif not isinstance(METHODS.get(method.estimator), PairMethod):
-            # A method that fits no pair by itself can only be doubted for the data.
-            word = VERDICTS[1] if reasons else VERDICTS[0]
-            verdicts.append(Verdict(label, word, tuple(reasons), tuple(notes)))
-    return verdicts
+    if method.diagnostics is not None and len(method.diagnostics):
+        return _verdict(label, method, method.diagnostics, reasons, notes)
+    if isinstance(METHODS.get(method.estimator), PairMethod):
+        return None
+    # A method that fits no pair by itself can only be doubted for the data.
+    return Verdict(label, VERDICTS[1] if reasons else VERDICTS[0], tuple(reasons), tuple(notes))
 
 
 def _verdict(

@@ -15,6 +15,7 @@ from causal_ivae.batch import pages
 from causal_ivae.batch.overview import write_overview
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
+from causal_ivae.reporting.fits import VERDICTS
 
 
 def test_group_refuses_graphs_made_with_other_settings(finished):
@@ -48,6 +49,63 @@ def test_a_model_over_subjects_is_fitted_and_redone_when_what_is_known_of_them_c
     # Without the model its table is not left lying.
     assert states(run_study(source, out, levels=("group",)))["group"] == "done"
     assert not list((out / "group").glob("*_model.*"))
+
+
+def test_subjects_are_left_out_of_the_group_by_participants_tsv(finished):
+    source, out = finished
+    known = source / "participants.tsv"
+    before = read_table(file_of(out, "group", "edges.tsv", "ivae"))
+    assert set(before["n_subjects"]) == {3}
+    known.write_text("participant_id\texclude\nsub-01\t0\nsub-02\t1\nsub-03\tn/a\n")
+    result = run_study(source, out, levels=("group",))
+    assert states(result)["group"] == "done"
+    (outcome,) = (o for o in result.outcomes if o.unit == "group")
+    assert "Excluded by participants.tsv: sub-02." in outcome.message
+    table = read_table(file_of(out, "group", "edges.tsv", "ivae"))
+    assert set(table["n_subjects"]) == {2}
+    about = json.loads(file_of(out, "group", "edges.json", "ivae").read_text())
+    assert about["Subjects"] == ["sub-01", "sub-03"]
+    assert about["Excluded"] == ["sub-02"]
+    listed = read_table(file_of(out, "group", "subjects.tsv")).set_index("subject")
+    assert list(listed["state"]) == ["done", "excluded", "done"]
+    assert listed["quality"]["sub-02"] == ""
+    page = (out / "group.html").read_text()
+    assert "3 subjects: 2 finished and 1 excluded." in page
+    again = run_study(source, out, levels=("group",))
+    assert states(again)["group"] == "up to date"
+    pages.write_all(out)
+    assert "3 subjects: 2 finished and 1 excluded." in (out / "group.html").read_text()
+    known.write_text(known.read_text().replace("sub-02\t1", "sub-02\t0"))
+    run_study(source, out, levels=("group",))
+    assert read_table(file_of(out, "group", "edges.tsv", "ivae")).equals(before)
+    known.write_text("participant_id\texclude\nsub-01\t1\nsub-02\t1\nsub-03\t1\n")
+    nobody = run_study(source, out, levels=("group",))
+    assert "All 3 subjects with results are excluded by" in nobody.failed[0].message
+    known.write_text("participant_id\texclude\nsub-01\tmaybe\n")
+    with pytest.raises(InputError, match="'maybe' in the column 'exclude' of 'sub-01'"):
+        run_study(source, out, levels=("group",))
+
+
+def test_the_quality_of_subjects_is_on_the_pages_of_the_group(finished):
+    _, out = finished
+    about = json.loads(file_of(out, "group", "edges.json", "ivae").read_text())
+    words = about["Quality"]
+    assert list(words) == ["sub-01", "sub-02", "sub-03"]
+    # So short a training is never usable.
+    assert set(words.values()) <= {*VERDICTS[1:]}
+    listed = read_table(file_of(out, "group", "subjects.tsv"))
+    assert dict(zip(listed["subject"], listed["quality"], strict=True)) == words
+    table = read_table(file_of(out, "group", "edges.tsv", "ivae"))
+    assert {"n_usable", "usable_decision"} <= set(table)
+    page = (out / "group.html").read_text()
+    assert "the results of all 3 subjects are not usable" in page
+    assert "Every decision on this page rests on such results." in page
+    badge = f'<span class="quality {words["sub-01"].replace(" ", "-")}">{words["sub-01"]}</span>'
+    assert page.count(badge) >= 1
+    write_overview(out)
+    compared = (out / "compare.html").read_text()
+    assert "the results of all 3 subjects are not usable" in compared
+    assert badge in compared
 
 
 def test_one_fit_of_all_subjects_stands_beside_the_group(finished):

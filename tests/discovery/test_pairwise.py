@@ -88,7 +88,8 @@ def test_known_directions_and_independent_pairs(method, several_pairs):
 @pytest.mark.parametrize("method", METHODS)
 def test_tables_have_their_columns_and_every_test(method, three_regions):
     result = quick(*three_regions, method=method)
-    assert tuple(result.edges.columns) == EDGES.required
+    assert tuple(result.edges.columns) == (*EDGES.required, "quality")
+    assert list(result.edges["quality"]) == list(result.diagnostics["verdict"])
     assert tuple(result.tests.columns) == TESTS.names
     assert tuple(result.restarts.columns) == RESTARTS.names
     assert tuple(result.training.columns) == TRAINING.names

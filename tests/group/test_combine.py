@@ -390,6 +390,28 @@ def test_halves_of_three_subjects_or_two_pairs():
     assert split_half_entry(align(cohort(np.empty((5, 0)))), 0) == {}
 
 
+def test_decisions_are_set_beside_those_of_usable_subjects_alone():
+    # Three subjects whose results are not usable outvote the other six in the second pair.
+    scores = np.array([[0.8, -0.2]] * 6 + [[0.9, 0.9]] * 3)
+    tables = cohort(scores)
+    for i, table in enumerate(tables.values()):
+        table["quality"] = ["usable" if i < 6 else "doubtful", "usable" if i == 8 else ""]
+    settings = SETTINGS.model_copy(update={"alpha": 0.1})
+    subjects = align(tables)
+    table = combine_subjects(subjects, settings, usable=subjects.labels[:6])
+    assert list(table["n_usable"]) == [6, 1]
+    assert list(table["decision"]) == ["x->y", "undecided"]
+    assert list(table["usable_decision"]) == ["x->y", "y->x"]
+    few = combine_subjects(subjects, settings, usable=subjects.labels[:2])
+    assert list(few["usable_decision"]) == ["", ""]
+    everybody = combine_subjects(subjects, settings, usable=subjects.labels)
+    assert list(everybody["usable_decision"]) == list(everybody["decision"])
+    assert "usable_decision" not in combine_subjects(subjects, settings)
+    # Tables of an earlier version do not say how good their fits are.
+    tables["00"] = tables["00"].drop(columns="quality")
+    assert "n_usable" not in combine_subjects(align(tables), settings)
+
+
 def test_a_pair_without_a_direction_to_ask_for_takes_part_in_no_statistic():
     rng = np.random.default_rng(0)
     plain = {

@@ -1,7 +1,12 @@
 import pytest
 
 from causal_ivae.errors import InputError
-from causal_ivae.group import find_participants, read_participants
+from causal_ivae.group import (
+    excluded_participants,
+    find_participants,
+    read_participants,
+    says_who_is_excluded,
+)
 
 
 def test_the_nearest_file_is_found(tmp_path):
@@ -45,3 +50,35 @@ def test_unusable_files_are_named(tmp_path, content, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.tsv' cannot be read"):
         read_participants(tmp_path / "nowhere.tsv")
+
+
+@pytest.mark.parametrize(
+    "values",
+    ["1 0 1 n/a", "true false TRUE n/a", "yes no y No", "1.0 0.0 1 n/a", "Yes 0 true n/a"],
+)
+def test_subjects_are_excluded_by_a_column(tmp_path, values):
+    path = tmp_path / "participants.tsv"
+    rows = [f"sub-0{i}\t{value}\n" for i, value in enumerate(values.split())]
+    path.write_text("participant_id\texclude\n" + "".join(rows))
+    assert says_who_is_excluded(path)
+    assert excluded_participants(path) == ("00", "02")
+
+
+def test_a_table_without_the_column_excludes_nobody(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id\texcluded_why\nsub-01\t1\n")
+    assert not says_who_is_excluded(path)
+    assert excluded_participants(path) == ()
+    # What is no table of participants at all says nothing either, and is not read further.
+    path.write_bytes(b"\xff\xfe\x00")
+    assert not says_who_is_excluded(path)
+    assert not says_who_is_excluded(tmp_path / "nowhere.tsv")
+
+
+def test_a_value_that_is_neither_yes_nor_no_is_refused(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id\texclude\nsub-01\t0\nsub-02\tfasle\n")
+    with pytest.raises(
+        InputError, match="has the value 'fasle' in the column 'exclude' of 'sub-02'"
+    ):
+        excluded_participants(path)

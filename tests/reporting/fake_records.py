@@ -168,12 +168,15 @@ def method_record(
     if volumes:
         change = 0.4 + np.sin(np.arange(volumes) / 90) ** 2
         disturbances = (rng.laplace(size=(len(pairs), 2, volumes)) * change).astype(np.float16)
+    judged = diagnostics(names, method)
     tables = {
-        "edges": pd.DataFrame(edges, columns=list(EDGES.required)),
+        "edges": pd.DataFrame(edges, columns=list(EDGES.required)).assign(
+            quality=judged["verdict"].to_numpy()
+        ),
         "tests": pd.DataFrame(tests, columns=list(TESTS.columns)),
         "restarts": pd.DataFrame(members, columns=list(RESTARTS.columns)),
         "training": pd.DataFrame(curves, columns=list(TRAINING.columns)),
-        "diagnostics": diagnostics(names, method),
+        "diagnostics": judged,
         "stability": stability(edges, method),
     }
     if method == "structural":
@@ -315,7 +318,7 @@ def group_record(
     for method in methods:
         record = method_record(names, method, **options)
         rng = np.random.default_rng([len(names), ord(method[0])])
-        edges = record.edges.copy()
+        edges = record.edges.drop(columns="quality")
         forward = rng.integers(0, n_subjects + 1, len(edges))
         leading = np.maximum(forward, n_subjects - forward)
         low, high = proportion_confint(leading, n_subjects, method="wilson")

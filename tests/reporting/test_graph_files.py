@@ -1,13 +1,15 @@
 import io
 import json
+from dataclasses import replace
 
 import networkx as nx
 import pandas as pd
 import pydot
 import pytest
-from fake_records import SIX, method_record
+from fake_records import SIX, group_record, method_record, subject_record
 
-from causal_ivae.reporting.graph_files import graph_files
+from causal_ivae.reporting.graph_files import graph_files, unit_files
+from causal_ivae.reporting.verdict import verdict_of
 
 ODD = ("<b>&", 'say "A" now', "höhe:1", "17", "a, b", "x" * 200)
 
@@ -66,4 +68,43 @@ def test_columns_of_the_table_have_one_order_whatever_the_program():
     files = graph_files(method_record(SIX).graph)
     header = files["tsv"].decode().splitlines()[0].split("\t")
     numbers = ["score", "p_value", "q_value", "confidence"]
-    assert header == ["source", "target", *numbers, "prior", "prior_path"]
+    assert header == ["source", "target", *numbers, "quality", "prior", "prior_path"]
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated - use")
+def test_quality_goes_with_every_arrow_and_every_graph():
+    record = subject_record(SIX, ("ivae",))
+    method = record.methods["ivae"]
+    verdict = verdict_of(record, "ivae")
+    files = {kind: text for (_, kind), text in unit_files(record).items()}
+    found = read_back({kind.partition(".")[2]: text for kind, text in files.items()}, SIX)
+    words = set()
+    for cause, effect in method.graph.edges:
+        pair = method.diagnostics["x"].isin([cause, effect])
+        row = method.diagnostics[pair & method.diagnostics["y"].isin([cause, effect])]
+        for kind, read in found.items():
+            word = read[cause][effect]["quality"].strip('"')
+            assert word == row["verdict"].item(), kind
+            words.add(word)
+    assert len(words) > 1
+    assert found["graphml"].graph["quality"] == found["json"].graph["quality"] == verdict.word
+    assert found["json"].graph["reasons"] == verdict.sentence
+    assert f'quality="{verdict.word}"' in files["graph.dot"].decode()
+
+
+def test_an_arrow_of_a_group_says_how_many_usable_fits_it_rests_on():
+    record = group_record(SIX, ("ivae",))
+    method = record.methods["ivae"]
+    edges = method.edges.assign(n_usable=5, usable_decision="undecided")
+    quality = {f"sub-{i:02d}": "usable" if i < 5 else "doubtful" for i in range(7)}
+    method = replace(
+        method,
+        tables={**method.tables, "edges": edges},
+        sidecar={**method.sidecar, "Subjects": list(quality), "Quality": quality},
+    )
+    files = unit_files(replace(record, methods={"ivae": method}))
+    linked = json.loads(files["ivae", "graph.json"])
+    assert linked["graph"]["quality"] == "5 of 7 subjects usable"
+    for edge in linked["edges"]:
+        assert (edge["n_usable"], edge["n_subjects"]) == (5, 7)
+        assert edge["usable_decision"] == "undecided"

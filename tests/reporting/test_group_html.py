@@ -27,7 +27,7 @@ def test_group_page(group_page):
     assert links == {f"sub-{i:02d}.html" for i in (1, 2, 4, 5, 6)}
     failed = next(r for r in group_page.rows if r and r[0] == "sub-07")
     assert failed[1] == "failed"
-    assert "remove it" in failed[3]
+    assert "remove it" in failed[4]
     assert "Wilson interval" in text
     assert "sign-flip permutation test" in text
 

@@ -48,11 +48,11 @@ def test_a_subjects_page_tells_the_outcomes_apart():
     record = with_outcomes(subject_record(NAMES, ("ivae",)))
     html = render_subject(record)
     page = Page(html)
-    rows = {row[0]: row for row in page.rows if row and len(row) == 8}
+    rows = {row[0]: row for row in page.rows if row and len(row) == 9}
     both = rows[f"{A} ↔ {B}"]
     assert both[1] == "both"
-    assert "direct" in both[6]
-    assert "not feasible" in both[6]
+    assert "direct" in both[7]
+    assert "not feasible" in both[7]
     assert rows[f"{A} \N{EN DASH} {C}"][1] == CONNECTED
     assert rows[f"{A} \N{EN DASH} {D}"][1] == "undecided"
     assert "1 has a direction" in page.flat
@@ -90,7 +90,7 @@ def test_methods_are_compared_by_single_directions():
     rows = {(row.x, row.y): row for row in pair_rows(record)}
     assert rows[A, B].outcome == "both directions or one"
     assert rows[A, B].decisions == (f"{A} ↔ {B}", f"{A} → {B}")
-    assert rows[A, C].decisions == (CONNECTED, f"{A} → {C}")
+    assert rows[A, C].decisions == (CONNECTED, f"{A} → {C} (fit doubtful)")
     assert rows[C, D].outcome == "opposite directions"
     assert [row.decision for row in edge_rows(record.methods["ivae"])][:3] == [
         "both", "directed", CONNECTED,

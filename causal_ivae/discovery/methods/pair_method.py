@@ -124,12 +124,14 @@ class PairMethod(Method[S]):
             problem.progress,
         )
         found = self.estimate(subject, chunks, dependence.of(screened.kept))
+        diagnostics = tables.diagnostics_table(names, kept, found.diagnostics)
+        edges = tables.edges_table(names, pairs, found.orientation, screened, reasons)
         made = {
-            "edges": tables.edges_table(names, pairs, found.orientation, screened, reasons),
+            "edges": tables.with_quality(edges, diagnostics),
             "tests": tables.tests_table(names, pairs, dependence, kept, found.tests, found.usable),
             "restarts": tables.restarts_table(names, kept, found.orientation, found.fit),
             "training": tables.training_table(names, kept, found.fit),
-            "diagnostics": tables.diagnostics_table(names, kept, found.diagnostics),
+            "diagnostics": diagnostics,
             "screen": tables.screen_table(names, pairs, screened),
             "evidence": tables.evidence_table(names, kept, found.evidence),
             "stability": tables.stability_table(names, kept, found.orientation),

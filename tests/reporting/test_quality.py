@@ -1,0 +1,128 @@
+"""How pages say that results are not usable, and what depends on them."""
+
+from dataclasses import replace
+
+import pytest
+from fake_records import SIX, group_record, statuses, subject_record
+from page_parser import Page
+from rendering import render_group, render_subject
+
+from causal_ivae.drawing.wording import MISSING
+from causal_ivae.reporting.cohort_pages import pair_rows, render_compare
+from causal_ivae.reporting.quality import quality_sentences
+
+
+def judged(words, usable_decision=None):
+    """Return a group whose subjects have these verdicts, and the decisions of the usable ones."""
+    record = group_record(SIX, ("ivae",), len(words))
+    method = record.methods["ivae"]
+    edges = method.edges.assign(n_usable=words.count("usable"))
+    if usable_decision is not None:
+        edges["usable_decision"] = usable_decision(edges["decision"])
+    quality = {f"sub-{i + 1:02d}": word for i, word in enumerate(words)}
+    method = replace(
+        method,
+        tables={**method.tables, "edges": edges},
+        sidecar={**method.sidecar, "Quality": quality},
+    )
+    return replace(record, methods={"ivae": method})
+
+
+def only_first_arrow(decision):
+    first = decision.index[decision.isin(["x->y", "y->x"])][0]
+    return decision.where(decision.index == first, "undecided")
+
+
+@pytest.mark.parametrize(
+    ("words", "decisions", "said"),
+    [
+        (["usable"] * 7, lambda d: d, None),
+        (["not known"] * 7, None, None),
+        (["doubtful"] * 7, lambda d: "", "all 7 subjects are not usable (7 doubtful). Every"),
+        (
+            ["doubtful", "not identifiable", "not identifiable", *["usable"] * 4],
+            only_first_arrow,
+            "3 of 7 subjects are not usable (2 not identifiable and 1 doubtful). "
+            "If only the 4 usable subjects are combined, 1 of 9 directions stays.",
+        ),
+        (
+            ["doubtful"] * 5 + ["usable"] * 2,
+            lambda d: "",
+            "5 of 7 subjects are not usable (5 doubtful). The 2 usable subjects alone are too few",
+        ),
+    ],
+)
+def test_what_depends_on_subjects_that_are_not_usable(words, decisions, said):
+    record = judged(words, decisions)
+    arrows = (record.methods["ivae"].edges["cause"] != "").sum()
+    sentences = quality_sentences(record)
+    if said is None:
+        assert sentences == []
+        return
+    (sentence,) = sentences
+    assert said.replace("1 of 9", f"1 of {arrows}") in sentence
+    assert sentence in Page(render_group(record, statuses())).flat
+
+
+def test_a_group_without_directions_says_whether_the_usable_subjects_have_some():
+    record = judged(["doubtful", *["usable"] * 6], lambda d: "x->y")
+    edges = record.methods["ivae"].edges
+    edges["decision"], edges["cause"], edges["effect"] = "undecided", "", ""
+    (sentence,) = quality_sentences(record)
+    assert sentence.endswith("the 6 usable subjects and 15 other pairs get one.")
+
+
+def test_subjects_have_badges_on_the_group_page_and_arrows_their_fits():
+    words = ["doubtful", *["usable"] * 6]
+    rows = statuses()
+    for row, word in zip(rows, words, strict=True):
+        row["quality"] = word
+    rows[3].update(state="excluded", quality="", message="Excluded by participants.tsv.")
+    record = judged(words, only_first_arrow)
+    page = Page(render_group(record, rows))
+    heads = next(r for r in page.rows if r[:2] == ["Subject", "State"])
+    listed = [r for r in page.rows if r[0].startswith("sub-") and len(r) == len(heads)]
+    shown = {r[0]: r[heads.index("Verdict")] for r in listed}
+    assert (shown["sub-01"], shown["sub-02"], shown["sub-04"]) == ("doubtful", "usable", MISSING)
+    assert "1 excluded" in page.flat
+    heads = next(r for r in page.rows if "Usable fits" in r)
+    edges = record.methods["ivae"].edges
+    first = edges.loc[edges["usable_decision"] != "undecided"].iloc[0]
+    name = f"{first['cause']} → {first['effect']}"
+    below = page.rows[page.rows.index(heads) :]
+    row = next(r for r in below if r[0] == name)
+    assert row[heads.index("Usable fits")] == "6 of 7"
+    assert row[heads.index("Usable subjects alone")] == name
+    details = [attrs["data-detail"] for _, attrs in page.tags if "data-detail" in attrs]
+    assert all("fit usable in 6 of 7 subjects" in text for text in details)
+    assert sum(f"decision of the usable subjects alone: {name}" in text for text in details) == 1
+
+
+def test_every_arrow_of_a_subject_says_how_good_its_fit_is():
+    record = subject_record(SIX, ("ivae", "tcl"))
+    edges = record.methods["ivae"].edges
+    page = Page(render_subject(record))
+    heads = next(r for r in page.rows if "Fit" in r and "Decision" in r)
+    for edge in edges[edges["cause"] != ""].to_dict("records"):
+        name = f"{edge['cause']} → {edge['effect']}"
+        row = next(r for r in page.rows if r[0] == name and len(r) == len(heads))
+        assert row[heads.index("Fit")] == edge["quality"]
+    bad = int((edges.loc[edges["cause"] != "", "quality"] != "usable").sum())
+    assert bad > 1
+    n = int((edges["cause"] != "").sum())
+    assert f"{bad} of {n} arrows rest on fits that are not usable" in page.flat
+    assert sum("; fit doubtful" in str(attrs.get("data-detail")) for _, attrs in page.tags) > 1
+
+
+def test_quality_is_on_the_page_that_compares_methods():
+    subject = subject_record(SIX, ("ivae", "tcl"))
+    edges = subject.methods["ivae"].edges
+    bad = edges[(edges["cause"] != "") & (edges["quality"] == "doubtful")].iloc[0]
+    row = next(r for r in pair_rows(subject) if (r.x, r.y) == (bad["x"], bad["y"]))
+    assert row.decisions[0] == f"{bad['cause']} → {bad['effect']} (fit doubtful)"
+    html = render_compare(judged(["doubtful", *["usable"] * 6]), {"sub-01": subject})
+    page = Page(html)
+    assert "1 of 7 subjects are not usable" in page.flat
+    assert "(6 of 7 fits usable)" in page.flat
+    heads = next(r for r in page.rows if r[:2] == ["Subject", "Verdict"])
+    assert next(r for r in page.rows if r[0] == "sub-01")[heads.index("Verdict")] == "doubtful"
