@@ -170,7 +170,14 @@ def test_a_page_of_it_alone_tells_of_no_fits_and_no_tests(toy, folders):
     row = index_row(alone, "done", "", ["toynet"])
     assert (row.quality, row.directions) == ("usable", (len(alone.methods["toynet"].graph.edges),))
     html, drawings = subject_page(alone)
-    unsaid = ("Are the fits usable", "Tests behind", "left no table", "Hilbert", "best fit")
+    unsaid = (
+        "Are the fits usable",
+        "Tests behind",
+        "left no table",
+        "Hilbert",
+        "two regions,",
+        "best objective",
+    )
     for words in unsaid:
         assert words not in html
     assert 'href="#fits"' not in html
