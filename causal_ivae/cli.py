@@ -26,6 +26,7 @@ from causal_ivae.commands.command import (
     complain,
 )
 from causal_ivae.commands.interruption import Stopped, stopped_by_signals
+from causal_ivae.commands.run import RUN, with_levels_apart
 from causal_ivae.commands.streams import lasting_streams
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 
@@ -79,7 +80,8 @@ def _main(given: list[str]) -> int:
     loud = any(a in ("-vv", "-vvv") for a in given) or given.count("-v") > 1
     prepare_process()
     try:
-        options = build_parser().parse_args(given)
+        apart = with_levels_apart(given) if given[:1] == [RUN.name] else given
+        options = build_parser().parse_args(apart)
         chosen = next(command for command in COMMANDS if command.name == options.command)
         return chosen.run(options, shlex.join(["causal-ivae", *given]))
     except SystemExit as stop:
@@ -108,9 +110,12 @@ def _explain(error: CausalIvaeError, code: int, *, loud: bool) -> int:
     return code
 
 
-def _write_crash(arguments: Sequence[str]) -> Path:
+def _write_crash(arguments: Sequence[str]) -> str:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     path = Path(tempfile.gettempdir()) / f"causal-ivae-crash-{stamp}.txt"
     content = f"causal-ivae {__version__} {shlex.join(arguments)}\n\n{traceback.format_exc()}"
-    path.write_text(content, encoding="utf-8")
-    return path
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        return f"none, since '{path.parent}' cannot be written to: {error.strerror}"
+    return str(path)

@@ -36,6 +36,10 @@ class NothingMatchedError(SettingsError):
     """Report that no run matches the filters (participant, task, session, space)."""
 
 
+class NoRoomError(CausalIvaeError):
+    """Report that a file cannot be written since the disk is full or a limit is reached."""
+
+
 class FitError(CausalIvaeError, RuntimeError):
     """Report that training or a test gave no finite result."""
 

@@ -1,7 +1,6 @@
 """Read anatomical priors from tables of projections or structural connectivity matrices."""
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from causal_ivae.anatomy.prior_matrices import (
 )
 from causal_ivae.anatomy.verdicts import Prior, Projection
 from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.given_files import is_given, read_json_object, read_text
 from causal_ivae.settings import PriorSettings, resources
 
 _TABLES = (".tsv", ".csv")
@@ -99,24 +99,11 @@ def _beside(path: Path) -> Path:
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' is not valid JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise InputError(
-            f"'{path}' must hold a JSON object, but it holds {type(content).__name__}."
-        )
-    return content
+    return read_json_object(path, "The description of the prior") if is_given(path) else {}
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"'{path}' is not UTF-8 text; save it as UTF-8.") from error
+    text = read_text(path, "The prior")
     lines = [line for line in text.splitlines() if line.strip()]
     cells = list(csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ","))
     rows = [[cell.strip() for cell in row] for row in cells]

@@ -4,6 +4,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from causal_ivae.batch.request import Request
 from causal_ivae.derivatives.files import write_text
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
+from causal_ivae.errors import CausalIvaeError, InputError, NoRoomError, SettingsError
 from causal_ivae.provenance import digest_of, shown, versions
 
 State = Literal["done", "up to date", "failed", "running", "not run"]
@@ -139,7 +140,8 @@ def guarded(
         result, state, message = work()
     except Exception as error:  # noqa: BLE001 - one subject's failure must not end the others
         state, message = "failed", one_line(error)
-        crash = shown(write_crash(analysis, unit, traceback.format_exc()), analysis.output)
+        with suppress(NoRoomError):
+            crash = shown(write_crash(analysis, unit, traceback.format_exc()), analysis.output)
         bad_input = isinstance(error, (InputError, SettingsError))
     seconds = time.monotonic() - began
     return result, Outcome(unit, state, seconds, _peak_memory_mib(), message, crash, bad_input)

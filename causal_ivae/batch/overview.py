@@ -5,9 +5,9 @@ from pathlib import Path
 
 from causal_ivae.batch.analysis import one_line
 from causal_ivae.batch.state import has_whole_series, whole_methods
-from causal_ivae.derivatives.files import read_table, write_text
-from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
-from causal_ivae.derivatives.units import Unit, find_paths
+from causal_ivae.derivatives.files import read_whole_table, write_text
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths, is_subject
+from causal_ivae.derivatives.units import Unit, find_paths, subjects_in
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
@@ -45,10 +45,8 @@ def write_overview(output: Path, templates: Path | None = None) -> list[Path]:
 
 def _render(output: Path, templates: Path | None) -> dict[str, str]:
     states = _states(output)
-    units = sorted({p.name for p in output.glob("sub-*") if p.is_dir()} | set(states))
-    records = {
-        unit: _read(output, unit, of_cohort=True) for unit in units if unit not in (GROUP, POOLED)
-    }
+    units = sorted({*subjects_in(output), *filter(is_subject, states)})
+    records = {unit: _read(output, unit, of_cohort=True) for unit in units}
     if not records:
         return {}
     run = [method for method in METHODS if any(method in r.methods for r in records.values())]
@@ -88,7 +86,8 @@ def _states(output: Path) -> dict[str, tuple[str, str]]:
     """Return state and message of every unit in the newest run that reached it."""
     states: dict[str, tuple[str, str]] = {}
     for path in sorted((output / "logs").glob("*/status.tsv")):
-        for row in read_table(path).to_dict("records"):
+        table = read_whole_table(path, ("subject", "state", "message"))
+        for row in () if table is None else table.to_dict("records"):
             if row["state"] != "not run" or row["subject"] not in states:
                 # Whether it was done in that run or before makes no other page.
                 state = "done" if row["state"] == "up to date" else row["state"]

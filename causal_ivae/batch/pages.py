@@ -1,6 +1,7 @@
 """Write the pages of a unit, of the group, or of a whole output folder, from files alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Outcome, one_line
+from causal_ivae.batch.state import whole_methods
 from causal_ivae.derivatives.files import (
     read_sidecar,
     write_bytes,
@@ -16,7 +18,7 @@ from causal_ivae.derivatives.files import (
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.derivatives.stored_tables import write_described
 from causal_ivae.derivatives.unit_tables import SUBJECTS
-from causal_ivae.derivatives.units import Unit, find_paths
+from causal_ivae.derivatives.units import Unit, find_paths, subjects_in
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.imaging.atlas import load_atlas
@@ -160,8 +162,8 @@ def write_group_page(
 
 def write_all(
     output: Path, labels: Sequence[str] = (), templates: Path | None = None
-) -> list[Path]:
-    """Write every page of an output folder again.
+) -> tuple[list[Path], list[str]]:
+    """Write every page of an output folder again, from what is undamaged.
 
     Parameters
     ----------
@@ -173,8 +175,10 @@ def write_all(
 
     Returns
     -------
-    list of pathlib.Path
+    pages : list of pathlib.Path
         The pages written.
+    complaints : list of str
+        Sentences on results that are damaged and therefore on no page.
 
     Raises
     ------
@@ -182,24 +186,42 @@ def write_all(
         If there is nothing to write a page of.
     """
     wanted = {f"sub-{label.removeprefix('sub-')}" for label in labels}
-    units = sorted(folder.name for folder in output.glob("sub-*") if folder.is_dir())
-    found = {unit: paths for unit in units if (paths := find_paths(output, unit)) is not None}
+    found = {
+        unit: paths
+        for unit in subjects_in(output)
+        if (paths := find_paths(output, unit)) is not None
+    }
     if wanted - set(found):
         absent = ", ".join(sorted(wanted - set(found)))
         raise NothingMatchedError(f"No results of {absent} in '{output}'; run them first.")
-    pages = []
+    pages: list[Path] = []
+    complaints: list[str] = []
+
+    def write(paths: UnitPaths, page: Callable[[tuple[str, ...]], None]) -> None:
+        whole = whole_methods(paths)
+        complaints.extend(
+            f"The {method} results of '{paths.unit}' are damaged and are on no page: run the same "
+            "analysis again."
+            for method in METHODS
+            if method not in whole and paths.file("edges.json", method).exists()
+        )
+        try:
+            page(whole)
+        except CausalIvaeError as error:
+            complaints.append(str(error))
+        else:
+            pages.append(paths.report)
+
     for unit, paths in found.items():
         if not wanted or unit in wanted:
-            write_unit_page(paths, tuple(METHODS), templates)
-            pages.append(paths.report)
-    pooled = UnitPaths(output, POOLED)
-    if not wanted and find_paths(output, POOLED) is not None:
-        write_unit_page(pooled, tuple(METHODS), templates)
-        pages.append(pooled.report)
+            write(paths, partial(write_unit_page, paths, templates=templates))
+    pooled = find_paths(output, POOLED)
+    if not wanted and pooled is not None:
+        write(pooled, partial(write_unit_page, pooled, templates=templates))
     group = UnitPaths(output, GROUP)
     if not wanted and group.folder.is_dir():
         if find_paths(output, GROUP) is not None:
-            write_unit_page(group, tuple(METHODS), templates)
+            write(group, partial(write_unit_page, group, templates=templates))
         else:
             members = {unit for about in _sidecars(group) for unit in about.get("Subjects", ())}
             seconds = {
@@ -209,12 +231,11 @@ def write_all(
             }
             excluded = [unit for about in _sidecars(group) for unit in about.get("Excluded", ())]
             known = qualities(group, tuple(METHODS))
-            rows = subject_rows(units, seconds, {}, excluded, known)
-            write_group_page(group, tuple(METHODS), rows, templates)
-        pages.append(group.report)
-    if not pages:
+            rows = subject_rows(list(found), seconds, {}, excluded, known)
+            write(group, partial(write_group_page, group, rows=rows, templates=templates))
+    if not (pages or complaints):
         raise NothingMatchedError(f"No results in '{output}' to write pages of; run first.")
-    return pages
+    return pages, complaints
 
 
 def _sidecars(paths: UnitPaths) -> list[dict[str, Any]]:

@@ -115,8 +115,11 @@ def _check_output(source: Path, output: Path) -> None:
             f"The input '{source}' is inside the output folder '{output}'; give another output."
         )
     description = output / "dataset_description.json"
-    made_by = read_sidecar(description).get("GeneratedBy", [])
-    if any(entry.get("Name") == "causal-ivae" for entry in made_by):
+    made_by = read_sidecar(description).get("GeneratedBy")
+    ours = {"Name": "causal-ivae"}.items()
+    if isinstance(made_by, list) and any(
+        isinstance(entry, dict) and ours <= entry.items() for entry in made_by
+    ):
         return
     if output.is_dir() and any(not f.name.startswith(".") for f in output.iterdir()):
         raise SettingsError(

@@ -142,12 +142,12 @@ def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loa
         runner.record.note(f"No map of the regions of '{atlas}': {one_line(error)}")
     loaded = _load(runner, units)
     regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
+    runner.record.display.phase("subjects", len(loaded))
     for unit, names in lacking.items():
         runner.fail(unit, loaded[unit].outcome, _lacks(names))
     pieces = {
         unit: Estimating(analysis, unit, regions[unit]) for unit in loaded if unit not in lacking
     }
-    runner.record.display.phase("subjects", len(pieces))
     waiting = {}
     for unit, piece in pieces.items():
         if UnitState(analysis, unit).is_up_to_date(piece.regions):
@@ -191,6 +191,7 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
 def _pooled(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading]) -> None:
     loaded = _load(runner, units)
     regions, lacking = common_regions(loaded, analysis.pipeline.denoise.missing_regions)
+    runner.record.display.phase(GROUP, len(lacking) + 1)
     for unit, names in lacking.items():
         runner.fail(unit, loaded[unit].outcome, _lacks(names))
     excluded = excluded_units(analysis)
@@ -202,7 +203,6 @@ def _pooled(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading])
         runner.record.add(loaded[unit].outcome, quiet=True)
     if runner.stopped:
         return
-    runner.record.display.phase(GROUP, 1)
     if not kept:
         return
     shared = set.intersection(*(set(regions[unit]) for unit in kept))

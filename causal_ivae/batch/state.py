@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Analysis, Outcome
-from causal_ivae.derivatives.files import read_sidecar, read_table
+from causal_ivae.derivatives.files import read_sidecar, read_whole_table
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.derivatives.tables import PRIOR_CHECK
 from causal_ivae.derivatives.units import find_recording
@@ -301,10 +301,8 @@ class GroupState:
         sidecars = [paths.file("edges.json", m) for paths in shown_on_it for m in METHODS]
         if not _is_newest(self.paths.report, sidecars):
             return False
-        try:
-            return bool(read_table(self.paths.file("subjects.tsv")).equals(listing))
-        except (FileNotFoundError, ValueError):
-            return False
+        written = read_whole_table(self.paths.file("subjects.tsv"), ())
+        return written is not None and bool(written.equals(listing))
 
 
 def excluded_units(analysis: Analysis) -> frozenset[str]:

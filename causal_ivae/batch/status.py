@@ -16,7 +16,7 @@ from causal_ivae.batch.progress import Display
 from causal_ivae.derivatives.files import (
     append_line,
     read_sidecar,
-    read_table,
+    read_whole_table,
     write_json,
     write_table,
     write_text,
@@ -175,11 +175,8 @@ def describe(record: Record) -> None:
 def last_run_with(output: Path, unit: str) -> str:
     """Describe the latest run that includes a unit; empty if there is none."""
     for folder in sorted((output / "logs").glob("*_*"), reverse=True):
-        try:
-            subjects = set(read_table(folder / "status.tsv")["subject"])
-        except (OSError, ValueError, KeyError):
-            continue
-        if unit in subjects:
+        table = read_whole_table(folder / "status.tsv", ("subject",))
+        if table is not None and unit in set(table["subject"]):
             about = read_sidecar(folder / "run.json")
             who = f"process {about.get('Process', '?')} on {about.get('Host', '?')}"
             return f"{who}, {folder.relative_to(output.parent)}"

@@ -2,10 +2,12 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from causal_ivae.commands.command import DONE, Command, complain
+from causal_ivae.commands.command import DONE, FAILED, Command, complain
 from causal_ivae.commands.options import (
     add_device,
     add_nprocs,
@@ -23,6 +25,29 @@ if TYPE_CHECKING:
     from causal_ivae.settings import Pipeline
 
 
+LEVELS = ("participant", "group")
+_MANY = ("--participant-label", "--session-label", "--method")
+"""Options that take several words."""
+
+
+def with_levels_apart(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of ``run`` with levels at the end that an option would swallow.
+
+    In ``run IN OUT --method tcl participant``, argparse takes the level for a second method.
+    """
+    options = [i for i, word in enumerate(arguments) if word.startswith("-")]
+    first = options[0] if options else len(arguments)
+    if any(word in LEVELS for word in arguments[:first]) or "--" in arguments:
+        return list(arguments)
+    kept, levels = list(arguments), []
+    for start, stop in reversed(list(pairwise([*options, len(arguments)]))):
+        # One word after an option is its value; a level may only come after it.
+        while arguments[start] in _MANY and stop - start > 2 and kept[stop - 1] in LEVELS:
+            levels.insert(0, kept.pop(stop - 1))
+            stop -= 1
+    return [*kept, "--", *levels] if levels else kept
+
+
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "input",
@@ -35,7 +60,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "levels",
         nargs="+",
-        choices=("participant", "group"),
+        choices=LEVELS,
         metavar="LEVEL",
         help="participant, group, or both",
     )
@@ -161,11 +186,14 @@ def _write_reports(options: Namespace) -> int:
 
     if options.templates is not None:
         check_templates(options.templates)
-    pages = write_all(options.output, tuple(options.participant_label), options.templates)
+    labels = tuple(options.participant_label)
+    pages, complaints = write_all(options.output, labels, options.templates)
     pages += write_overview(options.output, options.templates)
     for page in pages:
         print(page)
-    return DONE
+    for complaint in complaints:
+        complain(complaint)
+    return FAILED if complaints else DONE
 
 
 def _request(options: Namespace, command: str) -> "Request":

@@ -6,6 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from secrets import compare_digest, token_urlsafe
 from typing import Any
 
 from causal_ivae.commands.command import DONE, Command, say
@@ -15,14 +16,26 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Pages(SimpleHTTPRequestHandler):
-    """Answer GET and HEAD like the base class, but list no folders."""
+    """Answer GET and HEAD below a secret folder like the base class, but list no folders."""
+
+    def __init__(self, *arguments: Any, secret: str, **options: Any) -> None:
+        self.secret = secret
+        super().__init__(*arguments, **options)
 
     def send_head(self) -> Any:
-        """Refuse requests that do not address this machine by its own name."""
+        """Refuse requests without the secret, for another machine, or for files elsewhere."""
         # Otherwise a foreign page could resolve its own name to this machine and read everything.
-        host = self.headers.get("Host", "").rpartition(":")[0]
-        if host not in (LOOPBACK, "localhost"):
+        host = self.headers.get("Host", "").partition(":")[0]
+        _, secret, rest = (*self.path.split("/", 2), "", "")[:3]
+        # Other people of this machine reach the port too, but the folder may be private.
+        if host not in (LOOPBACK, "localhost") or not compare_digest(
+            secret.encode(), self.secret.encode()
+        ):
             self.send_error(HTTPStatus.FORBIDDEN)
+            return None
+        self.path = f"/{rest}"
+        if not Path(self.translate_path(self.path)).resolve().is_relative_to(self.directory):
+            self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
 
@@ -34,8 +47,10 @@ class _Pages(SimpleHTTPRequestHandler):
         """Print nothing about single requests."""
 
 
-def open_server(output: Path, port: int = 0) -> ThreadingHTTPServer:
+def open_server(output: Path, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
     """Make a server of an output folder that listens on the loopback address only.
+
+    Links that lead out of the folder are not served.
 
     Parameters
     ----------
@@ -43,6 +58,12 @@ def open_server(output: Path, port: int = 0) -> ThreadingHTTPServer:
         Folder with an ``index.html``, as a run writes it.
     port : int, default 0
         Port to listen on; 0 for any free port.
+
+    Returns
+    -------
+    server : ThreadingHTTPServer
+    address : str
+        Address of the index, with a random part without which nothing is served.
 
     Raises
     ------
@@ -56,12 +77,15 @@ def open_server(output: Path, port: int = 0) -> ThreadingHTTPServer:
             f"'{output}' has no index.html: run 'causal-ivae run INPUT {output} participant "
             "--reports-only' to write it from the results there."
         )
+    secret = token_urlsafe()
+    pages = partial(_Pages, secret=secret, directory=str(output.resolve()))
     try:
-        return ThreadingHTTPServer((LOOPBACK, port), partial(_Pages, directory=str(output)))
+        server = ThreadingHTTPServer((LOOPBACK, port), pages)
     except (OSError, OverflowError) as error:
         raise SettingsError(
             f"Port {port} cannot be used ({error}); leave --port out to take a free one."
         ) from error
+    return server, f"http://{LOOPBACK}:{server.server_port}/{secret}/"
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -71,8 +95,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace, _: str) -> int:
-    with open_server(options.output, options.port) as server:
-        address = f"http://{LOOPBACK}:{server.server_port}/"
+    server, address = open_server(options.output, options.port)
+    with server:
         say(f"{options.output} is at {address} until you press Ctrl-C.")
         if not options.no_browser:
             webbrowser.open(address)

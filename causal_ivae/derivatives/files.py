@@ -1,10 +1,12 @@
 """Write files so that each is complete under its name or absent, and read them again."""
 
+import errno
 import io
 import json
 import os
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,31 @@ from numpy.typing import NDArray
 from causal_ivae.derivatives.names import PARTIAL
 from causal_ivae.derivatives.tables import columns_of
 from causal_ivae.derivatives.vouching import facts
+from causal_ivae.errors import NoRoomError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def _room_in(folder: Path) -> Iterator[None]:
+    """Turn the errors of a full disk into one that names the folder and says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise NoRoomError(
+            f"There is no room to write into '{folder}' ({error.strerror}): free space, or raise "
+            "the limit, and run the same command again."
+        ) from error
 
 
 def append_line(path: Path, line: str) -> None:
     """Append a line to a log, the only kind of file that is not replaced as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(f"{line}\n")
+    with _room_in(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
 
 
 def write_text(path: Path, text: str) -> dict[str, Any]:
@@ -36,7 +56,18 @@ def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
     -------
     dict
         Size and digest of the file for the sidecar that vouches for it.
+
+    Raises
+    ------
+    NoRoomError
+        If the disk is full.
     """
+    with _room_in(path.parent):
+        _replace(path, content)
+    return facts(content)
+
+
+def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     try:
@@ -52,7 +83,6 @@ def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return facts(content)
 
 
 def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> dict[str, Any]:
@@ -108,6 +138,15 @@ def read_table(
     return table
 
 
+def read_whole_table(path: Path, columns: Collection[str]) -> pd.DataFrame | None:
+    """Read a table by `read_table`; None if it is missing, damaged or lacks one of the columns."""
+    try:
+        table = read_table(path)
+    except (OSError, ValueError):
+        return None
+    return table if set(columns) <= set(table) else None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -118,7 +157,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     """Read a JSON file, or return an empty mapping if it is missing or damaged."""
     try:
         content = read_json(path)
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -1,6 +1,7 @@
 """Names of the output files."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,29 @@ _UNIT = re.compile(rf"{GROUP}|{POOLED}|sub-[A-Za-z0-9]+")
 _ENTITY_KEY = re.compile(r"[A-Za-z]+")
 _ENTITY_LABEL = re.compile(r"[A-Za-z0-9+]+(-[A-Za-z0-9+]+)*")
 PARTIAL = ".partial"
+MISSING = "n/a"
+"""Tables hold this in place of a missing value, so that no region can have the name."""
+
+
+def refuse_missing_name(names: Sequence[str], where: str) -> None:
+    """Raise `InputError` if a region is called ``n/a``, which reads as a missing name in tables.
+
+    Parameters
+    ----------
+    names : sequence of str
+    where : str
+        How the error message calls what holds the names.
+    """
+    if MISSING in names:
+        raise InputError(
+            f"{where} has a region called '{MISSING}', which means a missing value in tables: give "
+            "it another name."
+        )
+
+
+def is_subject(name: str) -> bool:
+    """Check whether a folder in an output has the name of a subject, ``sub-<label>``."""
+    return name.startswith("sub-") and _UNIT.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

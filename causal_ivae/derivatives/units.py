@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,7 @@ import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_sidecar
-from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths, is_subject
 from causal_ivae.derivatives.stored_tables import StoredTables
 from causal_ivae.errors import InputError
 
@@ -132,10 +133,9 @@ def load_results(folder: str | Path) -> StudyResults:
     >>> results.subjects["01"].methods["structural"].edges  # doctest: +SKIP
     """
     root = Path(folder)
-    names = sorted(path.name for path in root.glob("sub-*") if path.is_dir())
     units = {
         name: Unit.read(find_paths(root, name) or UnitPaths(root, name))
-        for name in (*names, GROUP, POOLED)
+        for name in (*subjects_in(root), GROUP, POOLED)
     }
     there = {name: unit for name, unit in units.items() if unit.methods}
     if not there:
@@ -145,6 +145,13 @@ def load_results(folder: str | Path) -> StudyResults:
     return StudyResults(subjects, group, pooled)
 
 
+def subjects_in(root: Path) -> list[str]:
+    """Return ``sub-<label>`` of every subject with a folder in an output, sorted."""
+    # Other folders, such as 'sub-01 copy', are the user's and hold no results of ours.
+    folders = (path for path in root.glob("sub-*") if path.is_dir())
+    return sorted(path.name for path in folders if is_subject(path.name))
+
+
 def find_recording(root: Path, unit: str) -> tuple[UnitPaths, dict[str, Any]] | None:
     """Return paths and sidecar of a unit's latest series; None if there are none.
 
@@ -152,9 +159,13 @@ def find_recording(root: Path, unit: str) -> tuple[UnitPaths, dict[str, Any]] | 
     """
     described = UnitPaths(root, unit).folder.glob("*_timeseries.json")
     for sidecar in sorted(described, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        if about := read_sidecar(sidecar):
-            entities = about.get("Entities", {}).items()
-            return UnitPaths(root, unit, tuple((str(k), str(v)) for k, v in entities)), about
+        about = read_sidecar(sidecar)
+        entities, regions = about.get("Entities", {}), about.get("Regions")
+        if not (isinstance(regions, list) and isinstance(entities, dict)):
+            continue
+        with suppress(InputError):
+            paths = UnitPaths(root, unit, tuple((str(k), str(v)) for k, v in entities.items()))
+            return paths, about
     return None
 
 

@@ -1,6 +1,7 @@
 """Check the series, segments and regions that `discover` is given."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -8,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import CausalIvaeWarning, InputError, SettingsError, nearest
 from causal_ivae.gaps import find_gaps, is_constant
 from causal_ivae.independence.blocks import contiguous
@@ -108,7 +110,8 @@ def _names(parts: Sequence[Any], given: Sequence[str] | None) -> tuple[str, ...]
     for part in parts:
         if np.shape(part)[1] != len(regions):
             raise InputError(f"'names' has {len(regions)} names for {np.shape(part)[1]} regions.")
-    twice = sorted({name for name in regions if regions.count(name) > 1})
+    refuse_missing_name(regions, "'names'")
+    twice = sorted(name for name, count in Counter(regions).items() if count > 1)
     if twice:
         raise InputError(f"The region name '{twice[0]}' is used twice; names must be distinct.")
     return regions
@@ -117,10 +120,10 @@ def _names(parts: Sequence[Any], given: Sequence[str] | None) -> tuple[str, ...]
 def _numbers(part: Any, regions: tuple[str, ...], where: str) -> NDArray[np.float64]:
     """Return a run as numbers, NaN where a value is masked or missing."""
     if isinstance(part, np.ma.MaskedArray):
-        return np.asarray(np.ma.filled(part.astype(np.float64), np.nan))
+        return np.ascontiguousarray(np.ma.filled(part.astype(np.float64), np.nan))
     if not hasattr(part, "columns"):
         try:
-            return np.array(part, dtype=np.float64)
+            return np.array(part, dtype=np.float64, order="C")
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"'values'{where} cannot be read as numbers ({error}); give an array of shape "

@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.derivatives.tables import MODEL
 from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.group.participants import as_labelled
 from causal_ivae.group.robust_errors import least_squares
 from causal_ivae.group.subjects import Subjects
 
@@ -69,13 +70,18 @@ def covariates_of(formula: str) -> tuple[str, ...]:
 
 
 def check_model(formula: str, participants: pd.DataFrame) -> None:
-    """Check that the table of participants has the columns that a model names.
+    """Build a model of all participants, so that a wrong formula is found before anything is run.
 
     Raises
     ------
     SettingsError
         If the formula is not valid or names a column that does not exist.
     """
+    _check_columns(formula, participants)
+    _design(formula, participants[list(covariates_of(formula))].dropna())
+
+
+def _check_columns(formula: str, participants: pd.DataFrame) -> None:
     for name in covariates_of(formula):
         if name not in participants:
             others = [str(c) for c in participants.columns if c != "participant_id"]
@@ -168,12 +174,11 @@ def _rows(
     labels: Sequence[str], formula: str, participants: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the rows of subjects with all values, and for each other subject what is missing."""
-    check_model(formula, participants)
+    _check_columns(formula, participants)
     names = covariates_of(formula)
-    known = participants.assign(
-        label=participants["participant_id"].astype(str).str.removeprefix("sub-")
-    )
     wanted = [label.removeprefix("sub-") for label in labels]
+    given = participants["participant_id"].astype(str).str.removeprefix("sub-")
+    known = participants.assign(label=as_labelled(given.tolist(), wanted))
     known = known[known["label"].isin(wanted)]
     twice = known["label"][known["label"].duplicated()]
     if len(twice):

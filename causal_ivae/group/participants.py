@@ -1,19 +1,23 @@
 """Find and read ``participants.tsv``, the BIDS table of what is known about the subjects."""
 
 import csv
+import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from pandas.errors import ParserWarning
 
 from causal_ivae.errors import InputError
+from causal_ivae.given_files import require_file
 
 PARTICIPANTS = "participants.tsv"
 EXCLUDE = "exclude"
 """A column with this name says which subjects are left out of the group."""
 _YES = {"1", "1.0", "true", "yes", "y"}
 _NO = {"0", "0.0", "false", "no", "n", ""}
+_WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 _FOLDERS_UP = 2
 """A derivatives folder often lies two levels below the dataset that has the file."""
 
@@ -47,6 +51,7 @@ def read_participants(path: Path) -> pd.DataFrame:
     InputError
         If the file cannot be read, or lacks the column ``participant_id``.
     """
+    require_file(path)
     try:
         with warnings.catch_warnings():
             # pandas only warns of a row with more cells than the header.
@@ -113,3 +118,54 @@ def excluded_participants(path: Path) -> tuple[str, ...]:
                 "to leave a subject out of the group, and 0 or n/a to keep it."
             )
     return tuple(table["participant_id"][said.isin(_YES)].str.removeprefix("sub-"))
+
+
+def as_labelled(given: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Spell subjects as the data do, although a spreadsheet took the zeros from their numbers.
+
+    Parameters
+    ----------
+    given : sequence of str
+        Subjects of ``participants.tsv``, without ``sub-``.
+    labels : sequence of str
+        Subjects of the data, without ``sub-``.
+
+    Returns
+    -------
+    list of str
+        For each of `given`, the label of the data that is the same text, else the only one that
+        is the same whole number (``001`` for ``1``), else the text as it is.
+
+    Raises
+    ------
+    InputError
+        If a number stands for several subjects, of the data or of the table.
+    """
+    there, taken = set(labels), set(given)
+    # What has a row of its own is not looked for among the numbers.
+    free = [label for label in labels if label not in taken]
+    by_number: dict[int, list[str]] = {}
+    for label in free:
+        if (number := _number(label)) is not None:
+            by_number.setdefault(number, []).append(label)
+    found, used = [], dict[str, str]()
+    for text in given:
+        number = None if text in there else _number(text)
+        same = by_number.get(number, []) if number is not None else []
+        other = used.get(same[0]) if same else None
+        if len(same) > 1 or other is not None:
+            rows = f"'{other}' and '{text}'" if other is not None else f"'{text}'"
+            spelt = " or ".join(f"'sub-{label}'" for label in same)
+            raise InputError(
+                f"{PARTICIPANTS} has the subject {rows}, which may be {spelt}: write "
+                "participant_id as the data are named."
+            )
+        if same:
+            used[same[0]] = text
+        found.append(same[0] if same else text)
+    return found
+
+
+def _number(text: str) -> int | None:
+    match = _WHOLE.fullmatch(text)
+    return None if match is None else int(match[1])

@@ -12,7 +12,6 @@ An image of several volumes holds probabilistic maps, one for each row of the ta
 """
 
 import importlib.util
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,13 +22,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.given_files import read_json_object, require_file
 from causal_ivae.imaging.names import find_sidecar, parse_entities, split_name
 from causal_ivae.imaging.volumes import atlas_image
 from causal_ivae.settings import resources
 
 AtlasKind = Literal["labels", "maps", "coordinates", "table"]
 _IMAGES = (".nii.gz", ".nii")
+_LARGEST_RADIUS = 100.0
+"""A sphere of this radius (mm) holds a whole brain."""
 _CENTRES = ("centre_x", "centre_y", "centre_z")
 
 
@@ -111,7 +114,7 @@ class Parcellation:
         if self.needs:
             raise SettingsError(
                 f"The label image of atlas '{self.name}' comes with another package: "
-                f"pip install '{self.needs}'."
+                f"pip install {self.needs}."
             )
         raise SettingsError(
             f"Atlas '{self.name}' ('{self.source}') has region names only, no image and no "
@@ -284,16 +287,11 @@ def _beside(path: Path, extensions: Sequence[str]) -> Path | None:
 def _read_description(path: Path | None) -> Mapping[str, Any]:
     if path is None:
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"The atlas description '{path}' cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"The atlas description '{path}' must hold an object.")
-    return content
+    return read_json_object(path, "The atlas description")
 
 
 def _read_regions(path: Path) -> pd.DataFrame:
+    require_file(path)
     try:
         table = pd.read_csv(
             path,
@@ -313,10 +311,13 @@ def _read_regions(path: Path) -> pd.DataFrame:
         )
     table["name"] = table["name"].str.strip()
     names = list(table["name"])
+    refuse_missing_name(names, f"The table of regions '{path}'")
+    seen: set[str] = set()
     for row, name in enumerate(names):
-        if not name or name in names[:row]:
+        if not name or name in seen:
             what = f"'{name}' is listed twice" if name else f"row {row + 1} has no name"
             raise InputError(f"In the table of regions '{path}', {what}.")
+        seen.add(name)
     return table
 
 
@@ -342,8 +343,12 @@ def _radius(table: pd.DataFrame, about: Mapping[str, Any], path: Path) -> NDArra
             f"No radius for the spheres of '{path}': add a column 'radius' in mm, or "
             '"Radius" to the JSON file beside it.'
         )
-    if (radius <= 0).any():
-        raise InputError(f"The radius of a sphere in '{path}' is not above 0 mm.")
+    wrong = np.flatnonzero((radius <= 0) | (radius > _LARGEST_RADIUS))
+    if wrong.size:
+        raise InputError(
+            f"The radius of '{table['name'].iloc[wrong[0]]}' in '{path}' is {radius[wrong[0]]:g} "
+            f"mm; it must be above 0 and at most {_LARGEST_RADIUS:g} mm."
+        )
     return radius
 
 

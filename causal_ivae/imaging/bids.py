@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
+from causal_ivae.given_files import leads_out, require_file
 from causal_ivae.imaging.filters import Query, parse_bids_filter
 from causal_ivae.imaging.names import (
     Folders,
@@ -23,6 +24,7 @@ from causal_ivae.imaging.names import (
 )
 from causal_ivae.imaging.nothing_found import (
     IMAGE_ENDING,
+    IMAGE_ENDINGS,
     TABLE_EXTENSIONS,
     listed,
     why_nothing,
@@ -34,6 +36,7 @@ _CONN = re.compile(r"ROI_?Subject(?P<subject>[0-9]+)_?Condition(?P<condition>[0-
 """CONN writes a file for every subject and condition, which serves as the task here."""
 _RUN_ENTITIES = ("ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk")
 """These entities distinguish the runs of a subject; the others distinguish versions of a run."""
+_PREPROC = "_desc-preproc_bold.nii"
 _SERIES_SUFFIXES = ("timeseries", "bold")
 # Files with these suffixes stand beside time series in BIDS, in fMRIPrep's and in our outputs.
 _NOT_SERIES = frozenset((
@@ -176,8 +179,9 @@ def _look(path: Path) -> tuple[Literal["tables", "images"], Path, list[_Found]]:
     if not path.exists():
         what = "is a link to nothing" if path.is_symlink() else "does not exist"
         raise InputError(f"The input '{path}' {what}; give an existing folder or file.")
-    if path.is_file():
-        if path.name.endswith(IMAGE_ENDING):
+    if not path.is_dir():
+        require_file(path)
+        if path.name.endswith(IMAGE_ENDINGS):
             return "images", path.parent, _label([path], path.parent.parent.parent)
         if split_name(path.name)[1].lower() in TABLE_EXTENSIONS:
             return "tables", path.parent, _label([path], path.parent.parent.parent)
@@ -186,13 +190,13 @@ def _look(path: Path) -> tuple[Literal["tables", "images"], Path, list[_Found]]:
             f"image (*{IMAGE_ENDING})."
         )
     folders = [path] if path.name.startswith("sub-") else []
-    folders += sorted(f for f in path.glob("sub-*") if f.is_dir())
+    folders += sorted(f for f in path.glob("sub-*") if f.is_dir() and not leads_out(f, path))
     places = [(f, p) for f in folders for p in ("func/", "ses-*/func/")]
     images = [
         image
         for folder, place in [(path, ""), *places]
-        for image in sorted(folder.glob(f"{place}*{IMAGE_ENDING}"))
-        if not image.name.startswith(".")
+        for image in sorted(folder.glob(f"{place}*{_PREPROC}*"))
+        if image.name.endswith(IMAGE_ENDINGS) and not image.name.startswith(".")
     ]
     if images:
         return "images", path, _label(images, path)
@@ -210,7 +214,10 @@ def _tables(path: Path, folders: Iterable[Path]) -> list[Path]:
         for parent, below, names in os.walk(folder, followlinks=True):
             # A link to a folder above would otherwise be followed without end.
             real = os.path.realpath(parent)
-            below[:] = [] if real in seen else [b for b in below if not b.startswith(".")]
+            inside = (b for b in below if not b.startswith("."))
+            below[:] = [
+                b for b in inside if real not in seen and not leads_out(Path(parent, b), path)
+            ]
             if real not in seen:
                 files += [Path(parent) / name for name in names]
             seen.add(real)

@@ -9,10 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, TooShortError
+from causal_ivae.given_files import is_given, require_file
+from causal_ivae.imaging.names import split_name
 from causal_ivae.settings import DenoiseSettings
 
 _HIGH_PASS_PERIOD = 128.0
 """fMRIPrep's high-pass filter cuts off at this period (s)."""
+_FIRST_ROWS = 10
+"""Values that are missing in no later row are those of volumes before the signal was steady."""
 _ENDINGS = ("_timeseries.tsv", "_regressors.tsv")
 
 
@@ -114,10 +118,14 @@ def load_run_confounds(
     if missing.any():
         first = int(np.flatnonzero(missing.any(axis=0))[0])
         row = int(np.flatnonzero(kept)[np.flatnonzero(missing[:, first])[0]])
-        raise InputError(
-            f"'{path}', column '{names[first]}', row {row + 1} is missing; the run cannot be "
-            "cleaned."
-        )
+        rows = np.flatnonzero(kept)[missing.any(axis=1)]
+        remedy = "The run cannot be cleaned."
+        if rows[-1] < _FIRST_ROWS:
+            remedy = (
+                "The first volumes, before the signal is steady, are left out with "
+                f"denoise.dummy_volumes: {rows[-1] + 1}."
+            )
+        raise InputError(f"'{path}', column '{names[first]}', row {row + 1} is missing. {remedy}")
     # NaN in rows of censored volumes would spread through sums, although these rows are not used.
     return Confounds(np.nan_to_num(design), names, kept, displacement, tuple(notes))
 
@@ -179,12 +187,16 @@ def _read(image: Path) -> tuple[pd.DataFrame, Path]:
         if set(candidate.name.removesuffix(ending).split("_")) <= have
     ]
     if not found:
-        run = image.name.split("_space-")[0].removesuffix("_desc-preproc_bold.nii.gz")
+        run = split_name(image.name)[0].split("_space-")[0].removesuffix("_desc-preproc_bold")
         raise InputError(
             f"No confounds for '{image.name}': looked for '{run}_desc-confounds_timeseries.tsv' in "
             f"'{image.parent}'."
         )
     path = found[0]
+    # nilearn reads the JSON file too.
+    for file in (path, path.with_suffix(".json")):
+        if is_given(file):
+            require_file(file)
     try:
         return pd.read_csv(path, sep="\t", na_values=["n/a"], encoding="utf-8"), path
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -206,7 +218,8 @@ def _load(
         warnings.filterwarnings("ignore", message="strategy is empty", category=UserWarning)
         try:
             chosen, sample = load_confounds(
-                str(image),
+                # nilearn knows the name with .gz only, and derives the table's name from it.
+                str(image.with_name(f"{split_name(image.name)[0]}.nii.gz")),
                 strategy=settings.strategy,
                 motion=settings.motion,
                 wm_csf=settings.wm_csf,

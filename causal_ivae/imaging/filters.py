@@ -1,11 +1,11 @@
 """Read BIDS filter files in fMRIPrep's format, which choose the runs."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.given_files import read_json_object
 
 Query = dict[str, tuple[str, ...] | None]
 """Allowed labels by entity; None stands for any label, an empty tuple for no such entity."""
@@ -42,15 +42,14 @@ def load_bids_filter(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    InputError
+        If the file cannot be read.
     SettingsError
-        If the file cannot be read or holds an unknown key.
+        If it holds an unknown key.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SettingsError(f"The filter file '{path}' cannot be read: {error}.") from error
+    content = read_json_object(path, "The filter file")
     parse_bids_filter(content, f"'{path}'")
-    return dict(content)
+    return content
 
 
 def parse_bids_filter(content: object, where: str = "the BIDS filter") -> Query:

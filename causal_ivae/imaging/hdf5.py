@@ -43,7 +43,7 @@ def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str,
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"'{path}' is an HDF5 file (MATLAB's version 7.3 is one), which needs the package "
-            "h5py: pip install 'causal-ivae[hdf5]', or save it with save(..., '-v7') in MATLAB."
+            "h5py: pip install h5py, or save it with save(..., '-v7') in MATLAB."
         ) from error
     wanted = None if key is None else key.strip("/")
     try:
@@ -65,6 +65,8 @@ def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str,
                 else:
                     found[name] = _placeholder(dataset)
             return found
+    except InputError as error:
+        raise InputError(f"'{path}': {error}") from error
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"'{path}' cannot be read as HDF5: {reason}.") from error
@@ -89,6 +91,12 @@ def _placeholder(dataset: Any) -> NDArray[Any]:
 def _read(file: Any, dataset: Any) -> NDArray[Any]:
     import h5py
 
+    if dataset.is_virtual or dataset.external:
+        # A foreign file could otherwise make the program read any file of this machine.
+        raise InputError(
+            f"Dataset '{dataset.name}' keeps its numbers in other files (external storage or a "
+            "virtual dataset), which are not read: write them into the file itself."
+        )
     matlab = dataset.attrs.get("MATLAB_class")
     if matlab is not None and dataset.attrs.get("MATLAB_empty"):
         return np.zeros((0, 0))

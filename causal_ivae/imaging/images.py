@@ -1,6 +1,5 @@
 """Average the voxels of fMRIPrep images region by region, and measure how much a run covers."""
 
-import json
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -11,13 +10,14 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from causal_ivae.errors import InputError
+from causal_ivae.given_files import is_given, read_json_object
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_images import read_labels, read_maps
 from causal_ivae.imaging.bids import RunFile
-from causal_ivae.imaging.names import find_sidecar, spaces_fit
-from causal_ivae.imaging.nothing_found import IMAGE_ENDING
+from causal_ivae.imaging.names import find_sidecar, spaces_fit, split_name
 from causal_ivae.imaging.series_tables import check_repetition_time
 from causal_ivae.imaging.volumes import open_image, read_voxels
+from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
 
 _SPHERE_GRID = 1.0
 """Spacing of the points that represent a sphere's volume (mm)."""
@@ -133,13 +133,10 @@ def _check_run(run: RunFile, image: SpatialImage, parcellation: Parcellation) ->
 
 
 def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[str, ...]]:
-    sidecar = run.path.with_name(run.path.name.removesuffix(".nii.gz") + ".json")
-    found = sidecar if sidecar.is_file() else find_sidecar(run.path, "bold", ".json", run.root)
+    sidecar = run.path.with_name(split_name(run.path.name)[0] + ".json")
+    found = sidecar if is_given(sidecar) else find_sidecar(run.path, "bold", ".json", run.root)
     if found is not None:
-        try:
-            content = json.loads(found.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(f"The sidecar '{found}' cannot be read as JSON: {error}.") from error
+        content = read_json_object(found, "The sidecar")
         if "RepetitionTime" in content:
             return check_repetition_time(content["RepetitionTime"], str(found)), ()
     header = image.header
@@ -148,18 +145,20 @@ def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[st
     if isinstance(header, nib.nifti1.Nifti1Header):
         unit = header.get_xyzt_units()[1]
         seconds *= {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
-    if not 0 < seconds <= 100:
+    if not SHORTEST_TR <= seconds <= LONGEST_TR:
         raise InputError(
-            f"No repetition time for '{run.path}': write \"RepetitionTime\" into '{sidecar.name}' "
-            "beside it."
+            f"No repetition time for '{run.path}', whose header says {seconds:g} s: write "
+            f"\"RepetitionTime\" (s) into '{sidecar.name}' beside it."
         )
     note = f"The repetition time of '{run.path.name}', {seconds:g} s, is from its header."
     return seconds, (note,)
 
 
 def _brain_mask(run: RunFile, image: SpatialImage, data: NDArray[np.float32]) -> NDArray[np.bool_]:
-    path = run.path.with_name(run.path.name.replace(IMAGE_ENDING, "_desc-brain_mask.nii.gz"))
-    if path.is_file() and path != run.path:
+    stem = split_name(run.path.name)[0].removesuffix("_desc-preproc_bold")
+    masks = [run.path.with_name(f"{stem}_desc-brain_mask{end}") for end in (".nii.gz", ".nii")]
+    path = next(filter(is_given, masks), None)
+    if path is not None:
         with open_image(path, "brain mask") as mask_image:
             same_grid = mask_image.shape[:3] == image.shape[:3] and np.allclose(
                 mask_image.affine, image.affine, atol=1e-3
@@ -191,13 +190,12 @@ def _points(parcellation: Parcellation) -> tuple[NDArray[np.float64], NDArray[np
         anywhere = np.argwhere((maps > 0).any(axis=3))
         return apply_affine(affine, anywhere), maps[tuple(anywhere.T)].argmax(axis=1)
     labels, affine = read_labels(parcellation)
-    region_of = np.full(max(0, int(labels.max(initial=0))) + 1, -1)
-    for region, index in enumerate(parcellation.indices):
-        if 0 <= index < len(region_of):
-            region_of[index] = region
-    owner = region_of[np.maximum(labels, 0)]
-    where = np.argwhere(owner >= 0)
-    return apply_affine(affine, where), owner[tuple(where.T)]
+    # Labels may be as large as 2e9, so that no table of all numbers up to them is made.
+    indices = np.asarray(parcellation.indices)
+    order = np.argsort(indices)
+    where = np.argwhere(np.isin(labels, indices))
+    owner = order[np.searchsorted(indices, labels[tuple(where.T)], sorter=order)]
+    return apply_affine(affine, where), owner
 
 
 def _inside(

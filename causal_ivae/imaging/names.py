@@ -9,8 +9,6 @@ from bisect import bisect_right
 from itertools import islice, takewhile
 from pathlib import Path
 
-from causal_ivae.errors import InputError
-
 _ENTITY = re.compile(r"(?:^|_)([A-Za-z]+)-([A-Za-z0-9+]+(?:-[A-Za-z0-9+]+)*)(?=_|$)")
 _EXTENSION = re.compile(r"(\.nii\.gz|\.nii|\.[A-Za-z0-9]+)$")
 
@@ -53,17 +51,6 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
         for part in re.split(r"(\d+)", text)
         if part
     )
-
-
-def require_file(path: Path) -> None:
-    """Raise `InputError` if a file does not exist or is a broken link."""
-    if path.is_symlink() and not path.exists():
-        raise InputError(
-            f"'{path}' is a link to content that is not there; fetch it first (in a DataLad "
-            "dataset: datalad get)."
-        )
-    if not path.is_file():
-        raise InputError(f"There is no file '{path}'.")
 
 
 class Folders:

@@ -4,12 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat", ".h5", ".hdf5")
-IMAGE_ENDING = "_desc-preproc_bold.nii.gz"
+IMAGE_ENDINGS = ("_desc-preproc_bold.nii.gz", "_desc-preproc_bold.nii")
+IMAGE_ENDING = IMAGE_ENDINGS[0]
+_OTHER_IMAGES = {
+    "*desc-denoised*_bold.nii*": "that are denoised already, as XCP-D writes them",
+    "*_bold_space-*_preproc.nii*": "under the names that fMRIPrep gave them before version 1.2",
+}
+"""Preprocessed images that cannot be read, by pattern of their names."""
 _SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
 
 
 def why_nothing(path: Path, folders: list[Path]) -> str:
     """Explain why a folder holds nothing to analyse, and what to give instead."""
+    for pattern, what in _OTHER_IMAGES.items():
+        image = next((f for d in folders for f in sorted(d.glob(f"**/func/{pattern}"))), None)
+        if image is not None:
+            return (
+                f"'{path}' holds images {what} (such as '{image.name}'). Give a derivatives folder "
+                f"of fMRIPrep 1.2 or newer (sub-*/func/*{IMAGE_ENDING} with its confounds, which "
+                "are removed here), or tables of region time series, such as XCP-D's "
+                "*_timeseries.tsv."
+            )
     raw = next((f for d in folders for f in d.glob("**/func/*_bold.nii*")), None)
     if raw is not None:
         inside = next((d for d in sorted(path.glob("derivatives/*")) if any(d.glob("sub-*"))), None)

@@ -205,6 +205,4 @@ def _hmm() -> Any:
 
 
 def _missing(kind: str, package: str) -> SettingsError:
-    return SettingsError(
-        f"Segments by '{kind}' need the package {package}: pip install 'causal-ivae[segments]'."
-    )
+    return SettingsError(f"Segments by '{kind}' need the package {package}: pip install {package}.")

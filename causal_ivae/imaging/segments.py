@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.given_files import require_file
 from causal_ivae.imaging.names import parse_entities
 from causal_ivae.imaging.scaling import pooled_on_one_scale, scale_caution
 from causal_ivae.imaging.segment_search import change_points, hidden_states
@@ -260,6 +261,7 @@ def _check_within(path: Path, blocks: list[tuple[float, float, str]], length: fl
 
 
 def _read_events(path: Path) -> list[tuple[float, float, str]]:
+    require_file(path)
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

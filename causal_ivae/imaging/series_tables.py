@@ -9,8 +9,8 @@ every row, serve as the columns of these names.
 """
 
 import csv
-import json
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError
 from causal_ivae.gaps import is_constant
+from causal_ivae.given_files import is_given, read_json_object, require_file
 from causal_ivae.imaging.arrays import read_array
 from causal_ivae.imaging.atlas import find_regions
-from causal_ivae.imaging.names import find_sidecar, require_file, split_name
+from causal_ivae.imaging.names import find_sidecar, split_name
 from causal_ivae.imaging.not_series import check_orientation, is_ramp, refuse_correlations
 from causal_ivae.settings import TableSettings
+from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
 
 _MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "null")
+_USUAL_TR = 2.0
+"""Repetition time (s) that is assumed where nobody gives one."""
+_MOST_COLUMNS = 10_000
+"""A table with more columns holds voxels, or volumes in its columns, and no regions."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,7 @@ def read_table_run(
     else:
         array = read_array(path, extension, settings.mat_key)
         values, runs, labels = array.values, array.runs, array.labels
+        _check_width(path, values.shape[1])
         notes += array.notes
         refuse_correlations(path, values)
         given = _names_beside(path, sidecar_path, sidecar) or array.names
@@ -149,13 +157,14 @@ def _of_atlas(path: Path, values: NDArray[np.float64], regions: Sequence[str]) -
 def _chosen(path: Path, names: Sequence[str], regions: Sequence[str] | None) -> list[int]:
     """Return the columns to read after checking that their names are distinct."""
     relevant = list(names) if regions is None else [n for n in names if n in regions]
+    refuse_missing_name(relevant, f"'{path}'")
     blank = next((i for i, name in enumerate(relevant) if not name), None)
     if blank is not None:
         raise InputError(
             f"'{path}', column {blank + 1} has no name; name it, or remove it if it numbers the "
             "rows."
         )
-    twice = next((name for i, name in enumerate(relevant) if name in relevant[:i]), None)
+    twice = next((name for name, count in Counter(relevant).items() if count > 1), None)
     if twice is not None:
         raise InputError(f"'{path}' has several columns '{twice}'; region names must differ.")
     if regions is not None:
@@ -168,18 +177,12 @@ def _chosen(path: Path, names: Sequence[str], regions: Sequence[str] | None) -> 
 def _sidecar(path: Path, root: Path) -> tuple[Path | None, dict[str, Any]]:
     stem = split_name(path.name)[0]
     found: Path | None = path.with_name(f"{stem}.json")
-    if found is not None and not found.is_file():
+    if found is not None and not is_given(found):
         suffix = stem.rsplit("_", 1)[-1]
         found = find_sidecar(path, suffix, ".json", root) if "-" not in suffix else None
     if found is None:
         return None, {}
-    try:
-        content = json.loads(found.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"The sidecar '{found}' cannot be read as JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"The sidecar '{found}' must hold an object, not {content!r}.")
-    return found, content
+    return found, read_json_object(found, "The sidecar")
 
 
 def _repetition_time(
@@ -190,20 +193,19 @@ def _repetition_time(
     if "SamplingFrequency" in sidecar:
         rate = check_repetition_time(sidecar["SamplingFrequency"], str(where), "SamplingFrequency")
         return 1.0 / rate, ()
-    note = (
-        f"No sidecar gives the repetition time of '{path.name}'; {settings.tr:g} s is assumed "
-        "(tables.tr)."
-    )
-    return settings.tr, (note,)
+    missing = f"No sidecar gives the repetition time of '{path.name}'"
+    if settings.tr is not None:
+        return settings.tr, (f"{missing}; it is {settings.tr:g} s by the settings (tables.tr).",)
+    return _USUAL_TR, (f"{missing}; {_USUAL_TR:g} s is assumed: give it with --tr.",)
 
 
 def check_repetition_time(value: object, where: str, key: str = "RepetitionTime") -> float:
     """Return a value as a repetition time or a frequency; raise `InputError` if it is neither."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < float(value) <= 100:  # type: ignore[arg-type]
+    if not number or not SHORTEST_TR <= float(value) <= LONGEST_TR:  # type: ignore[arg-type]
         raise InputError(
-            f"{key} in '{where}' is {value!r}; it must be a number above 0, in "
-            f"{'s' if key == 'RepetitionTime' else 'Hz'}, and at most 100."
+            f"{key} in '{where}' is {value!r}; it must be a number in "
+            f"{'s' if key == 'RepetitionTime' else 'Hz'}, from {SHORTEST_TR:g} to {LONGEST_TR:g}."
         )
     return float(value)  # type: ignore[arg-type]
 
@@ -290,6 +292,7 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     if header is None:
         raise InputError(f"'{path}' is empty; write the table again.")
     header = [cell.strip() for cell in header]
+    _check_width(path, len(header))
     if not named and all(_is_number(cell) for cell in header):
         raise InputError(
             f"The first row of '{path}' is all numbers; add a header row with the region names."
@@ -303,6 +306,14 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     if first is None:
         raise InputError(f"'{path}' has a header but no rows; write the table again.")
     return header, len(first), skipped
+
+
+def _check_width(path: Path, n_columns: int) -> None:
+    if n_columns > _MOST_COLUMNS:
+        raise InputError(
+            f"'{path}' has {n_columns:,} columns, more than the {_MOST_COLUMNS:,} regions that can "
+            "be read: average voxels within regions, or transpose it if columns are volumes."
+        )
 
 
 def _is_comment(row: list[str]) -> bool:

@@ -19,7 +19,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import DTypeLike, NDArray
 
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.names import require_file
+from causal_ivae.given_files import require_file
 
 _HEADER_BYTES = 540
 """The header of NIfTI-2, the longer one of the two versions, has this many bytes."""
@@ -158,6 +158,7 @@ def _atlas_image(path: Path, _mtime_ns: int, _size: int) -> AtlasImage:
             # Whoever needs the labels reads them again and reports the error.
             return found
     with np.errstate(invalid="ignore"):
+        # Numbers beyond the range become others, so that the image counts as no labels.
         labels = np.rint(voxels).astype(np.int32)
     labels.flags.writeable = False
     return replace(found, labels=labels) if np.allclose(labels, voxels, atol=1e-3) else found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
 
 from causal_ivae.drawing import wording
 from causal_ivae.errors import SettingsError
@@ -73,7 +74,8 @@ def check_templates(folder: Path) -> None:
 @cache
 def _environment(folder: Path | None) -> Environment:
     bundled = resources.folder("reports")
-    environment = Environment(
+    # A template from elsewhere must not run code of its own.
+    environment = SandboxedEnvironment(
         loader=FileSystemLoader([bundled] if folder is None else [folder, bundled]),
         # select_autoescape() would not escape *.html.jinja.
         autoescape=True,

@@ -6,14 +6,21 @@ from pydantic import Field
 
 from causal_ivae.settings.base import Settings
 
+SHORTEST_TR, LONGEST_TR = 0.01, 100.0
+"""Repetition times (s) outside are mistakes of the unit; as frequencies (Hz) they are the same."""
+
 SegmentKind = Literal["windows", "runs", "sessions", "task", "changepoints", "hmm", "subjects"]
 
 
 class TableSettings(Settings):
     """Hold the settings for reading tables of region time series."""
 
-    tr: float = Field(
-        2.0, gt=0, description="repetition time in s where no sidecar JSON gives RepetitionTime"
+    tr: float | None = Field(
+        None,
+        ge=SHORTEST_TR,
+        le=LONGEST_TR,
+        description="repetition time in s where no sidecar JSON gives RepetitionTime; null: 2 s "
+        "are assumed, and pages say so",
     )
     mat_key: str | None = Field(None, description="variable to read from .mat, .npz and .h5 files")
     detrend_order: int = Field(1, ge=0, le=4, description="polynomial removed from every run")

@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from causal_ivae.errors import SettingsError
+from causal_ivae.errors import InputError, SettingsError
+from causal_ivae.given_files import read_text
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -17,9 +18,11 @@ def read_mapping(path: Path) -> dict[str, Any]:
         If the file is not YAML, gives a key twice or does not hold pairs; the message names it.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+        tree = yaml.load(read_text(path, "The settings"), _Loader)  # noqa: S506 - a safe loader
     except RecursionError as error:
         raise SettingsError(f"'{path}' is nested too deeply to be settings.") from error
+    except InputError as error:
+        raise SettingsError(str(error)) from error
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"'{path}' is not valid YAML: {reason}") from error

@@ -15,6 +15,7 @@ from causal_ivae.unmixing.models.equations import StackedEquations
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
 from causal_ivae.unmixing.training.stacks import FitSize, Progress, in_stacks, part_of
+from causal_ivae.unmixing.training.steps import by_member
 
 FOLDS = 2
 
@@ -103,7 +104,7 @@ class CrossFit:
                 if not here.any():
                     continue
                 model = stack.taken((members[here] - start).to(columns.device))
-                x = self._values[rows][:, columns[here]].transpose(0, 1).requires_grad_()
+                x = by_member(self._values[rows], columns[here]).requires_grad_()
                 given, log_slope = model.unmix(x)
                 (gradient,) = torch.autograd.grad(given.sum(), x)
                 change = gradient[..., 1:] / log_slope.exp().detach()[..., None]
@@ -222,7 +223,7 @@ def _by_segment(
 ) -> NDArray[np.float64]:
     """Return the log-likelihood of every segment in nats, shape (members, n_segments)."""
     with torch.inference_mode():
-        x = values[:, columns].transpose(0, 1)
+        x = by_member(values, columns)
         model.prior.match(model.disturbances(x, u), u)
         one_hot = nn.functional.one_hot(u, n_segments).double()
         return (model.log_likelihood(x, u).double() @ one_hot).cpu().numpy()

@@ -15,8 +15,10 @@ from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.standard_form import signs
 from causal_ivae.unmixing.training.ensemble import fit_stack
 from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks, part_of
+from causal_ivae.unmixing.training.steps import by_member
 
 DIRECTIONS = ("x->y", "y->x")
 MECHANISMS = ("linear", "nonlinear")
@@ -80,7 +82,6 @@ def fit_hypotheses(
     segments: NDArray[np.int64],
     blocks: NDArray[np.int64],
     pairs: NDArray[np.int64],
-    names: tuple[str, ...],
     *,
     settings: StructuralSettings,
     at_once: int,
@@ -97,8 +98,6 @@ def fit_hypotheses(
     segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
     blocks : ndarray, shape (n_times,), int64, 0 to n_blocks - 1
     pairs : ndarray, shape (n_pairs, 2), int64
-    names : tuple of str, length n_regions
-        Region names, from which the seeds are derived.
     settings : StructuralSettings
     at_once : int
         Number of fits in a stack.
@@ -119,16 +118,20 @@ def fit_hypotheses(
     judged by a fit that was not trained on it, since the richer mechanism would always win on its
     training data.  (Normal scores, starting values and the scales of disturbances use all volumes.)
     The final fits use all segments.
+
+    All fits of a mechanism start at the same random weights, and every column is fitted with the
+    sign with which it is skewed to the right.  The result of a pair therefore depends on its two
+    series alone: swapping or flipping them swaps or flips the result.
     """
     columns, position = np.unique(pairs, return_inverse=True)
-    mine = np.ascontiguousarray(values[:, columns], dtype=np.float32)
+    sign = signs(values[:, columns])
+    mine = np.ascontiguousarray(values[:, columns] * sign, dtype=np.float32)
     scores, log_slope = normal_scores(mine)
     one_way = position.reshape(-1, 2)
     task = _Task(
         data=(torch.as_tensor(mine, device=device), torch.as_tensor(scores, device=device)),
         log_slope=(np.zeros_like(log_slope), log_slope),
         members=np.stack([one_way, one_way[:, ::-1]], axis=1),
-        labels=[(names[i], names[j]) for i, j in pairs],
         segments=torch.as_tensor(segments, device=device),
         blocks=blocks,
         at_once=at_once,
@@ -163,7 +166,8 @@ def fit_hypotheses(
         log_likelihood=np.concatenate([part.log_likelihood for part in parts])[place],
         mechanism=mechanism,
         shortfall=shortfall,
-        disturbances=torch.cat([part.disturbances for part in parts])[place],
+        disturbances=torch.cat([part.disturbances for part in parts])[place]
+        * torch.as_tensor(sign[one_way], device=device)[:, None, None],
         fit=Fit.joined([part.fit for part in parts]).of(
             (2 * place[:, None] + np.arange(2)).ravel()
         ),
@@ -218,7 +222,6 @@ class _Task:
     data: tuple[Tensor, Tensor]
     log_slope: tuple[NDArray[np.floating], NDArray[np.floating]]
     members: NDArray[np.int64]
-    labels: list[tuple[str, str]]
     segments: Tensor
     blocks: NDArray[np.int64]
     at_once: int
@@ -262,14 +265,9 @@ class _Task:
         n_segments, n_pairs = int(u.max()) + 1, len(pairs)
         parts = [f"trial {i}" for i in range(folds)] if folds > 1 else ["whole"]
         seeds = [
-            child_seed(
-                self.seed, self.key, "structural", MECHANISMS[mechanism], *self.labels[pair],
-                direction, part,
-            )
-            for pair in pairs
-            for direction in DIRECTIONS
+            child_seed(self.seed, self.key, "structural", MECHANISMS[mechanism], part)
             for part in parts
-        ]  # fmt: skip
+        ] * (2 * n_pairs)
         columns = torch.as_tensor(
             np.repeat(self.members[pairs].reshape(-1, 2), folds, axis=0), device=data.device
         )
@@ -297,7 +295,7 @@ class _Task:
         assert isinstance(model, StackedStructuralFlow)
         judge = held[u].expand(n_pairs, 2, 1, -1)
         with torch.inference_mode():
-            likelihood = model.log_likelihood(data[:, columns].transpose(0, 1), u)
+            likelihood = model.log_likelihood(by_member(data, columns), u)
             likelihood = likelihood.view(n_pairs, 2, folds, -1).gather(2, judge)[:, :, 0]
             disturbances = fit.disturbances.view(n_pairs, 2, folds, -1, 2)
             disturbances = disturbances.gather(2, judge[..., None].expand(-1, -1, -1, -1, 2))[

@@ -1,4 +1,4 @@
-"""Run a study on workers that SLURM starts, by dask-jobqueue (pip install 'causal-ivae[cluster]').
+"""Run a study on workers that SLURM starts, by dask-jobqueue (pip install dask-jobqueue).
 
 Copy this file, edit `JOB` and `JOBS`, and give it what follows ``causal-ivae run``, on a machine
 that may submit jobs and that they can reach::

@@ -375,7 +375,8 @@ def test_pages_alone_are_written_again(finished, no_cluster):
     _, out = finished
     for page in (*out.glob("*.html"), *out.rglob("figures/*")):
         page.unlink()
-    written = pages.write_all(out)
+    written, complaints = pages.write_all(out)
+    assert not complaints
     assert sorted(p.name for p in written) == [
         "group.html", "sub-01.html", "sub-02.html", "sub-03.html",
     ]  # fmt: skip

@@ -178,5 +178,5 @@ def test_damaged_files_and_a_missing_package(tmp_path, values, monkeypatch):
     with pytest.raises(InputError, match=r"sub-01\.h5' cannot be read as HDF5"):
         read_table_run(path, SETTINGS)
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(SettingsError, match=r"needs the package h5py: pip install 'causal-ivae\["):
+    with pytest.raises(SettingsError, match=r"needs the package h5py: pip install h5py"):
         read_table_run(path, SETTINGS)

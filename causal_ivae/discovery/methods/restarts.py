@@ -118,7 +118,6 @@ class RestartedMethod(PairMethod[S]):
             subject.values,
             subject.segments,
             some,
-            subject.names,
             build=self.build,
             settings=settings,
             restarts=restarts,

@@ -149,7 +149,6 @@ class StructuralMethod(PairMethod[StructuralSettings]):
             subject.segments,
             subject.blocks,
             some,
-            subject.names,
             settings=settings,
             at_once=subject.members_at_once(self.size(settings)),
             seed=subject.seed,
@@ -160,8 +159,12 @@ class StructuralMethod(PairMethod[StructuralSettings]):
         check_converged(part.usable, some, subject, self.name)
         chunk.testing()
         recovered = by_pair(part.disturbances.flatten(0, 1), len(some))
-        each = recovered.reshape(2 * len(some), 2, -1, 1)
-        residual = subject.test(each[:, :1], each[:, 1:]).reshaped(len(some), 2, 1)
+        each = recovered.reshape(len(some), 2, 2, -1, 1)
+        # The disturbance of the supposed cause comes first.
+        causes, effects = each[:, [0, 1], [0, 1]], each[:, [0, 1], [1, 0]]
+        residual = subject.test(
+            causes.flatten(0, 1)[:, None], effects.flatten(0, 1)[:, None]
+        ).reshaped(len(some), 2, 1)
         statistics = 2 if settings.modulates == "mean_variance" else 1
         return _Directions(
             replace(part, disturbances=no_volumes(part.disturbances), fit=_by_direction(part)),

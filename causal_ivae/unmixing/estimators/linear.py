@@ -147,7 +147,8 @@ class DirectLiNGAM(_Linear):
             lingam = import_module("lingam")
         except ImportError as error:
             raise SettingsError(
-                "DirectLiNGAM needs the package lingam: pip install 'causal-ivae[lingam]'."
+                # Without the second, pip may put an older scipy than this package needs.
+                "DirectLiNGAM needs the package lingam: pip install lingam 'scipy>=1.15.3'."
             ) from error
         data = arrays.matrix(x)
         model = lingam.DirectLiNGAM(random_state=child_seed(self.seed, "LiNGAM") % 2**32)

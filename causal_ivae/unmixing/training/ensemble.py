@@ -28,8 +28,10 @@ from causal_ivae.unmixing.models.priors import StackedPrior
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.structural import StackedStructuralFlow
 from causal_ivae.unmixing.models.tcl import StackedTCL
+from causal_ivae.unmixing.standard_form import in_standard_order, signs
 from causal_ivae.unmixing.training.loop import Watch, train
 from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks
+from causal_ivae.unmixing.training.steps import by_member
 from causal_ivae.unmixing.training.threads import torch_threads
 
 
@@ -163,7 +165,7 @@ def fit_stack(
         curves[which], final[which], taken[which] = renewed
         model.put(chosen, again)
     with torch.inference_mode():
-        x = values[:, columns].transpose(0, 1)
+        x = by_member(values, columns)
         model.finish(x, u)
         fit = Fit(
             disturbances=model.disturbances(x, u),
@@ -193,7 +195,6 @@ def unmix_pairs(
     values: NDArray[np.float32],
     segments: NDArray[np.int64],
     pairs: NDArray[np.int64],
-    names: tuple[str, ...],
     *,
     build: Callable[..., StackedModel],
     settings: TrainingSettings,
@@ -210,8 +211,6 @@ def unmix_pairs(
     values : ndarray, shape (n_times, n_regions), float32, z-scored
     segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
     pairs : ndarray, shape (n_pairs, 2), int64
-    names : tuple of str, length n_regions
-        Region names, from which the seeds are derived.
     build : callable
         Function that makes a stack of models of two columns from seeds, ``auxiliary``, ``settings``
         and ``device``, as `make_model` does.
@@ -230,15 +229,17 @@ def unmix_pairs(
     -------
     Fit
         The restarts of every pair in turn.
+
+    Notes
+    -----
+    Restart r of all pairs starts at the same weights, with each column skewed to the right and the
+    less skewed one first.  The fits of a pair therefore depend on its two series alone.
     """
     first, *rest = keys
-    seeds = [
-        child_seed(int(first), *rest, names[i], names[j], restart)
-        for i, j in pairs
-        for restart in range(restarts)
-    ]
-    columns = torch.as_tensor(np.repeat(pairs, restarts, axis=0), device=device)
-    data = torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32), device=device)
+    seeds = [child_seed(int(first), *rest, restart) for restart in range(restarts)] * len(pairs)
+    ordered = in_standard_order(values, pairs)
+    columns = torch.as_tensor(np.repeat(ordered, restarts, axis=0), device=device)
+    data = torch.as_tensor(np.ascontiguousarray(values * signs(values)), device=device)
     u = torch.as_tensor(segments, device=device)
     auxiliary = Auxiliary(segments=int(segments.max()) + 1)
     build_stack = partial(build, auxiliary=auxiliary, settings=settings, device=device)

@@ -14,7 +14,7 @@ from causal_ivae.unmixing.training.adam import PackedAdam
 from causal_ivae.unmixing.training.memory import give_memory_back
 from causal_ivae.unmixing.training.schedule import Schedule
 from causal_ivae.unmixing.training.stacks import Progress
-from causal_ivae.unmixing.training.steps import Rows, Steps
+from causal_ivae.unmixing.training.steps import Rows, Steps, by_member
 
 CURVE_POINTS = 50
 _WORSE = 0.1
@@ -54,7 +54,7 @@ def train(
         Number of steps that each member learned.
     """
     with torch.no_grad():
-        model.start(values[:, columns].transpose(0, 1), u)
+        model.start(by_member(values, columns), u)
     least = _evaluate(model, values, columns, u) - _WORSE
     if isinstance(settings, AutoencoderSettings) and not settings.weights.plain:
         # The loss is a weighted ELBO then, so that the ELBO itself may fall.
@@ -112,5 +112,5 @@ def _evaluate(
     model: StackedModel, values: Tensor, columns: Tensor, u: Tensor
 ) -> NDArray[np.float64]:
     with torch.inference_mode():
-        value = model.evaluate(values[:, columns].transpose(0, 1), u)
+        value = model.evaluate(by_member(values, columns), u)
     return value.double().cpu().numpy()

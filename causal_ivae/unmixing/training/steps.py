@@ -76,6 +76,18 @@ class Rows:
         ]
 
 
+def by_member(values: Tensor, columns: Tensor) -> Tensor:
+    """Return the columns of every member, shape (members, n_times, n_features).
+
+    Parameters
+    ----------
+    values : Tensor, shape (n_times, n_columns)
+    columns : Tensor, shape (members, n_features), int64
+    """
+    # Sums over the volumes of a transposed view would round differently in stacks of other sizes.
+    return values[:, columns].transpose(0, 1).contiguous()
+
+
 class Steps:
     """Take the steps of a stack's training one after the other.
 

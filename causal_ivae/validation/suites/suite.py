@@ -274,7 +274,7 @@ def choose(
         message = f"'{name}' needs the package '{package}', which is not installed"
         if asked:
             raise SettingsError(
-                f"{message}; install causal-ivae[benchmark], or choose other --methods."
+                f"{message}; pip install {package} 'scipy>=1.15.3', or choose other --methods."
             )
         say(f"{message}, and is left out.")
     return tuple(chosen)
