@@ -5,6 +5,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_ivae.errors import InputError
 
+_ROUNDING = 1e-10
+"""A column is constant if its range is at most this share of its largest absolute value."""
+
 
 def matrix(
     values: ArrayLike, name: str = "x", *, columns: str = "n_features", vector: bool = False
@@ -64,6 +67,13 @@ def require_finite(values: NDArray[np.float64], name: str) -> None:
         )
 
 
+def constant_columns(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which columns of a matrix (n_times, n_columns) hold one number, up to rounding."""
+    # The standard deviation of a column of 0.1 is not 0 but 1e-17.
+    size = np.abs(values).max(axis=0, initial=0.0)
+    return np.asarray(np.ptp(values, axis=0) <= _ROUNDING * size)
+
+
 def require_spread(values: NDArray[np.float64], name: str) -> None:
     """Check that no column of a matrix, shape (n_times, n_columns), is constant.
 
@@ -72,8 +82,7 @@ def require_spread(values: NDArray[np.float64], name: str) -> None:
     InputError
         If a column is constant up to rounding; the message names it.
     """
-    # The mean of equal numbers may differ from them in the last digit.
-    constant = np.flatnonzero(values.std(axis=0) <= 1e-12 * np.abs(values).max(axis=0))
+    constant = np.flatnonzero(constant_columns(values))
     if len(constant):
         raise InputError(
             f"Invalid value for '{name}'. Every column must vary, but column {constant[0]} is "

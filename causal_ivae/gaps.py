@@ -7,8 +7,18 @@ from numpy.typing import NDArray
 
 _CHANCE = 0.5
 """Repeated rows prove nothing if more than this many are expected by chance."""
-_ROUNDING = 1e-10
-"""A column is constant if its range is at most this share of its largest absolute value."""
+
+
+_STRAIGHT = 1e-4
+"""Rows lie on a line if they deviate by at most this share of the mean second difference."""
+_ROWS_ON_LINE = 4
+"""This many rows lie on one line in all regions only if they were filled."""
+_PARTS = (2, 3, 4, 6, 10, 20)
+"""Lines are laid through rows that are these parts of the run apart."""
+_NUMBERS = 2_000_000
+"""At most so many distances from lines are computed at a time."""
+_UNLIKELY = 1e-3
+"""Straight rows need no further evidence if fewer are expected by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,15 +29,16 @@ class Gaps:
     ----------
     rows : ndarray, shape (n_times,), bool
         True for rows in which nothing was measured.
-    missing, constant, repeated : int
+    missing, constant, repeated, straight : int
         Number of these rows that are missing in all regions, that equal a constant of several rows
-        (such as 0), and that equal the row before.
+        (such as 0), that equal the row before, and that lie on a straight line in all regions.
     """
 
     rows: NDArray[np.bool_]
-    missing: int
-    constant: int
-    repeated: int
+    missing: int = 0
+    constant: int = 0
+    repeated: int = 0
+    straight: int = 0
 
     @property
     def sentence(self) -> str:
@@ -38,6 +49,7 @@ class Gaps:
                 (self.missing, "missing in all regions"),
                 (self.constant, "constant in all regions at once"),
                 (self.repeated, "equal to the volume before in all regions"),
+                (self.straight, "on a straight line in all regions at once"),
             )
             if count
         ]
@@ -48,12 +60,6 @@ class Gaps:
             f"{total} of {len(self.rows)} volumes hold no measurement and are treated as gaps: "
             f"{', '.join(parts)}."
         )
-
-
-def is_constant(values: NDArray[np.float64]) -> bool:
-    """Check whether a column holds one number, up to rounding."""
-    # The standard deviation of a column of 0.1 is not 0 but 1e-17.
-    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max(initial=0.0))
 
 
 def find_gaps(values: NDArray[np.float64]) -> Gaps:
@@ -74,6 +80,12 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
     last good volume, or pads the end.  Measured volumes are never equal in all regions, so that
     equal rows reveal such volumes.  Repeated rows are not used if values are so coarse that rows
     would repeat by chance (a few levels in two regions).
+
+    Other software interpolates censored volumes, or removes a line from filled ones.  Both leave
+    rows on a straight line in all regions at once.  Interpolated volumes are the inner ones of
+    such a stretch.  Filled ones lie on one line in all stretches, and so are found outside of
+    stretches too.  After a filter, or a polynomial of a higher order, filled volumes cannot be told
+    from slow signals, and are not found.
     """
     missing = np.asarray(np.isnan(values).all(axis=1))
     constant = _constant(values, missing)
@@ -82,9 +94,68 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
     repeated[1:] = known[1:] & known[:-1] & (values[1:] == values[:-1]).all(axis=1)
     if repeated.any() and _chance_of_equal_rows(values[known]) * known.sum() > _CHANCE:
         repeated[:] = False
+    straight = _straight(values, known & ~repeated)
     return Gaps(
-        missing | constant | repeated, int(missing.sum()), int(constant.sum()), int(repeated.sum())
+        missing | constant | repeated | straight,
+        int(missing.sum()),
+        int(constant.sum()),
+        int(repeated.sum()),
+        int(straight.sum()),
     )
+
+
+def _straight(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rows that were interpolated, or filled before a line was removed."""
+    found = np.zeros(len(values), dtype=bool)
+    whole = known & np.isfinite(values).all(axis=1)
+    inner = whole[2:] & whole[1:-1] & whole[:-2]
+    if not inner.any():
+        return found
+    with np.errstate(invalid="ignore"):
+        bend = np.abs(values[2:] - 2.0 * values[1:-1] + values[:-2])
+    allowed = _STRAIGHT * bend[inner].mean(axis=0)
+    filled = _on_one_line(values, whole, allowed)
+    if filled.any():
+        return filled
+    level = (bend <= allowed) & inner[:, None]
+    found[1:-1] = level.all(axis=1)
+    others = level[inner & ~found[1:-1]]
+    expected = inner.sum() * others.mean(axis=0).prod() if len(others) else 0.0
+    if found.sum() <= (5 + 4 * expected if expected > _UNLIKELY else 0):
+        return np.zeros_like(found)
+    return found
+
+
+def _on_one_line(
+    values: NDArray[np.float64], whole: NDArray[np.bool_], allowed: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return the rows that lie on one line in all regions, but for one interpolated stretch."""
+    n_times = len(values)
+    none = np.zeros(n_times, dtype=bool)
+    # Integers lie on lines by chance, and no line was removed from them.
+    if min(len(np.unique(column[whole])) for column in values.T) < whole.sum() / 2:
+        return none
+    time = np.arange(n_times)
+    for lag in sorted({n_times // part for part in _PARTS} - {0}):
+        start = np.flatnonzero(whole[:-lag] & whole[lag:])
+        # Of long runs some of the lines are enough, since many rows were filled.
+        start = start[:: 1 + len(start) * n_times // _NUMBERS]
+        slope = (values[start + lag] - values[start]) / lag
+        near = np.broadcast_to(whole, (len(start), n_times))
+        for region in range(values.shape[1]):
+            line = values[start, region, None] + slope[:, region, None] * (time - start[:, None])
+            near = near & (np.abs(values[:, region] - line) <= allowed[region])
+            likely = near.sum(axis=1) >= _ROWS_ON_LINE
+            start, slope, near = start[likely], slope[likely], near[likely]
+        for rows in near:
+            first, last = np.flatnonzero(rows)[[0, -1]]
+            # One stretch inside a run may be interpolated, with measured volumes at its ends.
+            if last - first >= rows.sum() or first == 0 or last == n_times - 1:
+                design = np.column_stack([np.ones(n_times), time / n_times])
+                best = np.linalg.lstsq(design[rows], values[rows], rcond=None)[0]
+                on_line = (np.abs(values - design @ best) <= allowed).all(axis=1) & whole
+                return np.asarray(on_line | rows)
+    return none
 
 
 def _constant(values: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -10,8 +10,8 @@ from causal_ivae.errors import InputError
 _POINTERS = (b"/annex/objects/", b"version https://git-lfs.github.com/")
 """Files that git-annex (unlocked) or Git LFS leave in place of content begin like this."""
 
-_SMALL = 1024
-"""Pointers have fewer bytes than this."""
+_SMALL = 348
+"""Pointers have fewer bytes than this, the header of an image."""
 _LEAST_PARTS = 3
 """Links are followed to folders with this many parts, the root of the file system included."""
 _NOT_FETCHED = (

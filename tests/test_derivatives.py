@@ -22,6 +22,7 @@ from causal_ivae.derivatives.files import (
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.tables import DIAGNOSTICS, TABLES
 from causal_ivae.derivatives.units import Unit
+from causal_ivae.errors import NoRoomError
 
 
 def test_names_of_outputs(tmp_path):
@@ -108,7 +109,8 @@ def test_a_disk_that_is_full_half_way_spoils_no_file(tmp_path):
     old, new = tmp_path / "old.bin", tmp_path / "new.bin"
     write_bytes(old, b"old")
     for path in (old, new):
-        with files_end_at(100_000), pytest.raises(OSError, match="large"):
+        told = f"no room to write into '{tmp_path}' .*large.*free space"
+        with files_end_at(100_000), pytest.raises(NoRoomError, match=told):
             write_bytes(path, bytes(300_000))
     assert old.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [old]

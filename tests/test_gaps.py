@@ -97,3 +97,49 @@ def test_coarse_values_repeat_by_chance(levels):
 def test_one_region_that_stands_still_is_no_gap(series):
     series[50:80, 1] = 3.0
     assert not find_gaps(series).rows.any()
+
+
+def without_line(values):
+    """Remove each region's line and standardise it, as a step after censoring does."""
+    time = np.column_stack([np.ones(len(values)), np.arange(len(values))])
+    left = values - time @ np.linalg.lstsq(time, values, rcond=None)[0]
+    return np.round(left / left.std(axis=0), 6)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.4])
+def test_rows_of_zeros_from_which_a_line_was_removed(share):
+    values = np.random.default_rng(4).normal(100.0, 5.0, size=(300, 3))
+    bad = np.random.default_rng(5).random(300) < share
+    values[bad] = 0.0
+    gaps = find_gaps(without_line(values))
+    assert list(gaps.rows) == list(bad)
+    assert gaps.straight == bad.sum()
+    assert f"{bad.sum()} on a straight line in all regions at once" in gaps.sentence
+
+
+def test_a_padded_end_from_which_a_line_was_removed(series):
+    series[150:] = 0.0
+    assert list(np.flatnonzero(find_gaps(without_line(series)).rows)) == list(range(150, 200))
+
+
+def test_interpolated_rows(series):
+    censored = np.array([5, 6, 40, 41, 42, 90, 150, 151])
+    measured = np.setdiff1d(np.arange(200), censored)
+    for column in series.T:
+        column[censored] = np.interp(censored, measured, column[measured])
+    assert list(np.flatnonzero(find_gaps(series).rows)) == list(censored)
+    assert list(np.flatnonzero(find_gaps(without_line(series)).rows)) == list(censored)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_measured_series_are_not_straight(seed):
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(1000, 2))
+    slow = noise.copy()
+    for i in range(1, len(noise)):
+        slow[i] = 0.99 * slow[i - 1] + noise[i]
+    for values in (noise, slow, np.cumsum(slow, axis=0)):
+        assert not find_gaps(values).rows.any()
+    # A few levels repeat, and are straight, by chance.
+    levels = np.rint(rng.normal(scale=1.2, size=(1000, 3)))
+    assert find_gaps(levels).straight == 0

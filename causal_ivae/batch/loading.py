@@ -1,7 +1,6 @@
 """One subject's files to its region series, as files: the first stage of a subject."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.centres import region_centres
 from causal_ivae.imaging.names import Folders
 from causal_ivae.imaging.scaling import scale_caution
+from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.imaging.signals import load_subject, missing_regions
 from causal_ivae.provenance import fingerprints, shown
 from causal_ivae.reporting.region_map import has_map, map_name
@@ -114,7 +114,7 @@ def load(piece: Loading, stage: Stage) -> Loaded:
         )
         missing = missing_regions(series, analysis.pipeline.denoise.min_coverage)
         provenance = {
-            **_places(parcellation, series.names),
+            **_places(parcellation, series),
             "MissingRegions": list(missing),
             **analysis.provenance(analysis.load_hash, inputs),
         }
@@ -126,11 +126,12 @@ def load(piece: Loading, stage: Stage) -> Loaded:
     return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)
 
 
-def _places(parcellation: Parcellation | None, names: Sequence[str]) -> dict[str, Any]:
+def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str, Any]:
     """Return the sidecar's entries on where the regions are, for drawings."""
     if parcellation is None:
         return {}
-    wanted = [name for name in names if name in parcellation.names]
+    parcellation = parcellation.in_space(dict(series.entities).get("space"))
+    wanted = [name for name in series.names if name in parcellation.names]
     centres = region_centres(parcellation)
     return {
         "Space": parcellation.space,

@@ -54,7 +54,7 @@ def write_unit_page(
     _write(paths, page, files)
 
 
-def write_region_map(output: Path, atlas: str) -> None:
+def write_region_map(output: Path, atlas: str, space: str | None = None) -> None:
     """Write the picture of an atlas's regions that pages show, unless it is there or cannot be.
 
     Parameters
@@ -62,13 +62,15 @@ def write_region_map(output: Path, atlas: str) -> None:
     output : pathlib.Path
     atlas : str
         Name or path.
+    space : str or None
+        Space of the images, if there are any.
 
     Raises
     ------
     InputError, SettingsError
         If the atlas cannot be read.
     """
-    parcellation = load_atlas(atlas)
+    parcellation = load_atlas(atlas).in_space(space)
     if not has_map(parcellation):
         return
     picture = output / map_name(parcellation)

@@ -137,7 +137,8 @@ def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loa
     atlas = analysis.pipeline.atlas
     try:
         if atlas is not None:
-            write_region_map(analysis.output, atlas)
+            spaces = {run.entity("space") for piece in units.values() for run in piece.subject.runs}
+            write_region_map(analysis.output, atlas, spaces.pop() if len(spaces) == 1 else None)
     except Exception as error:  # noqa: BLE001 - a picture is worth no analysis
         runner.record.note(f"No map of the regions of '{atlas}': {one_line(error)}")
     loaded = _load(runner, units)

@@ -39,7 +39,7 @@ def with_levels_apart(arguments: Sequence[str]) -> list[str]:
     first = options[0] if options else len(arguments)
     if any(word in LEVELS for word in arguments[:first]) or "--" in arguments:
         return list(arguments)
-    kept, levels = list(arguments), []
+    kept, levels = list(arguments), list[str]()
     for start, stop in reversed(list(pairwise([*options, len(arguments)]))):
         # One word after an option is its value; a level may only come after it.
         while arguments[start] in _MANY and stop - start > 2 and kept[stop - 1] in LEVELS:

@@ -9,9 +9,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_ivae.arrays import constant_columns
 from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import CausalIvaeWarning, InputError, SettingsError, nearest
-from causal_ivae.gaps import find_gaps, is_constant
+from causal_ivae.gaps import find_gaps
 from causal_ivae.independence.blocks import contiguous
 from causal_ivae.run_scales import divide_by_baselines, were_scaled_apart
 
@@ -172,9 +173,9 @@ def _gaps(x: NDArray[np.float64], regions: tuple[str, ...], where: str) -> NDArr
 
 def _varying(x: NDArray[np.float64], regions: tuple[str, ...], where: str) -> NDArray[np.float64]:
     """Return a run after checking that no region is constant."""
-    constant = [name for name, column in zip(regions, x.T, strict=True) if is_constant(column)]
-    if constant:
-        raise InputError(f"Region '{constant[0]}'{where} is constant; leave it out.")
+    constant = np.flatnonzero(constant_columns(x))
+    if constant.size:
+        raise InputError(f"Region '{regions[constant[0]]}'{where} is constant; leave it out.")
     return x
 
 

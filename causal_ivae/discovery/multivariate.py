@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,6 +16,12 @@ from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs, candida
 from causal_ivae.discovery.hypotheses import weigh
 from causal_ivae.discovery.input_series import checked, pairs_of
 from causal_ivae.discovery.orientation import RESAMPLES
+from causal_ivae.discovery.same_series import (
+    first_copies,
+    reasons_of_copies,
+    tables_without_fits,
+    undecided_edges,
+)
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
@@ -101,8 +108,35 @@ def discover_all(
     for name, number, least in (("seed", seed, 0), ("restarts", restarts, 1)):
         if number < least:
             raise SettingsError(f"'{name}' is {number}; it must be {least} or more.")
-    x, labels, order, region_names = checked(values, segments, blocks, names)
-    pairs = pairs_of(region_names, skeleton)
+    x, labels, order, all_names = checked(values, segments, blocks, names)
+    asked = pairs_of(all_names, skeleton)
+    # Of regions with the same series the first stands for all, whose pairs have no direction.
+    first = first_copies(x)
+    kept = np.flatnonzero(first == np.arange(len(first)))
+    is_kept = np.isin(asked, kept).all(axis=1)
+    reasons = reasons_of_copies(x, asked[~is_kept], all_names, first)
+    left_out = undecided_edges(all_names, asked[~is_kept], reasons)
+    settings = {
+        "method": METHOD,
+        "seed": seed,
+        "key": key,
+        "device": str(resolve_device(device)),
+        "restarts": restarts,
+        "max_causes": max_causes,
+        "equations": equations.model_dump(mode="json"),
+        "independence": independence.model_dump(mode="json"),
+        "decision": decision.model_dump(mode="json"),
+    }
+    if not is_kept.any():
+        return CausalGraph(
+            method=METHOD,
+            names=all_names,
+            tables=tables_without_fits(left_out),
+            settings=settings,
+            seconds=time.perf_counter() - started,
+        )
+    x, region_names = x[:, kept], tuple(all_names[i] for i in kept)
+    pairs = np.searchsorted(kept, asked[is_kept])
     chosen = _equations(region_names, pairs, max_causes)
     target = resolve_device(device)
     fit = cross_fit(
@@ -143,9 +177,9 @@ def discover_all(
         progress("testing", 1.0)
     return CausalGraph(
         method=METHOD,
-        names=region_names,
+        names=all_names,
         tables={
-            "edges": whole_tables.edges_table(region_names, pairs, weighed),
+            "edges": _with(left_out, whole_tables.edges_table(region_names, pairs, weighed)),
             "tests": whole_tables.tests_table(region_names, pairs, dependence, tests),
             "restarts": whole_tables.restarts_table(
                 region_names,
@@ -159,19 +193,16 @@ def discover_all(
                 region_names, pairs, best, resampled, weighed, slope, tests, len(x)
             ),
         },
-        settings={
-            "method": METHOD,
-            "seed": seed,
-            "key": key,
-            "device": str(target),
-            "restarts": restarts,
-            "max_causes": max_causes,
-            "equations": equations.model_dump(mode="json"),
-            "independence": independence.model_dump(mode="json"),
-            "decision": decision.model_dump(mode="json"),
-        },
+        settings=settings,
         seconds=time.perf_counter() - started,
     )
+
+
+def _with(left_out: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
+    """Return the edges with those that have no direction to ask for at the end."""
+    if left_out.empty:
+        return edges
+    return pd.concat([edges.assign(reason=""), left_out], ignore_index=True)
 
 
 def _equations(

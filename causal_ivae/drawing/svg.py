@@ -65,9 +65,19 @@ def figure_style(name: str) -> Iterator[None]:
         yield
 
 
+class ShownFigure(Figure):
+    """Be a figure that a notebook shows, although pyplot does not know of it."""
+
+    def _repr_svg_(self) -> str:
+        content = io.StringIO()
+        with figure_style("notebook"):
+            self.savefig(content, format="svg")
+        return content.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure with constrained layout, given its size in inches."""
-    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    return ShownFigure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
 def shorten(name: object, longest: int = 26) -> str:

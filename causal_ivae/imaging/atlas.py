@@ -101,6 +101,14 @@ class Parcellation:
             centres=None if self.centres is None else self.centres[rows],
         )
 
+    def in_space(self, space: str | None) -> "Parcellation":
+        """Return the parcellation in the space of the images that it was laid over.
+
+        An atlas that does not name its space is taken to be in that of the images, if it lies
+        inside them, so that its regions are drawn there.
+        """
+        return self if self.space is not None else replace(self, space=space)
+
     def volume(self) -> Path:
         """Return the path of the image of labels or maps.
 

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.arrays import constant_columns
 from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError
-from causal_ivae.gaps import is_constant
 from causal_ivae.given_files import is_given, read_json_object, require_file
 from causal_ivae.imaging.arrays import read_array
 from causal_ivae.imaging.atlas import find_regions
@@ -395,8 +395,8 @@ def _check(path: Path, values: NDArray[np.float64], names: Sequence[str]) -> Non
             f"'{path}' has values in {measured.sum()} of {len(names)} regions; at least two are "
             "needed."
         )
-    constant = [i for i in range(len(names)) if measured[i] and is_constant(values[~gap, i])]
-    if constant:
+    constant = np.flatnonzero(measured & constant_columns(np.nan_to_num(values[~gap])))
+    if constant.size:
         raise InputError(
             f"'{path}', column '{names[constant[0]]}' is constant; leave that region out."
         )

@@ -193,7 +193,7 @@ def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
 def _gaps(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> Gaps:
     """Find the volumes without a measurement among those that are kept."""
     if values.shape[1] < 2 or not kept.any():
-        return Gaps(np.zeros(len(values), dtype=bool), 0, 0, 0)
+        return Gaps(np.zeros(len(values), dtype=bool))
     found = find_gaps(values[kept])
     rows = np.zeros(len(values), dtype=bool)
     rows[np.flatnonzero(kept)[found.rows]] = True

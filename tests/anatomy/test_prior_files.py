@@ -254,8 +254,8 @@ def test_bad_tables_are_named(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("sidecar", "message"),
     [
-        ("[1]", "must hold a JSON object"),
-        ("{", "not valid JSON"),
+        ("[1]", "must hold an object"),
+        ("{", "cannot be read as JSON"),
         ('{"names": ["A"]}', "names the region 'B'"),
         ('{"aliases": {"Q": ["q"]}}', "aliases of 'Q'"),
         ('{"aliases": {"A": ["q"], "B": ["Q"]}}', "stands for both 'A' and 'B'"),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.discovery.multivariate import discover_all
 from causal_ivae.discovery.same_series import correlations
-from causal_ivae.errors import InputError
-from causal_ivae.settings import IndependenceSettings, UnmixingSettings
+from causal_ivae.settings import EquationSettings, IndependenceSettings, UnmixingSettings
 
 FEW = UnmixingSettings.model_validate(
     {"restarts": 2, "ivae": {"steps": 40}, "tcl": {"steps": 40}}
@@ -43,12 +45,32 @@ def test_a_copy_is_undecided_and_said(values, method, scale):
     np.testing.assert_allclose(same, alone.edges["score"], atol=1e-6)
 
 
-def test_copies_alone_cannot_be_oriented(values):
-    twice = values[:, [0, 0]]
-    with pytest.raises(
-        InputError, match=r"No pair .* x1 and x2 are the same series .* r = 1\.0000"
-    ):
-        discover(twice, SEGMENTS, unmixing=FEW, independence=FAST)
+@pytest.mark.parametrize("estimate", [discover, discover_all])
+def test_copies_alone_are_undecided(values, estimate, tmp_path):
+    graph = estimate(values[:, [0, 0]], SEGMENTS, independence=FAST)
+    row = graph.edges.iloc[0]
+    assert (row["decision"], row["cause"]) == ("undecided", "")
+    assert row["reason"] == "x1 and x2 are the same series up to scale, r = 1.0000."
+    assert np.isnan(row["score"])
+    assert graph.diagnostics.empty
+    paths = UnitPaths(tmp_path, "sub-01")
+    graph.write(paths)
+    assert CausalGraph.read(paths, graph.method).edges["reason"].tolist() == [row["reason"]]
+
+
+def test_a_copy_is_in_no_graph_of_all_regions(values):
+    copied = np.column_stack([values[:, :2], -3.0 * values[:, 1]])
+    quick = EquationSettings(steps=20)
+    graph = discover_all(copied, SEGMENTS, list("abc"), equations=quick, independence=FAST)
+    alone = discover_all(values[:, :2], SEGMENTS, list("ab"), equations=quick, independence=FAST)
+    assert graph.names == ("a", "b", "c")
+    edges = graph.edges.set_index(["x", "y"])
+    assert edges.loc[("a", "b"), "score"] == alone.edges["score"].item()
+    for pair in (("a", "c"), ("b", "c")):
+        row = edges.loc[pair]
+        assert row["decision"] == "undecided"
+        assert row["reason"] == "b and c are the same series up to scale, r = -1.0000."
+        assert np.isnan(row["p_value"])
 
 
 def test_strongly_correlated_regions_are_oriented(values):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
+from causal_ivae.given_files import require_file
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.filters import load_bids_filter
-from causal_ivae.imaging.names import find_sidecar, parse_entities, require_file, spaces_fit
+from causal_ivae.imaging.names import find_sidecar, parse_entities, spaces_fit
 
 IMAGE = "_desc-preproc_bold.nii.gz"
 
@@ -186,7 +187,7 @@ def test_bids_filters(tmp_path):
     with pytest.raises(SettingsError, match=r"Unknown query 'blod'.*'bold'"):
         find_subjects(tmp_path, bids_filter={"blod": {}})
     path.write_text("{")
-    with pytest.raises(SettingsError, match=r"filter\.json.*cannot be read"):
+    with pytest.raises(InputError, match=r"filter\.json.*cannot be read"):
         load_bids_filter(path)
 
 

@@ -20,6 +20,13 @@ def test_plot_draws_an_arrow_for_every_decided_edge(result):
     assert {"CA1", "SUB", "ERC"} <= texts
 
 
+def test_a_notebook_shows_the_picture(result):
+    shown = result.plot()._repr_svg_()
+    assert shown.lstrip().startswith("<?xml")
+    assert "</svg>" in shown
+    assert "CA1" in shown
+
+
 def test_frame_is_the_edges_by_pair_and_no_view_of_them(result):
     frame = result.to_frame()
     assert isinstance(frame, pd.DataFrame)

@@ -15,7 +15,11 @@ from causal_ivae.discovery.estimation import Estimate, Subject
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.problem import Found, Problem
 from causal_ivae.discovery.rehearsal import rehearse
-from causal_ivae.discovery.same_series import reasons_undecided
+from causal_ivae.discovery.same_series import (
+    reasons_undecided,
+    tables_without_fits,
+    undecided_edges,
+)
 from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.discovery.skeleton import skeleton_of
 from causal_ivae.discovery.workload import Workload
@@ -23,6 +27,7 @@ from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTable, hsic_table
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import TrainingSettings, UnmixingSettings
+from causal_ivae.unmixing.standard_form import in_standard_order
 from causal_ivae.unmixing.training.stacks import FitSize
 
 S = TypeVar("S", bound=TrainingSettings)
@@ -68,6 +73,9 @@ class PairMethod(Method[S]):
     def discover(self, problem: Problem) -> Found:
         """Test and screen all pairs, unmix those that are kept, and decide on every pair."""
         x, pairs, names = problem.values, problem.pairs, problem.names
+        reasons = reasons_undecided(x, pairs, names)
+        if (reasons != "").all():
+            return Found(tables_without_fits(undecided_edges(names, pairs, reasons)))
         unmixing, independence = problem.unmixing, problem.independence
         blocks_of_tests = make_blocks(problem.blocks, problem.device)
         tested_rows = torch.cat([rows[:, 0] for rows in blocks_of_tests.rows])
@@ -81,7 +89,8 @@ class PairMethod(Method[S]):
             memory_gib=unmixing.memory_gib,
         )
         series = torch.as_tensor(x, device=problem.device).T[..., None]
-        dependence = test(series[pairs[:, :1]], series[pairs[:, 1:]])
+        ordered = in_standard_order(x, pairs)
+        dependence = test(series[ordered[:, :1]], series[ordered[:, 1:]])
         screened = screen_pairs(
             x,
             problem.blocks,
@@ -98,7 +107,6 @@ class PairMethod(Method[S]):
                 memory_gib=unmixing.memory_gib,
             ),
         )
-        reasons = reasons_undecided(x, pairs, names)
         screened = replace(screened, kept=_some(screened, reasons == ""))
         kept = pairs[screened.kept]
         subject = Subject(
