@@ -10,8 +10,8 @@ from causal_ivae.errors import InputError
 _POINTERS = (b"/annex/objects/", b"version https://git-lfs.github.com/")
 """Files that git-annex (unlocked) or Git LFS leave in place of content begin like this."""
 
-_SMALL = 348
-"""Pointers have fewer bytes than this, the header of an image."""
+_SMALL = 1024
+"""Pointers have fewer bytes than this."""
 _LEAST_PARTS = 3
 """Links are followed to folders with this many parts, the root of the file system included."""
 _NOT_FETCHED = (
@@ -26,8 +26,25 @@ def require_file(path: Path) -> None:
     Raises
     ------
     InputError
-        If it does not exist, is a broken link or a pointer to content that was not fetched, or is
-        a folder, a pipe or a device, from which a program could wait for input for ever.
+        As `require_ordinary` does, and if it is a pointer to content that was not fetched.
+    """
+    require_ordinary(path)
+    try:
+        start = path.read_bytes() if path.stat().st_size < _SMALL else b""
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
+    if start.startswith(_POINTERS):
+        raise InputError(f"'{path}' is a pointer to {_NOT_FETCHED}")
+
+
+def require_ordinary(path: Path) -> None:
+    """Check that a path is an ordinary file, without opening it.
+
+    Raises
+    ------
+    InputError
+        If it does not exist, is a broken link, or is a folder, a pipe or a device, from which a
+        program could wait for input for ever.
     """
     if not path.exists():
         if path.is_symlink():
@@ -36,13 +53,6 @@ def require_file(path: Path) -> None:
     if not path.is_file():
         what = "a folder" if path.is_dir() else "a pipe or a device"
         raise InputError(f"'{path}' is {what}; give an ordinary file.")
-    try:
-        # Larger files are no pointers, and opening an image once more is slow on a network.
-        start = path.read_bytes() if path.stat().st_size < _SMALL else b""
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
-    if start.startswith(_POINTERS):
-        raise InputError(f"'{path}' is a pointer to {_NOT_FETCHED}")
 
 
 def is_given(path: Path) -> bool:

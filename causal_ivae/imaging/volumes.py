@@ -19,7 +19,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import DTypeLike, NDArray
 
 from causal_ivae.errors import InputError
-from causal_ivae.given_files import require_file
+from causal_ivae.given_files import require_file, require_ordinary
 
 _HEADER_BYTES = 540
 """The header of NIfTI-2, the longer one of the two versions, has this many bytes."""
@@ -48,7 +48,7 @@ def open_image(path: Path, what: str) -> Iterator[SpatialImage]:
     InputError
         If the image cannot be read.
     """
-    require_file(path)
+    require_ordinary(path)
     try:
         stream = ImageOpener(str(path))
     except OSError as error:
@@ -59,6 +59,8 @@ def open_image(path: Path, what: str) -> Iterator[SpatialImage]:
         except (
             OSError, EOFError, zlib.error, ImageFileError, HeaderDataError, WrapStructError,
         ) as error:  # fmt: skip
+            # A pointer to content that was not fetched is no image either, but says so.
+            require_file(path)
             raise _unreadable(path, what, error) from error
         yield image
 
@@ -140,7 +142,7 @@ def atlas_image(path: Path) -> AtlasImage:
     InputError
         If its header cannot be read.
     """
-    require_file(path)
+    require_ordinary(path)
     facts = path.stat()
     return _atlas_image(path, facts.st_mtime_ns, facts.st_size)
 
