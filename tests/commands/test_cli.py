@@ -13,8 +13,9 @@ from tiny_study import subject_table, write_study, write_tiny_pipeline
 
 from causal_ivae import __version__
 from causal_ivae.batch import runner
-from causal_ivae.cli import main
+from causal_ivae.cli import build_parser, main
 from causal_ivae.commands import COMMANDS
+from causal_ivae.commands.run import with_levels_apart
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.settings import SCREENINGS, resources
@@ -338,3 +339,24 @@ def test_help_of_run_lists_options_and_exit_codes(capsys):
     for option in ("--pipeline", "--prior", "--overwrite", "--dry-run", "--reports-only"):
         assert option in documented
     assert "Exit codes: 0 all done" in documented
+
+
+@pytest.mark.parametrize(
+    ("words", "levels", "methods", "labels"),
+    [
+        ("--method tcl participant", ["participant"], ["tcl"], []),
+        ("--method tcl ivae participant group", ["participant", "group"], ["tcl", "ivae"], []),
+        ("--participant-label 01 group --method tcl", ["group"], ["tcl"], ["01"]),
+        ("participant --participant-label group", ["participant"], None, ["group"]),
+        ("--seed 1 participant", ["participant"], None, []),
+    ],
+)
+def test_an_option_of_several_words_leaves_the_level(words, levels, methods, labels):
+    given = ["run", "in", "out", *words.split()]
+    found = build_parser().parse_args(with_levels_apart(given))
+    assert (found.levels, found.method, found.participant_label) == (levels, methods, labels)
+
+
+def test_a_level_that_is_missing_is_asked_for(study, capsys):
+    assert main(["run", str(study / "input"), str(study / "out")]) == 2
+    assert "LEVEL" in error_line(capsys)

@@ -6,7 +6,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 
 from causal_ivae.derivatives.tables import MODEL
 from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.group import Subjects, covariates_of, fit_model
+from causal_ivae.group import Subjects, check_model, covariates_of, fit_model
 from causal_ivae.group.robust_errors import least_squares
 
 LABELS = tuple(f"sub-{i:02d}" for i in range(1, 25))
@@ -206,3 +206,18 @@ def test_a_covariate_may_be_called_score(participants):
     one = fit_model(subjects_of(scores), "score ~ score", renamed).table
     other = fit_model(subjects_of(scores), "score ~ age", participants).table
     assert list(one["p_value"]) == pytest.approx(list(other["p_value"]))
+
+
+def test_ids_that_lost_their_zeros_find_their_subjects(participants):
+    scores = np.random.default_rng(1).normal(size=(len(LABELS), 2))
+    expected = fit_model(subjects_of(scores), "score ~ age", participants)
+    numbers = participants.assign(participant_id=[str(i) for i in range(1, 25)])
+    found = fit_model(subjects_of(scores), "score ~ age", numbers)
+    assert found.left_out == {}
+    pd.testing.assert_frame_equal(found.table, expected.table)
+
+
+@pytest.mark.parametrize("formula", ["score ~ age:", "score ~ age + + :", "score ~ group * * age"])
+def test_a_formula_that_cannot_be_built_is_found_before_the_run(participants, formula):
+    with pytest.raises(SettingsError, match=r"cannot be used|not of the form"):
+        check_model(formula, participants)

@@ -7,6 +7,7 @@ from causal_ivae.group import (
     read_participants,
     says_who_is_excluded,
 )
+from causal_ivae.group.participants import as_labelled
 
 
 def test_the_nearest_file_is_found(tmp_path):
@@ -82,3 +83,13 @@ def test_a_value_that_is_neither_yes_nor_no_is_refused(tmp_path):
         InputError, match="has the value 'fasle' in the column 'exclude' of 'sub-02'"
     ):
         excluded_participants(path)
+
+
+def test_zeros_that_a_spreadsheet_took_are_put_back():
+    labels = ["001", "002", "010", "A1"]
+    assert as_labelled(["1", "2.0", "10", "A1", "7"], labels) == ["001", "002", "010", "A1", "7"]
+    assert as_labelled(["001", "2"], ["001", "2", "02"]) == ["001", "2"]
+    with pytest.raises(InputError, match=r"subject '1', which may be 'sub-01' or 'sub-001'"):
+        as_labelled(["1"], ["01", "001"])
+    with pytest.raises(InputError, match=r"subject '1' and '01', which may be 'sub-001'"):
+        as_labelled(["1", "01"], ["001"])

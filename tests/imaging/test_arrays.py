@@ -180,3 +180,24 @@ def test_damaged_files_and_a_missing_package(tmp_path, values, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(SettingsError, match=r"needs the package h5py: pip install h5py"):
         read_table_run(path, SETTINGS)
+
+
+def test_numbers_in_other_files_are_not_read(tmp_path, values):
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(values.astype("<f8").tobytes())
+    path = tmp_path / "sub-01.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "tc", values.shape, "<f8", external=[(str(secret), 0, h5py.h5f.UNLIMITED)]
+        )
+    with pytest.raises(InputError, match=r"sub-01\.h5'.*'/tc' keeps its numbers in other files"):
+        read_table_run(path, SETTINGS)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["tc"] = values
+    layout = h5py.VirtualLayout(shape=values.shape, dtype="f8")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "tc", shape=values.shape)
+    path.unlink()
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("tc", layout)
+    with pytest.raises(InputError, match="keeps its numbers in other files"):
+        read_table_run(path, SETTINGS)

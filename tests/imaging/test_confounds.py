@@ -163,3 +163,13 @@ def test_nothing_left_at_all(tmp_path, make_fmriprep_tree):
     )
     with pytest.raises(InputError, match=r"all volumes are censored of 60"):
         load(tree)
+
+
+def test_values_that_only_the_first_volumes_lack_have_a_cure(tree):
+    edit(tree, lambda table: table.assign(csf=table["csf"].where(table.index > 2)))
+    with pytest.raises(InputError, match=r"'csf', row 1 is missing\..*denoise\.dummy_volumes: 3\."):
+        load(tree)
+    assert load(tree, dummy_volumes=3).kept.sum() == 60 - 3 - 3
+    edit(tree, lambda table: table.assign(csf=table["csf"].where(table.index != 40)))
+    with pytest.raises(InputError, match=r"row 1 is missing\. The run cannot be cleaned"):
+        load(tree)

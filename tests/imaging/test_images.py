@@ -8,7 +8,9 @@ import pytest
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.imaging.confounds import load_run_confounds
 from causal_ivae.imaging.images import region_means
+from causal_ivae.settings import DenoiseSettings
 
 
 @pytest.fixture
@@ -183,6 +185,82 @@ def test_repetition_time_from_the_header(tree):
     nib.save(nib.Nifti1Image(data, image.affine, image.header), run.path)
     with pytest.raises(InputError, match=r"No repetition time.*RepetitionTime"):
         region_means(run, load_atlas(tree.atlas), 0.0)
+
+
+@pytest.mark.parametrize(("number", "unit"), [(2.0, "msec"), (2000.0, "sec")])
+def test_a_repetition_time_in_the_wrong_unit_is_asked_for(tree, number, unit):
+    run = only_run(tree)
+    run.path.with_name(run.path.name.replace(".nii.gz", ".json")).unlink()
+    image = nib.load(run.path)
+    image.header.set_zooms((3.0, 3.0, 3.0, number))
+    image.header.set_xyzt_units("mm", unit)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header), run.path)
+    with pytest.raises(InputError, match=r"whose header says .* s: write \"RepetitionTime\""):
+        region_means(run, load_atlas(tree.atlas), 0.0)
+
+
+def test_images_that_are_not_compressed(tree):
+    run = only_run(tree)
+    expected = region_means(run, load_atlas(tree.atlas), 0.0)
+    for path in list(run.path.parent.glob("*.nii.gz")):
+        nib.save(nib.load(path), path.with_name(path.name.removesuffix(".gz")))
+        path.unlink()
+    plain = only_run(tree)
+    assert plain.path.name.endswith("_desc-preproc_bold.nii")
+    found = region_means(plain, load_atlas(tree.atlas), 0.0)
+    np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.coverage, expected.coverage)
+    assert found.tr == expected.tr
+    settings = DenoiseSettings(min_volumes=40)
+    confounds = load_run_confounds(plain.path, len(found.values), found.tr, settings)
+    assert len(confounds.names) == confounds.design.shape[1] > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("sub-01_task-rest_space-X_desc-denoised_bold.nii.gz", "denoised already, as XCP-D"),
+        ("sub-01_task-rest_bold_space-X_preproc.nii.gz", "before version 1.2"),
+    ],
+)
+def test_other_preprocessed_images_are_called_what_they_are(tmp_path, name, what):
+    path = tmp_path / "in" / "sub-01" / "func" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=f"{name}.*fMRIPrep 1.2 or newer") as caught:
+        find_subjects(tmp_path / "in")
+    assert what in str(caught.value)
+
+
+def test_a_mask_that_was_not_fetched_is_no_missing_mask(tree):
+    run = only_run(tree)
+    (mask,) = run.path.parent.glob("*brain_mask.nii.gz")
+    mask.unlink()
+    mask.symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"brain_mask\.nii\.gz' is a link to content"):
+        region_means(run, load_atlas(tree.atlas), 0.0)
+
+
+def test_labels_as_large_as_they_can_be(tree):
+    run = only_run(tree)
+    expected = region_means(run, load_atlas(tree.atlas), 0.0)
+    large = 2_000_000_000
+    image = nib.load(tree.atlas)
+    labels = np.asarray(image.dataobj).astype(np.int32)
+    nib.save(nib.Nifti1Image(np.where(labels > 0, large + labels, 0), image.affine), tree.atlas)
+    table = tree.atlas.with_name(tree.atlas.name.replace(".nii.gz", ".tsv"))
+    lines = table.read_text().splitlines()
+    rows = [line.split("\t") for line in lines[1:]]
+    shifted = [[str(large + int(i)) if int(i) else i, *rest] for i, *rest in rows]
+    table.write_text("\n".join([lines[0], *("\t".join(row) for row in shifted)]) + "\n")
+    found = region_means(run, load_atlas(tree.atlas), 0.0)
+    np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.coverage, expected.coverage)
+
+
+def test_a_radius_is_not_in_other_units(tmp_path):
+    with pytest.raises(InputError, match=r"radius of 'A'.*is 700 mm; it must be .* at most 100"):
+        spheres(tmp_path, "name\tx\ty\tz\tradius\nA\t0\t0\t0\t700\nB\t9\t9\t9\t5\n")
 
 
 def test_damaged_images(tree):
