@@ -10,6 +10,8 @@ from causal_ivae.errors import InputError, NotASeriesError
 
 _EVEN = 1e-3
 """A rounded clock or index deviates from a straight line by at most this share of its range."""
+_MOST_COLUMNS = 10_000
+"""A table with more columns holds voxels, or volumes in its columns, and no regions."""
 _ROWS_PER_COLUMN = 3
 """A table without names needs this many rows per column, so that regions are the columns."""
 
@@ -40,6 +42,15 @@ def refuse_correlations(path: Path, values: NDArray[np.float64]) -> None:
         raise NotASeriesError(
             f"'{path}' is a square symmetric matrix ({n_rows} x {n_rows}), such as correlations "
             "between regions, and no time series; leave it out of the input."
+        )
+
+
+def check_width(path: Path, n_columns: int) -> None:
+    """Raise `InputError` if a table has more columns than there are regions."""
+    if n_columns > _MOST_COLUMNS:
+        raise InputError(
+            f"'{path}' has {n_columns:,} columns, more than the {_MOST_COLUMNS:,} regions that can "
+            "be read: average voxels within regions, or transpose it if columns are volumes."
         )
 
 

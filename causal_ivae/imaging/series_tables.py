@@ -27,15 +27,18 @@ from causal_ivae.given_files import is_given, read_json_object, require_file
 from causal_ivae.imaging.arrays import read_array
 from causal_ivae.imaging.atlas import find_regions
 from causal_ivae.imaging.names import find_sidecar, split_name
-from causal_ivae.imaging.not_series import check_orientation, is_ramp, refuse_correlations
+from causal_ivae.imaging.not_series import (
+    check_orientation,
+    check_width,
+    is_ramp,
+    refuse_correlations,
+)
 from causal_ivae.settings import TableSettings
 from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
 
 _MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "null")
 _USUAL_TR = 2.0
 """Repetition time (s) that is assumed where nobody gives one."""
-_MOST_COLUMNS = 10_000
-"""A table with more columns holds voxels, or volumes in its columns, and no regions."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def read_table_run(
     else:
         array = read_array(path, extension, settings.mat_key)
         values, runs, labels = array.values, array.runs, array.labels
-        _check_width(path, values.shape[1])
+        check_width(path, values.shape[1])
         notes += array.notes
         refuse_correlations(path, values)
         given = _names_beside(path, sidecar_path, sidecar) or array.names
@@ -292,7 +295,7 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     if header is None:
         raise InputError(f"'{path}' is empty; write the table again.")
     header = [cell.strip() for cell in header]
-    _check_width(path, len(header))
+    check_width(path, len(header))
     if not named and all(_is_number(cell) for cell in header):
         raise InputError(
             f"The first row of '{path}' is all numbers; add a header row with the region names."
@@ -306,14 +309,6 @@ def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
     if first is None:
         raise InputError(f"'{path}' has a header but no rows; write the table again.")
     return header, len(first), skipped
-
-
-def _check_width(path: Path, n_columns: int) -> None:
-    if n_columns > _MOST_COLUMNS:
-        raise InputError(
-            f"'{path}' has {n_columns:,} columns, more than the {_MOST_COLUMNS:,} regions that can "
-            "be read: average voxels within regions, or transpose it if columns are volumes."
-        )
 
 
 def _is_comment(row: list[str]) -> bool:
