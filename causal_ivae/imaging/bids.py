@@ -236,7 +236,9 @@ def _rank(path: Path) -> int | None:
     if "confounds" in stem or entities.get("desc") == "confounds":
         return None
     last = stem.split("_")[-1]
-    if last.lower() in _NOT_SERIES or ".dense" in stem or last in ("relmat", "conmat"):
+    # XCP-D's tables of coverage, ALFF and ReHo have a statistic in their names.
+    of_voxels = last == "bold" and "stat" in entities
+    if of_voxels or last.lower() in _NOT_SERIES or ".dense" in stem or last.endswith("mat"):
         return None
     if last in _SERIES_SUFFIXES or "sub" not in entities or not words:
         return 0

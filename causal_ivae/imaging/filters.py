@@ -29,6 +29,7 @@ _ENTITIES = {
     "density": "den",
     "atlas": "atlas",
     "segmentation": "seg",
+    "statistic": "stat",
     "desc": "desc",
 }
 _IMPLIED = ("datatype", "suffix", "extension")

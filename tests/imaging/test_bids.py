@@ -295,3 +295,20 @@ def test_wrong_folders_get_the_right_one_or_what_was_looked_for(tmp_path):
     )
     with pytest.raises(InputError, match=r"grayordinates .*91k_bold\.dtseries\.nii'\) and no vol"):
         find_subjects(surfaces)
+
+
+def test_the_tables_that_xcpd_writes_beside_series_are_no_series(tmp_path):
+    folder = tmp_path / "sub-01" / "func"
+    folder.mkdir(parents=True)
+    start = "sub-01_task-rest_space-MNI152NLin2009cAsym_seg"
+    for name in ("coverage_bold", "alff_bold", "reho_bold", "pearsoncorrelation_relmat"):
+        for atlas in ("Tiny", "Small"):
+            (folder / f"{start}-{atlas}_stat-{name}.tsv").touch()
+    series = [folder / f"{start}-{atlas}_stat-mean_timeseries.tsv" for atlas in ("Tiny", "Small")]
+    for path in series:
+        path.touch()
+    with pytest.raises(SettingsError, match="several versions of task-rest, which differ in 'seg'"):
+        find_subjects(tmp_path)
+    for query in ({"seg": "Tiny"}, {"segmentation": "Tiny", "statistic": "mean"}):
+        (subject,) = find_subjects(tmp_path, bids_filter={"bold": query})
+        assert [run.path for run in subject.runs] == series[:1]
