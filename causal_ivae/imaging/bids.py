@@ -40,12 +40,11 @@ _PREPROC = "_desc-preproc_bold.nii"
 _SERIES_SUFFIXES = ("timeseries", "bold")
 # Files with these suffixes stand beside time series in BIDS, in fMRIPrep's and in our outputs.
 _NOT_SERIES = frozenset((
-    "aslcontext", "alff", "beh", "blood", "channels", "confounds", "coverage", "design", "dseg",
-    "edges", "electrodes", "events", "metrics", "mixing", "morph", "motion", "nodeindices",
+    "aslcontext", "alff", "beh", "blood", "channels", "confounds", "conmat", "coverage", "design",
+    "dseg", "edges", "electrodes", "events", "metrics", "mixing", "morph", "motion", "nodeindices",
     "outliers", "participants", "physio", "priorcheck", "probseg", "qc", "regressors", "reho",
-    "restarts", "samples", "scans", "sessions", "stim", "tests", "training",
+    "relmat", "restarts", "samples", "scans", "sessions", "stim", "tests", "training",
 ))  # fmt: skip
-
 _OTHER_KINDS = (".", "atlas-", "tpl-", "ROICorrelation")
 """Files whose names begin so are hidden, of an atlas or template, or DPABI's correlations."""
 
@@ -238,7 +237,7 @@ def _rank(path: Path) -> int | None:
     last = stem.split("_")[-1]
     # XCP-D's tables of coverage, ALFF and ReHo have a statistic in their names.
     of_voxels = last == "bold" and "stat" in entities
-    if of_voxels or last.lower() in _NOT_SERIES or ".dense" in stem or last.endswith("mat"):
+    if of_voxels or last.lower() in _NOT_SERIES or ".dense" in stem:
         return None
     if last in _SERIES_SUFFIXES or "sub" not in entities or not words:
         return 0
