@@ -16,7 +16,7 @@ from causal_ivae.batch.analysis import Analysis, Outcome
 from causal_ivae.derivatives.files import read_sidecar, read_whole_table
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.derivatives.tables import PRIOR_CHECK
-from causal_ivae.derivatives.units import find_recording
+from causal_ivae.derivatives.units import find_recording, subjects_in
 from causal_ivae.derivatives.vouching import FILES, damaged_files, lost_sidecar
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, InputError
@@ -311,7 +311,9 @@ def excluded_units(analysis: Analysis) -> frozenset[str]:
         return frozenset()
     from causal_ivae.group import excluded_participants
 
-    return frozenset(f"sub-{label}" for label in excluded_participants(analysis.participants_file))
+    there = [unit.removeprefix("sub-") for unit in subjects_in(analysis.output)]
+    left_out = excluded_participants(analysis.participants_file, there)
+    return frozenset(f"sub-{label}" for label in left_out)
 
 
 def whole_methods(paths: UnitPaths) -> tuple[str, ...]:

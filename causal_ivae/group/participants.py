@@ -88,7 +88,7 @@ def says_who_is_excluded(path: Path) -> bool:
     return EXCLUDE.encode() in header.rstrip(b"\r\n").split(b"\t")
 
 
-def excluded_participants(path: Path) -> tuple[str, ...]:
+def excluded_participants(path: Path, labels: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the participants that the column ``exclude`` leaves out of the group.
 
     Parameters
@@ -96,6 +96,8 @@ def excluded_participants(path: Path) -> tuple[str, ...]:
     path : pathlib.Path
         ``participants.tsv``.  In the column, 1, true and yes leave a participant out; 0, false, no,
         n/a and an empty cell do not.
+    labels : sequence of str
+        Subjects of the data without ``sub-``, as which the participants are spelt.
 
     Returns
     -------
@@ -105,7 +107,8 @@ def excluded_participants(path: Path) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        If the file cannot be read, or the column has another value.
+        If the file cannot be read, the column has another value, or a participant may be several
+        subjects of the data.
     """
     table = read_participants(path)
     if EXCLUDE not in table:
@@ -117,7 +120,8 @@ def excluded_participants(path: Path) -> tuple[str, ...]:
                 f"'{path}' has the value '{value}' in the column '{EXCLUDE}' of '{label}': write 1 "
                 "to leave a subject out of the group, and 0 or n/a to keep it."
             )
-    return tuple(table["participant_id"][said.isin(_YES)].str.removeprefix("sub-"))
+    spelt = as_labelled(table["participant_id"].str.removeprefix("sub-").tolist(), labels)
+    return tuple(label for label, value in zip(spelt, said, strict=True) if value in _YES)
 
 
 def as_labelled(given: Sequence[str], labels: Sequence[str]) -> list[str]:

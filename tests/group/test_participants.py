@@ -63,6 +63,8 @@ def test_subjects_are_excluded_by_a_column(tmp_path, values):
     path.write_text("participant_id\texclude\n" + "".join(rows))
     assert says_who_is_excluded(path)
     assert excluded_participants(path) == ("00", "02")
+    # A spreadsheet may have taken zeros from the numbers.
+    assert excluded_participants(path, ["000", "001", "002"]) == ("000", "002")
 
 
 def test_a_table_without_the_column_excludes_nobody(tmp_path):
