@@ -121,6 +121,10 @@ def _check_output(source: Path, output: Path) -> None:
         isinstance(entry, dict) and ours <= entry.items() for entry in made_by
     ):
         return
+    # The description may be damaged; the logs of earlier runs say the same.
+    runs = (read_sidecar(about).get("Versions") for about in output.glob("logs/*/run.json"))
+    if any(isinstance(made_with, dict) and "causal-ivae" in made_with for made_with in runs):
+        return
     if output.is_dir() and any(not f.name.startswith(".") for f in output.iterdir()):
         raise SettingsError(
             f"The output folder '{output}' is not empty and was not made by causal-ivae; give a "
