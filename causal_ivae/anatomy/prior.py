@@ -8,10 +8,10 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from causal_ivae.anatomy.prior_files import load_prior
 from causal_ivae.anatomy.prior_matrices import prior_from_matrix
+from causal_ivae.anatomy.relabelling import expected_by_distance, relabelling_p
 from causal_ivae.anatomy.verdicts import Match, Prior, match_regions, same_hemisphere
 from causal_ivae.derivatives.tables import PRIOR_CHECK
 from causal_ivae.errors import InputError
@@ -63,6 +63,7 @@ def compare_with_prior(
     max_path: int | None = None,
     draws: int = 9999,
     seed: int = 0,
+    coordinates: Mapping[str, Sequence[float]] | None = None,
 ) -> PriorComparison:
     """Compare every decided edge with an anatomical prior.
 
@@ -76,8 +77,10 @@ def compare_with_prior(
     max_path : int or None
         Largest number of projections in an indirect path; None for any number.
     draws : int
-        Number of random graphs for the p-values.
+        Number of permutations of the regions' labels for the p-values.
     seed : int
+    coordinates : mapping of str to sequence of float, optional
+        Centre of every region (mm).
 
     Returns
     -------
@@ -90,14 +93,13 @@ def compare_with_prior(
 
     Notes
     -----
-    A random graph has as many pairs with one arrow, and as many with two, as the given one.  They
-    are drawn without replacement from the tested pairs that the prior covers, and each pair with
-    one arrow gets a random direction.
-    ``ChanceShare`` is the exact expectation over random graphs, and ``PValue`` is
-    (1 + number of random graphs with at least the observed count) / (1 + draws).  An undirected
-    prior explains both directions of a pair, so that only the choice of pairs is tested then.
-    ``Orientation`` keeps the pairs and tests the directions alone (one-sided binomial test against
-    1/2).  All p-values assume that edges are exchangeable.
+    ``PValue`` compares the graph with the same graph whose regions have changed places, in one
+    hemisphere each if the prior describes one (`causal_ivae.anatomy.relabelling`).  Labels rather
+    than edges are exchangeable, since edges share regions.  Near regions are connected more
+    often, in graphs as in priors: where `coordinates` has all regions, an arrow counts what it has
+    above the share of pairs as far apart that the prior explains.  ``ChanceShare`` is the mean
+    of these shares over the arrows, or else the share of all pairs.  ``Orientation`` counts arrows
+    along a projection minus arrows against one, where the prior has one direction only.
 
     The prior does not cover a pair if it does not know a region, if both regions belong to the
     same region of the prior, or if they lie in opposite hemispheres and the prior describes one.
@@ -106,64 +108,86 @@ def compare_with_prior(
     pairs = list(zip(edges["x"], edges["y"], strict=True))
     matches = match_regions(list(dict.fromkeys(name for pair in pairs for name in pair)), prior)
     paths = _shortest_paths(prior, {match.region for match in matches.values()}, max_path)
+    names = list(matches)
+    place = {name: i for i, name in enumerate(names)}
+    known = _matrices(names, matches, paths)
     rows: list[tuple[str, str, Verdict, str]] = []
-    # For every pair that the prior covers: how many directions (0, 1 or 2) it explains.
-    explained: dict[str, list[int]] = {"Direct": [], "Feasible": []}
-    projections: list[list[str]] = []
-    agree = informative = two_arrows = 0
-    arrows: dict[int, list[tuple[str, str]]] = {}
-    for cause, effect, row, _ in arrows_of(edges).itertuples(index=False):
-        arrows.setdefault(row, []).append((cause, effect))
-    for row, (x, y) in enumerate(pairs):
-        decided = arrows.get(row, [])
-        if not _speaks(matches.get(x), matches.get(y)):
-            rows += [(*ends, "", "") for ends in decided]
+    arrows: list[tuple[int, int]] = []
+    alone: list[tuple[int, int]] = []
+    decided = arrows_of(edges)
+    # A pair with both arrows makes no choice between the directions.
+    single = ~decided["row"].duplicated(keep=False)
+    for cause, effect, one in zip(decided["cause"], decided["effect"], single, strict=True):
+        if not _speaks(matches.get(cause), matches.get(effect)):
+            rows.append((cause, effect, "", ""))
             continue
-        lengths = [len(path) for path in (_path(x, y, matches, paths), _path(y, x, matches, paths))]
-        both = ([x, y], [y, x])
-        projections += [ends for ends, length in zip(both, lengths, strict=True) if length == 2]
-        explained["Direct"].append(sum(length == 2 for length in lengths))
-        explained["Feasible"].append(sum(length > 0 for length in lengths))
-        two_arrows += len(decided) == 2
-        for ends in decided:
-            path = _path(*ends, matches, paths)
-            rows.append((*ends, _verdict(path), " > ".join(path)))
-            if explained["Direct"][-1] == 1 and len(decided) == 1:
-                informative += 1
-                agree += len(path) == 2
+        path = _path(cause, effect, matches, paths)
+        rows.append((cause, effect, _verdict(path), " > ".join(path)))
+        arrows.append((place[cause], place[effect]))
+        if one:
+            alone.append(arrows[-1])
     check = pd.DataFrame(rows, columns=list(PRIOR_CHECK.columns))
-    counted = check["verdict"][check["verdict"] != ""]
-    counts = {
-        "Direct": int((counted == "direct").sum()),
-        "Feasible": int((counted != "not feasible").sum()),
-    }
-    unknown = {name for pair in pairs for name in pair} - set(matches)
+    tested = [(x, y) for x, y in pairs if _speaks(matches.get(x), matches.get(y))]
+    projections = [
+        list(ends)
+        for x, y in tested
+        for ends in ((x, y), (y, x))
+        if known["Direct"][place[ends[0]], place[ends[1]]]
+    ]
+    sides = [matches[name].side or "" for name in names]
+    groups = np.unique(sides, return_inverse=True)[1].astype(np.int64)
+    drawn = np.array(arrows, dtype=np.int64).reshape(-1, 2)
+    rng = {what: generator(seed, "prior", what) for what in ("Direct", "Feasible", "Orientation")}
     return PriorComparison(
         check=check,
         summary={
             "Name": prior.name,
             "Directed": prior.directed,
-            "Edges": len(counted),
-            "EdgesLeftOut": len(check) - len(counted),
-            "PairsTested": len(explained["Direct"]),
-            "Unknown": sorted(unknown),
+            "Edges": len(drawn),
+            "EdgesLeftOut": len(check) - len(drawn),
+            "PairsTested": len(tested),
+            "Unknown": sorted({name for pair in pairs for name in pair} - set(matches)),
             **{
                 what: _against_chance(
-                    counts[what], len(counted), two_arrows, directions, draws, seed, what
+                    drawn,
+                    known[what],
+                    expected_by_distance(known[what], known["covered"], names, coordinates),
+                    known["covered"],
+                    groups,
+                    draws,
+                    rng[what],
                 )
-                for what, directions in explained.items()
+                for what in ("Direct", "Feasible")
             },
-            "Orientation": {
-                "Edges": informative,
-                "Count": agree,
-                "PValue": float(binomtest(agree, informative, alternative="greater").pvalue)
-                if informative
-                else None,
-            },
+            "Orientation": _orientation(
+                np.array(alone, dtype=np.int64).reshape(-1, 2),
+                known["Direct"],
+                groups,
+                draws,
+                rng["Orientation"],
+            ),
             "Projections": sorted(projections),
             "Rows": _rows(prior, matches),
         },
     )
+
+
+def _orientation(
+    arrows: NDArray[np.int64],
+    direct: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    draws: int,
+    rng: np.random.Generator,
+) -> dict[str, float | int | None]:
+    """Compare directions where the prior has a projection in one direction only."""
+    sign = direct.astype(np.float64) - direct.T
+    signs = sign[arrows[:, 0], arrows[:, 1]]
+    informative = int((signs != 0).sum())
+    return {
+        "Edges": informative,
+        "Count": int((signs > 0).sum()),
+        "PValue": relabelling_p(arrows, sign, groups, draws, rng) if informative else None,
+    }
 
 
 def _checked(edges: pd.DataFrame) -> pd.DataFrame:
@@ -209,8 +233,8 @@ def _shortest_paths(
 def _path(
     cause: str,
     effect: str,
-    matches: dict[str, Match],
-    paths: dict[str, dict[str, list[str]]],
+    matches: Mapping[str, Match],
+    paths: Mapping[str, dict[str, list[str]]],
 ) -> list[str]:
     """Return the shortest path, with the analysed names at its ends and the prior's in between."""
     path = paths[matches[cause].region].get(matches[effect].region)
@@ -223,64 +247,39 @@ def _verdict(path: Sequence[str]) -> Verdict:
     return "direct" if len(path) == 2 else "indirect"
 
 
-def _against_chance(
-    count: int,
-    n_edges: int,
-    two_arrows: int,
-    directions: Sequence[int],
-    draws: int,
-    seed: int,
-    what: str,
-) -> dict[str, float | int | None]:
-    if n_edges == 0:
-        return {"Count": 0, "Share": None, "ChanceShare": None, "PValue": None}
-    rng = generator(seed, "prior", what)
-    random = random_counts(directions, n_edges - 2 * two_arrows, draws, rng, two_arrows=two_arrows)
+def _matrices(
+    names: Sequence[str], matches: Mapping[str, Match], paths: Mapping[str, dict[str, list[str]]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return which arrows between regions the prior speaks of and explains, row = cause."""
+    lengths = np.array(
+        [[len(_path(x, y, matches, paths)) for y in names] for x in names], dtype=np.int64
+    ).reshape(len(names), len(names))
+    covered = np.array(
+        [[_speaks(matches[x], matches[y]) for y in names] for x in names], dtype=bool
+    ).reshape(len(names), len(names))
     return {
-        "Count": count,
-        "Share": count / n_edges,
-        "ChanceShare": float(np.mean(directions)) / 2,
-        "PValue": float((1 + (random >= count).sum()) / (1 + draws)),
+        "covered": covered,
+        "Direct": covered & (lengths == 2),
+        "Feasible": covered & (lengths > 0),
     }
 
 
-def random_counts(
-    directions: Sequence[int],
-    n_edges: int,
+def _against_chance(
+    arrows: NDArray[np.int64],
+    explained: NDArray[np.bool_],
+    expected: NDArray[np.float64],
+    covered: NDArray[np.bool_],
+    groups: NDArray[np.int64],
     draws: int,
     rng: np.random.Generator,
-    *,
-    two_arrows: int = 0,
-) -> NDArray[np.int64]:
-    """Count how many edges of random graphs a prior explains.
-
-    Parameters
-    ----------
-    directions : sequence of int, length n_pairs
-        Number of directions (0, 1 or 2) of each pair that the prior explains.
-    n_edges : int
-        Number of pairs with one arrow in each random graph.
-    draws : int
-    rng : numpy.random.Generator
-    two_arrows : int
-        Number of pairs with both arrows; with `n_edges` at most n_pairs.
-
-    Returns
-    -------
-    ndarray, shape (draws,), int64
-
-    Notes
-    -----
-    The numbers of drawn pairs with 0, 1 and 2 explained directions are multivariate
-    hypergeometric, and an edge on a pair with 1 is explained with probability 1/2.  So no graph
-    needs to be drawn edge by edge.  The pairs with two arrows are drawn from those that are left.
-    """
-    classes = np.bincount(np.asarray(directions, dtype=np.int64), minlength=3)
-    drawn = rng.multivariate_hypergeometric(classes, n_edges, size=draws, method="marginals")
-    explained = drawn[:, 2] + rng.binomial(drawn[:, 1], 0.5)
-    if two_arrows:
-        left = classes - drawn
-        twice = rng.hypergeometric(left[:, 2], left[:, 0] + left[:, 1], two_arrows)
-        once = rng.hypergeometric(left[:, 1], left[:, 0], two_arrows - twice)
-        explained = explained + 2 * twice + once
-    return np.asarray(explained, dtype=np.int64)
+) -> dict[str, float | int | None]:
+    if not len(arrows):
+        return {"Count": 0, "Share": None, "ChanceShare": None, "PValue": None}
+    x, y = arrows.T
+    gain = np.where(covered, explained - expected, 0.0)
+    return {
+        "Count": int(explained[x, y].sum()),
+        "Share": float(explained[x, y].mean()),
+        "ChanceShare": float(expected[x, y].mean()),
+        "PValue": relabelling_p(arrows, gain, groups, draws, rng),
+    }

@@ -142,7 +142,7 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     names = tuple(dict.fromkeys([*edges["x"], *edges["y"]]))
     regions = records[0]["Regions"]
     names = tuple(name for name in regions if name in names)
-    check, prior = prior_entry(analysis, edges, GROUP, method)
+    check, prior = prior_entry(analysis, edges, GROUP, method, records[0])
     # From here on the old sidecar vouches for nothing.
     paths.file("edges.json", method).unlink(missing_ok=True)
     # A pooled analysis may have been here before; its series is not the group's.

@@ -4,6 +4,7 @@ Loading and estimating are two stages, because a region that one subject lacks c
 Between them stand files, so each stage can be restarted by itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,9 +59,12 @@ def estimate(piece: Estimating, stage: Stage) -> Outcome:
 
 
 def prior_entry(
-    analysis: Analysis, edges: Any, unit: str, method: str
+    analysis: Analysis, edges: Any, unit: str, method: str, about: Mapping[str, Any]
 ) -> tuple[Any | None, dict[str, Any]]:
-    """Return the table of verdicts, and the sidecar's entries on the prior."""
+    """Return the table of verdicts, and the sidecar's entries on the prior.
+
+    `about` is a sidecar that may say where the regions are.
+    """
     from causal_ivae.anatomy.prior import compare_with_prior, load_prior
 
     settings = analysis.pipeline.prior
@@ -73,6 +77,7 @@ def prior_entry(
         max_path=settings.max_path,
         draws=settings.draws,
         seed=child_seed(analysis.seed, unit, method, "prior"),
+        coordinates=about.get("Coordinates"),
     )
     return compared.check, {"Prior": compared.summary, "PriorHash": analysis.prior_hash}
 
@@ -181,7 +186,7 @@ def _graph(
         progress=stage,
     )
     give_memory_back()
-    check, prior = prior_entry(analysis, graph.edges, piece.unit, method)
+    check, prior = prior_entry(analysis, graph.edges, piece.unit, method, about)
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     calibration = METHODS[graph.estimator].calibration()
     sidecar = {
@@ -207,7 +212,7 @@ def _compare_again(piece: Estimating, state: UnitState, method: str) -> None:
     sidecar = paths.file("edges.json", method)
     about = {k: v for k, v in state.graph(method).items() if k not in ("Prior", "PriorHash")}
     edges = read_table(paths.file("edges.tsv", method))
-    check, prior = prior_entry(piece.analysis, edges, piece.unit, method)
+    check, prior = prior_entry(piece.analysis, edges, piece.unit, method, about)
     old = {paths.file(f"{PRIOR_CHECK.name}.{kind}", method).name for kind in ("tsv", "json")}
     files = {name: facts for name, facts in about.get(FILES, {}).items() if name not in old}
     listed = FILES in about

@@ -17,6 +17,14 @@ from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.settings import SegmentSettings
 
 MIN_SEGMENTS = 3
+_FOUND_IN_SERIES = {
+    "hmm": "The segments are hidden states that were found in the same series, so that variances "
+    "differ between them in any case: of series without any modulation, 93% seem modulated. That "
+    "disturbances are modulated is no evidence here.",
+    "changepoints": "The segments lie between changes that were found in the same series, so that "
+    "variances differ between them more than by chance in any case.",
+}
+"""What a reader must know of segments that were not given beforehand."""
 
 
 def assign_segments(
@@ -314,6 +322,9 @@ def _numbered(
             f"Subject '{series.label}' has {len(kept)} segments ({kind}){short}; at least "
             f"{MIN_SEGMENTS} are needed. {remedy}"
         )
+    found = _FOUND_IN_SERIES.get(settings.by)
+    if found is not None:
+        series = replace(series, notes=(*series.notes, found))
     position = {name: i for i, name in enumerate(kept)}
     segments: NDArray[np.int64] = np.array([position.get(n, -1) for n in names], dtype=np.int64)
     result = series.with_segments(segments, tuple(kept), kind)

@@ -13,7 +13,7 @@ from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_check import overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out, require_signal
-from causal_ivae.imaging.confounds import check_length, load_run_confounds
+from causal_ivae.imaging.confounds import check_length, load_run_confounds, many_confounds
 from causal_ivae.imaging.images import region_means
 from causal_ivae.imaging.names import natural_key
 from causal_ivae.imaging.same_volumes import without_concatenations
@@ -184,7 +184,12 @@ def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
         displacement=confounds.framewise_displacement,
         coverage=means.coverage,
         labels=None,
-        notes=(*means.notes, *confounds.notes, *_said(gaps, run.name)),
+        notes=(
+            *means.notes,
+            *confounds.notes,
+            *_said(gaps, run.name),
+            *many_confounds(rank, int(kept.sum()), run.name),
+        ),
         events=run.events,
         simulated=False,
     )

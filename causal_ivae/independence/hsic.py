@@ -261,6 +261,10 @@ def _chunk_table(
     else:
         larger = (total >= statistic[..., None]).sum(-1)
         p_value = ((1.0 + larger.double()) / (1.0 + draws)).cpu().numpy()
+        if null == "circular_shift":
+            # One of all combinations of shifts is the series as they are.
+            shifts = sum(len(rows) * np.log(rows.shape[1]) for rows in blocks.rows)
+            p_value = np.maximum(p_value, np.exp(-shifts))
     return tuple(
         np.asarray(t.cpu().numpy() if isinstance(t, Tensor) else t, dtype=np.float64)
         for t in (statistic, mean.sum(-1), p_value, observed - mean, sd)

@@ -304,8 +304,8 @@ def _prior(settings: Pipeline, realised: Realised) -> list[str]:
         return []
     return [
         f"The graph was set against the anatomical prior '{realised.prior}', which the "
-        f"estimation did not use; chance levels come from {settings.prior.draws:,} random graphs "
-        "with as many edges on the same pairs."
+        f"estimation did not use; p-values come from {settings.prior.draws:,} permutations of the "
+        "regions' labels, with the effect of distance removed where the regions' places are known."
     ]
 
 

@@ -82,7 +82,7 @@ class PriorSettings(Settings):
         None, description="structural connectivity above this is a projection"
     )
     max_path: int | None = Field(None, ge=2, description="longest indirect path, in projections")
-    draws: int = Field(9999, ge=99, description="random graphs behind the chance level")
+    draws: int = Field(9999, ge=99, description="permutations of region labels behind p-values")
 
 
 class GroupSettings(Settings):

@@ -6,7 +6,7 @@ import pytest
 
 from causal_ivae.errors import InputError, TooShortError
 from causal_ivae.imaging.bids import find_subjects
-from causal_ivae.imaging.confounds import cosine_drifts, load_run_confounds
+from causal_ivae.imaging.confounds import cosine_drifts, load_run_confounds, many_confounds
 from causal_ivae.settings import DenoiseSettings
 
 BASE = DenoiseSettings(min_volumes=40)
@@ -35,6 +35,12 @@ def edit(tree, change):
 
 def load(tree, n_volumes=60, **changes):
     return load_run_confounds(image(tree), n_volumes, 2.0, BASE.model_copy(update=changes))
+
+
+def test_confounds_that_take_much_of_a_run_are_noted():
+    (note,) = many_confounds(201, 1200, "run-1")
+    assert "200 independent confounds were removed from 1200 volumes" in note
+    assert many_confounds(101, 1200, "run-1") == ()
 
 
 def test_the_default_strategy(tree):

@@ -102,6 +102,7 @@ class TestHiddenStates:
         order = (0, 1, 2, 1, 0, 2)
         given = series(blocks(order), n_runs=2)
         result = found(given, by="hmm", states=3)
+        assert "were found in the same series" in result.notes[-1]
         truth = np.tile(np.repeat(order, 80), 2)
         assert adjusted_rand_score(truth, result.segments) > 0.8
         assert result.segment_kind == "3 hidden states, mean stay 30 s"

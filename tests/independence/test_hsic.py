@@ -149,6 +149,17 @@ def test_shares_of_blocks_add_up():
     )
 
 
+@pytest.mark.parametrize(("blocks", "least"), [(1, 1 / 8), (2, 1 / 64)])
+def test_no_p_value_is_below_the_share_of_one_shift_among_all(blocks, least):
+    # Draws are shifted to their mean under independence, so that the observed shift among them
+    # may fall below the observed statistic.
+    series = np.random.default_rng(0).normal(size=(60, 2, 8 * blocks)).cumsum(axis=-1)
+    groups = np.repeat(np.arange(blocks), 8)
+    p_values = [hsic_test(x, y, groups, draws=199).p_value for x, y in series]
+    assert min(p_values) == pytest.approx(least, abs=0.01)
+    assert min(p_values) >= least
+
+
 def test_seed_decides_the_draws():
     rng = np.random.default_rng(8)
     x, y = rng.normal(size=(2, 100))
