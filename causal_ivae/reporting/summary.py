@@ -19,6 +19,8 @@ from causal_ivae.settings import GroupSettings
 
 _FEW_SUBJECTS = 10
 _CYCLES_NAMED = 3
+_OF_TESTS = ("alpha", "draws", "min_score")
+"""Settings of the group that decide how unanimous subjects must be."""
 
 
 @dataclass(frozen=True)
@@ -186,25 +188,26 @@ def power_sentences(record: Unit) -> list[str]:
         elif n <= _FEW_SUBJECTS or needed is None or needed > 1:
             least = smallest_p(n, settings.draws)
             text += f"; with this number, no p-value can be below {least:.2g}"
-            text += _unanimity(n, tested, needed, settings.alpha)
+            text += _unanimity(n, tested, needed, settings)
         sentences.append(text + ".")
     return sentences
 
 
-def _unanimity(n_subjects: int, tested: int, needed: int | None, alpha: float) -> str:
+def _unanimity(n_subjects: int, tested: int, needed: int | None, settings: GroupSettings) -> str:
     """Describe how many pairs must be unanimous before any of them gets a direction."""
     if needed is None:
-        return f", and a direction needs q ≤ {alpha:g}, so that no pair can have one"
+        return f", and a direction needs q ≤ {settings.alpha:g}, so that no pair can have one"
+    limits = f"q ≤ {settings.alpha:g} and a mean score of {settings.min_score:g} or more"
     if needed == 1:
         return (
             f", and a direction needs a pair in which all {n_subjects} subjects favour it, or more "
-            f"pairs in which nearly all do ({count(tested, 'pair')} tested for direction, "
-            f"q ≤ {alpha:g})"
+            f"pairs in which nearly all do ({count(tested, 'pair')} tested for direction; "
+            f"{limits})"
         )
     return (
         f", and a direction needs at least {needed} of the {tested} pairs tested for direction in "
         f"which all {n_subjects} subjects favour the same one, or more pairs in which nearly all "
-        f"do (q ≤ {alpha:g})"
+        f"do ({limits})"
     )
 
 
@@ -259,7 +262,7 @@ def _group_settings(method: CausalGraph) -> GroupSettings:
     """Return the recorded settings of the statistics over subjects, or else the defaults."""
     recorded = method.sidecar.get("Settings", {}).get("group", {})
     return GroupSettings().model_copy(
-        update={key: recorded[key] for key in ("alpha", "draws") if key in recorded}
+        update={key: recorded[key] for key in _OF_TESTS if key in recorded}
     )
 
 
