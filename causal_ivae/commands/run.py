@@ -149,7 +149,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--templates",
         type=Path,
         metavar="FOLDER",
-        help="your own templates, style sheet or script for the pages instead of the bundled ones",
+        help="your own templates, style sheet or script for the pages instead of the bundled ones; "
+        "templates run in a sandbox, the script in the browser of whoever opens a page",
     )
     where.add_argument("--dry-run", action="store_true", help="print what would run; write nothing")
     add_verbose(where)

@@ -77,5 +77,6 @@ def check_orientation(path: Path, n_rows: int, n_columns: int, names: Sequence[s
         raise InputError(
             f"'{path}' has {n_rows} rows and {n_columns} columns without names, so regions and "
             "volumes cannot be told apart. Name its columns: a list 'Regions' in the JSON file of "
-            "the same name, or an atlas with as many regions."
+            "the same name, or an atlas with as many regions; or say with tables.rows whether its "
+            "rows are volumes or regions."
         )

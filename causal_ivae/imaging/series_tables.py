@@ -118,6 +118,8 @@ def read_table_run(
     else:
         array = read_array(path, extension, settings.mat_key)
         values, runs, labels = array.values, array.runs, array.labels
+        if settings.rows == "regions":
+            values, runs, labels = values.T, None, None
         check_width(path, values.shape[1])
         notes += array.notes
         refuse_correlations(path, values)
@@ -125,7 +127,8 @@ def read_table_run(
         if given is None and unnamed is not None:
             given = _of_atlas(path, values, unnamed)
             notes += (f"The columns of '{path.name}' have no names; they take the atlas's.",)
-        check_orientation(path, values.shape[0], values.shape[1], given)
+        if settings.rows is None:
+            check_orientation(path, values.shape[0], values.shape[1], given)
         names = _fit_names(path, values, given)
         regional = [i for i, column in enumerate(values.T) if not is_ramp(column)]
         ramps = [name for i, name in enumerate(names) if i not in regional]

@@ -23,6 +23,11 @@ class TableSettings(Settings):
         "are assumed, and pages say so",
     )
     mat_key: str | None = Field(None, description="variable to read from .mat, .npz and .h5 files")
+    rows: Literal["volumes", "regions"] | None = Field(
+        None,
+        description="what the rows of arrays without names are; null: volumes, if they are several "
+        "times as many as the columns",
+    )
     detrend_order: int = Field(1, ge=0, le=4, description="polynomial removed from every run")
 
 

@@ -175,3 +175,17 @@ def test_unreadable_arrays(tmp_path):
     (tmp_path / "v73.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n" + b"\x00" * 100)
     with pytest.raises(InputError, match=r"v73\.mat' cannot be read as HDF5"):
         read_table_run(tmp_path / "v73.mat", SETTINGS)
+
+
+def test_the_orientation_of_an_array_may_be_said(tmp_path):
+    values = np.random.default_rng(0).normal(size=(40, 30))
+    path = tmp_path / "sub-01.npy"
+    np.save(path, values)
+    with pytest.raises(InputError, match=r"cannot be told apart.*tables\.rows"):
+        read_table_run(path, TableSettings())
+    np.testing.assert_array_equal(
+        read_table_run(path, TableSettings(rows="volumes")).values, values
+    )
+    turned = read_table_run(path, TableSettings(rows="regions"))
+    np.testing.assert_array_equal(turned.values, values.T)
+    assert len(turned.names) == 40

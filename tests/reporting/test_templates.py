@@ -5,6 +5,7 @@ from base64 import b64encode
 
 import pytest
 from fake_records import subject_record
+from jinja2.sandbox import SecurityError
 from rendering import render_group, render_subject
 
 from causal_ivae.errors import SettingsError
@@ -76,3 +77,17 @@ def test_templates_must_be_a_folder_of_text(tmp_path):
     (own / "subject.html.jinja").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="not UTF-8"):
         check_templates(own)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+    ],
+)
+def test_a_template_from_elsewhere_runs_no_code_of_its_own(tmp_path, code):
+    own = write(tmp_path / "own", "subject.html.jinja", code)
+    check_templates(own)
+    with pytest.raises(SecurityError):
+        render_subject(subject_record(), own)

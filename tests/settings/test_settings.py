@@ -136,6 +136,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "decision.resamples": 300,
         "regions": ["a", "b"],
         "tables.mat_key": "tc",
+        "tables.rows": "regions",
         "prior.threshold": 1.0,
         "prior.max_path": 4,
         "group.model": "score ~ age",
