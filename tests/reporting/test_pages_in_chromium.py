@@ -164,7 +164,7 @@ def test_an_edge_tells_all_to_the_keyboard_and_the_pointer(opened):
     assert panel.is_hidden()
     page.locator("tr[data-edge] button").first.focus()
     text = panel.inner_text()
-    for word in ("score", "p ", "q ", "stability", "four tests", "votes", "prior"):
+    for word in ("score", "p ", "q ", "probability", "four tests", "votes", "prior"):
         assert word in text
     page.keyboard.press("Escape")
     assert panel.is_hidden()
