@@ -9,7 +9,8 @@ import pandas as pd
 from causal_ivae.outcomes import arrows_of, outcomes_of
 
 _NUMBERS = (
-    "score", "p_value", "q_value", "confidence", "probability_both", "probability_adjacent",
+    "score", "p_value", "q_value", "stability_index", "confidence", "probability_both",
+    "probability_adjacent",
 )  # fmt: skip
 """Columns of numbers that become attributes of arrows if they are known."""
 _COUNTS = ("n_subjects", "n_usable")

@@ -36,9 +36,12 @@ EDGES = Table(
         "score_error": Column("Standard error of the score over segments."),
         "p_value": Column(
             "The larger of the p-values of the tests that the pair is independent and that it has "
-            "no direction."
+            "no direction; n/a by iVAE and TCL, which have no test of the latter. Of a pair that a "
+            "screen left out the p-value of the screen."
         ),
-        "q_value": Column("p_value after Benjamini and Hochberg across pairs."),
+        "q_value": Column(
+            "p_value after Benjamini and Hochberg across pairs; n/a by iVAE and TCL."
+        ),
         "confidence": Column(
             "By structural flows the probability of the decision, for 'undecided' that of the "
             "likelier direction. By other methods the stability of the decision, which is no "
@@ -47,6 +50,12 @@ EDGES = Table(
             "'paper' the share of restarts."
         ),
         **PROBABILITIES,
+        "stability_index": Column(
+            "How much the direction score exceeds its spread over resamples of segments and "
+            "restarts, from 0 to 1 (probability of a smaller |t|); only by iVAE and TCL. Nothing "
+            "is fitted again, so that this is no p-value of there being no direction.",
+            optional=True,
+        ),
         **OF_NETWORK,
         **QUALITY,
         **REASON,
@@ -232,6 +241,16 @@ EVIDENCE = Table(
         "dependence_p": Column(
             "p-value of the test that the regions are independent given the segment."
         ),
+        "lagged_noise_forward": Column(
+            "Standard normal number of the test that x is measured without noise, under x -> y: "
+            "positive where its neighbours in time say that noise makes the slope of y on x "
+            "smaller."
+        ),
+        "lagged_noise_backward": Column("As lagged_noise_forward, of y under y -> x."),
+        "modulated_noise_forward": Column(
+            "As lagged_noise_forward, by how the variance of x changes with the segment."
+        ),
+        "modulated_noise_backward": Column("As modulated_noise_forward, of y under y -> x."),
     },
 )
 STABILITY = Table(
@@ -263,7 +282,9 @@ DIAGNOSTICS = Table(
     {
         **_PAIR,
         "verdict": _text(
-            "Of the restart with the best objective: 'usable', 'doubtful' or 'not identifiable'.",
+            "Of the restart with the best objective: 'usable', 'doubtful', 'modulation not shown' "
+            "(which is no proof that there is none: see detectable) or 'not identifiable' (too few "
+            "segments).",
             of_cohort=True,
         ),
         "reasons": _text("The verdict and what speaks for it, as a sentence.", of_cohort=True),
@@ -289,6 +310,10 @@ DIAGNOSTICS = Table(
         "modulation_error_1": Column("Standard error of modulation_1."),
         "modulation_2": Column("As modulation_1, of the second disturbance."),
         "modulation_error_2": Column("Standard error of modulation_2."),
+        "detectable": Column(
+            "Modulation that both disturbances must have for the full rank to be shown in 80 % of "
+            "cases, given the number and the length of these segments."
+        ),
         "kl_1": Column(
             "Kullback-Leibler divergence of the first disturbance's posterior from its prior, mean "
             "over volumes, nats; n/a for a method without one. Doubtful below "

@@ -25,6 +25,7 @@ class Chunks:
     Parameters
     ----------
     pairs : ndarray, shape (n_pairs, 2), int64
+        Also an attribute.
     at_once : int
         Number of pairs in a chunk.
     threads : int
@@ -48,7 +49,7 @@ class Chunks:
     ) -> None:
         self._chunks = [pairs[start : start + at_once] for start in range(0, len(pairs), at_once)]
         self._threads = min(threads, len(self._chunks))
-        self._pairs, self._progress = len(pairs), progress
+        self.pairs, self._progress = pairs, progress
         self._done = 0.0
         self._turn = Lock()
         self.training_share = _TRAINING_SHARE
@@ -78,7 +79,7 @@ class Chunks:
             self._done += pairs
             if self._progress is not None:
                 # Rounding removes errors in the last digits of the sum over chunks.
-                self._progress(stage, round(float(self._done / self._pairs), 9))
+                self._progress(stage, round(float(self._done / len(self.pairs)), 9))
 
     def _do(self, work: Callable[[NDArray[np.int64], "Chunk"], R], some: NDArray[np.int64]) -> R:
         chunk = Chunk(self, len(some))

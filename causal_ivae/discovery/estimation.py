@@ -38,6 +38,8 @@ class Subject:
         series (pairs, b, n_times, 1).
     tested_blocks : ndarray, shape (n_tested,), int64
         Labels in `blocks` of the blocks that are tested.
+    connected : float
+        Estimated share of the pairs that are connected, if a screen chose them, else 1.
     """
 
     values: NDArray[np.float32]
@@ -52,6 +54,7 @@ class Subject:
     key: str
     test: Callable[[Tensor, Tensor], IndependenceTable]
     tested_blocks: NDArray[np.int64]
+    connected: float
 
     def members_at_once(self, size: FitSize) -> int:
         """Return the number of fits of a given size in a stack."""

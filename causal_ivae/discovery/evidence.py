@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from causal_ivae.discovery.measurement_noise import NoiseTests
 from causal_ivae.discovery.orientation import Orientation, four_test_rule
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
 from causal_ivae.discovery.resampling import RESAMPLES, BlockSums, resampled_evidence
@@ -16,7 +17,11 @@ _UNKNOWN, _NONE = OUTCOMES.index("unknown"), OUTCOMES.index("none")
 
 
 def gather_evidence(
-    hypotheses: Hypotheses, residual: IndependenceTable, dependence: IndependenceTable, n_times: int
+    hypotheses: Hypotheses,
+    residual: IndependenceTable,
+    dependence: IndependenceTable,
+    noise: NoiseTests,
+    n_times: int,
 ) -> Evidence:
     """Gather the evidence for either direction of every pair.
 
@@ -27,6 +32,7 @@ def gather_evidence(
         Tests of the disturbance of x against that of y, under x -> y and under y -> x.
     dependence : IndependenceTable, shape (pairs, 1, 1)
         Tests of x against y.
+    noise : NoiseTests
     n_times : int
     """
 
@@ -44,6 +50,8 @@ def gather_evidence(
         residual_sd=np.sqrt(np.square(residual.block_null_sd).sum(axis=-1))[..., 0] / n_times,
         dependence=excess(dependence)[:, 0],
         dependence_p=dependence.p_value[:, 0, 0],
+        lagged_noise=noise.lagged,
+        modulated_noise=noise.modulated,
     )
 
 
@@ -54,6 +62,8 @@ def orient_by_evidence(
     usable: NDArray[np.bool_],
     settings: DecisionSettings,
     seed: int,
+    *,
+    connected: float = 1.0,
 ) -> Orientation:
     """Decide the direction of every pair by its probability.
 
@@ -65,14 +75,18 @@ def orient_by_evidence(
     tests : IndependenceTable, shape (pairs, 2, 4)
         Tests of regions against the disturbances of x and y, under x -> y and then under y -> x.
     usable : ndarray, shape (pairs, 2), bool
-        True for directions whose training did not diverge; pairs with only one stay undecided.
+        True for directions whose fit can be used: its training did not diverge, and there are
+        segments enough to identify its disturbances.  Pairs with only one get no direction.
     settings : DecisionSettings
-        A direction needs the probability `settings.confidence`.  As in other methods, the test of
-        dependence at `settings.alpha` decides "none".  With `settings.assume_arrow`, all
-        probabilities are conditional on one of the two directions being true, and "none" is never
-        decided.
+        A direction needs the probability `settings.confidence` and a test of dependence that
+        rejects at `settings.alpha`; "none" needs that probability and a test that does not reject.
+        With `settings.assume_arrow`, all probabilities are conditional on one of the two directions
+        being true, and "none" is never decided.
     seed : int
         Seed of the resamples.
+    connected : float
+        Estimated share of these pairs that are connected, if a screen chose them.  Without a
+        `settings.prior`, the share with an arrow is taken to be this times that of the calibration.
 
     Returns
     -------
@@ -83,14 +97,15 @@ def orient_by_evidence(
         equally well.  ``vote`` applies the four-test rule to the disturbances of each direction.
     """
     both = np.asarray(usable.all(axis=1))
-    probability, decision = _decide(evidence, both, settings)
+    prior = settings.prior or connected * calibration().directed
+    probability, decision = _decide(evidence, both, settings, prior)
     directed = probability[:, 1:3]
     pairs = len(usable)
     shares = np.zeros((pairs, len(OUTCOMES)))
     interval, error = np.empty((pairs, 2)), np.empty(pairs)
     resamples = settings.resamples or RESAMPLES
     for some, resampled in resampled_evidence(sums, evidence, resamples, seed):
-        probable, decided = _decide(resampled, np.repeat(both[some], resamples), settings)
+        probable, decided = _decide(resampled, np.repeat(both[some], resamples), settings, prior)
         scores = (probable[:, 1] - probable[:, 2]).reshape(-1, resamples)
         error[some] = scores.std(axis=1)
         interval[some] = np.quantile(scores, [0.025, 0.975], axis=1).T
@@ -123,16 +138,22 @@ def orient_by_evidence(
 
 
 def _decide(
-    evidence: Evidence, usable: NDArray[np.bool_], settings: DecisionSettings
+    evidence: Evidence, usable: NDArray[np.bool_], settings: DecisionSettings, prior: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the probabilities of every pair and its decision, an index into `OUTCOMES`."""
-    probability = calibration().probabilities(evidence, assume_arrow=settings.assume_arrow)
-    probability[~usable, :] = np.eye(len(OUTCOMES))[_UNKNOWN]
-    directed = probability[:, 1:3]
-    decision = np.where(directed.max(axis=1) >= settings.confidence, 1 + directed.argmax(axis=1), 0)
+    probability = calibration().probabilities(
+        evidence, assume_arrow=settings.assume_arrow, prior=prior
+    )
+    # The test of dependence needs no fit, so that its part stays.
+    probability[~usable, _UNKNOWN] += probability[~usable, 1:3].sum(axis=1)
+    probability[~usable, 1:3] = 0.0
+    sure = probability >= settings.confidence
     if not settings.assume_arrow:
-        decision[evidence.dependence_p > settings.alpha] = _NONE
-    return probability, decision
+        dependent = evidence.dependence_p <= settings.alpha
+        sure[:, 1:3] &= dependent[:, None]
+        sure[:, _NONE] &= ~dependent
+    sure[:, _UNKNOWN] = False
+    return probability, np.where(sure.any(axis=1), sure.argmax(axis=1), _UNKNOWN)
 
 
 def diagnose_better(

@@ -37,7 +37,9 @@ class Orientation:
         Score of every restart.
     vote : ndarray, shape (pairs, restarts), int64
         Vote of every restart, an index into `VOTES`.
-    p_value, confidence : ndarray, shape (pairs,), float64
+    p_value : ndarray, shape (pairs,), float64
+        NaN for a method without a test that a pair has no direction.
+    confidence : ndarray, shape (pairs,), float64
     shares : ndarray, shape (pairs, 4), float64
         Share of resamples that are undecided, or decide x -> y, y -> x or "none".  Structural flows
         resample blocks.  The score resamples blocks and restarts, and a resample is never
@@ -45,6 +47,8 @@ class Orientation:
     probability : ndarray or None, shape (pairs, 4), float64
         Probabilities of `causal_ivae.discovery.probability.OUTCOMES`; None for a method without
         probabilities.
+    stability : ndarray or None, shape (pairs,), float64
+        Stability index of the score in [0, 1], see `orient`; None for a method with p-values.
     """
 
     decision: NDArray[np.int64]
@@ -57,6 +61,7 @@ class Orientation:
     confidence: NDArray[np.float64]
     shares: NDArray[np.float64]
     probability: NDArray[np.float64] | None = None
+    stability: NDArray[np.float64] | None = None
 
 
 def four_test_rule(p_value: NDArray[np.float64], alpha: float) -> NDArray[np.int64]:
@@ -128,9 +133,13 @@ def orient(
     (the pigeonhole bootstrap of Owen 2007), since blocks share each fit.  The standard deviation of
     the resamples, times sqrt(G / (G - 1)) for G blocks, gives a t statistic with G - 1 degrees of
     freedom.  (Percentiles of the resamples would find directions in up to a third of the pairs
-    without one if blocks are few.)  ``p_value`` is the larger of its two-sided p-value and the
-    p-value of the test that x and y are independent, since a directed edge needs both (an
-    intersection-union test).
+    without one if blocks are few.)  The stability index is the probability that |t| is smaller.  A
+    direction needs an index of at least 1 - `settings.alpha` and a test that rejects the
+    independence of x and y at that level.
+
+    One minus the index is no p-value of the hypothesis that the pair has no direction.  The fits
+    stay the same in all resamples, and a fit is not symmetric in x and y: of pairs with a common
+    cause, a cycle or unequal noise, a third and more have an index above .95.
     """
     pairs, restarts = usable.shape
     blocks = tests.block_excess.shape[-1]
@@ -163,9 +172,9 @@ def orient(
             block_weight,
             settings.alpha,
         )
-    p_direction, interval, error = _student(score, spread, blocks)
+    tail, interval, error = _student(score, spread, blocks)
+    stability, unknown = 1.0 - tail, np.full(pairs, np.nan)
     p_dependence = dependence.p_value[:, 0, 0]
-    p_value = np.maximum(p_direction, p_dependence)
     if settings.rule == "paper":
         share = (vote[..., None] == np.arange(4)).mean(axis=1)
         shares = share.copy()
@@ -174,17 +183,19 @@ def orient(
         decision = np.where(share.max(axis=1) > 0.5, winner, 0)
         confidence = np.where(decision > 0, share.max(axis=1), 1.0 - share.max(axis=1))
         return Orientation(
-            decision, score, interval, error, restart_score, vote, p_value, confidence, shares
-        )
+            decision, score, interval, error, restart_score, vote, unknown, confidence, shares,
+            stability=stability,
+        )  # fmt: skip
     decision = np.where(score > 0, 1, 2)
-    decision[p_value > settings.alpha] = 0
+    decision[tail > settings.alpha] = 0
     decision[p_dependence > settings.alpha] = 3
     # An undecided pair has the confidence of its more frequent direction.
     agreeing = np.column_stack([shares[:, 1:3].max(axis=1), shares[:, 1:]])
     confidence = np.take_along_axis(agreeing, decision[:, None], axis=1)[:, 0]
     return Orientation(
-        decision, score, interval, error, restart_score, vote, p_value, confidence, shares
-    )
+        decision, score, interval, error, restart_score, vote, unknown, confidence, shares,
+        stability=stability,
+    )  # fmt: skip
 
 
 def _shares(
@@ -208,16 +219,16 @@ def _shares(
 def _student(
     score: NDArray[np.float64], spread: NDArray[np.float64], blocks: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return two-sided p-values, 95 % intervals and standard errors from the resamples' spread."""
+    """Return two-sided tails, 95 % intervals and standard errors from the resamples' spread."""
     if blocks < 2:
         unknown = np.full(len(score), np.nan)
         return np.ones_like(score), np.stack([unknown, unknown], axis=1), unknown
     spread = spread * np.sqrt(blocks / (blocks - 1.0))
     certain = (spread == 0) & (score != 0)
     statistic = np.divide(np.abs(score), spread, out=np.zeros_like(score), where=spread > 0)
-    p_value = np.where(certain, 0.0, 2.0 * student_t.sf(statistic, blocks - 1))
+    tail = np.where(certain, 0.0, 2.0 * student_t.sf(statistic, blocks - 1))
     half = student_t.isf(0.025, blocks - 1) * spread
-    return p_value, np.clip(np.stack([score - half, score + half], axis=1), -1.0, 1.0), spread
+    return tail, np.clip(np.stack([score - half, score + half], axis=1), -1.0, 1.0), spread
 
 
 def _resampled(

@@ -44,6 +44,9 @@ class Evidence:
         The same as `residual` for the two regions themselves.
     dependence_p : ndarray, shape (pairs,), float64
         P-value of the test that the two regions are independent given the segment.
+    lagged_noise, modulated_noise : ndarray, shape (pairs, 2), float64
+        Standard normal numbers of the tests of `causal_ivae.discovery.measurement_noise`, under
+        x -> y and under y -> x; positive if the supposed cause looks like a noisy measurement.
     """
 
     mechanism: NDArray[np.int64]
@@ -54,6 +57,8 @@ class Evidence:
     residual_sd: NDArray[np.float64]
     dependence: NDArray[np.float64]
     dependence_p: NDArray[np.float64]
+    lagged_noise: NDArray[np.float64]
+    modulated_noise: NDArray[np.float64]
 
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> Self:
@@ -71,6 +76,8 @@ class Evidence:
             residual_sd=columns("residual_sd_forward", "residual_sd_backward"),
             dependence=columns("dependence")[:, 0],
             dependence_p=columns("dependence_p")[:, 0],
+            lagged_noise=columns("lagged_noise_forward", "lagged_noise_backward"),
+            modulated_noise=columns("modulated_noise_forward", "modulated_noise_backward"),
         )
 
     @property
@@ -83,23 +90,29 @@ class Evidence:
 
         Returns
         -------
-        odd : ndarray, shape (pairs, 3), float64
+        odd : ndarray, shape (pairs, 4), float64
             The statistic, the gain per volume, and the ratio of the dependences that y -> x and
-            x -> y leave, all on logarithmic scales.
-        even : ndarray, shape (pairs, 10), float64
+            x -> y leave, all on logarithmic scales; by how much the supposed cause looks noisier
+            under y -> x.
+        even : ndarray, shape (pairs, 13), float64
             A one; the smaller remaining dependence relative to that of the regions, by itself, and
             relative to chance, with squares of the first and the last; the shortfall of the
             mechanism, and whether it is the linear one; the absolute differences between the
-            directions in gain and in remaining dependence.
+            directions in gain and in remaining dependence; how noisy the less and the more noisy
+            supposed cause look from their neighbours in time, and the less noisy one from its
+            change over segments.
         """
         noise = self.residual_sd.mean(axis=1) + 1e-12
         left = np.maximum(self.residual, 0.0) + noise[:, None]
         least = left.min(axis=1)
+        lagged = np.arcsinh(np.maximum(self.lagged_noise, 0.0))
+        modulated = np.arcsinh(np.maximum(self.modulated_noise, 0.0))
         odd = np.stack(
             [
                 np.arcsinh(self.statistic),
                 np.arcsinh(self.gain / _GAIN_UNIT),
                 np.log(left[:, 1] / left[:, 0]),
+                lagged[:, 1] - lagged[:, 0],
             ],
             axis=1,
         )
@@ -117,6 +130,9 @@ class Evidence:
                 self.mechanism == 0,
                 np.abs(odd[:, 1]),
                 np.abs(odd[:, 2]),
+                lagged.min(axis=1),
+                lagged.max(axis=1),
+                modulated.min(axis=1),
             ],
             axis=1,
         )
@@ -164,20 +180,23 @@ class Calibration:
 
     Attributes
     ----------
-    odd, even : ndarray, shape (3,) and (10,), float64
+    odd, even : ndarray, shape (4,) and (13,), float64
         Weights of `Evidence.features` in the log odds of x -> y against unknown.  The log odds of
         y -> x have the same weights with the sign of the odd ones changed.
     dependent : ndarray, shape (2,), float64
         Intercept, and weight of the standard normal number of `dependence_p`, in the log odds that
         the regions are dependent given the segment.
+    directed : float
+        Share of the pairs with an arrow among those that the weights were fitted to.
     """
 
     odd: NDArray[np.float64]
     even: NDArray[np.float64]
     dependent: NDArray[np.float64]
+    directed: float
 
     def probabilities(
-        self, evidence: Evidence, *, assume_arrow: bool = False
+        self, evidence: Evidence, *, assume_arrow: bool = False, prior: float | None = None
     ) -> NDArray[np.float64]:
         """Return the probability of every outcome.
 
@@ -186,11 +205,18 @@ class Calibration:
         evidence : Evidence
         assume_arrow : bool
             True for probabilities given that x -> y or y -> x is true.
+        prior : float, optional
+            Share of the pairs that have an arrow, in (0, 1); default `directed`.
 
         Returns
         -------
         ndarray, shape (pairs, 4), float64
             Probabilities of `OUTCOMES`.
+
+        Notes
+        -----
+        Another prior share multiplies the odds of an arrow by the ratio of the prior odds (Bayes'
+        rule; Saerens, Latinne, Decaestecker 2002, equation 4).
         """
         odd, even = evidence.features()
         # The rounding of matrix products would depend on the number of pairs.
@@ -204,7 +230,12 @@ class Calibration:
         share /= share.sum(axis=1, keepdims=True)
         score = self.dependent[0] + self.dependent[1] * normal_number(evidence.dependence_p)
         dependent = expit(score)
-        return np.column_stack([share * dependent[:, None], 1.0 - dependent])
+        found = np.column_stack([share * dependent[:, None], 1.0 - dependent])
+        if prior is not None:
+            odds = [value / (1.0 - value) for value in (prior, self.directed)]
+            found[:, 1:3] *= odds[0] / odds[1]
+            found /= found.sum(axis=1, keepdims=True)
+        return found
 
 
 def normal_number(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -215,8 +246,11 @@ def normal_number(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
 @cache
 def calibration() -> Calibration:
     """Return the bundled calibration."""
-    tree = _read()["Weights"]
-    return Calibration(*(np.array(tree[name]) for name in ("odd", "even", "dependent")))
+    tree = _read()
+    odd, even, dependent = (
+        np.array(tree["Weights"][name]) for name in ("odd", "even", "dependent")
+    )
+    return Calibration(odd, even, dependent, directed=float(tree["DirectedShare"]))
 
 
 def calibration_entry() -> dict[str, Any]:
@@ -226,8 +260,9 @@ def calibration_entry() -> dict[str, Any]:
     -------
     dict
         ``Bins`` of the probability (``confidence``, share ``right``, ``count`` of pairs),
-        ``ExpectedCalibrationError`` and the number of ``Designs``.  Each design is judged by a
-        calibration that was fitted to the others.
+        ``ExpectedCalibrationError``, the number of ``Designs``, and the ``DirectedShare`` of the
+        pairs that had an arrow.  Each design is judged by a calibration that was fitted to the
+        others.
     """
     tree = _read()
     found = tree["Reliability"]
@@ -235,6 +270,7 @@ def calibration_entry() -> dict[str, Any]:
         "Bins": found["Bins"],
         "ExpectedCalibrationError": found["ExpectedCalibrationError"],
         "Designs": len(tree["Designs"]),
+        "DirectedShare": tree["DirectedShare"],
     }
 
 

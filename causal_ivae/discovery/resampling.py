@@ -85,9 +85,9 @@ def resampled_evidence(
 
     Notes
     -----
-    Nothing is fitted again and the mechanism stays the same: the resamples show how the evidence
-    varies over segments and stretches, not how fits vary.  The p-value of dependence is a normal
-    approximation, since a resample has no draws from the null.
+    Nothing is fitted again, and the mechanism and the tests for measurement noise stay the same:
+    the resamples show how the evidence varies over segments and stretches, not how fits vary.  The
+    p-value of dependence is a normal approximation, since a resample has no draws from the null.
     """
     n_pairs, n_blocks = sums.gain.shape
     rng = generator(seed, "resampled evidence")
@@ -135,4 +135,6 @@ def _evidence(
         residual_sd=residual_sd.swapaxes(1, 2).reshape(rows, 2),
         dependence=(dependence / volumes).ravel(),
         dependence_p=norm.sf(number).ravel(),
+        lagged_noise=np.repeat(evidence.lagged_noise[some], len(weight), axis=0),
+        modulated_noise=np.repeat(evidence.modulated_noise[some], len(weight), axis=0),
     )

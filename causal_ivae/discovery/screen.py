@@ -37,6 +37,17 @@ class Screen:
     given: tuple[tuple[int, ...], ...] = ()
     colliders: tuple[tuple[int, ...], ...] = ()
 
+    def connected(self, alpha: float) -> float:
+        """Estimate which share of the kept pairs is connected, in (0, 1]; 1 without a screen.
+
+        Of the pairs that are not connected, a test at level `alpha` keeps that share.
+        """
+        if self.by == "none":
+            return 1.0
+        kept = float(self.kept.mean())
+        share = (kept - alpha) / ((1.0 - alpha) * kept)
+        return max(share, 1.0 / len(self.kept))
+
 
 def screen_pairs(
     values: NDArray[np.floating],
@@ -70,8 +81,8 @@ def screen_pairs(
 
     Notes
     -----
-    The rule "score" first tests dependence.  A screen by dependence with the same alpha therefore
-    changes none of its decisions.
+    iVAE and TCL first test dependence by the rule "score".  A screen by dependence with the same
+    alpha therefore changes none of their decisions.
     """
     if settings.by == "partial_correlation":
         found = partial_correlations(values, blocks, pairs)

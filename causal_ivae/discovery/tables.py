@@ -58,6 +58,9 @@ def edges_table(
     probability = np.full((len(pairs), len(PROBABILITY_COLUMNS)), np.nan)
     if orientation.probability is not None:
         probability[kept] = orientation.probability
+    stability = np.full(len(pairs), np.nan)
+    if orientation.stability is not None:
+        stability[kept] = orientation.stability
     x = np.array(names, dtype=object)[pairs[:, 0]]
     y = np.array(names, dtype=object)[pairs[:, 1]]
     decided = np.array(DECISIONS, dtype=object)[decision]
@@ -72,9 +75,10 @@ def edges_table(
             "score_high": interval[:, 1],
             "score_error": error,
             "p_value": p_value,
-            "q_value": _q_values(p_value),
+            "q_value": _q_values(p_value) if orientation.stability is None else np.nan,
             "confidence": confidence,
             **dict(zip(PROBABILITY_COLUMNS, probability.T, strict=True)),
+            **({} if orientation.stability is None else {"stability_index": stability}),
             **({"reason": reasons} if impossible.any() else {}),
         }
     )
@@ -255,6 +259,8 @@ def evidence_table(
         *evidence.residual_sd.T,
         evidence.dependence,
         evidence.dependence_p,
+        *evidence.lagged_noise.T,
+        *evidence.modulated_noise.T,
     )
     return pd.DataFrame(dict(zip(EVIDENCE.columns, columns, strict=True)))
 
@@ -281,6 +287,7 @@ def diagnostics_table(
             fit.rank,
             fit.condition,
             *np.column_stack([fit.modulation, fit.modulation_error]).ravel(),
+            np.nan if fit.detectable is None else fit.detectable,
             *(fit.kl or (np.nan, np.nan)),
             fit.rise,
             np.nan if fit.agreement is None else fit.agreement,

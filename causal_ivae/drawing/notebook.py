@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from causal_ivae.drawing.graph_figure import graph_figure
-from causal_ivae.drawing.wording import confidence_name, count, p_text, percent, signed
+from causal_ivae.drawing.wording import confidence_name, count, number, p_text, percent, signed
 from causal_ivae.outcomes import count_arrows, is_decided, outcomes_of
 
 _MOST_ROWS = 20
@@ -25,22 +25,30 @@ def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
     ordered = edges.assign(outcome=outcomes_of(edges), open=~is_decided(edges)).sort_values(
         ["open", "confidence"], ascending=[True, False], kind="stable"
     )
+    # Methods without p-values have an index of stability in their place.
+    stable = "stability_index" in edges
     rows = "".join(
         f"<tr><td>{escape(_pair(edge))}</td><td>{signed(edge['score'])}</td>"
-        f"<td>{p_text(edge['p_value'])}</td><td>{p_text(edge['q_value'])}</td>"
+        f"{''.join(f'<td>{value}</td>' for value in _certainty(edge, stable=stable))}"
         f"<td>{percent(edge['confidence'])}</td></tr>"
         for edge in ordered.head(_MOST_ROWS).to_dict("records")
     )
+    heading = "<th>stability index</th>" if stable else "<th>p</th><th>q</th>"
     left = len(edges) - _MOST_ROWS
     more = f"<p>and {count(left, 'pair')} more</p>" if left > 0 else ""
     return (
         f"<div><p>{escape(method)}: {count(len(names), 'region')}, "
         f"{count(len(edges), 'pair')}, {count(count_arrows(edges), 'direction')}</p>"
         f'<div style="background:#fff;max-width:32em">{drawn.svg}</div><table><thead><tr>'
-        "<th>pair</th><th>score</th><th>p</th><th>q</th>"
-        f"<th>{confidence_name(edges)}</th></tr></thead>"
+        f"<th>pair</th><th>score</th>{heading}<th>{confidence_name(edges)}</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{more}</div>"
     )
+
+
+def _certainty(edge: Mapping[Any, Any], *, stable: bool) -> tuple[str, ...]:
+    if stable:
+        return (number(edge["stability_index"], 2),)
+    return p_text(edge["p_value"]), p_text(edge["q_value"])
 
 
 def _pair(edge: Mapping[Any, Any]) -> str:

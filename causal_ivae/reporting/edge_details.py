@@ -22,9 +22,9 @@ _PROBABLE = {
 def edge_details(method: CausalGraph) -> list[str]:
     """Return one line per row of the edge table, in its order.
 
-    A line holds decision, score, p, q, how sure it is and the path through the prior.  If they are
-    known, it also holds the probability of the likelier direction given an arrow, the medians over
-    restarts of the four tests' p-values, and the restarts' votes.
+    A line holds decision, score, p and q (or the stability index), how sure it is and the path
+    through the prior.  If they are known, it also holds the probability of the likelier direction
+    given an arrow, the medians over restarts of the four tests' p-values, and the restarts' votes.
     """
     stability = {(row.x, row.y): row.same for row in tables.stability_rows(method)}
     evidence = {(row.x, row.y): row for row in tables.evidence_rows(method)}
@@ -42,8 +42,7 @@ def edge_details(method: CausalGraph) -> list[str]:
             f"{head}: {row.decision}",
             f"score {wording.signed(score)}{_interval(edge, turned=turned)} (positive favours "
             f"{first} → {second})",
-            wording.p_phrase(edge["p_value"]),
-            wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
+            *_certainty(edge),
             f"{sure} {wording.percent(edge['confidence'])}",
             *(
                 f"{words} {wording.percent(edge[name])}"
@@ -78,6 +77,16 @@ def edge_details(method: CausalGraph) -> list[str]:
         ]
         lines.append("; ".join(parts) + ".")
     return lines
+
+
+def _certainty(edge: Mapping[Any, Any]) -> list[str]:
+    """Return p and q of an edge in words, or its stability index if the method has no p."""
+    if np.isfinite(edge.get("stability_index", np.nan)):
+        return [f"stability index {edge['stability_index']:.2f}"]
+    return [
+        wording.p_phrase(edge["p_value"]),
+        wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
+    ]
 
 
 def _over_subjects(edge: Mapping[Any, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from causal_ivae.reporting.tables import SCREENED, untested
 USABLE = "usable"
 UNKNOWN = "not known"
 """This word stands for the verdict on results that were not judged."""
-VERDICTS = ("usable", "doubtful", "not identifiable")
+VERDICTS = ("usable", "doubtful", "modulation not shown", "not identifiable")
 
 
 @dataclass(frozen=True)

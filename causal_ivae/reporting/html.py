@@ -284,6 +284,7 @@ def _method(
         "training": training,
         "convergence": _convergence(method),
         "edges": tables.edge_rows(method),
+        "has_stability": "stability_index" in method.edges,
         "details": edge_details(method),
         "details_left_out": left_out,
         "has_quality": "quality" in edges,

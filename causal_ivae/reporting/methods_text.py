@@ -118,7 +118,7 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
         *_fits(settings, realised),
         *([*_diagnostics(realised), *_tests(settings)] if pairwise else []),
         *_decisions(settings, realised),
-        *(_adjustment() if pairwise else []),
+        *_adjustment(realised),
         *_cycles(settings),
         *_prior(settings, realised),
         *(_group(settings, realised) if realised.n_subjects is not None else []),
@@ -242,10 +242,12 @@ def _decisions(settings: Pipeline, realised: Realised) -> list[str]:
 def _diagnostics(realised: Realised) -> list[str]:
     doubts = "".join(f"{doubt}, " for method in _methods(realised) for doubt in method.doubts)
     return [
-        "Of each pair, the fit with the best objective was called not identifiable if the "
-        "number of segments, or the rank beyond sampling error of the differences that they make "
-        "to the disturbances' distributions, was below what the identifiability theorem requires "
-        "[@khemakhem2020]; it was called doubtful if a disturbance hardly changed with the "
+        "Of each pair, the fit with the best objective was called not identifiable if there were "
+        "fewer segments than the identifiability theorem requires [@khemakhem2020], and its "
+        "modulation not shown if the differences that they make to the disturbances' distributions "
+        "did not show the rank that it requires beyond sampling error (singular values tested in "
+        "turn, each at level 0.05), which is no proof that it is not there; it was called doubtful "
+        "if a disturbance hardly changed with the "
         f"segment, {doubts}or training had not converged. Disagreement of fits and "
         "dependence left between the disturbances given the segment were noted."
     ]
@@ -290,7 +292,9 @@ def _tests(settings: Pipeline) -> list[str]:
     ]
 
 
-def _adjustment() -> list[str]:
+def _adjustment(realised: Realised) -> list[str]:
+    if not any(method.has_p_values for method in _methods(realised)):
+        return []
     return ["q-values control the false discovery rate across pairs [@benjamini1995]."]
 
 

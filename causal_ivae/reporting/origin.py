@@ -30,6 +30,7 @@ def calibration_of(record: Unit) -> dict[str, Any] | None:
                 "error": about["ExpectedCalibrationError"],
                 "pairs": int(sum(one["count"] for one in about["Bins"])),
                 "designs": about["Designs"],
+                "directed": about["DirectedShare"],
             }
     return None
 

@@ -15,7 +15,10 @@ from causal_ivae.reporting.volumes import is_analysed
 from causal_ivae.settings.fit_limits import ALPHA, MIN_AGREEMENT
 
 MOST_UNIDENTIFIED = 0.5
-"""A method is not identifiable if more than this share of its pairs is not identifiable."""
+"""A method is not identifiable if more than this share of its pairs is not.
+
+The same holds for modulation that is not shown.
+"""
 MOST_DOUBTFUL = 0.25
 """A method is doubtful if more than this share of its fits is not usable or diverged."""
 MOST_CENSORED = 1 / 3
@@ -42,7 +45,7 @@ class Verdict:
     ----------
     method : str
         Name of the method on pages.
-    word : {"usable", "doubtful", "not identifiable"}
+    word : {"usable", "doubtful", "modulation not shown", "not identifiable"}
     reasons : tuple of str
         Parts of a sentence that say why it is not "usable".
     notes : tuple of str
@@ -87,17 +90,26 @@ def _verdict(
     label: str, method: CausalGraph, table: pd.DataFrame, reasons: list[str], notes: list[str]
 ) -> Verdict:
     of = len(table)
-    n_worst = int((table["verdict"] == "not identifiable").sum())
-    n_bad = n_worst + int((table["verdict"] == "doubtful").sum())
+    usable, doubtful, not_shown, not_identifiable = VERDICTS
+    n_few, n_unshown, n_doubtful = (
+        int((table["verdict"] == word).sum()) for word in (not_identifiable, not_shown, doubtful)
+    )
+    n_bad = n_few + n_unshown + n_doubtful
     against: list[str] = []
-    if n_worst > MOST_UNIDENTIFIED * of:
+    if n_few > MOST_UNIDENTIFIED * of:
         against.append(
-            f"the segments cannot tell the disturbances of {n_worst:,} of {count(of, 'pair')} apart"
+            f"there are too few segments to tell the disturbances of {n_few:,} of "
+            f"{count(of, 'pair')} apart"
+        )
+    elif n_unshown > MOST_UNIDENTIFIED * of:
+        against.append(
+            f"the segments do not show that the disturbances of {n_unshown:,} of "
+            f"{count(of, 'pair')} change each on its own{_would_have_shown(table)}"
         )
     if n_bad > MOST_DOUBTFUL * of:
         named = [f"{why} ({count(n, 'pair')})" for why, n in reason_counts(method)[:_NAMED]]
         against.append(
-            f"the fits of {n_bad:,} of {count(of, 'pair')} are doubtful or not identifiable"
+            f"the fits of {n_bad:,} of {count(of, 'pair')} are doubtful or worse"
             + (f": {listed(named)}" if named else "")
         )
     if method.restarts is not None and "diverged" in method.restarts and len(method.restarts):
@@ -115,11 +127,23 @@ def _verdict(
     left = int((table["dependence_p"] < ALPHA).sum())
     if left > MOST_DOUBTFUL * of:
         more.append(f"{left:,} of {count(of, 'fit')} leave dependence between the disturbances")
-    usable, doubtful, not_identifiable = VERDICTS
     word = doubtful if against else usable
-    if n_worst > MOST_UNIDENTIFIED * of:
-        word = not_identifiable
+    for worse, number in ((not_shown, n_unshown), (not_identifiable, n_few)):
+        if number > MOST_UNIDENTIFIED * of:
+            word = worse
     return Verdict(label, word, tuple(against), tuple(more))
+
+
+def _would_have_shown(table: pd.DataFrame) -> str:
+    """Return in words which modulation series of this length would have shown."""
+    # The pages of a cohort do not read this column.
+    least = table["detectable"].dropna() if "detectable" in table else []
+    if not len(least):
+        return ""
+    return (
+        f" (series of this length would have shown log scales with a standard deviation of "
+        f"{np.median(least):.2f} or more in 80 % of cases)"
+    )
 
 
 def _data_reasons(record: Unit) -> list[str]:

@@ -55,7 +55,15 @@ class DecisionSettings(Settings):
         0.7,
         ge=0.5,
         lt=1,
-        description="probability that a direction of the method 'structural' must have",
+        description="probability that a direction, or 'none', of the method 'structural' must have",
+    )
+    prior: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="of the method 'structural': share of the pairs that it is asked about in "
+        "which one region drives the other; null for that of the pairs that it was calibrated on, "
+        "times the share of connected pairs where a screen tells it",
     )
     assume_arrow: bool = Field(
         False,

@@ -25,7 +25,7 @@ from causal_ivae.unmixing.matching import restart_agreement
 from causal_ivae.unmixing.modulation import Modulation
 from causal_ivae.unmixing.training.stacks import Fit
 
-Verdict = Literal["usable", "doubtful", "not identifiable"]
+Verdict = Literal["usable", "doubtful", "modulation not shown", "not identifiable"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class Diagnostics:
         KL divergence of the posterior from the prior (nats); None for a model without a posterior.
     agreement : float or None
         Mean MCC between restarts; None if fewer than two restarts are finite.
+    detectable : float or None
+        Modulation that all disturbances must have for the full rank to be shown in 80 % of cases,
+        given the number and length of the segments; None if u is continuous.
     dependence_p : float or None
         Smallest HSIC p-value over pairs of recovered disturbances given u, times the number of
         pairs; None if it was not tested.
@@ -66,10 +69,12 @@ class Diagnostics:
     the condition number, every row of lambda is divided by its mean absolute value, so that it
     does not depend on units.  A learned lambda always has full rank numerically.  The rank is
     therefore that of the segments' log scales (and means), with rows and columns scaled to equal
-    sampling errors: it counts the singular values above the 95 % quantile of what sampling error
-    alone gives (Johnstone 2001).  Scales that are powers of one another count as one.  The
-    sampling variance of a log scale is (kurtosis - 1) / 4 n_e, where n_e is the segment's length
-    reduced for autocorrelation.
+    sampling errors: it counts the singular values, from the largest on, above the 95 % quantile of
+    what sampling error alone gives to the largest one that is left (Johnstone 2001).  Scales that
+    are powers of one another count as one.  A rank that is not shown may still be there:
+    `detectable` says what these data would have shown.  The sampling variance of a log scale is
+    that of half the logarithm of a gamma variable whose relative variance is (kurtosis - 1) / n_e,
+    where n_e is the segment's length reduced for autocorrelation.
     """
 
     n_segments: int
@@ -82,6 +87,7 @@ class Diagnostics:
     rise: float
     kl: tuple[float, ...] | None = None
     agreement: float | None = None
+    detectable: float | None = None
     dependence_p: float | None = None
     retried: bool = False
     diverged: bool = False
@@ -101,11 +107,21 @@ class Diagnostics:
         if 0 < self.n_segments < needed:
             segments = "1 segment is" if self.n_segments == 1 else f"{self.n_segments} segments are"
             found.append(f"{segments} fewer than the {needed} that it takes")
-        elif self.n_segments and self.rank < needed - 1:
-            found.append(
-                f"the modulation over segments shows rank {self.rank} where {needed - 1} is needed"
-            )
         return tuple(found)
+
+    @property
+    def unshown(self) -> tuple[str, ...]:
+        """Return what these segments do not show although it is needed; empty if nothing is."""
+        needed = self.segments_needed - 1
+        if self.diverged or self.obstacles or not self.n_segments or self.rank >= needed:
+            return ()
+        would = (
+            ""
+            if self.detectable is None
+            else f" (this length would have shown log scales with a standard deviation of "
+            f"{self.detectable:.2f} or more in 80 % of cases)"
+        )
+        return (f"the segments' differences show rank {self.rank} where {needed} is needed{would}",)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -154,11 +170,13 @@ class Diagnostics:
         """Return the verdict in one word."""
         if self.obstacles:
             return "not identifiable"
+        if self.unshown:
+            return "modulation not shown"
         return "doubtful" if self.doubts else "usable"
 
     def sentence(self) -> str:
         """Return the verdict, its reasons and the notes in words."""
-        reasons = self.obstacles or self.doubts
+        reasons = self.obstacles or self.unshown or self.doubts
         because = f" because {'; '.join(reasons)}" if reasons else ""
         note = f" Note: {'; '.join(self.notes)}." if self.notes else ""
         return f"{self.verdict.capitalize()}{because}.{note}"
@@ -229,6 +247,7 @@ def diagnose(
             rise=0.0 if diverged[i] else float(fit.slope[member] * 0.1 * steps / 100.0),
             kl=None if fit.kl is None or diverged[i] else tuple(fit.kl[member].tolist()),
             agreement=None if math.isnan(agreement[i]) else agreement[i],
+            detectable=None if table is None else float(table.detectable[i]),
             dependence_p=p_values[i],
             retried=bool(fit.retried[member]),
             diverged=bool(diverged[i]),

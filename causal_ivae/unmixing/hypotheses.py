@@ -115,9 +115,10 @@ def fit_hypotheses(
     -----
     The linear mechanism is fitted to the values and the nonlinear one to their normal scores, whose
     log slope is added to the likelihood to make both comparable.  In the trials, each segment is
-    judged by a fit that was not trained on it, since the richer mechanism would always win on its
-    training data.  (Normal scores, starting values and the scales of disturbances use all volumes.)
-    The final fits use all segments.
+    judged by a fit that was not trained on it, normal scores included, since the richer mechanism
+    would always win on its training data.  (Starting values use all volumes, and the scales of
+    the disturbances in a held-out segment are those that it has, by both mechanisms alike.)  The
+    final fits use all segments.
 
     All fits of a mechanism start at the same random weights, and every column is fitted with the
     sign with which it is skewed to the right.  The result of a pair therefore depends on its two
@@ -125,12 +126,9 @@ def fit_hypotheses(
     """
     columns, position = np.unique(pairs, return_inverse=True)
     sign = signs(values[:, columns])
-    mine = np.ascontiguousarray(values[:, columns] * sign, dtype=np.float32)
-    scores, log_slope = normal_scores(mine)
     one_way = position.reshape(-1, 2)
     task = _Task(
-        data=(torch.as_tensor(mine, device=device), torch.as_tensor(scores, device=device)),
-        log_slope=(np.zeros_like(log_slope), log_slope),
+        values=np.ascontiguousarray(values[:, columns] * sign, dtype=np.float32),
         members=np.stack([one_way, one_way[:, ::-1]], axis=1),
         segments=torch.as_tensor(segments, device=device),
         blocks=blocks,
@@ -213,14 +211,26 @@ class _Judged:
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """Hold what the fits of one mechanism see.
+
+    ``values`` (n_times, folds * columns) has the columns of every fold in turn, ``log_slope``
+    (n_times, columns) the slopes of the fold that judges a volume.
+    """
+
+    values: Tensor
+    log_slope: NDArray[np.float32]
+    folds: int
+
+
+@dataclass(frozen=True)
 class _Task:
-    """Hold the data and the log slopes for each mechanism, shape (n_times, columns).
+    """Hold the values, shape (n_times, columns), and what all fits have in common.
 
     ``members`` (pairs, 2, 2) holds the columns of cause and effect under either direction.
     """
 
-    data: tuple[Tensor, Tensor]
-    log_slope: tuple[NDArray[np.floating], NDArray[np.floating]]
+    values: NDArray[np.float32]
     members: NDArray[np.int64]
     segments: Tensor
     blocks: NDArray[np.int64]
@@ -237,10 +247,11 @@ class _Task:
         progress: Progress | None,
     ) -> _Judged:
         """Fit one mechanism to both directions of some pairs, in stacks of bounded size."""
+        seen = self._seen(mechanism, folds)
         parts = in_stacks(
             len(pairs),
             max(1, self.at_once // (2 * folds)),
-            lambda some, told: self._stack(pairs[some], mechanism, settings, folds, told),
+            lambda some, told: self._stack(pairs[some], mechanism, settings, seen, told),
             progress,
         )
         return _Judged(
@@ -249,27 +260,45 @@ class _Task:
             Fit.joined([part.fit for part in parts]),
         )
 
+    def _seen(self, mechanism: int, folds: int) -> "_Seen":
+        """Return what the fits of a mechanism see: the values, or their normal scores."""
+        held = self.segments.numpy(force=True) % folds
+        if mechanism == 0:
+            of_folds = [(self.values, np.zeros_like(self.values))] * folds
+        elif folds == 1:
+            of_folds = [normal_scores(self.values)]
+        else:
+            of_folds = [normal_scores(self.values, held != fold) for fold in range(folds)]
+        values, log_slope = (np.concatenate(part, axis=1) for part in zip(*of_folds, strict=True))
+        by_fold = log_slope.reshape(len(held), folds, -1)
+        return _Seen(
+            torch.as_tensor(values, device=self.segments.device),
+            by_fold[np.arange(len(held)), held],
+            folds,
+        )
+
     def _stack(
         self,
         pairs: NDArray[np.int64],
         mechanism: int,
         settings: StructuralSettings,
-        folds: int,
+        seen: "_Seen",
         progress: Progress | None,
     ) -> _Judged:
         """Fit one stack and judge each segment by the fold that was not fitted to it.
 
         A single fold judges the segments that it was fitted to.
         """
-        data, u = self.data[mechanism], self.segments
+        data, u, folds = seen.values, self.segments, seen.folds
         n_segments, n_pairs = int(u.max()) + 1, len(pairs)
         parts = [f"trial {i}" for i in range(folds)] if folds > 1 else ["whole"]
         seeds = [
             child_seed(self.seed, self.key, "structural", MECHANISMS[mechanism], part)
             for part in parts
         ] * (2 * n_pairs)
+        of_fold = self.values.shape[1] * np.arange(folds)[:, None]
         columns = torch.as_tensor(
-            np.repeat(self.members[pairs].reshape(-1, 2), folds, axis=0), device=data.device
+            (self.members[pairs].reshape(-1, 1, 2) + of_fold).reshape(-1, 2), device=data.device
         )
         held = torch.arange(n_segments, device=data.device) % folds
         fold = torch.arange(folds, device=data.device)[:, None]
@@ -304,7 +333,7 @@ class _Task:
         # Under y -> x, the cause is y and the effect is x.
         disturbances = torch.stack([disturbances[:, 0], disturbances[:, 1].flip(-1)], dim=1)
         by_row = likelihood.double().cpu().numpy()
-        by_row += self.log_slope[mechanism][:, self.members[pairs, 0]].sum(axis=2).T[:, None]
+        by_row += seen.log_slope[:, self.members[pairs, 0]].sum(axis=2).T[:, None]
         return _Judged(_sum_by_block(by_row, self.blocks), disturbances, fit)
 
 

@@ -11,7 +11,7 @@ _LEAST_SLOPE = 1e-3
 
 
 def normal_scores(
-    values: NDArray[np.floating],
+    values: NDArray[np.floating], fitted: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Map every column to a standard normal distribution by an increasing function.
 
@@ -19,6 +19,8 @@ def normal_scores(
     ----------
     values : ndarray, shape (n_times, n_columns)
         Z-scored series.
+    fitted : ndarray, shape (n_times,), bool, optional
+        Volumes that the functions are fitted to; all are mapped.  Default: all.
 
     Returns
     -------
@@ -34,7 +36,8 @@ def normal_scores(
     of magnitude between parts of their range.  The function is a monotone cubic through up to 64
     quantiles (Fritsch and Carlson 1980) and linear in the tails.
     """
-    n_times, n_columns = values.shape
+    known = values if fitted is None else values[fitted]
+    n_times, n_columns = known.shape
     scores = np.empty(values.shape, dtype=np.float32)
     log_slope = np.empty(values.shape, dtype=np.float32)
     count = max(8, min(_KNOTS, n_times // _ROWS_PER_KNOT))
@@ -42,7 +45,7 @@ def normal_scores(
     for column in range(n_columns):
         series = np.asarray(values[:, column], dtype=np.float64)
         # A value that many volumes share gives several equal quantiles; they are averaged.
-        places, which = np.unique(np.quantile(series, share), return_inverse=True)
+        places, which = np.unique(np.quantile(known[:, column], share), return_inverse=True)
         heights = np.bincount(which, norm.ppf(share)) / np.bincount(which)
         if len(places) < 2:
             scores[:, column], log_slope[:, column] = series, 0.0

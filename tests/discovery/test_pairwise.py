@@ -88,7 +88,9 @@ def test_known_directions_and_independent_pairs(method, several_pairs):
 @pytest.mark.parametrize("method", METHODS)
 def test_tables_have_their_columns_and_every_test(method, three_regions):
     result = quick(*three_regions, method=method)
-    assert tuple(result.edges.columns) == (*EDGES.required, "quality")
+    stable = () if method == "structural" else ("stability_index",)
+    assert set(result.edges.columns) == {*EDGES.required, *stable, "quality"}
+    assert tuple(result.edges.columns[: len(EDGES.required)]) == EDGES.required
     assert list(result.edges["quality"]) == list(result.diagnostics["verdict"])
     assert tuple(result.tests.columns) == TESTS.names
     assert tuple(result.restarts.columns) == RESTARTS.names
@@ -108,14 +110,16 @@ def test_tables_have_their_columns_and_every_test(method, three_regions):
     assert result.tests["p_value"].between(0.01, 1.0).all()
     assert result.edges["score"].between(-1, 1).all()
     assert result.edges["confidence"].between(0, 1).all()
-    assert (result.edges["q_value"] >= result.edges["p_value"] - 1e-12).all()
     assert result.method == method
     probability = result.edges[list(PROBABILITY_COLUMNS)]
     if method == "structural":
         assert tuple(result.evidence.columns) == EVIDENCE.names
+        assert (result.edges["q_value"] >= result.edges["p_value"] - 1e-12).all()
         assert result.evidence[["x", "y"]].equals(result.edges[["x", "y"]])
         np.testing.assert_allclose(probability.sum(axis=1), 1.0)
     else:
+        assert result.edges[["p_value", "q_value"]].isna().all(axis=None)
+        assert result.edges["stability_index"].between(0, 1).all()
         assert result.evidence is None
         assert probability.isna().all(axis=None)
 

@@ -11,7 +11,9 @@ from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.settings import DecisionSettings
 
 
-def evidence(gain=0.1, statistic=6.0, residual=(0.0, 4e-3), dependence_p=0.001, pairs=1):
+def evidence(
+    gain=0.1, statistic=6.0, residual=(0.0, 4e-3), dependence_p=0.001, noise=(0.0, 0.0), pairs=1
+):
     ones = np.ones(pairs)
     return Evidence(
         mechanism=np.ones(pairs, dtype=np.int64),
@@ -22,6 +24,8 @@ def evidence(gain=0.1, statistic=6.0, residual=(0.0, 4e-3), dependence_p=0.001, 
         residual_sd=np.full((pairs, 2), 1e-4),
         dependence=2e-2 * ones,
         dependence_p=dependence_p * ones,
+        lagged_noise=np.tile(noise, (pairs, 1)),
+        modulated_noise=np.tile(noise, (pairs, 1)),
     )
 
 
@@ -32,15 +36,19 @@ def turned(given):
         statistic=-given.statistic,
         residual=given.residual[:, ::-1],
         residual_sd=given.residual_sd[:, ::-1],
+        lagged_noise=given.lagged_noise[:, ::-1],
+        modulated_noise=given.modulated_noise[:, ::-1],
     )
 
 
-def oriented(given, usable=(True, True), **settings):
+def oriented(given, usable=(True, True), connected=1.0, **settings):
     tests = IndependenceTable(
         *(np.full((1, 2, 4), 0.5) for _ in range(3)), *[np.ones((1, 2, 4, 3))] * 2
     )
     found = DecisionSettings(**settings)
-    return orient_by_evidence(given, sums_of(given), tests, np.array([usable]), found, seed=0)
+    return orient_by_evidence(
+        given, sums_of(given), tests, np.array([usable]), found, seed=0, connected=connected
+    )
 
 
 def sums_of(given, blocks=10, size=100):
@@ -58,7 +66,7 @@ def sums_of(given, blocks=10, size=100):
 
 
 def test_probabilities_turn_round_with_the_arrow():
-    given = evidence()
+    given = evidence(noise=(0.0, 1.0))
     straight = calibration().probabilities(given)
     back = calibration().probabilities(turned(given))
     assert np.allclose(straight.sum(axis=1), 1.0)
@@ -71,6 +79,43 @@ def test_what_speaks_for_a_direction_raises_its_probability():
     usual = calibration().probabilities(evidence())[0, forward]
     assert calibration().probabilities(evidence(residual=(3e-3, 4e-3)))[0, forward] < usual
     assert calibration().probabilities(evidence(gain=0.001, statistic=0.5))[0, forward] < usual
+
+
+def test_a_cause_that_looks_like_a_noisy_measurement_is_no_cause():
+    usual = evidence(gain=0.02, statistic=3.0, residual=(2e-4, 1e-3))
+    assert oriented(usual).decision[0] == OUTCOMES.index("x->y")
+    noisy = replace(usual, lagged_noise=np.array([[2.5, 6.0]]))
+    noisy = replace(noisy, modulated_noise=np.array([[3.0, 4.0]]))
+    assert oriented(noisy).decision[0] == OUTCOMES.index("unknown")
+    assert calibration().probabilities(noisy)[0, 0] > 0.6
+
+
+def test_the_prior_share_of_arrows_moves_the_odds_of_an_arrow():
+    given = evidence(gain=0.02, statistic=3.0, residual=(2e-4, 1e-3), dependence_p=0.02)
+    usual = calibration().probabilities(given)[0]
+    same = calibration().probabilities(given, prior=calibration().directed)[0]
+    np.testing.assert_allclose(same, usual)
+    rare = calibration().probabilities(given, prior=0.02)[0]
+    assert rare.sum() == pytest.approx(1.0)
+    odds = [p[1:3].sum() / p[[0, 3]].sum() for p in (usual, rare)]
+    prior = [share / (1 - share) for share in (calibration().directed, 0.02)]
+    assert odds[1] / odds[0] == pytest.approx(prior[1] / prior[0])
+    assert rare[1] / rare[2] == pytest.approx(usual[1] / usual[2])
+    assert oriented(given).decision[0] == 1
+    assert oriented(given, prior=0.001).decision[0] == 0
+    # A screen that keeps many unconnected pairs says so too; a stated share goes before it.
+    assert oriented(given, connected=0.002).decision[0] == 0
+    assert oriented(given, connected=0.002, prior=0.5).decision[0] == 1
+
+
+def test_no_edge_needs_its_probability_too():
+    decided = {}
+    for p_value in (0.06, 0.15, 0.9):
+        found = oriented(evidence(0.0, 0.0, (0.0, 0.0), dependence_p=p_value))
+        decided[p_value] = OUTCOMES[found.decision[0]]
+        none = found.probability[0, 3]
+        assert (decided[p_value] == "none") == (none >= 0.7)
+    assert (decided[0.06], decided[0.9]) == ("unknown", "none")
 
 
 def test_dependence_that_both_directions_leave_is_unknown():
@@ -106,7 +151,7 @@ def test_an_assumed_arrow_leaves_only_its_direction_open(given):
 
 def test_an_assumed_arrow_is_decided_where_both_directions_leave_dependence():
     both = evidence(gain=0.02, statistic=4.0, residual=(9e-3, 1.2e-2), dependence_p=0.2)
-    assert oriented(both, confidence=0.7).decision[0] == OUTCOMES.index("none")
+    assert oriented(both, confidence=0.7).decision[0] == OUTCOMES.index("unknown")
     told = oriented(both, confidence=0.7, assume_arrow=True)
     assert told.decision[0] == OUTCOMES.index("x->y")
     assert told.score[0] == pytest.approx(2 * told.confidence[0] - 1)

@@ -52,6 +52,8 @@ def evidence_of(sums):
         residual_sd=np.sqrt(np.square(sums.residual_sd).sum(axis=2)) / n,
         dependence=sums.dependence.sum(axis=1) / n,
         dependence_p=np.array([0.001, 0.001, 0.8]),
+        lagged_noise=np.array([[0.3, 1.0], [0.0, 0.0], [-1.0, 0.5]]),
+        modulated_noise=np.zeros((3, 2)),
     )
 
 
@@ -61,7 +63,9 @@ def test_every_block_once_gives_the_evidence_itself(sums):
     found = resampling._evidence(
         sums, given, slice(0, PAIRS), once, once[:, TESTED].astype(float), np.array([SIZES.sum()])
     )
-    for name in ("mechanism", "shortfall", "gain", "statistic", "residual", "residual_sd"):
+    for name in (
+        "mechanism", "shortfall", "gain", "statistic", "residual", "residual_sd", "lagged_noise",
+    ):  # fmt: skip
         np.testing.assert_allclose(getattr(found, name), getattr(given, name), rtol=1e-9)
     np.testing.assert_allclose(found.dependence, given.dependence, rtol=1e-9)
     assert found.dependence_p[0] < 1e-6

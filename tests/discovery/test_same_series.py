@@ -36,7 +36,8 @@ def test_a_copy_is_undecided_and_said(values, method, scale):
     assert row[["score", "p_value", "q_value", "confidence"]].isna().all()
     others = edges.drop(index=[("a", "d")])
     assert (others["reason"] == "").all()
-    assert others[["score", "p_value", "q_value"]].notna().all().all()
+    sure = ["p_value", "q_value"] if method == "structural" else ["stability_index"]
+    assert others[["score", *sure]].notna().all().all()
     assert len(graph.diagnostics) == 5
     # Pairs do not know of each other.
     alone = discover(values, SEGMENTS, list("abc"), method=method, unmixing=FEW, independence=FAST)

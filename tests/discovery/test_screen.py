@@ -46,7 +46,7 @@ def test_the_screen_by_dependence_changes_no_decision(two_pairs):
     kept = screened.screen["kept"] == 1
     assert 0 < kept.sum() < len(kept)
     assert screened.edges["decision"].tolist() == whole.edges["decision"].tolist()
-    columns = ["score", "p_value", "confidence"]
+    columns = ["score", "stability_index", "confidence"]
     np.testing.assert_array_equal(screened.edges.loc[kept, columns], whole.edges.loc[kept, columns])
     left_out = screened.edges[~kept]
     assert (left_out["decision"] == "none").all()
@@ -134,3 +134,14 @@ def test_how_many_pairs_are_taken_at_once_changes_nothing(two_pairs, monkeypatch
             one[numbers].to_numpy(float), other[numbers].to_numpy(float), rtol=1e-5, atol=1e-6
         )
         assert one.drop(columns=numbers).equals(other.drop(columns=numbers))
+
+
+def test_the_share_of_connected_pairs_is_what_the_screen_keeps_beyond_its_level():
+    def screened(by, kept):
+        flags = np.arange(1000) < kept
+        return Screen(by, np.zeros(1000), np.zeros(1000), flags)
+
+    assert screened("none", 1000).connected(0.05) == 1.0
+    # Of 1000 pairs, 150 connected ones and a twentieth of the 850 others are kept.
+    assert screened("partial_correlation", 192).connected(0.05) == pytest.approx(0.78, abs=0.01)
+    assert screened("dependence", 50).connected(0.05) == pytest.approx(0.001)

@@ -156,6 +156,7 @@ def method_record(
             "Bins": [dict(zip(("confidence", "right", "count"), b, strict=True)) for b in bins],
             "ExpectedCalibrationError": 0.02,
             "Designs": 12,
+            "DirectedShare": 0.5,
         }
     if described is not None:
         sidecar["Prior"] = described
@@ -170,7 +171,7 @@ def method_record(
         disturbances = (rng.laplace(size=(len(pairs), 2, volumes)) * change).astype(np.float16)
     judged = diagnostics(names, method)
     tables = {
-        "edges": pd.DataFrame(edges, columns=list(EDGES.required)).assign(
+        "edges": certain(pd.DataFrame(edges, columns=list(EDGES.required)), method).assign(
             quality=judged["verdict"].to_numpy()
         ),
         "tests": pd.DataFrame(tests, columns=list(TESTS.columns)),
@@ -217,6 +218,13 @@ def probabilities(decision: str, score: float) -> tuple[float, list[float]]:
     return probable[3] if decision == "none" else max(probable[1:3]), probable
 
 
+def certain(edges: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Return the edges with an index of stability in place of p and q, as iVAE and TCL have."""
+    if method == "structural":
+        return edges
+    return edges.assign(stability_index=1.0 - edges["p_value"], p_value=np.nan, q_value=np.nan)
+
+
 def evidence(edges: list[tuple[Any, ...]]) -> pd.DataFrame:
     """Return evidence that favours the directions that the edges do."""
     rows = []
@@ -225,8 +233,9 @@ def evidence(edges: list[tuple[Any, ...]]) -> pd.DataFrame:
         left = (0.0002, 0.0041) if score > 0 else (0.0041, 0.0002)
         mechanism = ("linear", "nonlinear")[index % 2]
         rows.append(
-            (*edge[:2], mechanism, 0.003, 0.1 * score, 5 * score, *left, 1e-4, 1e-4, 0.021, 0.001)
-        )
+            (*edge[:2], mechanism, 0.003, 0.1 * score, 5 * score, *left, 1e-4, 1e-4, 0.021, 0.001,
+             0.2, 1.1, -0.4, 0.3)
+        )  # fmt: skip
     return pd.DataFrame(rows, columns=list(EVIDENCE.columns))
 
 
@@ -235,7 +244,8 @@ def diagnostics(names: tuple[str, ...], method: str = "ivae") -> pd.DataFrame:
     good = Diagnostics(
         n_segments=14, n_components=2, n_statistics=1, rank=2, condition=1.8,
         modulation=(0.41, 0.38), modulation_error=(0.11, 0.1), rise=0.004,
-        kl=(1.2, 0.9) if method == "ivae" else None, agreement=0.97, dependence_p=0.41,
+        kl=(1.2, 0.9) if method == "ivae" else None, agreement=0.97, detectable=0.24,
+        dependence_p=0.41,
     )  # fmt: skip
     shaky = replace(good, agreement=0.55, modulation=(0.41, 0.08))
     pairs = np.array(list(combinations(range(len(names)), 2)))

@@ -33,10 +33,13 @@ def test_verdict_follows_the_fits():
     assert good.sentence.startswith("iVAE: usable.")
     shaky = the_verdict(judged("usable", "doubtful"))
     assert shaky.word == "doubtful"
-    assert "7 of 15 pairs are doubtful or not identifiable" in shaky.sentence
+    assert "7 of 15 pairs are doubtful or worse" in shaky.sentence
     lost = the_verdict(judged("not identifiable"))
     assert lost.word == "not identifiable"
-    assert "cannot tell the disturbances of 15 of 15 pairs apart" in lost.sentence
+    assert "too few segments to tell the disturbances of 15 of 15 pairs apart" in lost.sentence
+    weak = the_verdict(judged("modulation not shown"))
+    assert weak.word == "modulation not shown"
+    assert "a standard deviation of 0.24 or more in 80 % of cases" in weak.sentence
 
 
 def test_motion_censoring_coverage_and_divergence_make_a_subject_doubtful():

@@ -118,9 +118,11 @@ def test_sources_that_change_in_proportion_are_not_identifiable():
     std = scales(2, models=10)[..., :1] * [1.0, 4.0]
     for found in judged(fit_of(*modulated(1, 10, std)), modulated(1, 10, std)[1]):
         assert found.rank == 1
-        assert found.verdict == "not identifiable"
+        assert found.verdict == "modulation not shown"
         assert found.sentence() == (
-            "Not identifiable because the modulation over segments shows rank 1 where 2 is needed."
+            "Modulation not shown because the segments' differences show rank 1 where 2 is needed "
+            "(this length would have shown log scales with a standard deviation of "
+            f"{found.detectable:.2f} or more in 80 % of cases)."
         )
         assert found.condition > 3
 
@@ -153,7 +155,7 @@ def test_means_count_where_they_are_modulated_too():
         ranks = [one.rank for one in found]
         assert np.median(ranks) == rank
         assert (np.abs(np.array(ranks) - rank) <= 1).all()
-        assert all((one.verdict == "not identifiable") == (one.rank < 4) for one in found)
+        assert all((one.verdict == "modulation not shown") == (one.rank < 4) for one in found)
         assert found[0].segments_needed == 5
 
 
@@ -168,11 +170,12 @@ def test_how_often_too_much_rank_is_found(learned, law, segments, rows):
     one_flat = scales(3, segments, 2, models)
     one_flat[..., 1] = 1.0
     one_flat, _ = modulated(7, models, one_flat, **given)
-    for z, most in ((flat, 0.02), (together, 0.05), (one_flat, 0.08)):
+    # The second value has an edge of its own, so that 5 % pass it where only the first is real.
+    for z, most in ((flat, 0.02), (together, 0.11), (one_flat, 0.11)):
         found = judged(fit_of(z, u if learned else None, law=law), u)
         assert np.mean([one.rank == 2 for one in found]) <= most
     for one in judged(fit_of(flat, u if learned else None, law=law), u):
-        assert one.verdict == "not identifiable"
+        assert one.verdict == "modulation not shown"
     # And what is there is found.
     apart, _ = modulated(8, models, scales(4, segments, 2, models), **given)
     found = judged(fit_of(apart, u if learned else None, law=law), u)
@@ -254,8 +257,10 @@ def test_notes_are_said_and_leave_the_verdict_alone(change, words):
 
 def test_obstacles_come_before_doubts():
     both = replace(USABLE, rank=1, rise=0.3, condition=250.0)
-    assert both.verdict == "not identifiable"
+    assert both.verdict == "modulation not shown"
     assert both.sentence().count(";") == 0
+    few = replace(both, n_segments=2)
+    assert (few.verdict, few.unshown) == ("not identifiable", ())
     assert len(both.doubts) == 2
     assert replace(both, rank=2).sentence().count(";") == 1
     assert replace(USABLE, kl=None, agreement=None, dependence_p=None).verdict == "usable"
@@ -344,3 +349,22 @@ def test_dependence_between_disturbances_given_the_segment():
     assert residual_dependence(scaled, u, draws=199, seed=1)[0] > 0.05
     one = residual_dependence(z[..., :1], u)
     np.testing.assert_array_equal(one, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("deviation", [None, 0.15])
+def test_modulation_that_is_not_shown_is_told_with_what_would_have_been(deviation):
+    rng = np.random.default_rng(3)
+    noise = rng.laplace(size=(200, 14 * 83, 2))
+    z, u = np.empty_like(noise), np.repeat(np.arange(14), 83)
+    z[:, 0] = noise[:, 0]
+    for t in range(1, z.shape[1]):
+        z[:, t] = 0.6 * z[:, t - 1] + noise[:, t]
+    said = judged(fit_of(z), u)
+    would = float(np.median([one.detectable for one in said]))
+    assert 0.2 < would < 0.3
+    change = rng.normal(0.0, deviation or would, (200, 14, 2))
+    found = judged(fit_of(z * np.exp(change)[:, u]), u)
+    shown = np.mean([one.verdict != "modulation not shown" for one in found])
+    # Modulation of .15 is there, but mostly too weak for this length.
+    assert (0.72 <= shown <= 0.88) if deviation is None else (0.15 <= shown <= 0.4)
+    assert not any(one.verdict == "not identifiable" for one in found)

@@ -234,8 +234,15 @@ def observed(monkeypatch, replaced, **changes):
     monkeypatch.setattr(hypotheses, "fit_stack", fit)
     monkeypatch.setattr(hypotheses, "_credible", spy)
     found = judged(values, segments, [[0, 1]], trial_steps=1, steps=1, **changes)
+    values = values * hypotheses.signs(values)
+    folds = changes.get("folds", SMALL.folds)
+    held_out = np.empty(values.shape)
+    for fold in range(folds):
+        held = segments % folds == fold
+        held_out[held] = normal_scores(values, ~held)[1][held]
     _, log_slope = normal_scores(values)
-    return found, seen[0], log_slope.sum(axis=1, dtype=np.float64).reshape(n_segments, -1)
+    whole = log_slope.sum(axis=1, dtype=np.float64).reshape(n_segments, -1)
+    return found, seen[0], held_out.sum(), whole
 
 
 @pytest.mark.parametrize("folds", [2, 3, 6])
@@ -246,17 +253,19 @@ def test_a_trial_judges_a_segment_by_the_fit_that_did_not_see_it(monkeypatch, fo
         shares.append(kept.mean(dim=1))
         return kept
 
-    _, trials, log_slope = observed(monkeypatch, seen, folds=folds)
+    _, trials, held_out, whole = observed(monkeypatch, seen, folds=folds)
     np.testing.assert_allclose(trials[0], 0.0)
-    np.testing.assert_allclose(trials[1], log_slope.sum(), rtol=1e-5)
+    # The marginals, too, are those of the other folds.
+    np.testing.assert_allclose(trials[1], held_out, rtol=1e-5)
+    assert abs(held_out - whole.sum()) > 1.0
     # Every trial leaves out its share, so each segment is left out of just one of them.
     assert all(torch.allclose(share, torch.tensor(1.0 - 1.0 / folds)) for share in shares[:2])
 
 
 def test_the_slope_of_normal_scores_is_in_the_likelihood(monkeypatch):
-    found, trials, log_slope = observed(monkeypatch, torch.zeros_like)
+    found, trials, held_out, log_slope = observed(monkeypatch, torch.zeros_like)
     assert np.abs(log_slope.sum(axis=1)).min() > 1.0
-    np.testing.assert_allclose(trials[1] - trials[0], log_slope.sum(), rtol=1e-5)
+    np.testing.assert_allclose(trials[1] - trials[0], held_out, rtol=1e-5)
     # The linear mechanism tells the directions apart no better, so that the other one decides.
     assert found.mechanism.tolist() == [1]
     np.testing.assert_allclose(found.log_likelihood[0], [log_slope.sum(axis=1)] * 2, rtol=1e-5)

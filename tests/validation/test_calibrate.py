@@ -2,6 +2,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from causal_ivae.discovery.probability import Evidence
 from causal_ivae.settings import StructuralSettings, UnmixingSettings
@@ -9,6 +10,7 @@ from causal_ivae.validation.suites import calibrate
 from causal_ivae.validation.suites.calibrate import (
     Design,
     collect,
+    decided_shares,
     described,
     fit,
     judged_elsewhere,
@@ -17,6 +19,9 @@ from causal_ivae.validation.suites.calibrate import (
 QUICK = UnmixingSettings(
     structural=StructuralSettings(trial_steps=10, steps=20, hidden=4, layers=1, folds=2)
 )
+
+
+NOISE = [f"{test}_noise_{way}ward" for test in ("lagged", "modulated") for way in ("for", "back")]
 
 
 def made_up(count, seed):
@@ -40,6 +45,7 @@ def made_up(count, seed):
             "residual_sd_backward": 1e-4,
             "dependence": 1e-2,
             "dependence_p": np.where(kind == "none", rng.uniform(size=count), 1e-3),
+            **dict.fromkeys(NOISE, 0.0),
         }
     )
 
@@ -72,13 +78,38 @@ def test_every_design_is_judged_by_the_others(monkeypatch):
     # The others are at odds about each of the first three designs, but agree about the last.
     assert said[1200:][arrow[1200:]].mean() > said[:1200][arrow[:1200]].mean() + 0.1
     assert not right[~arrow].any()
-    about = described(pd.concat(parts[:2], ignore_index=True), 400)
+    levels = {"noise_x": 0.0, "noise_y": 0.0}
+    about = described(pd.concat(parts[:2], ignore_index=True).assign(**levels))
     assert sum(one["count"] for one in about["Reliability"]["Bins"]) == 800
 
 
 def test_pairs_of_every_kind_are_collected_the_same_way_again():
     design = Design(4, 40)
-    table = collect(design, 10, seed=3, unmixing=QUICK)
+    table = collect(design, range(12), seed=3, unmixing=QUICK)
     assert set(table["kind"]) == {"x->y", "y->x", "none", "cyclic", "common cause", "noise"}
+    noisy = table["kind"] == "noise"
+    assert (table.loc[~noisy, ["noise_x", "noise_y"]] == 0).all(axis=None)
+    ratio = (table["noise_x"] / table["noise_y"])[noisy]
+    assert np.abs(np.log(ratio)).between(0.0, np.log(6.0)).all()
+    assert set(table["autocorrelation"]) == {0.0, 0.3, 0.6, 0.85}
     assert np.isfinite(Evidence.of_table(table).features()[0]).all()
-    pd.testing.assert_frame_equal(table, collect(design, 10, seed=3, unmixing=QUICK))
+    again = collect(design, range(6, 12), seed=3, unmixing=QUICK)
+    pd.testing.assert_frame_equal(table[6:].reset_index(drop=True), again)
+
+
+def test_shares_of_decided_pairs_are_told_by_kind_and_noise_ratio():
+    table = pd.DataFrame(
+        {
+            "kind": ["x->y", "x->y", "noise", "noise", "noise", "none"],
+            "noise_x": [0.0, 0.0, 0.2, 0.8, 0.3, 0.0],
+            "noise_y": [0.0, 0.0, 0.66, 0.2, 0.3, 0.0],
+            "dependence_p": [0.01, 0.01, 0.01, 0.01, 0.2, 0.9],
+        }
+    )
+    said = np.array([0.9, 0.8, 0.75, 0.6, 0.9, 0.1])
+    right = np.array([True, False, False, False, False, False])
+    found = decided_shares(table, said, right)
+    assert (found["Right"]["Share"], found["Wrong"]["Share"]) == (0.5, 0.5)
+    assert found["False"]["noise"] == {"Share": pytest.approx(1 / 3), "Pairs": 3}
+    by_ratio = {name: one["Share"] for name, one in found["FalseByNoiseRatio"].items()}
+    assert by_ratio == {"1 to 2": 0.0, "3 to 4": 1.0, "4 to 6": 0.0}

@@ -46,6 +46,8 @@ class Method(ABC, Generic[S]):
         True if a resample of segments can leave a pair undecided.
     cyclic : bool
         True if the model of the method allows regions to drive each other in a circle.
+    has_p_values : bool
+        True if it tests that a pair has no direction.
     doubts : tuple of str
         Reasons, in words, that make fits of this method doubtful but not those of all methods.
     references : str
@@ -62,6 +64,7 @@ class Method(ABC, Generic[S]):
     fit_names: tuple[str, ...] = ()
     resamples_can_be_undecided: bool = False
     cyclic: bool = False
+    has_p_values: bool = True
     doubts: tuple[str, ...] = ()
     references: str = ""
 

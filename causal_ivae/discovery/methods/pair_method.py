@@ -107,6 +107,7 @@ class PairMethod(Method[S]):
                 memory_gib=unmixing.memory_gib,
             ),
         )
+        connected = screened.connected(problem.screen.alpha)
         screened = replace(screened, kept=_some(screened, reasons == ""))
         kept = pairs[screened.kept]
         subject = Subject(
@@ -122,6 +123,7 @@ class PairMethod(Method[S]):
             key=problem.key,
             test=test,
             tested_blocks=problem.blocks[tested_rows.numpy(force=True)],
+            connected=connected,
         )
         chunks = Chunks(
             kept,

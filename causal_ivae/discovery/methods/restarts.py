@@ -52,6 +52,7 @@ class RestartedMethod(PairMethod[S]):
     """
 
     decision = frozenset({"alpha", "rule", "resamples", "acyclic"})
+    has_p_values = False
 
     def statistics_per_disturbance(self, settings: S) -> int:  # noqa: ARG002
         """Return how many statistics of a disturbance change with the segment, k of theorem 1."""
@@ -92,10 +93,12 @@ class RestartedMethod(PairMethod[S]):
             )
         else:
             rule = (
-                f"A direction{whose} needed two tests at level "
-                f"{decision.alpha:g}: the two regions had to be dependent, and the direction score "
-                "had to differ from zero by a t test whose standard error comes from resampling "
-                "segments and restarts. The score follows the "
+                f"A direction{whose} needed two regions that were dependent at level "
+                f"{decision.alpha:g}, and a direction score with a stability index of at least "
+                f"{1 - decision.alpha:g}: the mass of the t distribution within plus and minus its "
+                "t value, whose standard error comes from resampling segments and restarts. Since "
+                "nothing is fitted again for that, the index is no p-value, and no error rate is "
+                "claimed. The score follows the "
                 "test pattern of non-linear causal discovery [@monti2019]: it says how much more "
                 "independent one region than the other is of the disturbance that it depends on "
                 "least. Pairs that were not dependent were given no edge, all others were left "

@@ -16,8 +16,9 @@ from causal_ivae.discovery.estimation import (
     of_fit,
 )
 from causal_ivae.discovery.evidence import diagnose_better, gather_evidence, orient_by_evidence
+from causal_ivae.discovery.measurement_noise import measurement_noise
 from causal_ivae.discovery.methods.pair_method import WORDS, PairMethod, steps_in_words
-from causal_ivae.discovery.probability import calibration_entry
+from causal_ivae.discovery.probability import calibration, calibration_entry
 from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.drawing.wording import count
 from causal_ivae.independence.hsic import IndependenceTable
@@ -51,7 +52,7 @@ class StructuralMethod(PairMethod[StructuralSettings]):
     name = "structural"
     title = "Structural flow"
     settings = StructuralSettings
-    decision = frozenset({"alpha", "confidence", "assume_arrow", "resamples", "acyclic"})
+    decision = frozenset({"alpha", "confidence", "prior", "assume_arrow", "resamples", "acyclic"})
     fit_names = ("x \N{RIGHTWARDS ARROW} y", "y \N{RIGHTWARDS ARROW} x")
     resamples_can_be_undecided = True
 
@@ -70,7 +71,8 @@ class StructuralMethod(PairMethod[StructuralSettings]):
         hypotheses = Hypotheses.joined([part.hypotheses for part in parts])
         table, usable = IndependenceTable.joined([part.tests for part in parts]), hypotheses.usable
         residual = IndependenceTable.joined([part.residual for part in parts])
-        evidence = gather_evidence(hypotheses, residual, dependence, len(subject.values))
+        noise = measurement_noise(subject.values, subject.segments, subject.blocks, chunks.pairs)
+        evidence = gather_evidence(hypotheses, residual, dependence, noise, len(subject.values))
         sums = BlockSums.of(
             np.nan_to_num(hypotheses.log_likelihood[:, 0] - hypotheses.log_likelihood[:, 1]),
             np.bincount(subject.blocks),
@@ -79,12 +81,23 @@ class StructuralMethod(PairMethod[StructuralSettings]):
             dependence,
         )
         seed = child_seed(subject.seed, subject.key, self.name)
+        diagnostics = [one for part in parts for one in part.diagnostics]
+        identifiable = np.array([not one.obstacles for one in diagnostics])
+        orientation = orient_by_evidence(
+            evidence,
+            sums,
+            table,
+            usable & identifiable[:, None],
+            subject.decision,
+            seed,
+            connected=subject.connected,
+        )
         return Estimate(
             hypotheses.fit,
             table,
             usable,
-            orient_by_evidence(evidence, sums, table, usable, subject.decision, seed),
-            [one for part in parts for one in part.diagnostics],
+            orientation,
+            diagnostics,
             np.concatenate([part.shown for part in parts]),
             evidence,
         )
@@ -126,17 +139,27 @@ class StructuralMethod(PairMethod[StructuralSettings]):
         outcomes, needed = (
             "both directions, of no edge and of none of these",
             f"{decision.confidence:g}, and dependence of the two regions at level "
-            f"{decision.alpha:g}",
+            f"{decision.alpha:g}; no edge needed the same probability, and no such dependence",
+        )
+        share = calibration().directed if decision.prior is None else decision.prior
+        given = (
+            f" They take {share:.0%} of the pairs to have an arrow"
+            f"{', or what a screen leaves of it,' if decision.prior is None else ''} and"
         )
         if decision.assume_arrow:
             outcomes = "both directions, taking for granted that one of them is true,"
-            needed = f"{decision.confidence:g}"
+            needed, given = f"{decision.confidence:g}", " They"
         return [
             f"The structural fits gave each pair the probabilities of {outcomes} by a logistic "
             "model of the gain in likelihood of one direction over the other, its statistic over "
-            "stretches of volumes [@vuong1989], and the dependence that either leaves between the "
-            "disturbances; the model was calibrated on simulated pairs. A direction needed a "
-            f"probability of {needed}; confidence is the probability of what was decided."
+            "stretches of volumes [@vuong1989], the dependence that either leaves between the "
+            "disturbances, and whether the supposed cause looks "
+            "like a noisy measurement of what drives the effect: tests of the slope by "
+            "instruments [@durbin1954; @hausman1978], the neighbours in time and the variance in "
+            f"the segment.{given} were calibrated on simulated pairs. A direction needed a "
+            f"probability of {needed}; confidence is the probability of what was decided. The "
+            "p-value of a pair is the larger of those of the test of dependence and of Vuong's "
+            "test that both directions predict equally well."
         ]
 
     def _fit_directions(

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -28,19 +29,25 @@ from causal_ivae.discovery.probability import (
     normal_number,
 )
 from causal_ivae.provenance import versions
-from causal_ivae.seeding import child_seed
-from causal_ivae.settings import UnmixingSettings
+from causal_ivae.seeding import child_seed, generator
+from causal_ivae.settings import DecisionSettings, UnmixingSettings
 from causal_ivae.simulate.structural import simulate_noisy_pair, simulate_pair
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
 
 Kind = Literal["x->y", "y->x", "none", "cyclic", "common cause", "noise"]
 
 _RIDGE = 0.01
-_SEED = 20261125
+_SEED = 20261129
 _MOST_LAYERS = 5
+_AUTOCORRELATIONS = (0.0, 0.3, 0.6, 0.85)
 _KINDS: tuple[Kind, ...] = (
     "x->y", "y->x", "x->y", "y->x", "x->y", "y->x", "cyclic", "common cause", "none", "noise",
+    "noise", "noise",
 )  # fmt: skip
+_LEAST_NOISE, _MOST_NOISE, _MOST_RATIO = 0.15, 1.0, 6.0
+"""Range of the cleaner region's noise, relative to the signal, and the largest ratio of the two."""
+_RATIOS = (1.0, 2.0, 3.0, 4.0, _MOST_RATIO)
+_MANY_VOLUMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,6 @@ class Design:
     n_segments: int
     n_per_segment: int
     prior: Literal["laplace", "gaussian"] = "laplace"
-    autocorrelation: float = 0.0
     moving_means: float = 0.0
 
 
@@ -58,55 +64,90 @@ DESIGNS = (
     Design(4, 512),
     Design(8, 512),
     Design(8, 200, prior="gaussian"),
-    Design(14, 83, autocorrelation=0.7),
     Design(14, 83),
+    Design(14, 83, prior="gaussian"),
     Design(20, 200),
     Design(20, 100, moving_means=1.0),
-    Design(40, 60, autocorrelation=0.4),
+    Design(40, 60),
     Design(40, 128),
-    Design(10, 100, prior="gaussian", autocorrelation=0.5),
+    Design(10, 100),
     Design(16, 512),
     Design(48, 512),
 )
 
 
-def simulate(design: Design, kind: Kind, layers: int, seed: int) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class Pair:
+    """What one simulated pair is.
+
+    Attributes
+    ----------
+    kind : str
+    layers : int
+        Of the mixing network.
+    autocorrelation : float
+        Lag-one coefficient of the disturbances, or of the signal.
+    noise_x, noise_y : float
+        Standard deviation of each region's own noise relative to the signal that both see; 0 for
+        other kinds.
+    """
+
+    kind: Kind
+    layers: int
+    autocorrelation: float
+    noise_x: float = 0.0
+    noise_y: float = 0.0
+
+
+def pair_of(design: Design, number: int, seed: int) -> Pair:
+    """Return what a pair of a design is: all kinds in turn, each with every autocorrelation."""
+    turn, place = divmod(number, len(_KINDS))
+    kind, layers = _KINDS[place], 1 + (number + turn) % _MOST_LAYERS
+    autocorrelation = _AUTOCORRELATIONS[(turn + place) % len(_AUTOCORRELATIONS)]
+    if kind != "noise":
+        return Pair(kind, layers, autocorrelation)
+    rng = generator(seed, "calibration noise", repr(design), number)
+    cleaner = np.exp(rng.uniform(np.log(_LEAST_NOISE), np.log(_MOST_NOISE)))
+    noise = rng.permutation([cleaner, cleaner * rng.uniform(1.0, _MOST_RATIO)])
+    return Pair(kind, layers, autocorrelation, float(noise[0]), float(noise[1]))
+
+
+def simulate(design: Design, pair: Pair, seed: int) -> NDArray[np.float64]:
     """Simulate one pair, shape (n_times, 2)."""
-    if kind == "noise":
+    if pair.kind == "noise":
         return simulate_noisy_pair(
             n_segments=design.n_segments,
             n_per_segment=design.n_per_segment,
-            autocorrelation=design.autocorrelation,
+            noise=(pair.noise_x, pair.noise_y),
+            autocorrelation=pair.autocorrelation,
             seed=seed,
         ).values
     return simulate_pair(
-        kind,
+        pair.kind,
         n_segments=design.n_segments,
         n_per_segment=design.n_per_segment,
-        layers=layers,
+        layers=pair.layers,
         prior=design.prior,
         mean_range=(-design.moving_means, design.moving_means),
-        autocorrelation=design.autocorrelation,
+        autocorrelation=pair.autocorrelation,
         seed=seed,
     ).values
 
 
 def collect(
-    design: Design, pairs: int, seed: int, unmixing: UnmixingSettings | None = None
+    design: Design, numbers: Sequence[int], seed: int, unmixing: UnmixingSettings | None = None
 ) -> pd.DataFrame:
-    """Return the evidence of simulated pairs of one design, and what they are."""
-    kinds = [_KINDS[i % len(_KINDS)] for i in range(pairs)]
-    layers = [1 + (i + i // len(_KINDS)) % _MOST_LAYERS for i in range(pairs)]
-    seeds = [child_seed(seed, "calibration", repr(design), i) for i in range(pairs)]
+    """Return the evidence of some simulated pairs of one design, and what they are."""
+    pairs = [pair_of(design, number, seed) for number in numbers]
     values = np.concatenate(
         [
-            simulate(design, kind, depth, own)
-            for kind, depth, own in zip(kinds, layers, seeds, strict=True)
+            simulate(design, pair, child_seed(seed, "calibration", repr(design), number))
+            for number, pair in zip(numbers, pairs, strict=True)
         ],
         axis=1,
     )
     segments = np.repeat(np.arange(design.n_segments), design.n_per_segment)
-    names = [f"{i}{end}" for i in range(pairs) for end in "xy"]
+    names = [f"{number}{end}" for number in numbers for end in "xy"]
     graph = discover(
         values,
         segments,
@@ -117,7 +158,8 @@ def collect(
         unmixing=unmixing,
     )
     assert graph.evidence is not None
-    return graph.evidence.assign(kind=kinds, layers=layers, **asdict(design))
+    what = pd.DataFrame([asdict(pair) for pair in pairs])
+    return pd.concat([graph.evidence, what], axis=1).assign(**asdict(design))
 
 
 def fit(table: pd.DataFrame) -> Calibration:
@@ -160,29 +202,83 @@ def fit(table: pd.DataFrame) -> Calibration:
     bounds = [(0.0, None)] * odd.shape[1] + [(None, None)] * even.shape[1]
     weights = minimize(loss, np.zeros(len(bounds)), bounds=bounds).x
     of_dependence = minimize(loss_of_dependence, np.zeros(2)).x
-    return Calibration(weights[: odd.shape[1]], weights[odd.shape[1] :], of_dependence)
+    return Calibration(
+        odd=weights[: odd.shape[1]],
+        even=weights[odd.shape[1] :],
+        dependent=of_dependence,
+        directed=float(table["kind"].isin(["x->y", "y->x"]).mean()),
+    )
 
 
 def judged_elsewhere(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the probability of each pair's likelier direction, and whether it is the right one.
 
+    The pairs of each design are judged by a calibration that was fitted to those of the others.
+
     Parameters
     ----------
     table : pandas.DataFrame
-        Rows of `collect`.  The pairs of each design are judged by a calibration that was fitted
-        to those of the other designs.
+        Rows of `collect`.
     """
     said, right = np.zeros(len(table)), np.zeros(len(table), dtype=bool)
     for design in DESIGNS:
-        own = np.ones(len(table), dtype=bool)
-        for name, value in asdict(design).items():
-            own &= (table[name] == value).to_numpy()
+        own = _of(design, table)
+        if not own.any():
+            continue
         of_others = fit(table[~own]).probabilities(Evidence.of_table(table[own]))
         directed = of_others[:, [OUTCOMES.index("x->y"), OUTCOMES.index("y->x")]]
         said[own] = directed.max(axis=1)
         likelier = np.array(["x->y", "y->x"])[directed.argmax(axis=1)]
         right[own] = likelier == table.loc[own, "kind"]
     return said, right
+
+
+def _of(design: Design, table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are pairs of a design."""
+    own = [(table[name] == value).to_numpy() for name, value in asdict(design).items()]
+    return np.asarray(np.all(own, axis=0))
+
+
+def decided_shares(
+    table: pd.DataFrame, said: NDArray[np.float64], right: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return the shares of pairs that get a direction at the default confidence.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of `collect`.
+    said, right : ndarray
+        Results of `judged_elsewhere`.
+    """
+    default = DecisionSettings()
+    decided = (said >= default.confidence) & (table["dependence_p"] <= default.alpha).to_numpy()
+    arrow = table["kind"].isin(["x->y", "y->x"]).to_numpy()
+    levels = table[["noise_x", "noise_y"]].to_numpy()
+    noisy = (table["kind"] == "noise").to_numpy()
+    ratio = levels.max(axis=1) / np.where(noisy, levels.min(axis=1), 1.0)
+    ranges = {
+        f"{low:g} to {high:g}": noisy & (ratio >= low) & (ratio < high)
+        for low, high in pairwise(_RATIOS)
+    }
+
+    def share(chosen: NDArray[np.bool_], which: NDArray[np.bool_]) -> dict[str, Any]:
+        return {"Share": float(chosen[which].mean()), "Pairs": int(which.sum())}
+
+    return {
+        "Description": f"Shares of pairs with a direction at {default.confidence:g}, each design "
+        "judged by a calibration fitted to the others: the right and the wrong one of pairs with "
+        "an arrow, and any of pairs without, for one signal seen twice by the ratio of the noises.",
+        "Right": share(decided & right, arrow),
+        "Wrong": share(decided & ~right, arrow),
+        "False": {
+            str(kind): share(decided, (table["kind"] == kind).to_numpy())
+            for kind in sorted(set(table["kind"][~arrow]))
+        },
+        "FalseByNoiseRatio": {
+            name: share(decided, which) for name, which in ranges.items() if which.any()
+        },
+    }
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -192,23 +288,28 @@ def main(arguments: Sequence[str]) -> None:
         # The longest come first, so that processes finish at about the same time.
         size = [-design.n_segments * design.n_per_segment for design in DESIGNS]
         found_by = {
-            i: pool.submit(collect, DESIGNS[i], pairs, _SEED) for i in np.argsort(size).tolist()
+            i: pool.submit(collect, DESIGNS[i], range(_count(DESIGNS[i], pairs)), _SEED)
+            for i in np.argsort(size).tolist()
         }
         parts = [found_by[i].result() for i in range(len(DESIGNS))]
     table = pd.concat(parts, ignore_index=True)
     write_table(where, table)
-    write_json(target, described(table, pairs))
+    write_json(target, described(table))
 
 
-def described(table: pd.DataFrame, pairs: int) -> dict[str, Any]:
+def _count(design: Design, pairs: int) -> int:
+    """Return the number of pairs of a design, fewer where fits take many times as long."""
+    few = design.n_segments * design.n_per_segment > _MANY_VOLUMES
+    return min(pairs, len(_KINDS)) if few else pairs
+
+
+def described(table: pd.DataFrame) -> dict[str, Any]:
     """Return what ``calibration.json`` holds.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Rows of `collect`.
-    pairs : int
-        Of every design.
     """
     found = fit(table)
     said, right = judged_elsewhere(table)
@@ -219,15 +320,19 @@ def described(table: pd.DataFrame, pairs: int) -> dict[str, Any]:
             "even": found.even.tolist(),
             "dependent": found.dependent.tolist(),
         },
+        "DirectedShare": found.directed,
         "Reliability": {
             "Description": "Probability of the likelier direction, and how often it is the right "
             "one, of the pairs of each design by a calibration fitted to the other designs.",
             "Bins": reliability(said, right).to_dict("records"),
             "ExpectedCalibrationError": expected_calibration_error(said, right),
         },
+        "Decided": decided_shares(table, said, right),
         "Seed": _SEED,
-        "PairsPerDesign": pairs,
-        "Designs": [asdict(design) for design in DESIGNS],
+        "Pairs": len(table),
+        "Designs": [
+            {**asdict(design), "Pairs": int(_of(design, table).sum())} for design in DESIGNS
+        ],
         "Kinds": list(_KINDS),
         "Software": versions(),
     }

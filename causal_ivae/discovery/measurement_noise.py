@@ -1,0 +1,146 @@
+"""Test whether the supposed cause of a pair is a noisy measurement of what drives the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ivae.discovery.probability import vuong_statistic
+from causal_ivae.unmixing.marginals import normal_scores
+from causal_ivae.unmixing.standard_form import signs
+
+_LAGS = (-2, -1, 1, 2)
+"""A volume of the cause is predicted from its neighbours at these distances (volumes)."""
+_PIECE = 40
+"""Blocks are divided into pieces of about this many volumes, the units of the tests."""
+_AT_ONCE = 2**20
+"""The number of pairs times volumes that are held at once."""
+_LEAST_VARIANCE = 1e-3
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class NoiseTests:
+    """Hold for either direction of every pair what speaks for noise in the supposed cause.
+
+    The first column supposes x -> y, the second y -> x.  Positive numbers speak for noise.
+
+    Attributes
+    ----------
+    lagged, modulated : ndarray, shape (pairs, 2), float64
+        Standard normal numbers of the two tests of `measurement_noise`.
+    """
+
+    lagged: NDArray[np.float64]
+    modulated: NDArray[np.float64]
+
+
+def measurement_noise(
+    values: NDArray[np.floating],
+    segments: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+    pairs: NDArray[np.int64],
+) -> NoiseTests:
+    """Test both directions of every pair for noise in the supposed cause.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions)
+    segments, blocks : ndarray, shape (n_times,), int64
+        The volumes of a block follow one another and belong to one segment.
+    pairs : ndarray, shape (n_pairs, 2), int64
+
+    Returns
+    -------
+    NoiseTests
+
+    Notes
+    -----
+    Two regions that see one signal s, x = s + e1 and y = b s + e2, look like an arrow from the
+    cleaner one.  But noise in x attenuates the slope of y on x, and an instrument that is
+    correlated with s and not with e1 shows by how much (Durbin 1954, "Errors in variables"; Hausman
+    1978, "Specification tests in econometrics").  If x drives y and is not noisy, the residual of
+    that regression is uncorrelated with both instruments that are used: the neighbours of x in time
+    (white noise has none of its signal's autocorrelation), and x times its variance in the segment
+    (noise has the same variance in all segments).  Series are mapped to normal scores first, since
+    an effect that is not linear in its cause is then nearly unbiased too.
+    """
+    columns, position = np.unique(pairs, return_inverse=True)
+    causes, effects = position.reshape(-1, 2).T
+    series = np.asarray(values)[:, columns]
+    series = normal_scores(series * signs(series))[0].astype(np.float64)
+    series -= _mean_by(blocks, series)
+    variance = np.maximum(_mean_by(segments, np.square(series)), _LEAST_VARIANCE)
+    neighbours, inside = _from_neighbours(series, blocks)
+    pieces = _pieces(blocks)
+    found = np.empty((2, len(pairs), 2))
+    step = max(1, _AT_ONCE // len(series))
+    for start in range(0, len(pairs), step):
+        some = slice(start, start + step)
+        for way, (cause, effect) in enumerate(((causes, effects), (effects, causes))):
+            c, e = cause[some], effect[some]
+            x, y, spread = series[:, c], series[:, e], variance[:, c]
+            found[0, some, way] = _attenuation(x, y, neighbours[:, c], inside, pieces)
+            found[1, some, way] = _attenuation(x, y, spread * x, 1.0 / spread, pieces)
+    return NoiseTests(*found)
+
+
+def _attenuation(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    instrument: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    pieces: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Test whether the slope of y on x is smaller than the instrument says, shape (pairs,).
+
+    Every array has the shape (n_times, pairs), the weights of the volumes perhaps (n_times, 1).
+    """
+    size = (weight * x * x).sum(axis=0) + _TINY
+    slope = (weight * x * y).sum(axis=0) / size
+    beside = instrument - (weight * instrument * x).sum(axis=0) / size * x
+    moment = weight * (y - slope * x) * beside
+    starts = np.flatnonzero(np.diff(pieces, prepend=-1))
+    statistic = vuong_statistic(np.add.reduceat(moment, starts, axis=0).T)
+    return np.asarray(np.sign(slope) * statistic)
+
+
+def _from_neighbours(
+    series: NDArray[np.float64], blocks: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predict every volume from its neighbours, and say which have all of them in their block.
+
+    Returns
+    -------
+    predicted : ndarray, shape (n_times, n_regions), float64
+        0 for volumes without all neighbours.
+    inside : ndarray, shape (n_times, 1), float64
+        1 or 0.
+    """
+    reach = max(_LAGS)
+    rows = np.arange(reach, len(series) - reach)
+    rows = rows[blocks[rows - reach] == blocks[rows + reach]]
+    beside = np.stack([series[rows + lag] for lag in _LAGS], axis=-1)
+    square = np.einsum("tri,trj->rij", beside, beside) + _TINY * np.eye(len(_LAGS))
+    product = np.einsum("tri,tr->ri", beside, series[rows])
+    predicted, inside = np.zeros_like(series), np.zeros((len(series), 1))
+    weights = np.linalg.solve(square, product[..., None])[..., 0]
+    predicted[rows], inside[rows] = np.einsum("tri,ri->tr", beside, weights), 1.0
+    return predicted, inside
+
+
+def _mean_by(labels: NDArray[np.int64], series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for every volume the mean of the volumes with its label, shape of the series."""
+    total = np.zeros((labels.max() + 1, series.shape[1]))
+    np.add.at(total, labels, series)
+    return np.asarray((total / np.maximum(np.bincount(labels), 1)[:, None])[labels])
+
+
+def _pieces(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a label of every volume's piece of its block, shape (n_times,)."""
+    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+    length = np.diff(starts, append=len(blocks))
+    number = np.maximum(1, length // _PIECE)
+    place = np.arange(len(blocks)) - np.repeat(starts, length)
+    first = np.repeat(np.cumsum(number) - number, length)
+    return np.asarray(first + place * np.repeat(number, length) // np.repeat(length, length))
