@@ -137,12 +137,11 @@ def _verdict(
 def _would_have_shown(table: pd.DataFrame) -> str:
     """Return in words which modulation series of this length would have shown."""
     # The pages of a cohort do not read this column.
-    least = table["detectable"].dropna() if "detectable" in table else []
-    if not len(least):
+    if "detectable" not in table or table["detectable"].isna().all():
         return ""
     return (
         f" (series of this length would have shown log scales with a standard deviation of "
-        f"{np.median(least):.2f} or more in 80 % of cases)"
+        f"{table['detectable'].median():.2f} or more in 80 % of cases)"
     )
 
 
