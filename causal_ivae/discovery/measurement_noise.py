@@ -67,20 +67,22 @@ def measurement_noise(
     """
     columns, position = np.unique(pairs, return_inverse=True)
     causes, effects = position.reshape(-1, 2).T
-    series = np.asarray(values)[:, columns]
-    series = normal_scores(series * signs(series))[0].astype(np.float64)
+    known = np.asarray(values)[:, columns]
+    scores = normal_scores(known * signs(known))[0]
+    # Rows are series: sums over a contiguous axis do not depend on the other regions.
+    series = np.ascontiguousarray(scores.T, dtype=np.float64)
     series -= _mean_by(blocks, series)
     variance = np.maximum(_mean_by(segments, np.square(series)), _LEAST_VARIANCE)
     neighbours, inside = _from_neighbours(series, blocks)
     pieces = _pieces(blocks)
     found = np.empty((2, len(pairs), 2))
-    step = max(1, _AT_ONCE // len(series))
+    step = max(1, _AT_ONCE // len(blocks))
     for start in range(0, len(pairs), step):
         some = slice(start, start + step)
         for way, (cause, effect) in enumerate(((causes, effects), (effects, causes))):
             c, e = cause[some], effect[some]
-            x, y, spread = series[:, c], series[:, e], variance[:, c]
-            found[0, some, way] = _attenuation(x, y, neighbours[:, c], inside, pieces)
+            x, y, spread = series[c], series[e], variance[c]
+            found[0, some, way] = _attenuation(x, y, neighbours[c], inside, pieces)
             found[1, some, way] = _attenuation(x, y, spread * x, 1.0 / spread, pieces)
     return NoiseTests(*found)
 
@@ -94,15 +96,15 @@ def _attenuation(
 ) -> NDArray[np.float64]:
     """Test whether the slope of y on x is smaller than the instrument says, shape (pairs,).
 
-    Every array has the shape (n_times, pairs), the weights of the volumes perhaps (n_times, 1).
+    Every array has the shape (pairs, n_times), the weights of the volumes perhaps (n_times,).
     """
-    size = (weight * x * x).sum(axis=0) + _TINY
-    slope = (weight * x * y).sum(axis=0) / size
-    beside = instrument - (weight * instrument * x).sum(axis=0) / size * x
+    size = (weight * x * x).sum(axis=1, keepdims=True) + _TINY
+    slope = (weight * x * y).sum(axis=1, keepdims=True) / size
+    beside = instrument - (weight * instrument * x).sum(axis=1, keepdims=True) / size * x
     moment = weight * (y - slope * x) * beside
     starts = np.flatnonzero(np.diff(pieces, prepend=-1))
-    statistic = vuong_statistic(np.add.reduceat(moment, starts, axis=0).T)
-    return np.asarray(np.sign(slope) * statistic)
+    statistic = vuong_statistic(np.add.reduceat(moment, starts, axis=1))
+    return np.asarray(np.sign(slope[:, 0]) * statistic)
 
 
 def _from_neighbours(
@@ -112,28 +114,28 @@ def _from_neighbours(
 
     Returns
     -------
-    predicted : ndarray, shape (n_times, n_regions), float64
+    predicted : ndarray, shape (n_regions, n_times), float64
         0 for volumes without all neighbours.
-    inside : ndarray, shape (n_times, 1), float64
+    inside : ndarray, shape (n_times,), float64
         1 or 0.
     """
     reach = max(_LAGS)
-    rows = np.arange(reach, len(series) - reach)
+    rows = np.arange(reach, len(blocks) - reach)
     rows = rows[blocks[rows - reach] == blocks[rows + reach]]
-    beside = np.stack([series[rows + lag] for lag in _LAGS], axis=-1)
-    square = np.einsum("tri,trj->rij", beside, beside) + _TINY * np.eye(len(_LAGS))
-    product = np.einsum("tri,tr->ri", beside, series[rows])
-    predicted, inside = np.zeros_like(series), np.zeros((len(series), 1))
-    weights = np.linalg.solve(square, product[..., None])[..., 0]
-    predicted[rows], inside[rows] = np.einsum("tri,ri->tr", beside, weights), 1.0
+    predicted, inside = np.zeros_like(series), np.zeros(len(blocks))
+    inside[rows] = 1.0
+    beside = np.stack([series[:, rows + lag] for lag in _LAGS], axis=1)
+    for region, (around, own) in enumerate(zip(beside, series[:, rows], strict=True)):
+        square = around @ around.T + _TINY * np.eye(len(_LAGS))
+        predicted[region, rows] = np.linalg.solve(square, around @ own) @ around
     return predicted, inside
 
 
 def _mean_by(labels: NDArray[np.int64], series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return for every volume the mean of the volumes with its label, shape of the series."""
-    total = np.zeros((labels.max() + 1, series.shape[1]))
-    np.add.at(total, labels, series)
-    return np.asarray((total / np.maximum(np.bincount(labels), 1)[:, None])[labels])
+    count = np.maximum(np.bincount(labels), 1)
+    total = np.stack([np.bincount(labels, row) for row in series])
+    return np.asarray((total / count)[:, labels])
 
 
 def _pieces(blocks: NDArray[np.int64]) -> NDArray[np.int64]:

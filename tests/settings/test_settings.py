@@ -133,6 +133,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
         "screen.test": "partial_correlation",
         "decision.rule": "paper",
         "decision.confidence": 0.9,
+        "decision.prior": 0.2,
         "decision.resamples": 300,
         "regions": ["a", "b"],
         "tables.mat_key": "tc",
@@ -189,7 +190,7 @@ def test_every_setting_makes_stale_what_it_determines_and_no_more(dotted):
     # Of structural flows there are folds, not restarts, and a probability decides.
     if dotted in ("unmixing.restarts", "decision.rule"):
         expected = {"ivae", "tcl"}
-    if dotted in ("decision.confidence", "decision.assume_arrow"):
+    if dotted in ("decision.confidence", "decision.prior", "decision.assume_arrow"):
         expected = {"structural"}
     if dotted in NOT_HASHED:
         expected = set()
