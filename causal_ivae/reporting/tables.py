@@ -1,6 +1,5 @@
 """Make the rows of the pages' tables from the results of a unit."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -191,7 +190,7 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
                 score=-edge["score"] if turned else edge["score"],
                 p_value=edge["p_value"],
                 q_value=edge["q_value"],
-                stability=edge.get("stability_index", math.nan),
+                stability=edge.get("stability_index", np.nan),
                 confidence=edge["confidence"],
                 judged=tuple((verdict, path.replace(" > ", " → ")) for verdict, path in found),
                 counts=_counts(edge, turned),
