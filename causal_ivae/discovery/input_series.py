@@ -56,6 +56,9 @@ def checked(
         _varying(part[~gap], regions, at)
         for part, gap, at in zip(measured, gaps, places, strict=True)
     ]
+    # Squares of very large or small numbers overflow; powers of two change no digit.
+    power = np.frexp(np.max([np.abs(part).max(axis=0) for part in runs if len(part)], axis=0))[1]
+    runs = [np.ldexp(part, -power) for part in runs]
     lengths = [len(part) for part in measured]
     run = np.repeat(np.arange(len(runs)), lengths)
     if isinstance(segments, (int, np.integer)):

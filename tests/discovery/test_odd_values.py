@@ -65,3 +65,12 @@ def test_text_and_missing_values_of_a_table(values):
 def test_what_is_no_table_of_numbers():
     with pytest.raises(InputError, match="cannot be read as numbers"):
         checked(np.array([["a", "b"]] * 50), 10, None, None)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 2.0**-40])
+def test_the_unit_changes_nothing(scale):
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    segments = np.arange(60) // 20
+    expected, *_ = checked(values, segments, None, None)
+    found, *_ = checked(values * scale, segments, None, None)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
