@@ -84,8 +84,9 @@ def _certainty(edge: Mapping[Any, Any]) -> list[str]:
     if np.isfinite(edge.get("stability_index", np.nan)):
         return [f"stability index {edge['stability_index']:.2f}"]
     return [
-        wording.p_phrase(edge["p_value"]),
-        wording.p_phrase(edge["q_value"]).replace("p", "q", 1),
+        wording.p_phrase(edge[f"{letter}_value"]).replace("p", letter, 1)
+        for letter in ("p", "q")
+        if np.isfinite(edge[f"{letter}_value"])
     ]
 
 

@@ -296,6 +296,8 @@ def _method(
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
         "tests": tables.pair_tests(listed),
+        "has_p": bool(edges["p_value"].notna().any()),
+        "has_adjacent": "probability_adjacent" in edges,
         "pairwise": isinstance(METHODS[method.estimator], PairMethod),
         "fit_names": METHODS[method.estimator].fit_names,
         "evidence": tables.evidence_rows(listed),

@@ -53,8 +53,9 @@ class EdgeRow:
     ``decision`` is "directed", "both" or the outcome (`causal_ivae.outcomes.outcomes_of`) of a pair
     without an arrow, ``decided`` is true if there is an arrow, ``score`` is positive if it favours
     `first` as the cause, ``judged`` has verdict and path of every arrow that was compared with the
-    prior, ``index`` is the row in the table, and ``reason`` says why no direction can be asked of
-    the pair, if so.  ``screened`` is true if the screen alone gave the pair no edge.
+    prior, ``adjacent`` is the probability of a direct connection, ``index`` is the row in the
+    table, and ``reason`` says why no direction can be asked of the pair, if so.  ``screened`` is
+    true if the screen alone gave the pair no edge.
     ``quality`` is the verdict on the fit of the pair, empty if there is none.
     """
 
@@ -68,6 +69,7 @@ class EdgeRow:
     q_value: float
     stability: float
     confidence: float
+    adjacent: float
     judged: tuple[tuple[str, str], ...]
     counts: SubjectCounts | None
     reason: str
@@ -192,6 +194,7 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
                 q_value=edge["q_value"],
                 stability=edge.get("stability_index", np.nan),
                 confidence=edge["confidence"],
+                adjacent=edge.get("probability_adjacent", np.nan),
                 judged=tuple((verdict, path.replace(" > ", " → ")) for verdict, path in found),
                 counts=_counts(edge, turned),
                 reason=edge.get("reason") or "",

@@ -177,6 +177,7 @@ def test_a_page_of_it_alone_tells_of_no_fits_and_no_tests(toy, folders):
         "Hilbert",
         "two regions,",
         "best objective",
+        "p not available",
     )
     for words in unsaid:
         assert words not in html
