@@ -55,8 +55,7 @@ class EdgeRow:
     `first` as the cause, ``judged`` has verdict and path of every arrow that was compared with the
     prior, ``adjacent`` is the probability of a direct connection, ``index`` is the row in the
     table, and ``reason`` says why no direction can be asked of the pair, if so.  ``screened`` is
-    true if the screen alone gave the pair no edge.
-    ``quality`` is the verdict on the fit of the pair, empty if there is none.
+    true if the screen alone gave the pair no edge; ``quality`` is the verdict on its fit, or empty.
     """
 
     index: int
