@@ -361,13 +361,8 @@ def same_direction(first: CausalGraph, second: CausalGraph) -> tuple[int, int]:
     directions = []
     for method in (first, second):
         rows = zip(*(method.edges[name] for name in ("x", "y", "decision")), strict=True)
-        directions.append(
-            {
-                frozenset((x, y)): (x, y)[:: 1 if decision == "x->y" else -1]
-                for x, y, decision in rows
-                if decision in DIRECTIONS
-            }
-        )
+        one = [(x, y) if said == "x->y" else (y, x) for x, y, said in rows if said in DIRECTIONS]
+        directions.append({frozenset(arrow): arrow for arrow in one})
     both = directions[0].keys() & directions[1].keys()
     return len(both), sum(directions[0][pair] == directions[1][pair] for pair in both)
 

@@ -48,12 +48,12 @@ def test_a_subjects_page_tells_the_outcomes_apart():
     record = with_outcomes(subject_record(NAMES, ("ivae",)))
     html = render_subject(record)
     page = Page(html)
-    rows = {row[0]: row for row in page.rows if row and len(row) == 10}
+    rows = {row[0]: row for row in page.rows if row and len(row) == 9}
     both = rows[f"{A} ↔ {B}"]
     assert both[1] == "both"
-    assert both[6] == "97%"
-    assert "direct" in both[8]
-    assert "not feasible" in both[8]
+    assert both[5] == "97%"
+    assert "direct" in both[7]
+    assert "not feasible" in both[7]
     assert rows[f"{A} \N{EN DASH} {C}"][1] == CONNECTED
     assert rows[f"{A} \N{EN DASH} {D}"][1] == "undecided"
     assert "1 has a direction" in page.flat
