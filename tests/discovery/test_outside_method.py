@@ -84,7 +84,7 @@ def test_a_run_with_workers_its_pages_the_group_and_the_comparison(toy, tmp_path
         assert "A toy (Toymaker, 2026) took 20 steps for 3 pairs." in page
         assert "a toy broke, or training had not converged" in page
         # Both decide alike, so nothing says whose a direction is.
-        assert "A direction needed two tests" in page
+        assert "A direction needed two regions that were dependent" in page
         assert "Journal of Toys" in page
     write_overview(out)
     compared = (out / "compare.html").read_text(encoding="utf-8")
