@@ -1,0 +1,99 @@
+"""Judge a network: which pairs are adjacent, and the probability of every arrow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from causal_ivae.discovery.network.adjacency import adjacency_features
+from causal_ivae.discovery.network.evidence import NetworkEvidence, arrow_features, gather
+from causal_ivae.discovery.network.scaling import scaled
+from causal_ivae.discovery.network.units import Units
+from causal_ivae.discovery.network.weights import NetworkWeights, network_weights
+
+LEAST_ADJACENT = 0.3
+"""Arrows are looked for between pairs with at least this probability of being adjacent."""
+
+
+@dataclass(frozen=True)
+class NetworkJudgement:
+    """Hold the probabilities of all pairs of a network.
+
+    Attributes
+    ----------
+    pairs : ndarray, shape (n_pairs, 2), int64
+        Every pair of regions, x < y.
+    adjacent : ndarray, shape (n_pairs,), float64
+        Probability that the pair is directly connected, whichever way.
+    kept : ndarray, shape (n_pairs,), bool
+        True for pairs between which arrows were looked for.
+    arrows : ndarray, shape (n_pairs, 4), float64
+        Probabilities of `causal_ivae.discovery.network.weights.ARROWS`.
+    scaled_by_segment : bool
+        True if every segment was divided by its own standard deviations.
+    series, whitened : NetworkEvidence or None
+        Evidence of the pairs that were kept; None if there are none.
+    """
+
+    pairs: NDArray[np.int64]
+    adjacent: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    arrows: NDArray[np.float64]
+    scaled_by_segment: bool
+    series: NetworkEvidence | None = None
+    whitened: NetworkEvidence | None = None
+
+    @property
+    def directed(self) -> NDArray[np.float64]:
+        """Return the probabilities of x -> y and of y -> x, alone or both, shape (n_pairs, 2)."""
+        return np.asarray(self.arrows[:, 1:3] + self.arrows[:, 3:])
+
+
+def judge(
+    values: NDArray[np.floating],
+    segments: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+    *,
+    possible: NDArray[np.bool_] | None = None,
+    seed: int = 0,
+    weights: NetworkWeights | None = None,
+) -> NetworkJudgement:
+    """Judge all pairs of a network together.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions)
+        Of any unit, with one baseline and gain for each region over all segments of a subject.
+    segments : ndarray, shape (n_times,), int64
+        The units of resampling, for instance subjects.  If they are fewer than 20, windows of at
+        least 25 volumes.
+    blocks : ndarray, shape (n_times,), int64
+        Stretches of volumes without a gap.
+    possible : ndarray, shape (n_pairs,), bool, optional
+        Pairs of a given skeleton, between which arrows are looked for; by default those with a
+        probability of at least .3 of being adjacent.
+    seed : int
+    weights : NetworkWeights, optional
+        Default: those that come with the program.
+
+    Returns
+    -------
+    NetworkJudgement
+    """
+    weights = weights or network_weights()
+    values, by_segment = scaled(values, segments, seed)
+    pairs = np.stack(np.triu_indices(values.shape[1], 1), axis=1)
+    log_odds = weights.adjacency.log_odds(
+        adjacency_features(Units.of(values, segments), len(values))
+    )
+    adjacent = expit(log_odds)
+    kept = adjacent >= LEAST_ADJACENT if possible is None else possible
+    # Of a pair that is not looked at, nothing favours one direction.
+    half = adjacent / 2.0
+    arrows = np.column_stack([1.0 - adjacent, half, half, np.zeros(len(pairs))])
+    if not kept.any():
+        return NetworkJudgement(pairs, adjacent, kept, arrows, by_segment)
+    series, whitened = gather(values, segments, blocks, pairs[kept], seed)
+    arrows[kept] = weights.arrows.probabilities(*arrow_features(series, whitened, log_odds[kept]))
+    return NetworkJudgement(pairs, adjacent, kept, arrows, by_segment, series, whitened)

@@ -1,0 +1,77 @@
+"""Twins have the covariance and the spectra of the data, and no arrow."""
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter, welch
+
+from causal_ivae.discovery.network.twins import Twins, decoy_q_values, threshold
+
+
+@pytest.fixture(scope="module")
+def series():
+    rng = np.random.default_rng(0)
+    common = lfilter([1.0], [1.0, -0.9], rng.normal(size=(1200, 2)), axis=0)
+    loadings = rng.uniform(0.3, 0.9, (2, 6))
+    own = lfilter([1.0], [1.0, -0.3], rng.normal(size=(1200, 6)), axis=0)
+    return common @ loadings / 2 + own, np.zeros(1200, dtype=np.int64)
+
+
+def test_covariance_and_spectra_are_kept(series):
+    values, whole = series
+    twins = Twins(values, whole, whole)
+    drawn = np.stack([twins.draw(np.random.default_rng(k)) for k in range(20)])
+    found = np.mean([np.corrcoef(twin, rowvar=False) for twin in drawn], axis=0)
+    assert np.abs(found - np.corrcoef(values, rowvar=False)).max() < 0.06
+    power = np.stack([welch(x, nperseg=128, axis=0)[1] / x.var(axis=0) for x in (values, *drawn)])
+    bands = power[:, 1:].reshape(21, 8, 8, 6).mean(axis=2)
+    ratio = np.log(bands[1:].mean(axis=0) / bands[0])
+    # The spectrum of one series falls by a factor of a hundred over these bands.
+    assert np.ptp(np.log(bands[0]), axis=0).max() > 2.0
+    assert np.abs(ratio).mean() < 0.3
+    # A twin shares nothing with the data, volume by volume.
+    same = [np.corrcoef(values[:, 0], twin[:, 0])[0, 1] for twin in drawn]
+    assert np.abs(np.mean(same)) < 0.1
+
+
+def test_nothing_moves_across_a_gap(series):
+    values, whole = series
+    blocks = np.repeat(np.arange(4), 300)
+    marked = values + 1e4 * blocks[:, None]
+    twin = Twins(marked, whole, blocks, n_factors=1).draw(np.random.default_rng(1))
+    means = [twin[blocks == b].mean() for b in range(4)]
+    np.testing.assert_array_equal(np.argsort(means), np.arange(4))
+
+
+def test_long_segments_have_factor_models_of_their_own():
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=(2, 400, 3))
+    first[:, 1] += 2 * first[:, 0]
+    second[:, 2] += 2 * second[:, 0]
+    who = np.repeat([0, 1], 400)
+    twin = Twins(np.vstack([first, second]), who, who).draw(np.random.default_rng(3))
+    found = [np.corrcoef(twin[who == k], rowvar=False) for k in range(2)]
+    assert found[0][0, 1] > 0.7 > 0.3 > abs(found[0][0, 2])
+    assert found[1][0, 2] > 0.7 > 0.3 > abs(found[1][0, 1])
+
+
+def test_arrows_are_claimed_where_twins_claim_few():
+    claims = np.array([0.95, 0.9, 0.9, 0.8, 0.75, 0.2])
+    none = np.zeros((6, 6))
+    assert threshold(claims, none, 0.7, 0.2) == 0.75
+    some = none.copy()
+    some[:, 0] = 0.78
+    # At .75 a twin claims one, and six of them and one more make 7 / 6 of five claims.
+    np.testing.assert_allclose(decoy_q_values(claims, some, 0.7)[4], 7 / 6 / 5)
+    assert threshold(claims, some, 0.7, 0.2) == 0.8
+    assert threshold(claims, np.full((6, 6), 0.99), 0.7, 0.2) is None
+    assert threshold(claims[5:], none, 0.7, 0.2) is None
+
+
+def test_equal_probabilities_are_claimed_together_and_q_values_rise():
+    claims = np.array([0.9, 0.9, 0.8, 0.7])
+    decoys = np.array([[0.85, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    q_value = decoy_q_values(claims, decoys, 0.7)
+    assert q_value[0] == q_value[1] == 1 / 2 / 2
+    np.testing.assert_allclose(q_value[2:], [2 / 2 / 4] * 2)
+    # What is not sure enough by itself has no threshold, and does not make others look better.
+    assert np.isnan(decoy_q_values(np.array([0.9, 0.5]), decoys[:, :2], 0.7)[1])
