@@ -190,6 +190,7 @@ def _graph(
     settings_hash = analysis.method_hash(method, about["SettingsHash"])
     calibration = METHODS[graph.estimator].calibration()
     sidecar = {
+        **graph.sidecar,
         "Device": str(resolve_device(analysis.device)),
         "Simulated": series.simulated,
         **places(about),

@@ -58,8 +58,9 @@ def discover(
     names : sequence of str, length n_regions, optional
         Default: the columns of a table, else ``"x1"``, ``"x2"``, ...
     method : str
-        "structural", "ivae", "tcl" or one that was registered (`causal_ivae.discovery.methods`);
-        "auto" is the best measured: "structural".
+        "network", "structural", "ivae", "tcl" or one that was registered
+        (`causal_ivae.discovery.methods`).  "auto" is "network", which judges all regions at once
+        and hands over to "structural" for two regions and where linear equations do not suffice.
     skeleton : iterable of (str, str), optional
         Pairs of names to orient; default all.
     restarts : int, optional
@@ -157,6 +158,7 @@ def discover(
         cycles=cycles,
         disturbances=found.disturbances,
         made_by=found.made_by,
+        sidecar=found.about,
         settings={
             "method": chosen,
             "seed": seed,

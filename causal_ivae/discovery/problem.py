@@ -1,7 +1,8 @@
 """Define what a method receives about a subject's series, and what it returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,8 +68,11 @@ class Found:
         As in `causal_ivae.derivatives.causal_graph.CausalGraph`.
     made_by : str
         Name of the method that the work was handed over to; empty if it was not.
+    about : mapping
+        Further facts for the result's sidecar.
     """
 
     tables: Mapping[str, pd.DataFrame]
     disturbances: NDArray[np.float32] | None = None
     made_by: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)

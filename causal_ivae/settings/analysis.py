@@ -55,7 +55,8 @@ class DecisionSettings(Settings):
         0.7,
         ge=0.5,
         lt=1,
-        description="probability that a direction, or 'none', of the method 'structural' must have",
+        description="probability that a direction, or 'none', of the methods 'network' and "
+        "'structural' must have",
     )
     prior: float | None = Field(
         None,
@@ -65,6 +66,13 @@ class DecisionSettings(Settings):
         "which one region drives the other; null for that of the pairs that it was calibrated on, "
         "times the share of connected pairs where a screen tells it",
     )
+    guard: Literal["share", "network"] = Field(
+        "share",
+        description="of the method 'network': arrows are drawn from the probability on at which "
+        "twins without arrows claim at most a share of what the data claim, or ('network') above "
+        "all that 95 % of the twins claim",
+    )
+    decoy_share: float = Field(0.2, gt=0, lt=1, description="that share, of the guard 'share'")
     assume_arrow: bool = Field(
         False,
         description="of the method 'structural': one region of every pair is known to drive the "

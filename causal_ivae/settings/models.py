@@ -38,6 +38,17 @@ class MethodSettings(Settings):
     """Hold the settings of a method of causal discovery."""
 
 
+class NetworkSettings(MethodSettings):
+    """Hold the settings of the method that judges all regions at once."""
+
+    twins: int = Field(
+        6,
+        ge=0,
+        description="series like the data but without any arrow, against whose claims the data's "
+        "are set; 0 for none",
+    )
+
+
 class TrainingSettings(MethodSettings):
     """Hold the settings that the training of every model needs."""
 
@@ -205,9 +216,10 @@ class UnmixingSettings(Settings):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, SerializeAsAny[MethodSettings]]
 
-    methods: tuple[str, ...] = ("structural", "ivae", "tcl")
+    methods: tuple[str, ...] = ("network", "ivae", "tcl")
     restarts: int = Field(8, ge=1)
     memory_gib: float = Field(2.0, gt=0, description="memory that one chunk of the stack may use")
+    network: NetworkSettings = NetworkSettings()
     structural: StructuralSettings = StructuralSettings()
     ivae: IVAESettings = IVAESettings()
     tcl: TCLSettings = TCLSettings()

@@ -340,9 +340,7 @@ def _responses(
     return np.asarray(response / np.abs(response).sum(axis=0), dtype=np.float32)
 
 
-def _convolve(
-    activity: NDArray[np.float32], response: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _convolve(activity: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
     """Convolve every series with its response along the first axis."""
     length = next_fast_len(len(activity) + len(response), real=True)
     product = rfft(activity, length, axis=0) * rfft(response, length, axis=0)

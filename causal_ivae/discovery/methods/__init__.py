@@ -5,6 +5,7 @@ from typing import Any
 from causal_ivae.derivatives.tables import ADDED_TABLES
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.methods.ivae import IVAEMethod
+from causal_ivae.discovery.methods.network import NetworkMethod
 from causal_ivae.discovery.methods.pair_method import PairMethod
 from causal_ivae.discovery.methods.structural import StructuralMethod
 from causal_ivae.discovery.methods.tcl import TCLMethod
@@ -14,8 +15,8 @@ __all__ = ["AUTO", "METHODS", "Method", "PairMethod", "register", "unregister"]
 
 METHODS: dict[str, Method[Any]] = {}
 """Every method by its name, in the order of pages."""
-AUTO = StructuralMethod.name
-"""``method="auto"`` means this method, the best one in our measurements."""
+AUTO = NetworkMethod.name
+"""``method="auto"`` means this method, which hands over to structural flows where they are best."""
 
 
 def register(method: Method[Any]) -> None:
@@ -40,5 +41,5 @@ def unregister(name: str) -> None:
     ADDED_BLOCKS.pop(name, None)
 
 
-for _method in (StructuralMethod(), IVAEMethod(), TCLMethod()):
+for _method in (NetworkMethod(), StructuralMethod(), IVAEMethod(), TCLMethod()):
     register(_method)

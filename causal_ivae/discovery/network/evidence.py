@@ -223,11 +223,9 @@ def arrow_features(
         np.sign(first[:, 2] + first[:, 0]) * np.sign(first[:, 4]),
         np.sign(second[:, 2] + second[:, 0]) * np.sign(second[:, 4]),
     ]
-    even = [log_odds, np.square(log_odds) / 10.0]
-    return (
-        np.hstack([first, second]),
-        np.hstack([np.column_stack(even), series.even(), whitened.even(), np.column_stack(agreement)]),
-    )
+    connected = [log_odds, np.square(log_odds) / 10.0]
+    even = np.column_stack([*connected, series.even(), whitened.even(), *agreement])
+    return np.hstack([first, second]), even
 
 
 def to_table(evidence: NetworkEvidence) -> pd.DataFrame:
@@ -235,9 +233,7 @@ def to_table(evidence: NetworkEvidence) -> pd.DataFrame:
     return pd.DataFrame({one.name: getattr(evidence, one.name) for one in fields(evidence)})
 
 
-def _tanh_ratio(
-    units: Units, x: NDArray[np.int64], y: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _tanh_ratio(units: Units, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the pairwise likelihood ratio of every unit, shape (n_units, n_pairs).
 
     Notes
@@ -248,9 +244,7 @@ def _tanh_ratio(
     return np.asarray(units.products()[:, x, y] * (bent[:, x, y] - bent[:, y, x]))
 
 
-def _regression(
-    covariance: NDArray[np.float64], graph: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _regression(covariance: NDArray[np.float64], graph: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the least-squares coefficients of every region on its causes in a graph."""
     b = np.zeros_like(covariance)
     for i in range(len(graph)):

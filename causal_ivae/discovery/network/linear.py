@@ -38,9 +38,7 @@ def negentropy(even: NDArray[np.float64], odd: NDArray[np.float64]) -> NDArray[n
     return np.asarray(LOG_COSH * np.square(even - GAUSSIAN_LOG_COSH) + ODD * np.square(odd))
 
 
-def objective(
-    units: Units, coefficients: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
+def objective(units: Units, coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """Return the negative log-likelihood (nats per volume) and its gradient in every unit.
 
     Parameters

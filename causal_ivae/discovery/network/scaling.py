@@ -1,4 +1,4 @@
-"""Choose whether every subject's regions have scales of their own, or one scale for all subjects."""
+"""Choose whether the regions of every subject have scales of their own, or one for all."""
 
 import numpy as np
 from numpy.typing import NDArray

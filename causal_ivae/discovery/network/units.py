@@ -189,9 +189,7 @@ def innovations(
     criterion, coefficients = [(n * np.log(total / n + 1e-300))[present].mean()], [np.zeros(0)]
     for order in range(1, most + 1):
         ridge = 1e-6 * n[..., None, None] * np.eye(order)
-        found = np.linalg.solve(
-            gram[..., :order, :order] + ridge, cross[..., :order, None]
-        )[..., 0]
+        found = np.linalg.solve(gram[..., :order, :order] + ridge, cross[..., :order, None])[..., 0]
         left = np.maximum(total - (found * cross[..., :order]).sum(axis=2), 1e-9)
         score = n * np.log(left / n) + order * np.log(n)
         criterion.append(score[present].mean())

@@ -155,9 +155,7 @@ def collect(case: Case, adjacency: AdjacencyModel | None = None) -> Pairs | None
 
 def fit_adjacency(pairs: Pairs) -> AdjacencyModel:
     """Maximise the likelihood of which pairs are adjacent, with a small ridge."""
-    model = AdjacencyModel(
-        pairs.adjacency.mean(axis=0), pairs.adjacency.std(axis=0), np.zeros(1)
-    )
+    model = AdjacencyModel(pairs.adjacency.mean(axis=0), pairs.adjacency.std(axis=0), np.zeros(1))
     design, adjacent = model.design(pairs.adjacency), pairs.truth > 0
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -213,9 +211,7 @@ def fit_arrows(pairs: Pairs) -> ArrowModel:
     found = minimize(
         loss, np.zeros(size), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000}
     ).x
-    return replace(
-        model, direction=found[:first], single=found[first:second], both=found[second:]
-    )
+    return replace(model, direction=found[:first], single=found[first:second], both=found[second:])
 
 
 def judged_elsewhere(pairs: Pairs, group: NDArray[Any]) -> NDArray[np.float64]:
@@ -305,8 +301,7 @@ def described(
     networks : int
     """
     designs = {
-        number: draw_bold_design(child_seed(_SEED, "network", number))
-        for number in range(networks)
+        number: draw_bold_design(child_seed(_SEED, "network", number)) for number in range(networks)
     }
     probability = judged_elsewhere(pairs, pairs.network % _FOLDS)
     adjacent = np.zeros(len(of_adjacency.truth))

@@ -1,0 +1,48 @@
+"""The tables that only the network method makes."""
+
+from causal_ivae.derivatives.declaration import Column, Table
+
+_FORMS = {"": "the series", "innovations_": "their innovations"}
+_EVIDENCE = {
+    "difference": "Size of the coefficient of x -> y less that of y -> x in linear equations with "
+    "feedback",
+    "difference_z": "difference over its standard error",
+    "wald": "What x -> y adds to the likelihood of these equations less what y -> x adds, nats per "
+    "volume",
+    "gain": "Log-likelihood of the best acyclic graph with x -> y less that with y -> x, nats per "
+    "volume",
+    "gain_t": "gain over its standard error",
+    "tanh_t": "Pairwise likelihood ratio (Hyvarinen and Smith 2013) over its standard error; "
+    "positive favours x -> y",
+    "larger": "Size of the larger of the two coefficients",
+    "smaller": "Size of the smaller of the two coefficients",
+    "larger_z": "Larger of the two coefficients' sizes over their standard errors",
+    "smaller_z": "Smaller of the two coefficients' sizes over their standard errors",
+    "negentropy": "How far from Gaussian the disturbances are, mean over regions, nats per volume",
+    "scales": "What scales that depend on the causes add to the likelihood of the best acyclic "
+    "graph, nats per volume",
+}
+
+NETWORK = Table(
+    "network",
+    "One row per pair of regions between which arrows were looked for: the evidence for them.",
+    {
+        "x": Column("First region of the pair.", text=True),
+        "y": Column("Second region of the pair.", text=True),
+        **{
+            prefix + name: Column(f"{meaning}; on {form}.")
+            for prefix, form in _FORMS.items()
+            for name, meaning in _EVIDENCE.items()
+        },
+    },
+)
+TWINS = Table(
+    "twins",
+    "How many arrows the data claim, and how many a twin claims: series with the same covariance "
+    "and spectra but without any arrow.",
+    {
+        "probability": Column("Least probability of an arrow that counts as claimed."),
+        "claims": Column("Number of arrows that the data claim."),
+        "claims_per_twin": Column("Mean number of arrows that a twin claims; n/a without twins."),
+    },
+)

@@ -1,0 +1,307 @@
+"""Define the network method, which judges all regions at once and sets claims against twins."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ivae.derivatives.network_tables import NETWORK, TWINS
+from causal_ivae.derivatives.tables import EDGES
+from causal_ivae.discovery.methods.base import Method
+from causal_ivae.discovery.methods.structural import StructuralMethod
+from causal_ivae.discovery.network.evidence import NetworkEvidence
+from causal_ivae.discovery.network.judgement import NetworkJudgement, judge
+from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
+from causal_ivae.discovery.network.twins import Twins, decoy_q_values, threshold
+from causal_ivae.discovery.network.weights import read_weights
+from causal_ivae.discovery.problem import Found, Problem
+from causal_ivae.discovery.same_series import distinct_regions
+from causal_ivae.discovery.workload import Workload
+from causal_ivae.drawing.wording import count
+from causal_ivae.errors import InputError
+from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns
+from causal_ivae.seeding import child_seed, generator
+from causal_ivae.settings import DecisionSettings, NetworkSettings, UnmixingSettings
+
+_FEWEST_REGIONS = 3
+_VOLUMES_PER_REGION = 2
+_LEVELS = np.array([0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98])
+_OF_NETWORKS = 0.95
+"""With the guard "network" a claim must exceed all claims of this share of the twins."""
+
+
+@dataclass(frozen=True)
+class _Claims:
+    """Hold the judgement of the data beside those of its twins.
+
+    Attributes
+    ----------
+    judgement : NetworkJudgement
+    decoys : ndarray, shape (n_twins, 2 * n_pairs), float64
+        Probabilities of all arrows of every twin.
+    least : float
+        Probability from which arrows are drawn; infinite if none are.
+    """
+
+    judgement: NetworkJudgement
+    decoys: NDArray[np.float64]
+    least: float
+
+
+class NetworkMethod(Method[NetworkSettings]):
+    """Judge all pairs together, by equations with feedback that hold for all regions."""
+
+    name = "network"
+    title = "Network"
+    settings = NetworkSettings
+    # What the method hands over to structural flows depends on all that these depend on.
+    decision = StructuralMethod.decision | {"guard", "decoy_share"}
+    sections = StructuralMethod.sections
+
+    def discover(self, problem: Problem) -> Found:
+        """Judge the network, or hand over to structural flows where it cannot be judged so.
+
+        Two regions are no network, and where nonlinear terms predict much better than linear
+        equations, linear evidence is confidently wrong.
+        """
+        distinct, reasons = distinct_regions(problem.values, problem.names)
+        values = problem.values[:, distinct]
+        if len(distinct) < _FEWEST_REGIONS:
+            return _by_structural_flows(problem, {})
+        if len(values) < _VOLUMES_PER_REGION * len(distinct):
+            raise InputError(
+                f"{len(values)} volumes are too few for a network of {len(distinct)} regions; the "
+                f"method 'network' needs {_VOLUMES_PER_REGION * len(distinct)}. Choose fewer "
+                "regions ('regions') or another method ('unmixing.methods')."
+            )
+        gain = nonlinear_gain(values, problem.segments)
+        about: dict[str, Any] = {"NonlinearGain": gain, "MostNonlinearGain": MOST_GAIN}
+        if gain > MOST_GAIN:
+            return _by_structural_flows(problem, about)
+        claims = self._claims(problem, values, distinct)
+        judgement = claims.judgement
+        about |= {
+            "ScaledBySegment": judgement.scaled_by_segment,
+            "Twins": len(claims.decoys),
+            "Claims": int((judgement.directed >= problem.decision.confidence).sum()),
+            "ClaimsPerTwin": (
+                float((claims.decoys >= problem.decision.confidence).sum() / len(claims.decoys))
+                if len(claims.decoys)
+                else None
+            ),
+            "LeastProbabilityDrawn": claims.least if np.isfinite(claims.least) else None,
+        }
+        rows = _rows_of(problem.pairs, distinct, judgement.pairs)
+        return Found(
+            {
+                "edges": _edges(problem, claims, rows, reasons),
+                "network": _network_table(problem, judgement, rows),
+                "twins": _twins_table(claims),
+            },
+            about=about,
+        )
+
+    def shared_settings(self) -> tuple[str, ...]:
+        """Return the name of the block of the method that it may hand over to."""
+        return (StructuralMethod.name,)
+
+    def workload(self, problem: Problem) -> Workload | None:  # noqa: ARG002
+        """Forecast nothing: the work takes seconds."""
+        return None
+
+    def calibration(self) -> dict[str, Any]:
+        """Return how reliable the probabilities are on simulated networks."""
+        tree = read_weights()
+        found = tree["Reliability"]
+        return {
+            "Bins": found["Bins"],
+            "ExpectedCalibrationError": found["ExpectedCalibrationError"],
+            "Designs": tree["Networks"],
+        }
+
+    def fit_sentences(
+        self,
+        unmixing: UnmixingSettings,
+        n_pairs: int,
+        *,
+        alone: bool,  # noqa: ARG002
+    ) -> list[str]:
+        """Describe the evidence and the twins."""
+        twins = self.own(unmixing).twins
+        against = (
+            f" Claims were set against those of {count(twins, 'twin')} of the data, series with "
+            "the same covariance and spectra but without any arrow: a factor model whose factors "
+            "and specific parts were each moved in time by themselves."
+            if twins
+            else ""
+        )
+        return [
+            f"All regions were judged together ({count(n_pairs, 'pair')}). The probability that a "
+            "pair is directly connected came from the sizes of partial correlations. Directions "
+            "came from linear equations with feedback between all connected regions "
+            "[@hyvarinen2013], x = Bx + n, by a non-Gaussian likelihood with a scale of every "
+            "disturbance for every segment, fitted to the series and to their innovations; from "
+            "the best acyclic graph [@silander2006], with scales that may grow with the causes; "
+            "and from pairwise likelihood ratios [@hyvarinen2013]. A multinomial logistic model "
+            "that was calibrated on simulated BOLD networks turned this evidence into "
+            "probabilities. Where nonlinear terms predicted held-out volumes better by more than "
+            f"{MOST_GAIN:g} nats per volume and region, structural flows decided instead.{against}"
+        ]
+
+    def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:
+        """Describe what an arrow required."""
+        guard = (
+            "and so high that a twin made at most "
+            f"{decision.decoy_share:.0%} as many claims as the data [@elias2007]"
+            if decision.guard == "share"
+            else "and above all claims of 95% of the twins"
+        )
+        return [
+            f"An arrow{whose} needed a probability of {decision.confidence:g}, {guard}; confidence "
+            "is the probability of what was decided."
+        ]
+
+    def _claims(
+        self, problem: Problem, values: NDArray[np.float32], distinct: NDArray[np.int64]
+    ) -> _Claims:
+        """Judge the data and their twins, and find the probability from which arrows are drawn."""
+        decision, twins = problem.decision, self.own(problem.unmixing).twins
+        seed = child_seed(problem.seed, problem.key, self.name)
+        done = 0
+
+        def judged(series: NDArray[np.floating]) -> NetworkJudgement:
+            nonlocal done
+            found = judge(
+                series,
+                problem.segments,
+                problem.blocks,
+                possible=_possible(problem, distinct),
+                seed=seed,
+            )
+            done += 1
+            if problem.progress is not None:
+                problem.progress("judging", done / (1 + twins))
+            return found
+
+        judgement = judged(values)
+        claims = judgement.directed.ravel()
+        decoys = np.empty((0, len(claims)))
+        if twins:
+            maker = Twins(values, problem.segments, problem.blocks)
+            draws = [maker.draw(generator(seed, "twin", number)) for number in range(twins)]
+            decoys = np.stack([judged(draw).directed.ravel() for draw in draws])
+        if not twins:
+            least: float | None = decision.confidence
+        elif decision.guard == "network":
+            highest = float(np.quantile(decoys.max(axis=1), _OF_NETWORKS, method="higher"))
+            least = max(decision.confidence, float(np.nextafter(highest, 1.0)))
+        else:
+            least = threshold(claims, decoys, decision.confidence, decision.decoy_share)
+        return _Claims(judgement, decoys, np.inf if least is None else least)
+
+
+def _by_structural_flows(problem: Problem, about: dict[str, Any]) -> Found:
+    """Let structural flows decide on every pair."""
+    structural = StructuralMethod()
+    found = structural.discover(problem)
+    return replace(found, made_by=structural.name, about={**found.about, **about})
+
+
+def _possible(problem: Problem, distinct: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Return which pairs of distinct regions a given skeleton holds; None if it holds all pairs."""
+    n = len(problem.names)
+    if len(problem.pairs) == n * (n - 1) // 2:
+        return None
+    given = np.zeros((n, n), dtype=bool)
+    given[tuple(problem.pairs.T)] = True
+    inside = given[np.ix_(distinct, distinct)]
+    return np.asarray((inside | inside.T)[np.triu_indices(len(distinct), 1)])
+
+
+def _rows_of(
+    pairs: NDArray[np.int64], distinct: NDArray[np.int64], judged: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the row of every pair in a judgement; -1 for pairs with a copy of another region."""
+    n = int(pairs.max()) + 1
+    row = np.full((n, n), -1)
+    first, second = distinct[judged].T
+    inside = (first < n) & (second < n)
+    row[first[inside], second[inside]] = np.flatnonzero(inside)
+    return np.asarray(row[tuple(pairs.T)])
+
+
+def _edges(
+    problem: Problem,
+    claims: _Claims,
+    rows: NDArray[np.int64],
+    reasons: dict[int, str],
+) -> pd.DataFrame:
+    """Return the table of edges."""
+    judgement, confidence = claims.judgement, problem.decision.confidence
+    judged = rows >= 0
+    arrows = np.where(judged[:, None], judgement.arrows[rows], np.nan)
+    directed, adjacent = arrows[:, 1:3] + arrows[:, 3:], judgement.adjacent[rows]
+    none = arrows[:, 0]
+    drawn = directed >= claims.least
+    chosen = [drawn.all(axis=1), drawn[:, 0], drawn[:, 1], none >= confidence]
+    decision = np.select(chosen, ["both", "x->y", "y->x", "none"], "undecided").astype(object)
+    sure = np.select(
+        chosen, [directed.min(axis=1), directed[:, 0], directed[:, 1], none], directed.max(axis=1)
+    )
+    q_value = decoy_q_values(judgement.directed.ravel(), claims.decoys, confidence)
+    of_pair = np.fmin(*q_value.reshape(-1, 2)[rows].T)
+    why = np.select(
+        [decision != "undecided", directed.max(axis=1) >= confidence, adjacent >= LEAST_ADJACENT],
+        ["", "twins", "direction"],
+        "data",
+    ).astype(object)
+    x, y = np.array(problem.names, dtype=object)[problem.pairs.T]
+    reason = np.array(
+        [reasons.get(int(i)) or reasons.get(int(j)) or "" for i, j in problem.pairs], dtype=object
+    )
+    why[~judged] = ""
+    return EDGES.frame(
+        {
+            "x": x,
+            "y": y,
+            "decision": decision,
+            **arrow_columns(decision, x, y),
+            "score": directed[:, 0] - directed[:, 1],
+            "q_value": np.where(judged, of_pair, np.nan),
+            "confidence": sure,
+            "probability_unknown": np.where(judged, 0.0, np.nan),
+            "probability_forward": arrows[:, 1],
+            "probability_backward": arrows[:, 2],
+            "probability_none": none,
+            "probability_both": arrows[:, 3],
+            "probability_adjacent": np.where(judged, adjacent, np.nan),
+            "why": why,
+            **({} if judged.all() else {"reason": reason}),
+        }
+    )
+
+
+def _network_table(
+    problem: Problem, judgement: NetworkJudgement, rows: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Return the evidence of every pair between which arrows were looked for."""
+    shown = (rows >= 0) & judgement.kept[rows]
+    x, y = np.array(problem.names, dtype=object)[problem.pairs[shown].T]
+    place = (np.cumsum(judgement.kept) - 1)[rows[shown]]
+    columns: dict[str, NDArray[Any]] = {"x": x, "y": y}
+    for prefix, evidence in (("", judgement.series), ("innovations_", judgement.whitened)):
+        for one in fields(NetworkEvidence):
+            values = np.empty(0) if evidence is None else getattr(evidence, one.name)[place]
+            columns[prefix + one.name] = values
+    return NETWORK.frame(columns)
+
+
+def _twins_table(claims: _Claims) -> pd.DataFrame:
+    """Return how many arrows the data and a twin claim, by least probability."""
+    own, twins = claims.judgement.directed.ravel(), len(claims.decoys)
+    of_data = (own >= _LEVELS[:, None]).sum(axis=1)
+    of_twins = (claims.decoys.ravel() >= _LEVELS[:, None]).sum(axis=1)
+    per_twin = of_twins / twins if twins else np.full(len(_LEVELS), np.nan)
+    return TWINS.frame({"probability": _LEVELS, "claims": of_data, "claims_per_twin": per_twin})
