@@ -18,7 +18,6 @@ _EVIDENCE = {
     "smaller": "Size of the smaller of the two coefficients",
     "larger_z": "Larger of the two coefficients' sizes over their standard errors",
     "smaller_z": "Smaller of the two coefficients' sizes over their standard errors",
-    "negentropy": "How far from Gaussian the disturbances are, mean over regions, nats per volume",
     "scales": "What scales that depend on the causes add to the likelihood of the best acyclic "
     "graph, nats per volume",
 }

@@ -15,6 +15,7 @@ from causal_ivae.outcomes import CONNECTED, DIRECTIONS, is_decided, outcomes_of
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.tables import IMPOSSIBLE, SCREENED, same_direction, untested
+from causal_ivae.reporting.twins_text import twins_sentences
 from causal_ivae.settings import GroupSettings
 
 _FEW_SUBJECTS = 10
@@ -38,7 +39,10 @@ class PriorRow:
 
 def summary_sentences(record: Unit) -> list[str]:
     """Describe the findings and fits of all methods, and their agreement with the prior."""
-    sentences = [_findings(name, method) for name, method in record.methods.items()]
+    sentences = []
+    for name, method in record.methods.items():
+        sentences.append(_findings(name, method))
+        sentences += twins_sentences(method_label(name, method.sidecar), method)
     sentences += [
         f"{method_label(name, method.sidecar)} took for granted that one region of every pair "
         "drives the other, and only estimated which one does."
@@ -54,6 +58,7 @@ def summary_sentences(record: Unit) -> list[str]:
     sentences += [
         sentence
         for name, method in record.methods.items()
+        if METHODS[method.estimator].assumes_acyclic
         for sentence in _cycle_sentences(method_label(name, method.sidecar), method)
     ]
     sentences += agreement_sentences(record)

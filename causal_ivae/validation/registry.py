@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from causal_ivae.validation.paper.experiments import FigureName
     from causal_ivae.validation.suites.suite import Suite
 
-Kind = Literal["text", "texts", "count", "counts", "seed", "folder", "flag"]
+Kind = Literal["text", "texts", "count", "counts", "seed", "folder", "folders", "flag"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Option:
     Attributes
     ----------
     name : str
-    kind : {"text", "texts", "count", "counts", "seed", "folder", "flag"}
+    kind : {"text", "texts", "count", "counts", "seed", "folder", "folders", "flag"}
         What its value is: any text, a whole number of 1 or more, or one or more of these; a whole
-        number of 0 or more; a path; or nothing at all, where it matters only whether the option
+        number of 0 or more; a path, or one or more of these; or nothing at all, where it matters only whether the option
         is given.
     metavar : str
         What stands for its value in the help; empty for a flag.
@@ -109,6 +109,12 @@ def _many() -> "type[Suite[Any]]":
     return Networks
 
 
+def _networks() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.bold_networks import BoldNetworks
+
+    return BoldNetworks
+
+
 def _reproducibility() -> "type[Suite[Any]]":
     from causal_ivae.validation.suites.reproducibility import Reproducibility
 
@@ -121,6 +127,7 @@ def _suite(
     description: str,
     *own: Option,
     data: str = "",
+    several: bool = False,
 ) -> Benchmark:
     """Return a benchmark of cases: what all of them accept, then its own options."""
 
@@ -131,7 +138,7 @@ def _suite(
         return run_suite(kind(), Session.start(output, command=command, quick=quick), **options)
 
     shared = (
-        *([Option("data", "folder", "FOLDER", data)] if data else []),
+        *([Option("data", "folders" if several else "folder", "FOLDER", data)] if data else []),
         Option("quick", "flag", help="few and small cases, to see that it works"),
         SEED,
         Option("nprocs", "count", "N", "cases at once (default: one per core; 1: in this process)"),
@@ -225,6 +232,19 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "METHOD",
             "pairwise, whole-set, direct-lingam, pc, random (default: all)",
         ),
+    ),
+    "networks": _suite(
+        _networks,
+        "directed graphs of BOLD networks, nothing given",
+        "Estimate directed graphs of simulated BOLD networks by the network method and by published "
+        "ones, nothing given.",
+        Option("networks", "texts", "NAME", "default: all in the folders"),
+        Option("own", "count", "N", "networks simulated here (default: 20)"),
+        Option("subjects", "counts", "N", "default: 1 5 10 50"),
+        Option("draws", "count", "N", "random choices of subjects (default: 3)"),
+        _METHODS,
+        data="folders of .npz files with 'ts' and 'net', or of tables with truth.tsv",
+        several=True,
     ),
     "reproducibility": _suite(
         _reproducibility,

@@ -56,6 +56,7 @@ class NetworkMethod(Method[NetworkSettings]):
     name = "network"
     title = "Network"
     settings = NetworkSettings
+    assumes_acyclic = False
     # What the method hands over to structural flows depends on all that these depend on.
     decision = StructuralMethod.decision | {"guard", "decoy_share"}
     sections = StructuralMethod.sections

@@ -8,12 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.discovery.network.acyclic import arrow_gains, local_scores
-from causal_ivae.discovery.network.linear import (
-    RIDGE,
-    disturbance_negentropy,
-    fit_feedback,
-    objective,
-)
+from causal_ivae.discovery.network.linear import RIDGE, fit_feedback, objective
 from causal_ivae.discovery.network.scales import fit_scales
 from causal_ivae.discovery.network.units import Units, innovations
 from causal_ivae.seeding import generator
@@ -49,9 +44,6 @@ class NetworkEvidence:
         Sizes of the two coefficients.
     larger_z, smaller_z : ndarray, shape (n_pairs,), float64
         Their sizes over their standard errors, sorted by themselves.
-    negentropy : ndarray, shape (n_pairs,), float64
-        How far from Gaussian the disturbances are, mean over regions (nats per volume); the same
-        for all pairs.
     scales : ndarray, shape (n_pairs,), float64
         What scales that depend on causes gain in the acyclic graph (nats per volume); the same for
         all pairs.
@@ -67,7 +59,6 @@ class NetworkEvidence:
     smaller: NDArray[np.float64]
     larger_z: NDArray[np.float64]
     smaller_z: NDArray[np.float64]
-    negentropy: NDArray[np.float64]
     scales: NDArray[np.float64]
 
     @classmethod
@@ -139,7 +130,6 @@ class NetworkEvidence:
             smaller=np.minimum(straight, reverse),
             larger_z=np.maximum(*z),
             smaller_z=np.minimum(*z),
-            negentropy=np.full(len(pairs), disturbance_negentropy(units, fit.coefficients)),
             scales=np.full(len(pairs), pay),
         )
 
@@ -157,7 +147,7 @@ class NetworkEvidence:
         )
 
     def even(self) -> NDArray[np.float64]:
-        """Return the features that do not, shape (n_pairs, 11)."""
+        """Return the features that do not, shape (n_pairs, 10)."""
         odd = self.odd()
         return np.column_stack(
             [
@@ -168,7 +158,6 @@ class NetworkEvidence:
                 np.arcsinh(self.smaller_z),
                 np.arcsinh(self.larger_z),
                 np.log1p(100.0 * np.maximum(self.scales, 0.0)),
-                np.log(self.negentropy + 0.001),
             ]
         )
 
@@ -214,7 +203,7 @@ def arrow_features(
     Returns
     -------
     odd : ndarray, shape (n_pairs, 12), float64
-    even : ndarray, shape (n_pairs, 28), float64
+    even : ndarray, shape (n_pairs, 26), float64
     """
     first, second = series.odd(), whitened.odd()
     agreement = [

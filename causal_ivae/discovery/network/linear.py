@@ -82,15 +82,6 @@ def _entropy(units: Units, w: NDArray[np.float64]) -> tuple[float, NDArray[np.fl
     return float(value), shape - (1.0 + units.mean(slope * z)[:, :, None]) * scale
 
 
-def disturbance_negentropy(units: Units, coefficients: NDArray[np.float64]) -> float:
-    """Return the mean negentropy of the disturbances of all regions (nats per volume)."""
-    residual = units.values @ (np.eye(len(coefficients)) - coefficients).T
-    z = residual / (np.sqrt(units.mean(np.square(residual))) + 1e-9)[:, None]
-    even = units.weights @ units.mean(log_cosh(z)[0])
-    odd = units.weights @ units.mean(z * np.exp(-0.5 * np.square(z)))
-    return float(negentropy(even, odd).mean())
-
-
 @dataclass(frozen=True)
 class FeedbackFit:
     """Hold the coefficients of both directions of every adjacent pair.

@@ -54,11 +54,11 @@ class ArrowModel:
     Attributes
     ----------
     odd_scale : ndarray, shape (12,), float64
-    even_mean, even_scale : ndarray, shape (28,), float64
+    even_mean, even_scale : ndarray, shape (26,), float64
         Of the features of `causal_ivae.discovery.network.evidence.arrow_features`.
     direction : ndarray, shape (12,), float64
         Weights of the features that change sign with the arrow; none is negative.
-    single, both : ndarray, shape (29,), float64
+    single, both : ndarray, shape (27,), float64
         Intercept and weights of the other features in the log odds of one arrow, and of two,
         against none.
     """

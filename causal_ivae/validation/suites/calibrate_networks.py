@@ -87,7 +87,7 @@ class Pairs:
     confounded : ndarray, shape (n_pairs,), bool
         True for pairs with a common cause that is not measured and no arrow.
     adjacency : ndarray, shape (n_pairs, 9), float64
-    odd, even : ndarray, shape (n_pairs, 12) and (n_pairs, 28), float64
+    odd, even : ndarray, shape (n_pairs, 12) and (n_pairs, 26), float64
         Features of the arrows; without columns where only adjacency was asked.
     """
 

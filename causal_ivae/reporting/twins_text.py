@@ -1,0 +1,75 @@
+"""Say in sentences what the network method could decide, beside twins without arrows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from causal_ivae.derivatives.causal_graph import CausalGraph
+from causal_ivae.drawing.wording import count, listed
+
+_WHY = {
+    "twins": "twins show as much",
+    "direction": "connected, but nothing tells the direction",
+    "data": "too little is known",
+}
+
+
+def twins_sentences(label: str, method: CausalGraph) -> list[str]:
+    """Describe the arrows that were claimed, those of the twins, and what follows from them.
+
+    Parameters
+    ----------
+    label : str
+        Name of the method on pages.
+    method : CausalGraph
+        A result of the network method; for others there is nothing to say.
+    """
+    about = method.sidecar
+    if method.made_by and "NonlinearGain" in about:
+        return [
+            f"{label}: nonlinear terms predict held-out volumes better than linear equations, by "
+            f"{about['NonlinearGain']:.2f} nats per volume and region, more than the "
+            f"{about['MostNonlinearGain']:g} that simulated BOLD networks reach. Structural flows "
+            "decided instead."
+        ]
+    if "Twins" not in about:
+        return []
+    sentences = []
+    claims, twins = int(about["Claims"]), int(about["Twins"])
+    confidence = about.get("Settings", {}).get("decision", {}).get("confidence", 0.7)
+    if twins:
+        sentences.append(_against_twins(label, claims, twins, confidence, about))
+    if "why" in method.edges:
+        number = method.edges["why"].value_counts()
+        parts = [f"{words} ({number[why]})" for why, words in _WHY.items() if why in number]
+        if parts:
+            sentences.append(f"{label}, why pairs are undecided: {listed(parts)}.")
+    sentences.append(
+        f"{label}: every segment was divided by its own standard deviations, with which the "
+        "equations fit better."
+        if about.get("ScaledBySegment")
+        else f"{label}: each region has one scale over all segments."
+    )
+    return sentences
+
+
+def _against_twins(
+    label: str, claims: int, twins: int, confidence: float, about: Mapping[str, Any]
+) -> str:
+    """Describe how many arrows the data and their twins claim."""
+    per_twin = float(about["ClaimsPerTwin"])
+    text = (
+        f"{label}: {count(claims, 'arrow')} passed a probability of {confidence:g}. Twins of these "
+        f"data, with the same covariance and spectra but without arrows, gave {per_twin:.1f} each "
+        f"({twins} twins)."
+    )
+    least = about.get("LeastProbabilityDrawn")
+    if least is not None:
+        return f"{text} Arrows are drawn from a probability of {least:.2f} on."
+    if claims == 0:
+        return text
+    return (
+        f"{text} {claims} is not clearly above {per_twin:.1f}, so no arrow is drawn. This is the "
+        "usual outcome at rest, where directions repeat, if they do, because common sources, noise "
+        "levels and haemodynamic delays repeat. Directions need known inputs (a task, a "
+        "stimulation), few common sources between the regions, or many subjects."
+    )
