@@ -167,12 +167,12 @@ def decoy_q_values(
     Returns
     -------
     ndarray, shape (n,), float64
-        NaN for arrows with a probability below the confidence.
+        NaN for arrows with a probability below the confidence, and without twins.
     """
     q_value = np.full(len(claims), np.nan)
     sure = np.flatnonzero(claims >= confidence)
     sure = sure[np.argsort(-claims[sure], kind="stable")]
-    if not len(sure):
+    if not len(sure) or not len(decoys):
         return q_value
     level = claims[sure]
     # Arrows of equal probability are claimed together.
