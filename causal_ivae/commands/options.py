@@ -74,6 +74,7 @@ _TYPES: dict[Kind, Callable[[str], Any]] = {
     "counts": count,
     "seed": seed,
     "folder": Path,
+    "folders": Path,
 }
 
 
@@ -86,7 +87,7 @@ def add_option(parser: ArgumentParser, option: Option) -> None:
     parser.add_argument(
         name,
         type=_TYPES[option.kind],
-        nargs="+" if option.kind in ("texts", "counts") else None,
+        nargs="+" if option.kind in ("texts", "counts", "folders") else None,
         default=option.default,
         metavar=option.metavar,
         help=option.help,

@@ -28,8 +28,8 @@ class Option:
     name : str
     kind : {"text", "texts", "count", "counts", "seed", "folder", "folders", "flag"}
         What its value is: any text, a whole number of 1 or more, or one or more of these; a whole
-        number of 0 or more; a path, or one or more of these; or nothing at all, where it matters only whether the option
-        is given.
+        number of 0 or more; a path, or one or more of these; or nothing at all, where it matters
+        only whether the option is given.
     metavar : str
         What stands for its value in the help; empty for a flag.
     help : str
@@ -236,10 +236,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "networks": _suite(
         _networks,
         "directed graphs of BOLD networks, nothing given",
-        "Estimate directed graphs of simulated BOLD networks by the network method and by published "
-        "ones, nothing given.",
+        "Estimate directed graphs of simulated BOLD networks, nothing given, by the network method "
+        "and by published ones.",
         Option("networks", "texts", "NAME", "default: all in the folders"),
-        Option("own", "count", "N", "networks simulated here (default: 20)"),
+        Option("own", "seed", "N", "networks simulated here (default: 20)"),
         Option("subjects", "counts", "N", "default: 1 5 10 50"),
         Option("draws", "count", "N", "random choices of subjects (default: 3)"),
         _METHODS,

@@ -249,7 +249,7 @@ def _best_graphs(
             continue
         search = _exact if len(part) <= MAX_REGIONS else _climbed
         found = search(scores, pairs[inside], strength[inside], part, rng, alternatives)
-        graphs[np.ix_(range(len(graphs)), part, part)] = found[0][None]
+        graphs[np.ix_(np.arange(len(graphs)), part, part)] = found[0][None]
         for k, pair in enumerate(inside if alternatives else ()):
             graphs[np.ix_([1 + pair], part, part)] = found[1 + k]
             graphs[np.ix_([1 + n + pair], part, part)] = found[1 + len(inside) + k]
@@ -314,7 +314,7 @@ def _climbed(
     guesses = np.vstack([strength, rng.standard_normal((7, len(pairs)))])
     starts = np.stack([search.oriented(search.order_of(guess)) for guess in guesses])
     found = search.climb(starts, np.zeros((len(starts), len(pairs)), dtype=bool))
-    best = found[search.totals(found).argmax()]
+    best: NDArray[np.bool_] = found[search.totals(found).argmax()]
     if not alternatives:
         return best[None]
     order = search.order_in(best)

@@ -71,7 +71,8 @@ def fit_scales(
         volume = torch.linalg.slogdet(jacobian)[1].mean()
         entropy = sd.log()[unit].mean(0) + 0.5 * variance.log().mean(0) + GAUSSIAN_ENTROPY
         entropy = entropy - LOG_COSH * (even - GAUSSIAN_LOG_COSH).square() - ODD * odd.square()
-        return entropy.sum() - volume + RIDGE * free.square().sum()
+        total: torch.Tensor = entropy.sum() - volume + RIDGE * free.square().sum()
+        return total
 
     def loss(free: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         leaf = torch.tensor(free, dtype=torch.float32, requires_grad=True)

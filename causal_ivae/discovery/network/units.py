@@ -186,7 +186,8 @@ def innovations(
         for b in range(a + 1):
             gram[..., a, b] = gram[..., b, a] = summed(a + 1, b + 1)
     present, n = count > most, count[:, None]
-    criterion, coefficients = [(n * np.log(total / n + 1e-300))[present].mean()], [np.zeros(0)]
+    criterion = [(n * np.log(total / n + 1e-300))[present].mean()]
+    coefficients: list[NDArray[np.floating]] = [np.zeros(0)]
     for order in range(1, most + 1):
         ridge = 1e-6 * n[..., None, None] * np.eye(order)
         found = np.linalg.solve(gram[..., :order, :order] + ridge, cross[..., :order, None])[..., 0]

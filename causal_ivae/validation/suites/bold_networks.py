@@ -27,18 +27,23 @@ from causal_ivae.validation.tables import as_block
 OURS = ("network", "network-no-twins")
 OWN = "own"
 """Name of the networks of `causal_ivae.simulate.bold_networks`, with seeds of their own."""
+PACKAGES: Mapping[str, str | None] = {
+    **dict.fromkeys(OURS),
+    **{name: rival.package for name, rival in NETWORK_RIVALS.items()},
+}
+"""All methods, and the package that each needs."""
 _LEAST_ADJACENT = 0.5
 
 METHOD = {
     "Networks": "Those of --data: .npz files with ts (subjects, volumes, nodes) and net (subjects, "
     "nodes, nodes), net[s, i, j] != 0 for i -> j, an arrow being true if more than half of the "
-    f"subjects have it; or folders with truth.tsv (nodes x nodes) and one .tsv a subject. '{OWN}': "
-    "simulated here, with seeds that the calibration does not use.",
-    "Claims": "Nothing is given. The order of nodes is drawn at random. 'network' draws what passes "
-    "its twins, 'network-no-twins' all arrows with a probability of .7 or more. A pair with two "
-    "arrows counts as two claims.",
-    "Precision, recall": "Of directed arrows, summed over the draws of subjects; of adjacent pairs, "
-    "whatever the direction. An edge that a method leaves without direction is no claim.",
+    "subjects have it; or folders with truth.tsv (nodes x nodes) and one .tsv a subject. "
+    f"'{OWN}': simulated here, with seeds that the calibration does not use.",
+    "Claims": "Nothing is given; the order of nodes is drawn at random. 'network' draws what "
+    "passes its twins, 'network-no-twins' all arrows with a probability of .7 or more. A pair with "
+    "two arrows counts as two claims.",
+    "Precision, recall": "Of directed arrows, summed over the draws of subjects; of adjacent "
+    "pairs, whatever the direction. An edge that a method leaves without direction is no claim.",
 }
 
 
@@ -92,10 +97,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
 
     name = "networks"
     method = METHOD
-    packages: Any = {
-        **dict.fromkeys(OURS),
-        **{name: rival.package for name, rival in NETWORK_RIVALS.items()},
-    }
+    packages = PACKAGES
 
     data: tuple[Path, ...] = ()
     networks: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ by ``causal-ivae benchmark networks``.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing import get_context
@@ -239,7 +239,7 @@ def scores(pairs: Pairs, probability: NDArray[np.float64]) -> dict[str, Any]:
     likelier = said.argmax(axis=1)[:, None]
     best, right = (np.take_along_axis(part, likelier, axis=1)[:, 0] for part in (said, true))
     claimed = said >= _CONFIDENCE
-    confounded = claimed.any(axis=1)[pairs.confounded]
+    confounded = np.asarray(claimed.any(axis=1))[pairs.confounded]
     return {
         "Pairs": len(pairs.truth),
         "Bins": reliability(best, right).to_dict("records"),
@@ -254,7 +254,7 @@ def scores(pairs: Pairs, probability: NDArray[np.float64]) -> dict[str, Any]:
 
 def left_out_kinds(pairs: Pairs, designs: dict[int, BoldDesign]) -> dict[str, dict[str, Any]]:
     """Return the scores of every kind of network by models that were fitted to other kinds."""
-    kinds = {
+    kinds: dict[str, Callable[[BoldDesign], str]] = {
         "graph": lambda design: design.kind,
         "drive": lambda design: design.drive,
         "noise": lambda design: ("low", "medium", "high")[np.digitize(design.noise, [0.005, 0.06])],

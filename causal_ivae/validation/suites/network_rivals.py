@@ -1,11 +1,11 @@
 """Run published methods for directed graphs of several regions, nothing given."""
 
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -126,7 +126,7 @@ def _permutation(name: str) -> Callable[[NDArray[np.float64]], Claimed]:
     def judge(series: NDArray[np.float64]) -> Claimed:
         module = import_module(f"causallearn.search.PermutationBased.{name.upper()}")
         search = getattr(module, name)
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        with StringIO() as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             found = search(series.reshape(-1, series.shape[2]), verbose=False)
         return _of_causal_learn(found)
 
