@@ -56,11 +56,13 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/mkdocs.yml
 	@echo "Open build/docs/index.html"
 
-# The weights behind the probabilities of the structural method: 2 CPU s a pair; with 24 pairs a
-# design a quarter of an hour on one quiet core.
+# The weights behind the probabilities of the structural method (2 CPU s a pair; with 24 pairs a
+# design a quarter of an hour on one quiet core) and of the network method (a quarter of an hour).
 calibrate: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.validation.suites.calibrate reports/validation/calibration_pairs.tsv \
 	  causal_ivae/discovery/calibration.json $(PAIRS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.validation.suites.calibrate_networks \
+	  causal_ivae/discovery/network/weights.json 400
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

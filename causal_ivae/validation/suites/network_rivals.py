@@ -1,5 +1,6 @@
 """Run published methods for directed graphs of several regions, nothing given."""
 
+import random
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -120,14 +121,20 @@ def _ges(series: NDArray[np.float64]) -> Claimed:
     return _of_causal_learn(found["G"])
 
 
-def _permutation(name: str) -> Callable[[NDArray[np.float64]], Claimed]:
+def _permutation(file: str) -> Callable[[NDArray[np.float64]], Claimed]:
     """Return a search over orders of the regions (BOSS or GRaSP)."""
 
     def judge(series: NDArray[np.float64]) -> Claimed:
-        module = import_module(f"causallearn.search.PermutationBased.{name.upper()}")
-        search = getattr(module, name)
-        with StringIO() as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-            found = search(series.reshape(-1, series.shape[2]), verbose=False)
+        module = import_module(f"causallearn.search.PermutationBased.{file}")
+        search = getattr(module, file.lower())
+        # These searches shuffle by Python's global generator, whose state is given back.
+        before = random.getstate()
+        random.seed(0)
+        try:
+            with StringIO() as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+                found = search(series.reshape(-1, series.shape[2]), verbose=False)
+        finally:
+            random.setstate(before)
         return _of_causal_learn(found)
 
     return judge
@@ -150,8 +157,8 @@ NETWORK_RIVALS: Mapping[str, NetworkRival] = {
     ),
     "pc": NetworkRival(f"Fisher's z at {ALPHA:g}, causal-learn.", _pc, None, 20),
     "ges": NetworkRival("Chickering 2002, BIC, causal-learn.", _ges, None, 10),
-    "boss": NetworkRival("Andrews et al. 2023, BIC, causal-learn.", _permutation("boss"), None, 10),
-    "grasp": NetworkRival("Lam et al. 2022, BIC, causal-learn.", _permutation("grasp"), None, 10),
+    "boss": NetworkRival("Andrews et al. 2023, BIC, causal-learn.", _permutation("BOSS"), None, 10),
+    "grasp": NetworkRival("Lam et al. 2022, BIC, causal-learn.", _permutation("GRaSP"), None, 10),
 }
 """All published methods, by the name on the command line."""
 
