@@ -93,8 +93,8 @@ def test_its_graphs_go_stale_by_its_own_settings(toy):
     for change, stale in (
         ({"unmixing.toynet.least": 0.4}, {"toynet"}),
         ({"unmixing.restarts": 3}, {"ivae", "tcl"}),
-        ({"independence.draws": 199}, {"structural", "ivae", "tcl"}),
-        ({"decision.acyclic": True}, {"structural", "ivae", "tcl", "toynet"}),
+        ({"independence.draws": 199}, {"network", "structural", "ivae", "tcl"}),
+        ({"decision.acyclic": True}, {"network", "structural", "ivae", "tcl", "toynet"}),
     ):
         one, other = Pipeline(), Pipeline().changed(change)
         changed = {n for n, method in METHODS.items() if method.digest(one) != method.digest(other)}
