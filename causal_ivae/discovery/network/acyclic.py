@@ -85,18 +85,19 @@ def local_scores(units: Units, adjacent: NDArray[np.bool_], *, scales: bool) -> 
         near = np.sort(near[np.argsort(-np.abs(covariance[i, near]), kind="stable")][:_MOST_CAUSES])
         chosen = (np.arange(1 << len(near))[:, None] >> np.arange(len(near)) & 1).astype(bool)
         coefficients = _regressions(covariance, i, near, chosen)
-        residual = units.values[..., i, None] - units.values[..., near] @ coefficients.T
+        known = units.values[..., near] @ coefficients.T.astype(np.float32)
+        residual = units.values[..., i, None] - known
         scale = np.zeros((len(weight), len(chosen)))
         if scales and len(near):
             variance = _variances(residual[filled], units.values[filled][:, near], chosen)
             residual[filled] /= np.sqrt(variance)
             logarithm = np.zeros_like(residual)
-            logarithm[filled] = 0.5 * np.log(variance)
+            logarithm[filled] = np.float32(0.5) * np.log(variance)
             scale = units.mean(logarithm)
         sd = np.sqrt(units.mean(np.square(residual))) + 1e-9
-        z = residual / sd[:, None]
+        z: NDArray[np.float32] = np.divide(residual, sd[:, None], dtype=np.float32)
         even = units.mean(log_cosh(z)[0])
-        odd = units.mean(z * np.exp(-0.5 * np.square(z)))
+        odd = units.mean(z * np.exp(np.float32(-0.5) * np.square(z)))
         a, b = weight @ even, weight @ odd
         size = scale + np.log(sd)
         candidates.append(near)
@@ -121,22 +122,23 @@ def _regressions(
 
 
 def _variances(
-    residual: NDArray[np.float64], causes: NDArray[np.float64], chosen: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+    residual: NDArray[np.float32], causes: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Return the variance of the residual of every set (n_rows, n_sets), with mean one."""
     target = np.square(residual)
     target /= target.mean(axis=0)
-    terms = np.column_stack([np.ones(len(causes)), np.square(causes)])
+    terms = np.column_stack([np.ones(len(causes), dtype=np.float32), np.square(causes)])
     free = np.column_stack([np.ones(len(chosen), dtype=bool), chosen])
     size = terms.shape[1]
     products = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
     weight = np.ones_like(target)
     variance = weight
     for _ in range(2):
-        matrix = (weight.T @ products).reshape(-1, size, size)
-        vector = (weight * target).T @ terms
-        variance = np.maximum(terms @ _non_negative(matrix, vector, free).T, _LEAST_SCALE)
-        weight = 1.0 / np.square(variance)
+        matrix = (weight.T @ products).reshape(-1, size, size).astype(np.float64)
+        vector = ((weight * target).T @ terms).astype(np.float64)
+        solution = _non_negative(matrix, vector, free).T.astype(np.float32)
+        variance = np.maximum(terms @ solution, np.float32(_LEAST_SCALE))
+        weight = np.float32(1.0) / np.square(variance)
     return np.asarray(variance / variance.mean(axis=0))
 
 

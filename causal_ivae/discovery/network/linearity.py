@@ -37,7 +37,7 @@ def nonlinear_gain(values: NDArray[np.floating], segments: NDArray[np.int64]) ->
     predicted from the other half.
     """
     units = Units.of(values, segments, _MOST_ROWS)
-    x = np.clip(units.rows_of(units.values), -_LARGEST, _LARGEST)
+    x = np.clip(units.rows_of(units.values).astype(np.float64), -_LARGEST, _LARGEST)
     late = np.repeat(np.arange(len(units.counts)) >= len(units.counts) // 2, units.counts)
     correlation = np.abs(np.corrcoef(x, rowvar=False))
     np.fill_diagonal(correlation, -1.0)

@@ -24,14 +24,15 @@ class Units:
 
     Attributes
     ----------
-    values : ndarray, shape (n_units, longest, n_regions), float64
+    values : ndarray, shape (n_units, longest, n_regions), float32
         Demeaned in every unit, and each region scaled to variance one over all units.  Shorter
-        units are filled up with rows of zeros.
+        units are filled up with rows of zeros.  Sums over volumes lose no more than the
+        sixth digit in single precision.
     counts : ndarray, shape (n_units,), int64
         Number of volumes of every unit.
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[np.float32]
     counts: NDArray[np.int64]
 
     @classmethod
@@ -55,7 +56,7 @@ class Units:
         starts = np.cumsum(counts) - counts
         x = x - (np.add.reduceat(x, starts, axis=0) / counts[:, None])[unit]
         x /= np.sqrt(np.square(x).mean(axis=0)) + 1e-12
-        padded = np.zeros((len(counts), counts.max(), x.shape[1]))
+        padded = np.zeros((len(counts), counts.max(), x.shape[1]), dtype=np.float32)
         padded[unit, np.arange(len(x)) - starts[unit]] = x
         return cls(padded, counts)
 
@@ -64,18 +65,23 @@ class Units:
         """Return the share of volumes in every unit, shape (n_units,)."""
         return np.asarray(self.counts / self.counts.sum())
 
-    def rows_of(self, padded: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rows_of(self, padded: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the volumes of all units (n_rows, ...) of an array that is padded as `values`."""
         filled = np.arange(self.values.shape[1]) < self.counts[:, None]
         return np.asarray(padded[filled])
 
-    def mean(self, padded: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return means over the volumes of every unit of an array that is zero where filled up."""
-        return np.asarray(padded.sum(axis=1) / self.counts.reshape(-1, *[1] * (padded.ndim - 2)))
+    def mean(self, padded: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return means over the volumes of every unit, shape (n_units, n_columns).
+
+        The array (n_units, longest, n_columns) must be zero where units are filled up.
+        """
+        # A product with ones is many times faster than the sum over an axis in the middle.
+        total = np.ones((1, padded.shape[1]), dtype=padded.dtype) @ padded
+        return np.asarray(total[:, 0] / self.counts[:, None])
 
     def products(self) -> NDArray[np.float64]:
         """Return the second moments of every unit, shape (n_units, n_regions, n_regions)."""
-        x = self.values
+        x = self.values.astype(np.float64)
         return np.asarray(np.swapaxes(x, 1, 2) @ x / self.counts[:, None, None])
 
     def error(self, by_unit: NDArray[np.float64]) -> NDArray[np.float64]:
