@@ -25,6 +25,12 @@ OF_NETWORK = {
         "estimate it.",
         optional=True,
     ),
+    "why": _text(
+        "Of an undecided pair: 'twins', an arrow is as probable in series without any; "
+        "'direction', the two are connected and nothing tells the direction; or 'data', too little "
+        "is known. Only by the network method.",
+        optional=True,
+    ),
 }
 QUALITY = {
     "quality": _text(

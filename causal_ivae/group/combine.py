@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from causal_ivae.derivatives.tables import GROUP_EDGES
 from causal_ivae.group.sign_flips import sign_flip_p, smallest_p
 from causal_ivae.group.subjects import Subjects
-from causal_ivae.outcomes import arrow_columns
+from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns
 from causal_ivae.seeding import generator
 from causal_ivae.settings import GroupSettings
 
@@ -56,7 +56,9 @@ def combine_subjects(
         - ``p_value`` tests whether the mean score is zero; ``q_value`` is Benjamini-Hochberg across
           the pairs that are tested for direction, which are all but those with decision "none", of
           which it is missing;
-        - ``decision`` is "none" if the combined dependence is not significant, else the direction
+        - ``decision`` is "none" if the combined dependence is not significant (of a method that
+          estimates how probably pairs are connected, if the mean over subjects is below one half),
+          else the direction
           of the score if ``q_value`` is at most alpha and the mean score at least
           ``settings.min_score``, else "undecided"; ``cause`` and ``effect`` are empty unless a
           direction is decided;
@@ -276,6 +278,8 @@ def _decide(
         p_dependence = np.asarray(combined.pvalue)
     # Without dependence tests p_dependence is NaN, this comparison is false, and all are tested.
     independent = p_dependence > settings.alpha
+    if subjects.adjacent is not None:
+        independent = subjects.adjacent[members].mean(axis=0) < LEAST_ADJACENT
     q_value = np.full(len(p_value), np.nan)
     if not independent.all():
         q_value[~independent] = multipletests(p_value[~independent], method="fdr_bh")[1]

@@ -31,6 +31,8 @@ class Subjects:
         P-values of the tests that the two regions are independent.
     usable : ndarray of bool, shape (n_subjects, n_pairs), or None
         Whether a subject's fit of a pair is usable; None if that is not known of all subjects.
+    adjacent : ndarray, shape (n_subjects, n_pairs), float64, or None
+        Probabilities that the two regions are connected directly, by a method that estimates them.
     impossible : mapping of (str, str) to str
         Pairs that are left out since no direction can be asked of them, and why.
     """
@@ -42,6 +44,7 @@ class Subjects:
     decisions: NDArray[np.str_]
     dependence: NDArray[np.float64] | None = None
     usable: NDArray[np.bool_] | None = None
+    adjacent: NDArray[np.float64] | None = None
     impossible: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
@@ -85,15 +88,17 @@ def align(
         for label, table in zip(labels, tables, strict=True)
     ]
     shape = (len(labels), len(pairs))
-    scores, errors, decisions = zip(*found, strict=True)
+    numbers = np.array([[one[:3] for one in rows] for rows in found], dtype=np.float64)
+    scores, errors, adjacent = np.moveaxis(numbers.reshape(*shape, 3), 2, 0)
     return Subjects(
         tuple(labels),
         tuple(pairs),
-        np.array(scores, dtype=np.float64).reshape(shape),
-        np.array(errors, dtype=np.float64).reshape(shape),
-        np.array(decisions, dtype=np.str_).reshape(shape),
+        scores,
+        errors,
+        np.array([[one[3] for one in rows] for rows in found], dtype=np.str_).reshape(shape),
         None if dependence is None else _dependence(labels, dependence, pairs),
         _usable(tables, pairs),
+        None if np.isnan(adjacent).any() else adjacent,
         impossible,
     )
 
@@ -153,15 +158,16 @@ def _checked(label: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def _aligned(
     label: str, table: pd.DataFrame, pairs: list[tuple[str, str]], reference: str
-) -> tuple[list[float], list[float], list[str]]:
-    """Return scores, errors and decisions of one subject in the order and direction of `pairs`."""
-    values: dict[tuple[str, str], tuple[float, float, str]] = {}
-    known = table.reindex(columns=["x", "y", "decision", "score", "score_error"])
-    for x, y, decision, score, error in known.itertuples(index=False):
+) -> list[tuple[float, float, float, str]]:
+    """Return score, error, probability of a connection and decision of every one of `pairs`."""
+    values: dict[tuple[str, str], tuple[float, float, float, str]] = {}
+    columns = ["x", "y", "decision", "score", "score_error", "probability_adjacent"]
+    known = table.reindex(columns=columns)
+    for x, y, decision, score, error, near in known.itertuples(index=False):
         if (x, y) in values:
             raise InputError(f"Subject '{label}' has the pair '{x}', '{y}' twice.")
-        values[x, y] = (float(score), float(error), decision)
-        values[y, x] = (-float(score), float(error), TURNED[decision])
+        values[x, y] = (float(score), float(error), float(near), decision)
+        values[y, x] = (-float(score), float(error), float(near), TURNED[decision])
     missing = [pair for pair in pairs if pair not in values]
     if missing:
         raise InputError(
@@ -176,8 +182,7 @@ def _aligned(
             f"Subject '{label}' has the pair '{x}', '{y}'{_and_more(len(extra) // 2)} that subject "
             f"'{reference}' lacks: run all subjects with the same regions."
         )
-    found = [values[pair] for pair in pairs]
-    return [s for s, _, _ in found], [e for _, e, _ in found], [d for _, _, d in found]
+    return [values[pair] for pair in pairs]
 
 
 def _and_more(count: int) -> str:

@@ -58,7 +58,6 @@ def summary_sentences(record: Unit) -> list[str]:
     sentences += [
         sentence
         for name, method in record.methods.items()
-        if METHODS[method.estimator].assumes_acyclic
         for sentence in _cycle_sentences(method_label(name, method.sidecar), method)
     ]
     sentences += agreement_sentences(record)
@@ -335,7 +334,8 @@ def _findings(name: str, method: CausalGraph) -> str:
         parts = ["none has a direction"]
     if n_directed and alpha is not None:
         q_value = edges.loc[edges["decision"].isin(DIRECTIONS), "q_value"]
-        if q_value.notna().any():
+        # Twins, and not p-values, are behind the q-values of a method without p-values.
+        if q_value.notna().any() and edges["p_value"].notna().any():
             parts[0] += f" ({int((q_value <= alpha).sum()):,} of them with q ≤ {alpha:g})"
     if n_both:
         parts.append(f"{n_both:,} {'has' if n_both == 1 else 'have'} arrows both ways")

@@ -437,3 +437,17 @@ def test_a_pair_without_a_direction_to_ask_for_takes_part_in_no_statistic():
     assert (last["x"], last["y"], last["decision"]) == ("b", "c", "undecided")
     assert last["reason"].startswith("In 1 of 5 subjects: b and c are the same series")
     assert pd.isna(last["q_value"])
+
+
+def test_pairs_that_are_probably_not_connected_are_not_tested_for_direction():
+    near = np.array([0.9, 0.2, 0.6])
+    tables = {
+        label: table.assign(probability_adjacent=near)
+        for label, table in cohort(np.column_stack([np.linspace(0.5, 0.9, 8)] * 3)).items()
+    }
+    result = combined_of(tables)
+    assert list(result["decision"]) == ["x->y", "none", "x->y"]
+    assert list(result["q_value"].isna()) == [False, True, False]
+    # A subject without these probabilities leaves them out for all.
+    tables["00"] = tables["00"].drop(columns="probability_adjacent")
+    assert list(combined_of(tables)["decision"]) == ["x->y"] * 3

@@ -42,8 +42,6 @@ class Method(ABC, Generic[S]):
     fit_names : tuple of str
         Names of the fits of a pair on pages; empty if the fits are restarts, whose number is
         ``unmixing.restarts``, or if there are none.
-    assumes_acyclic : bool
-        True if a cycle of arrows contradicts the model, so that one of them must be wrong.
     resamples_can_be_undecided : bool
         True if a resample of segments can leave a pair undecided.
     cyclic : bool
@@ -64,7 +62,6 @@ class Method(ABC, Generic[S]):
     tables: tuple[Table, ...] = ()
     sections: frozenset[str] = frozenset()
     fit_names: tuple[str, ...] = ()
-    assumes_acyclic: bool = True
     resamples_can_be_undecided: bool = False
     cyclic: bool = False
     has_p_values: bool = True

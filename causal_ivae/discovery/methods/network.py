@@ -17,7 +17,7 @@ from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
 from causal_ivae.discovery.network.twins import Twins, decoy_q_values, threshold
 from causal_ivae.discovery.network.weights import read_weights
 from causal_ivae.discovery.problem import Found, Problem
-from causal_ivae.discovery.same_series import distinct_regions
+from causal_ivae.discovery.same_series import first_copies, reasons_of_copies
 from causal_ivae.discovery.workload import Workload
 from causal_ivae.drawing.wording import count
 from causal_ivae.errors import InputError
@@ -56,7 +56,7 @@ class NetworkMethod(Method[NetworkSettings]):
     name = "network"
     title = "Network"
     settings = NetworkSettings
-    assumes_acyclic = False
+    cyclic = True
     # What the method hands over to structural flows depends on all that these depend on.
     decision = StructuralMethod.decision | {"guard", "decoy_share"}
     sections = StructuralMethod.sections
@@ -67,7 +67,8 @@ class NetworkMethod(Method[NetworkSettings]):
         Two regions are no network, and where nonlinear terms predict much better than linear
         equations, linear evidence is confidently wrong.
         """
-        distinct, reasons = distinct_regions(problem.values, problem.names)
+        first = first_copies(problem.values)
+        distinct = np.flatnonzero(first == np.arange(len(first)))
         values = problem.values[:, distinct]
         if len(distinct) < _FEWEST_REGIONS:
             return _by_structural_flows(problem, {})
@@ -97,7 +98,7 @@ class NetworkMethod(Method[NetworkSettings]):
         rows = _rows_of(problem.pairs, distinct, judgement.pairs)
         return Found(
             {
-                "edges": _edges(problem, claims, rows, reasons),
+                "edges": _edges(problem, claims, rows, first),
                 "network": _network_table(problem, judgement, rows),
                 "twins": _twins_table(claims),
             },
@@ -237,7 +238,7 @@ def _edges(
     problem: Problem,
     claims: _Claims,
     rows: NDArray[np.int64],
-    reasons: dict[int, str],
+    first: NDArray[np.int64],
 ) -> pd.DataFrame:
     """Return the table of edges."""
     judgement, confidence = claims.judgement, problem.decision.confidence
@@ -259,8 +260,9 @@ def _edges(
         "data",
     ).astype(object)
     x, y = np.array(problem.names, dtype=object)[problem.pairs.T]
-    reason = np.array(
-        [reasons.get(int(i)) or reasons.get(int(j)) or "" for i, j in problem.pairs], dtype=object
+    reason = np.full(len(rows), "", dtype=object)
+    reason[~judged] = reasons_of_copies(
+        problem.values, problem.pairs[~judged], problem.names, first
     )
     why[~judged] = ""
     return EDGES.frame(

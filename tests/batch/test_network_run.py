@@ -1,0 +1,75 @@
+"""A run by the network method: tables, pages, group, pooled subjects, and work handed over."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal_ivae import load_results
+from causal_ivae.simulate.bold_networks import BoldDesign, simulate_bold_network
+from tiny_study import run_study, states, tiny_pipeline
+
+NAMES = ["a", "b", "c", "d"]
+CHAIN = np.zeros((4, 4), dtype=bool)
+CHAIN[[0, 1, 3], [1, 2, 2]] = True
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("network")
+    source = folder / "input"
+    source.mkdir()
+    design = BoldDesign(CHAIN, n_subjects=4, n_times=300, tr=1.5, noise=0.01, delay_sd=0.2)
+    # Percent signal change around a baseline, which keeps the scales of subjects.
+    values = 100.0 + simulate_bold_network(design, seed=1).values
+    for number, series in enumerate(values):
+        stem = source / f"sub-{number + 1:02d}_task-rest_timeseries"
+        pd.DataFrame(series, columns=NAMES).to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
+        about = {"RepetitionTime": 1.5, "Simulated": True}
+        stem.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
+    pipeline = tiny_pipeline(
+        unmixing__methods=["network"], unmixing__network__twins=3, group__pooled=True
+    )
+    options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 1}
+    result = run_study(source, folder / "out", **options)
+    assert set(states(result).values()) == {"done"}
+    again = run_study(source, folder / "out", **options)
+    assert set(states(again).values()) == {"up to date"}
+    return folder / "out"
+
+
+def test_the_tables_come_back(output):
+    results = load_results(output)
+    found = results.subjects["01"].methods["network"]
+    assert list(found.tables["twins"].columns) == ["probability", "claims", "claims_per_twin"]
+    assert {"why", "probability_both", "probability_adjacent"} <= set(found.edges.columns)
+    assert found.sidecar["Twins"] == 3
+    assert found.sidecar["Calibration"]["Bins"]
+    near = found.edges["probability_adjacent"] > 0.5
+    pairs = set(zip(found.edges["x"][near], found.edges["y"][near], strict=True))
+    assert {("a", "b"), ("b", "c")} <= pairs
+
+
+def test_pages_say_what_twins_claim(output):
+    page = (output / "sub-01.html").read_text(encoding="utf-8")
+    assert "passed a probability of 0.7" in page
+    assert "gave" in page
+    assert "each (3 twins)" in page
+    assert "linear equations with feedback" in page
+    assert "Elias" in page
+    assert (output / "group.html").exists()
+
+
+def test_all_subjects_pooled_find_the_chain(output):
+    pooled = load_results(output).pooled.methods["network"]
+    true = {("a", "b"), ("b", "c"), ("d", "c")}
+    assert set(pooled.graph.edges) <= true
+    assert len(pooled.graph.edges) >= 2
+
+
+def test_the_group_tests_connected_pairs_only(output):
+    edges = load_results(output).group.methods["network"].edges.set_index(["x", "y"])
+    assert edges.loc[("a", "d"), "decision"] == "none"
+    assert np.isnan(edges.loc[("a", "d"), "q_value"])
+    assert edges.loc[("a", "b"), "q_value"] <= 1.0
