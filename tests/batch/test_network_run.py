@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_study import run_study, states, tiny_pipeline
 
 from causal_ivae import load_results
 from causal_ivae.simulate.bold_networks import BoldDesign, simulate_bold_network
-from tiny_study import run_study, states, tiny_pipeline
 
 NAMES = ["a", "b", "c", "d"]
 CHAIN = np.zeros((4, 4), dtype=bool)
