@@ -80,7 +80,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     how.add_argument("--atlas", metavar="NAME|FILE", help="needed for images")
     how.add_argument("--prior", metavar="NAME|FILE", help="anatomical prior, or 'none'")
-    how.add_argument("--method", nargs="+", metavar="METHOD", help="structural, ivae, tcl")
+    how.add_argument("--method", nargs="+", metavar="METHOD", help="network, structural, ivae, tcl")
     how.add_argument(
         "--segments",
         metavar="KIND",

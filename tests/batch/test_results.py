@@ -81,7 +81,9 @@ def test_every_file_of_a_declared_table_says_what_its_columns_are(odd_output):
         assert all(about[column]["Description"] for column in columns), path.name
         found.add(name)
     left = {table.name for table in TABLES if table.level != "run"} - found
-    assert left == {"timeseries", "screen", "equations", "evidence", "model", "priorcheck"}
+    assert left == {
+        "timeseries", "screen", "equations", "evidence", "model", "priorcheck", "network", "twins",
+    }  # fmt: skip
 
 
 def test_a_result_of_discover_can_be_written_and_loaded(odd_output, tmp_path):

@@ -96,15 +96,16 @@ def test_all_methods_are_set_against_chance_and_halves(tmp_path, monkeypatch, ca
     assert "random graphs of the same size" in printed.err
     edges = read_table(out / "figure4_edges.tsv")
     pairs = list(combinations(REGIONS, 2))
-    for method in ("ivae", "tcl", "structural"):
+    for method in ("ivae", "tcl", "network", "structural"):
         own = edges[edges["method"] == method]
         assert list(zip(own["x"], own["y"], strict=True)) == pairs
     halves = read_table(out / "figure4_halves.tsv")
-    assert len(halves) == 3 * 2 * 15
+    assert len(halves) == 4 * 2 * 15
     assert set(edges["half_votes"].astype(float)) <= {0.0, 0.5, 1.0}
     assert read_table(out / "figure4_chance.tsv")["method"].tolist() == [
         "ivae",
         "tcl",
+        "network",
         "structural",
     ]
     record = read_json(out / "figure4.json")
