@@ -260,8 +260,8 @@ def calibration_entry() -> dict[str, Any]:
     -------
     dict
         ``Bins`` of the probability (``confidence``, share ``right``, ``count`` of pairs),
-        ``ExpectedCalibrationError``, the number of ``Designs``, and the ``DirectedShare`` of the
-        pairs that had an arrow.  Each design is judged by a calibration that was fitted to the
+        ``ExpectedCalibrationError``, the number of ``Designs``, in words ``What`` they are, and the
+        ``DirectedShare`` of the pairs that had an arrow.  Each design is judged by a calibration that was fitted to the
         others.
     """
     tree = _read()
@@ -270,6 +270,8 @@ def calibration_entry() -> dict[str, Any]:
         "Bins": found["Bins"],
         "ExpectedCalibrationError": found["ExpectedCalibrationError"],
         "Designs": len(tree["Designs"]),
+        "What": "designs: with an arrow, without one, with a common cause, with a cycle, and with "
+        "noise that resembles an arrow",
         "DirectedShare": tree["DirectedShare"],
     }
 

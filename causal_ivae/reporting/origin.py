@@ -30,7 +30,8 @@ def calibration_of(record: Unit) -> dict[str, Any] | None:
                 "error": about["ExpectedCalibrationError"],
                 "pairs": int(sum(one["count"] for one in about["Bins"])),
                 "designs": about["Designs"],
-                "directed": about["DirectedShare"],
+                "what": about.get("What", "designs"),
+                "directed": about.get("DirectedShare"),
             }
     return None
 

@@ -121,6 +121,8 @@ class NetworkMethod(Method[NetworkSettings]):
             "Bins": found["Bins"],
             "ExpectedCalibrationError": found["ExpectedCalibrationError"],
             "Designs": tree["Networks"],
+            "What": "networks of BOLD series: hubs, colliders, chains, rings and two-cycles, with "
+            "common causes that are not measured, haemodynamic delays and noise",
         }
 
     def fit_sentences(
