@@ -329,6 +329,9 @@ def group_record(
         record = method_record(names, method, **options)
         rng = np.random.default_rng([len(names), ord(method[0])])
         edges = record.edges.drop(columns="quality")
+        if "stability_index" in edges:
+            # The tests over subjects have p-values, whatever the method.
+            edges["p_value"] = edges["q_value"] = 1.0 - edges.pop("stability_index")
         forward = rng.integers(0, n_subjects + 1, len(edges))
         leading = np.maximum(forward, n_subjects - forward)
         low, high = proportion_confint(leading, n_subjects, method="wilson")
