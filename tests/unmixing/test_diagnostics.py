@@ -174,8 +174,8 @@ def test_how_often_too_much_rank_is_found(learned, law, segments, rows):
     for z, most in ((flat, 0.02), (together, 0.11), (one_flat, 0.11)):
         found = judged(fit_of(z, u if learned else None, law=law), u)
         assert np.mean([one.rank == 2 for one in found]) <= most
-    for one in judged(fit_of(flat, u if learned else None, law=law), u):
-        assert one.verdict == "modulation not shown"
+    said = [one.verdict for one in judged(fit_of(flat, u if learned else None, law=law), u)]
+    assert said.count("modulation not shown") >= 0.98 * models
     # And what is there is found.
     apart, _ = modulated(8, models, scales(4, segments, 2, models), **given)
     found = judged(fit_of(apart, u if learned else None, law=law), u)
