@@ -261,8 +261,8 @@ def calibration_entry() -> dict[str, Any]:
     dict
         ``Bins`` of the probability (``confidence``, share ``right``, ``count`` of pairs),
         ``ExpectedCalibrationError``, the number of ``Designs``, in words ``What`` they are, and the
-        ``DirectedShare`` of the pairs that had an arrow.  Each design is judged by a calibration that was fitted to the
-        others.
+        ``DirectedShare`` of the pairs that had an arrow.  Each design is judged by a calibration
+        that was fitted to the others.
     """
     tree = _read()
     found = tree["Reliability"]
