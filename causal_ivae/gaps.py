@@ -114,6 +114,11 @@ def _straight(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[
     with np.errstate(invalid="ignore"):
         bend = np.abs(values[2:] - 2.0 * values[1:-1] + values[:-2])
     allowed = _STRAIGHT * bend[inner].mean(axis=0)
+    # A region that never changes lies on a straight line everywhere, and tells nothing.
+    moving = allowed > 0
+    if not moving.any():
+        return found
+    values, bend, allowed = values[:, moving], bend[:, moving], allowed[moving]
     filled = _on_one_line(values, whole, allowed)
     if filled.any():
         return filled

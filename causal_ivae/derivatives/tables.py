@@ -313,7 +313,8 @@ DIAGNOSTICS = Table(
         "modulation_error_2": Column("Standard error of modulation_2."),
         "detectable": Column(
             "Modulation that both disturbances must have for the full rank to be shown in 80 % of "
-            "cases, given the number and the length of these segments."
+            "cases, given the number and the length of these segments.",
+            of_cohort=True,
         ),
         "kl_1": Column(
             "Kullback-Leibler divergence of the first disturbance's posterior from its prior, mean "

@@ -177,7 +177,7 @@ def _rows(
     _check_columns(formula, participants)
     names = covariates_of(formula)
     wanted = [label.removeprefix("sub-") for label in labels]
-    given = participants["participant_id"].astype(str).str.removeprefix("sub-")
+    given = participants["participant_id"].fillna("").astype(str).str.removeprefix("sub-")
     known = participants.assign(label=as_labelled(given.tolist(), wanted))
     known = known[known["label"].isin(wanted)]
     twice = known["label"][known["label"].duplicated()]

@@ -120,7 +120,8 @@ def excluded_participants(path: Path, labels: Sequence[str] = ()) -> tuple[str, 
                 f"'{path}' has the value '{value}' in the column '{EXCLUDE}' of '{label}': write 1 "
                 "to leave a subject out of the group, and 0 or n/a to keep it."
             )
-    spelt = as_labelled(table["participant_id"].str.removeprefix("sub-").tolist(), labels)
+    given = table["participant_id"].fillna("").astype(str).str.removeprefix("sub-")
+    spelt = as_labelled(given.tolist(), labels)
     return tuple(label for label, value in zip(spelt, said, strict=True) if value in _YES)
 
 

@@ -235,6 +235,8 @@ def diagnose(
     p_values: Sequence[float | None] = (
         [None] * len(best) if dependence_p is None else dependence_p.tolist()
     )
+    # A single segment shows no modulation, however large.
+    detectable = np.full(len(best), np.inf) if table is None else table.detectable
     return [
         Diagnostics(
             n_segments=0 if table is None else table.n_segments,
@@ -247,7 +249,7 @@ def diagnose(
             rise=0.0 if diverged[i] else float(fit.slope[member] * 0.1 * steps / 100.0),
             kl=None if fit.kl is None or diverged[i] else tuple(fit.kl[member].tolist()),
             agreement=None if math.isnan(agreement[i]) else agreement[i],
-            detectable=None if table is None else float(table.detectable[i]),
+            detectable=float(detectable[i]) if np.isfinite(detectable[i]) else None,
             dependence_p=p_values[i],
             retried=bool(fit.retried[member]),
             diverged=bool(diverged[i]),

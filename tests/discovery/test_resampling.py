@@ -141,7 +141,7 @@ def test_a_clear_pair_is_stable_and_one_whose_blocks_disagree_is_not(sums):
 
 @pytest.mark.parametrize("method", ["structural", "ivae"])
 def test_the_table_tells_the_decision_of_most_resamples(method):
-    pair = simulate_pair("x->y", layers=1, n_segments=15, n_per_segment=100, seed=0)
+    pair = simulate_pair("x->y", layers=1, n_segments=15, n_per_segment=100, seed=1)
     unmixing = UnmixingSettings.model_validate(
         {"restarts": 2, "structural": {"trial_steps": 60, "steps": 200}, "ivae": {"steps": 300}}
     )
