@@ -258,6 +258,7 @@ def test_a_direction_that_diverged_leaves_its_pair_undecided(three_regions, monk
     edge = result.edges.loc[1]
     assert edge["cause"] == ""
     assert edge[["score", "probability_forward", "probability_backward"]].tolist() == [0.0] * 3
+    assert edge["probability_unknown"] + edge["probability_none"] == pytest.approx(1.0)
     of_lost = (result.tests["x"] == "a") & (result.tests["y"] == "c")
     of_lost &= (result.tests["restart"] == 0).fillna(value=False)
     assert result.tests.loc[of_lost, "p_value"].isna().all()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs
 from causal_ivae.discovery.network.climb import Climb
@@ -259,15 +261,9 @@ def _best_graphs(
 
 def _components(pairs: NDArray[np.int64], regions: int) -> list[NDArray[np.int64]]:
     """Return the regions of every connected part of the skeleton."""
-    label = np.arange(regions)
-    while True:
-        least = np.minimum(label[pairs[:, 0]], label[pairs[:, 1]])
-        new = label.copy()
-        np.minimum.at(new, pairs[:, 0], least)
-        np.minimum.at(new, pairs[:, 1], least)
-        if (new == label).all():
-            return [np.flatnonzero(label == k) for k in np.unique(label)]
-        label = new
+    links = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(regions, regions))
+    count, label = connected_components(links, directed=False)
+    return [np.flatnonzero(label == part) for part in range(count)]
 
 
 def _exact(

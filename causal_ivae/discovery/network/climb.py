@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ivae.discovery.whole_tables import ancestors
+
 _LEAST_GAIN = 1e-9
 _ROUNDS = 200
 
@@ -94,7 +96,7 @@ class Climb:
             new_y = self.table[y, sets[:, y] - sign * self.bit[x, y]]
             new_x = self.table[x, sets[:, x] + sign * self.bit[y, x]]
             gain = new_x + new_y - current[:, x] - current[:, y]
-            around = graphs.astype(np.float32) @ self._reached(graphs) > 0
+            around = graphs.astype(np.float32) @ ancestors(graphs) > 0
             closes = np.where(sign > 0, around[:, x, y], around[:, y, x])
             gain[closes | fixed] = -np.inf
             best = gain.argmax(axis=1)
@@ -104,10 +106,3 @@ class Climb:
             a, b = x[best[moves]], y[best[moves]]
             graphs[moves, a, b], graphs[moves, b, a] = graphs[moves, b, a], graphs[moves, a, b]
         return graphs
-
-    def _reached(self, graphs: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return 1 where a path of one or more arrows leads from row to column."""
-        reached = graphs.astype(np.float32)
-        for _ in range(int(np.ceil(np.log2(max(2, self.size))))):
-            reached = np.minimum(1.0, reached + reached @ reached)
-        return reached

@@ -1,10 +1,9 @@
 """Gather the evidence for the directions of all adjacent pairs of a network."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.discovery.network.acyclic import arrow_gains, local_scores
@@ -215,11 +214,6 @@ def arrow_features(
     connected = [log_odds, np.square(log_odds) / 10.0]
     even = np.column_stack([*connected, series.even(), whitened.even(), *agreement])
     return np.hstack([first, second]), even
-
-
-def to_table(evidence: NetworkEvidence) -> pd.DataFrame:
-    """Return the evidence as a table with one row per pair."""
-    return pd.DataFrame({one.name: getattr(evidence, one.name) for one in fields(evidence)})
 
 
 def _tanh_ratio(units: Units, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.float64]:
