@@ -17,7 +17,7 @@ from causal_ivae.imaging.filters import load_bids_filter
 from causal_ivae.imaging.segments import _read_events
 from causal_ivae.imaging.series_tables import read_table_run
 from causal_ivae.settings import PriorSettings, TableSettings
-from causal_ivae.settings.files import load_pipeline
+from causal_ivae.settings.pipeline_files import load_pipeline
 
 READERS = {
     "events.tsv": _read_events,

@@ -14,7 +14,7 @@ from causal_ivae.batch.runner import run
 from causal_ivae.batch.status import BatchResult
 from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.settings import Pipeline
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.simulate.known_graphs import simulate_bold
 
 NAMES = ("A", "B", "C")
 ENTITIES = (("task", "rest"),)

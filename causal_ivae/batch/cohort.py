@@ -80,7 +80,7 @@ def pool(
     InputError
         If the subjects cannot be pooled.
     """
-    from causal_ivae.imaging.scaling import scale_caution
+    from causal_ivae.imaging.one_scale import scale_caution
     from causal_ivae.imaging.segments import pool_subjects
 
     states = [UnitState(analysis, subject) for subject in units]

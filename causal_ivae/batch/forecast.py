@@ -39,7 +39,7 @@ def forecast(
     paths = find_paths(analysis.output, piece.unit)
     if paths is None:
         return []
-    from causal_ivae.discovery.pairwise import expected_workload
+    from causal_ivae.discovery.series_to_graph import expected_workload
     from causal_ivae.discovery.workload import in_words
     from causal_ivae.unmixing.training.threads import torch_threads
 

@@ -14,8 +14,8 @@ from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.centres import region_centres
-from causal_ivae.imaging.names import Folders
-from causal_ivae.imaging.scaling import scale_caution
+from causal_ivae.imaging.file_names import Folders
+from causal_ivae.imaging.one_scale import scale_caution
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.imaging.signals import load_subject, missing_regions
 from causal_ivae.provenance import fingerprints, shown

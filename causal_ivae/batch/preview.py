@@ -6,7 +6,7 @@ from causal_ivae.batch.plan import Plan
 from causal_ivae.batch.runner import common_regions
 from causal_ivae.batch.state import UnitState
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.names import Folders
+from causal_ivae.imaging.file_names import Folders
 
 
 def preview(planned: Plan) -> dict[str, str]:

@@ -21,7 +21,7 @@ from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
-from causal_ivae.imaging.names import Folders
+from causal_ivae.imaging.file_names import Folders
 
 
 def run(planned: Plan, display: Display | None = None) -> BatchResult:

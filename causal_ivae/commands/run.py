@@ -230,7 +230,7 @@ def _request(options: Namespace, command: str) -> "Request":
 
 def _pipeline(options: Namespace) -> "Pipeline":
     """Return the pipeline with the options applied to it."""
-    from causal_ivae.settings.files import load_pipeline
+    from causal_ivae.settings.pipeline_files import load_pipeline
 
     given = {
         "denoise.preset": options.denoise,

@@ -13,8 +13,8 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.tables import DIAGNOSTICS, TRAINING
 from causal_ivae.discovery import whole_tables
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs, candidate_causes
-from causal_ivae.discovery.hypotheses import weigh
 from causal_ivae.discovery.input_series import checked, pairs_of
+from causal_ivae.discovery.likelihood_decision import weigh
 from causal_ivae.discovery.orientation import RESAMPLES
 from causal_ivae.discovery.same_series import (
     first_copies,

@@ -28,7 +28,7 @@ class Evidence:
     Attributes
     ----------
     mechanism : ndarray, shape (pairs,), int64
-        Index into `causal_ivae.unmixing.hypotheses.MECHANISMS`.
+        Index into `causal_ivae.unmixing.both_directions.MECHANISMS`.
     shortfall : ndarray, shape (pairs,), float64
         Held-out log-likelihood of the best model minus that of this mechanism (nats per volume).
     gain : ndarray, shape (pairs,), float64

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.derivatives.tables import EDGES, EQUATIONS, RESTARTS, TESTS
-from causal_ivae.discovery.hypotheses import Weighed
+from causal_ivae.discovery.likelihood_decision import Weighed
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.outcomes import DECISIONS, arrow_columns
 

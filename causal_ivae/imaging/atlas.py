@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.given_files import read_json_object, require_file
-from causal_ivae.imaging.names import find_sidecar, parse_entities, split_name
+from causal_ivae.imaging.file_names import find_sidecar, parse_entities, split_name
 from causal_ivae.imaging.volumes import atlas_image
 from causal_ivae.settings import resources
 

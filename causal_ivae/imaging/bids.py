@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.given_files import leads_out, require_file
-from causal_ivae.imaging.filters import Query, parse_bids_filter
-from causal_ivae.imaging.names import (
+from causal_ivae.imaging.file_names import (
     Folders,
     find_sidecar,
     natural_key,
@@ -22,6 +21,7 @@ from causal_ivae.imaging.names import (
     split_name,
     subject_spelling,
 )
+from causal_ivae.imaging.filters import Query, parse_bids_filter
 from causal_ivae.imaging.nothing_found import (
     IMAGE_ENDING,
     IMAGE_ENDINGS,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, TooShortError
 from causal_ivae.given_files import is_given, require_file
-from causal_ivae.imaging.names import split_name
+from causal_ivae.imaging.file_names import split_name
 from causal_ivae.settings import DenoiseSettings
 
 _MANY_CONFOUNDS = 0.15

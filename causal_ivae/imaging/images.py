@@ -14,7 +14,7 @@ from causal_ivae.given_files import is_given, read_json_object
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_images import read_labels, read_maps
 from causal_ivae.imaging.bids import RunFile
-from causal_ivae.imaging.names import find_sidecar, spaces_fit, split_name
+from causal_ivae.imaging.file_names import find_sidecar, spaces_fit, split_name
 from causal_ivae.imaging.series_tables import check_repetition_time
 from causal_ivae.imaging.volumes import open_image, read_voxels
 from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR

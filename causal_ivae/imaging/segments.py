@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.given_files import require_file
-from causal_ivae.imaging.names import parse_entities
-from causal_ivae.imaging.scaling import pooled_on_one_scale, scale_caution
+from causal_ivae.imaging.file_names import parse_entities
+from causal_ivae.imaging.one_scale import pooled_on_one_scale, scale_caution
 from causal_ivae.imaging.segment_search import change_points, hidden_states
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.settings import SegmentSettings

@@ -24,9 +24,9 @@ from causal_ivae.arrays import constant_columns
 from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError
 from causal_ivae.given_files import is_given, read_json_object, require_file
-from causal_ivae.imaging.arrays import read_array
+from causal_ivae.imaging.array_files import read_array
 from causal_ivae.imaging.atlas import find_regions
-from causal_ivae.imaging.names import find_sidecar, split_name
+from causal_ivae.imaging.file_names import find_sidecar, split_name
 from causal_ivae.imaging.not_series import (
     check_orientation,
     check_width,

@@ -14,10 +14,10 @@ from causal_ivae.imaging.atlas_check import overlapping
 from causal_ivae.imaging.bids import RunFile, SubjectFiles
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out, require_signal
 from causal_ivae.imaging.confounds import check_length, load_run_confounds, many_confounds
+from causal_ivae.imaging.file_names import natural_key
 from causal_ivae.imaging.images import region_means
-from causal_ivae.imaging.names import natural_key
+from causal_ivae.imaging.one_scale import on_one_scale, scale_caution
 from causal_ivae.imaging.same_volumes import without_concatenations
-from causal_ivae.imaging.scaling import on_one_scale, scale_caution
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
 from causal_ivae.imaging.series_tables import read_table_run

@@ -22,8 +22,8 @@ from causal_ivae.independence.hsic import (
     hsic_table,
     single_test,
 )
-from causal_ivae.independence.input_series import standardised
 from causal_ivae.independence.lowrank import decompose
+from causal_ivae.independence.tested_series import standardised
 from causal_ivae.settings import Null
 
 RANK = 100

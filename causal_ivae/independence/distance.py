@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.hsic import IndependenceTest, hsic_table, single_test
-from causal_ivae.independence.input_series import standardised
+from causal_ivae.independence.tested_series import standardised
 from causal_ivae.settings import Null
 
 

@@ -20,10 +20,10 @@ from scipy.special import gammaincc
 from torch import Tensor
 
 from causal_ivae.independence.blocks import Blocks, make_blocks
-from causal_ivae.independence.input_series import standardised
 from causal_ivae.independence.kernel import Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
+from causal_ivae.independence.tested_series import standardised
 from causal_ivae.seeding import generator
 from causal_ivae.settings import Null
 

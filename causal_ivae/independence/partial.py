@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from causal_ivae.errors import InputError
-from causal_ivae.independence.input_series import standardised
+from causal_ivae.independence.tested_series import standardised
 
 _LEAST_FREE = 10.0
 """The test needs at least this many effective degrees of freedom."""

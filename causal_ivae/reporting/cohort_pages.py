@@ -11,13 +11,13 @@ import pandas as pd
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing import wording
 from causal_ivae.outcomes import DIRECTIONS, count_arrows, is_decided, outcomes_of
-from causal_ivae.reporting import html, summary, tables
+from causal_ivae.reporting import html, summary, table_rows
 from causal_ivae.reporting.fits import UNKNOWN, USABLE, VERDICTS
 from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.quality import quality_sentences
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
-from causal_ivae.reporting.volumes import Volumes, volumes_of
+from causal_ivae.reporting.volume_counts import Volumes, volumes_of
 
 _OUTCOMES = (
     "opposite directions", "both directions or one", "same direction", "one direction",
@@ -219,7 +219,7 @@ def _directions(record: Unit, method: str) -> int | None:
 
 def _agreements(record: Unit, names: Sequence[str]) -> list[tuple[int, int] | None]:
     return [
-        tables.same_direction(record.methods[a], record.methods[b])
+        table_rows.same_direction(record.methods[a], record.methods[b])
         if a in record.methods and b in record.methods
         else None
         for a, b in combinations(names, 2)

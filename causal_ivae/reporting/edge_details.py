@@ -9,7 +9,7 @@ import numpy as np
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing import wording
-from causal_ivae.reporting import tables
+from causal_ivae.reporting import table_rows
 
 _FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
 _PROBABLE = {
@@ -26,10 +26,10 @@ def edge_details(method: CausalGraph) -> list[str]:
     through the prior.  If they are known, it also holds the probability of the likelier direction
     given an arrow, the medians over restarts of the four tests' p-values, and the restarts' votes.
     """
-    stability = {(row.x, row.y): row.same for row in tables.stability_rows(method)}
-    evidence = {(row.x, row.y): row for row in tables.evidence_rows(method)}
-    tests = {(pair.x, pair.y): pair for pair in tables.pair_tests(method)}
-    rows = {row.index: row for row in tables.edge_rows(method)}
+    stability = {(row.x, row.y): row.same for row in table_rows.stability_rows(method)}
+    evidence = {(row.x, row.y): row for row in table_rows.evidence_rows(method)}
+    tests = {(pair.x, pair.y): pair for pair in table_rows.pair_tests(method)}
+    rows = {row.index: row for row in table_rows.edge_rows(method)}
     sure = wording.confidence_name(method.edges)
     lines = []
     for index, edge in enumerate(method.edges.to_dict("records")):

@@ -7,7 +7,7 @@ from typing import Any
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count
-from causal_ivae.reporting.tables import SCREENED, untested
+from causal_ivae.reporting.table_rows import SCREENED, untested
 
 USABLE = "usable"
 UNKNOWN = "not known"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
-from causal_ivae.reporting.tables import edge_rows
+from causal_ivae.reporting.table_rows import edge_rows
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
 from causal_ivae.outcomes import arrows_of, count_arrows, is_decided
-from causal_ivae.reporting import figures, fits, group_rows, summary, tables
+from causal_ivae.reporting import figures, fits, group_rows, summary, table_rows
 from causal_ivae.reporting.brain_figure import brain_figure, is_mni
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
@@ -39,7 +39,7 @@ from causal_ivae.reporting.references import as_bibtex
 from causal_ivae.reporting.series_figure import series_figure
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
-from causal_ivae.reporting.volumes import volumes_of
+from causal_ivae.reporting.volume_counts import volumes_of
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
@@ -88,7 +88,7 @@ def subject_page(record: Unit, templates: Path | None = None) -> tuple[str, Draw
     page["kind"] = "Group report" if pooled else "Subject report"
     page["series"] = _series(record)
     page["region_map"] = record.region_map and b64encode(record.region_map.read_bytes()).decode()
-    page["segments"] = tables.segment_rows(record)
+    page["segments"] = table_rows.segment_rows(record)
     page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
     page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
     page["calibration"] = calibration_of(record)
@@ -257,7 +257,7 @@ def _method(
         projections=prior.get("Projections", ()),
     )
     tested = method.tested
-    for row in np.flatnonzero(tables.untested(method) != ""):
+    for row in np.flatnonzero(table_rows.untested(method) != ""):
         ends = [method.names.index(edges[end].iloc[row]) for end in ("x", "y")]
         tested[ends, ends[::-1]] = False
     scores = np.where(tested, method.matrix, np.nan)
@@ -269,7 +269,7 @@ def _method(
         fit = "direction" if METHODS[name].fit_names else "restart"
         training = figures.training_figure(method.training, f"fig-training-{index}", shown, fit)
     alpha = method.sidecar.get("Settings", {}).get("decision", {}).get("alpha", 0.05)
-    listed, left_out = tables.detailed(method)
+    listed, left_out = table_rows.detailed(method)
     return {
         "index": index,
         "key": name,
@@ -283,7 +283,7 @@ def _method(
         "scores": score_map,
         "training": training,
         "convergence": _convergence(method),
-        "edges": tables.edge_rows(method),
+        "edges": table_rows.edge_rows(method),
         "has_stability": "stability_index" in method.edges,
         "details": edge_details(method),
         "details_left_out": left_out,
@@ -292,15 +292,15 @@ def _method(
         "has_usable_decision": "usable_decision" in edges,
         "n_arrows": count_arrows(edges),
         "doubtful_arrows": _doubtful_arrows(edges),
-        "stability": tables.stability_rows(listed),
+        "stability": table_rows.stability_rows(listed),
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
-        "tests": tables.pair_tests(listed),
+        "tests": table_rows.pair_tests(listed),
         "has_p": bool(edges["p_value"].notna().any()),
         "has_adjacent": "probability_adjacent" in edges,
         "pairwise": isinstance(METHODS[method.estimator], PairMethod),
         "fit_names": METHODS[method.estimator].fit_names,
-        "evidence": tables.evidence_rows(listed),
+        "evidence": table_rows.evidence_rows(listed),
         "fits": fits.fits_sentence(method),
         "fit_reasons": fits.reason_counts(method),
         "fit_rows": fits.fit_rows(listed),

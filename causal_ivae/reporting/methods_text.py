@@ -5,7 +5,7 @@ from typing import Any
 
 from causal_ivae.discovery.methods import METHODS, Method, PairMethod
 from causal_ivae.drawing.wording import count, listed
-from causal_ivae.reporting.volumes import Volumes
+from causal_ivae.reporting.volume_counts import Volumes
 from causal_ivae.settings import (
     Null,
     Pipeline,

@@ -13,7 +13,7 @@ from causal_ivae.reporting import figures
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
-from causal_ivae.reporting.volumes import volumes_of
+from causal_ivae.reporting.volume_counts import volumes_of
 from causal_ivae.settings import Pipeline
 
 _IMAGE_SUFFIXES = (".nii", ".nii.gz")

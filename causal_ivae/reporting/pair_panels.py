@@ -18,7 +18,7 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import AMBER, BLUE, GRID
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.tables import surest
+from causal_ivae.reporting.table_rows import surest
 
 MOST_PAIRS = 200
 """At most this many pairs are shown; those with a direction come first."""

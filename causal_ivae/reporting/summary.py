@@ -14,7 +14,7 @@ from causal_ivae.group.sign_flips import smallest_p
 from causal_ivae.outcomes import CONNECTED, DIRECTIONS, is_decided, outcomes_of
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.tables import IMPOSSIBLE, SCREENED, same_direction, untested
+from causal_ivae.reporting.table_rows import IMPOSSIBLE, SCREENED, same_direction, untested
 from causal_ivae.reporting.twins_text import twins_sentences
 from causal_ivae.settings import GroupSettings
 

@@ -11,7 +11,7 @@ from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.drawing.wording import count, listed, percent
 from causal_ivae.reporting.fits import VERDICTS, reason_counts
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.volumes import is_analysed
+from causal_ivae.reporting.volume_counts import is_analysed
 from causal_ivae.settings.fit_limits import ALPHA, MIN_AGREEMENT
 
 MOST_UNIDENTIFIED = 0.5

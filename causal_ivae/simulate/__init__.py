@@ -6,8 +6,7 @@ from causal_ivae.simulate.bold_networks import (
     draw_bold_design,
     simulate_bold_network,
 )
-from causal_ivae.simulate.sources import segment_sources
-from causal_ivae.simulate.structural import (
+from causal_ivae.simulate.known_graphs import (
     SimulatedSeries,
     random_graph,
     simulate_bold,
@@ -15,6 +14,7 @@ from causal_ivae.simulate.structural import (
     simulate_noisy_pair,
     simulate_pair,
 )
+from causal_ivae.simulate.sources import segment_sources
 
 __all__ = [
     "BoldDesign",

@@ -10,7 +10,7 @@ from causal_ivae.batch.plan import plan
 from causal_ivae.batch.progress import Silent
 from causal_ivae.batch.request import Request
 from causal_ivae.batch.runner import run
-from causal_ivae.discovery import pairwise
+from causal_ivae.discovery import series_to_graph
 from causal_ivae.discovery.workload import Workload
 
 
@@ -54,7 +54,7 @@ def test_an_incomplete_last_round_takes_its_time(tmp_path, monkeypatch, subjects
         return Workload(method, 0.1, 100.0, "cpu")
 
     monkeypatch.setattr(forecast, "_WORTH_SAYING", 0)
-    monkeypatch.setattr(pairwise, "expected_workload", rehearsed)
+    monkeypatch.setattr(series_to_graph, "expected_workload", rehearsed)
     source = write_study(tmp_path / "input", ("01",))
     request = Request(source, tmp_path / "out", ("participant",), tiny_pipeline(), device="cpu")
     planned = plan(request)

@@ -32,7 +32,7 @@ from causal_ivae.discovery.cycles import find_cycles
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
 from causal_ivae.reporting.cohort_pages import index_row
-from causal_ivae.reporting.tables import same_direction
+from causal_ivae.reporting.table_rows import same_direction
 
 
 def test_everything_is_written_and_nothing_is_half_written(study):

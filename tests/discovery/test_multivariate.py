@@ -10,7 +10,7 @@ from causal_ivae.derivatives.tables import DIAGNOSTICS, EDGES, EQUATIONS, RESTAR
 from causal_ivae.discovery import multivariate
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.settings import DecisionSettings, EquationSettings, IndependenceSettings
-from causal_ivae.simulate.structural import simulate_network
+from causal_ivae.simulate.known_graphs import simulate_network
 
 NAMES = ("a", "b", "c", "d")
 QUICK = {

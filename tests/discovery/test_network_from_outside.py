@@ -16,7 +16,7 @@ from causal_ivae.derivatives.files import read_json
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.stored_tables import table_names
 from causal_ivae.discovery.methods import METHODS, unregister
-from causal_ivae.discovery.pairwise import expected_workload
+from causal_ivae.discovery.series_to_graph import expected_workload
 from causal_ivae.reporting.cohort_pages import index_row
 from causal_ivae.reporting.html import group_page, subject_page
 from causal_ivae.settings import (

@@ -13,7 +13,7 @@ from causal_ivae.batch.overview import write_overview
 from causal_ivae.discovery.methods import METHODS, unregister
 from causal_ivae.errors import SettingsError
 from causal_ivae.settings import IndependenceSettings, Pipeline, UnmixingSettings
-from causal_ivae.settings.files import load_pipeline
+from causal_ivae.settings.pipeline_files import load_pipeline
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from causal_ivae.derivatives.tables import (
     TESTS,
     TRAINING,
 )
-from causal_ivae.discovery import tables
+from causal_ivae.discovery import graph_tables
 from causal_ivae.discovery.chunks import Chunks
 from causal_ivae.discovery.methods import METHODS, PairMethod, restarts, structural
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import IndependenceSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.diagnostics import residual_dependence
 
 QUICK = UnmixingSettings.model_validate(
@@ -333,7 +333,7 @@ def test_the_disturbances_are_those_that_the_diagnostics_are_about(three_regions
 
 def test_of_many_curves_the_last_points_are_kept(three_regions, monkeypatch):
     whole = quick(*three_regions, method="ivae").training
-    monkeypatch.setattr(tables, "_CURVE_NUMBERS", len(whole) // 3)
+    monkeypatch.setattr(graph_tables, "_CURVE_NUMBERS", len(whole) // 3)
     thinned = quick(*three_regions, method="ivae").training
     assert len(thinned) <= len(whole) // 3
     assert thinned["step"].max() == 60

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from causal_ivae.discovery.evidence import orient_by_evidence
+from causal_ivae.discovery.pair_evidence import orient_by_evidence
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, vuong_statistic
 from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.independence.hsic import IndependenceTable

@@ -8,13 +8,13 @@ from scipy.stats import norm
 
 from causal_ivae import discover
 from causal_ivae.discovery import resampling
-from causal_ivae.discovery.evidence import orient_by_evidence
+from causal_ivae.discovery.pair_evidence import orient_by_evidence
 from causal_ivae.discovery.probability import Evidence, vuong_statistic
 from causal_ivae.discovery.resampling import BlockSums, resampled_evidence
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.outcomes import DECISIONS
 from causal_ivae.settings import DecisionSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 
 PAIRS, BLOCKS = 3, 8
 SIZES = np.array([100, 90, 110, 100, 5, 100, 100, 95])

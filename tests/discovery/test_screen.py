@@ -8,7 +8,7 @@ from causal_ivae.discovery.methods import PairMethod, restarts
 from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.errors import InputError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 
 QUICK = UnmixingSettings.model_validate({"restarts": 2, "ivae": {"steps": 40}})
 DRAWS = IndependenceSettings(draws=199)

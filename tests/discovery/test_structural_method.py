@@ -8,7 +8,7 @@ from causal_ivae import discover
 from causal_ivae.derivatives.tables import EVIDENCE, PROBABILITY_COLUMNS
 from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration
 from causal_ivae.settings import DecisionSettings, IndependenceSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 
 SMALL = UnmixingSettings.model_validate(
     {"structural": {"steps": 250, "hidden": 16, "layers": 2, "knots": 4}}

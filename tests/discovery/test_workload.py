@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.discovery.pairwise import expected_workload
+from causal_ivae.discovery.series_to_graph import expected_workload
 from causal_ivae.discovery.workload import PairWorkload, Workload, in_words
 from causal_ivae.errors import InputError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 
 DRAWS = IndependenceSettings(draws=99)
 

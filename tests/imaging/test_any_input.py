@@ -28,7 +28,7 @@ from causal_ivae.settings import (
     SegmentSettings,
     TableSettings,
 )
-from causal_ivae.settings.files import load_pipeline
+from causal_ivae.settings.pipeline_files import load_pipeline
 from causal_ivae.settings.presets import load_preset
 
 often = settings(

@@ -6,8 +6,8 @@ import pytest
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.given_files import require_file
 from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.imaging.file_names import find_sidecar, parse_entities, spaces_fit
 from causal_ivae.imaging.filters import load_bids_filter
-from causal_ivae.imaging.names import find_sidecar, parse_entities, spaces_fit
 
 IMAGE = "_desc-preproc_bold.nii.gz"
 

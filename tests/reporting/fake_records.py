@@ -18,7 +18,7 @@ from causal_ivae.derivatives.tables import (
     TRAINING,
 )
 from causal_ivae.derivatives.units import Unit
-from causal_ivae.discovery.tables import diagnostics_table
+from causal_ivae.discovery.graph_tables import diagnostics_table
 from causal_ivae.settings import Pipeline
 from causal_ivae.unmixing.diagnostics import Diagnostics
 

@@ -9,15 +9,15 @@ from page_parser import Page
 from rendering import render_subject
 
 from causal_ivae.drawing.graph_figure import graph_figure
-from causal_ivae.reporting import tables
-from causal_ivae.reporting.tables import detailed
+from causal_ivae.reporting import table_rows
+from causal_ivae.reporting.table_rows import detailed
 
 DETAILS = ("tests", "restarts", "diagnostics", "evidence", "stability")
 
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(tables, "MOST_DETAILED", 4)
+    monkeypatch.setattr(table_rows, "MOST_DETAILED", 4)
 
 
 def pairs_in(table):

@@ -5,7 +5,7 @@ import pytest
 
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import bibliography, resolve
-from causal_ivae.reporting.volumes import Volumes
+from causal_ivae.reporting.volume_counts import Volumes
 from causal_ivae.settings import Pipeline
 
 BOTH = Realised(

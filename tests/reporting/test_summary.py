@@ -12,7 +12,7 @@ from causal_ivae.drawing.wording import confidence_name
 from causal_ivae.reporting.cohort_pages import index_row, render_index
 from causal_ivae.reporting.summary import summary_sentences
 from causal_ivae.reporting.verdict import verdicts_of
-from causal_ivae.reporting.volumes import volumes_of
+from causal_ivae.reporting.volume_counts import volumes_of
 
 
 @pytest.mark.parametrize(

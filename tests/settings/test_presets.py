@@ -6,7 +6,7 @@ from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.confounds import load_run_confounds
 from causal_ivae.reporting.references import bibliography
 from causal_ivae.settings import Pipeline, resources
-from causal_ivae.settings.files import load_pipeline
+from causal_ivae.settings.pipeline_files import load_pipeline
 from causal_ivae.settings.presets import KEYS, load_preset
 
 WITH_GLOBAL_SIGNAL = {

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
 from causal_ivae.settings import Pipeline, resources
-from causal_ivae.settings.files import load_pipeline
+from causal_ivae.settings.pipeline_files import load_pipeline
 
 
 def leaves(tree: dict, prefix: str = "") -> dict[str, object]:

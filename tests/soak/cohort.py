@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import write_fmriprep_tree
 from tiny_study import TINY
 
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.simulate.known_graphs import simulate_bold
 
 REGIONS = ("A", "B", "C", "D")
 RUNS = 2

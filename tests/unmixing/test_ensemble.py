@@ -18,7 +18,7 @@ from causal_ivae.settings import (
     TCLSettings,
     TrainingSettings,
 )
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.training import loop as training

@@ -16,10 +16,10 @@ from causal_ivae.settings import (
     TCLSettings,
     VAESettings,
 )
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
-from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.training.adam import PackedAdam
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
 from causal_ivae.unmixing.training.schedule import Schedule

@@ -4,15 +4,15 @@ import torch
 from scipy.stats import kstest, norm
 
 from causal_ivae.settings import StructuralSettings
-from causal_ivae.simulate.structural import simulate_pair
-from causal_ivae.unmixing import hypotheses
-from causal_ivae.unmixing.hypotheses import fit_hypotheses
+from causal_ivae.simulate.known_graphs import simulate_pair
+from causal_ivae.unmixing import both_directions
+from causal_ivae.unmixing.both_directions import fit_hypotheses
 from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.monotone import StackedMonotone
 from causal_ivae.unmixing.models.networks import Initialiser
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch
-from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.training.ensemble import fit_stack
 
 CPU = torch.device("cpu")
@@ -202,10 +202,10 @@ def test_a_linear_effect_decides_where_it_falls_short_by_little_and_tells_more()
     linear = [[-100.0, -110.0], [-103.0, -113.0], [-100.0, -101.0], [-100.0, nan], [-99.0, -104.0]]
     others = [[-99.0, -101.0], [-100.0, -102.0], [-99.5, -109.0], [-101.0, -102.0], [nan, -120.0]]
     # Of 100 volumes, two nats are little.
-    mechanism, shortfall = hypotheses._credible(np.array([linear, others]), 100)
+    mechanism, shortfall = both_directions._credible(np.array([linear, others]), 100)
     assert mechanism.tolist() == [0, 1, 1, 1, 1]
     np.testing.assert_allclose(shortfall, [0.01, 0.0, 0.0, 0.01, 0.21])
-    assert hypotheses._credible(np.array([linear, others]), 200)[0].tolist() == [0, 0, 1, 1, 1]
+    assert both_directions._credible(np.array([linear, others]), 200)[0].tolist() == [0, 0, 1, 1, 1]
 
 
 def observed(monkeypatch, replaced, **changes):
@@ -218,7 +218,7 @@ def observed(monkeypatch, replaced, **changes):
     values = (rng.laplace(size=(120, 2)) ** 3).astype(np.float32)
     segments = np.repeat(np.arange(n_segments), 20)
     seen = []
-    credible = hypotheses._credible
+    credible = both_directions._credible
 
     def fit(*given, kept, **options):
         model, result = fit_stack(*given, kept=kept, **options)
@@ -231,10 +231,10 @@ def observed(monkeypatch, replaced, **changes):
         seen.append(total)
         return credible(total, n_times)
 
-    monkeypatch.setattr(hypotheses, "fit_stack", fit)
-    monkeypatch.setattr(hypotheses, "_credible", spy)
+    monkeypatch.setattr(both_directions, "fit_stack", fit)
+    monkeypatch.setattr(both_directions, "_credible", spy)
     found = judged(values, segments, [[0, 1]], trial_steps=1, steps=1, **changes)
-    values = values * hypotheses.signs(values)
+    values = values * both_directions.signs(values)
     folds = changes.get("folds", SMALL.folds)
     held_out = np.empty(values.shape)
     for fold in range(folds):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from causal_ivae.settings import FlowSettings, IVAESettings, TCLSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.training import schedule as schedules
 from causal_ivae.unmixing.training.adam import PackedAdam

@@ -12,7 +12,7 @@ import pytest
 from causal_ivae import discover
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.simulate.structural import simulate_noisy_pair, simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_noisy_pair, simulate_pair
 from causal_ivae.unmixing.estimators import IVAE, TCL
 from causal_ivae.unmixing.matching import mean_correlations
 

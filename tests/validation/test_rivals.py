@@ -7,7 +7,7 @@ import pytest
 
 from causal_ivae.errors import SettingsError
 from causal_ivae.settings import TCLSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.validation.suites import rivals
 from causal_ivae.validation.suites.ours import quick_settings
 from causal_ivae.validation.suites.pairs import Pairs

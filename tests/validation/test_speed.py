@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from causal_ivae.cli import main
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.training.threads import torch_threads
 from causal_ivae.validation.speed import speed, testing
 from causal_ivae.validation.speed.measurement import (

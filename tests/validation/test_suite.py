@@ -18,7 +18,7 @@ from causal_ivae.validation.suites.null import FalsePositives
 from causal_ivae.validation.suites.pairs import Pairs
 from causal_ivae.validation.suites.reproducibility import Reproducibility
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, portions, run_suite
-from causal_ivae.validation.tables import as_text, mean_with_interval, share_with_interval
+from causal_ivae.validation.text_tables import as_text, mean_with_interval, share_with_interval
 
 SUITES = {kind.name: kind for kind in (FalsePositives, Netsim, Networks, Pairs, Reproducibility)}
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from causal_ivae.discovery import tables
+from causal_ivae.discovery import graph_tables
 from causal_ivae.discovery.chunks import Chunks
 from causal_ivae.discovery.estimation import Estimate, Subject
 from causal_ivae.discovery.methods.base import Method
@@ -134,17 +134,19 @@ class PairMethod(Method[S]):
             problem.progress,
         )
         found = self.estimate(subject, chunks, dependence.of(screened.kept))
-        diagnostics = tables.diagnostics_table(names, kept, found.diagnostics)
-        edges = tables.edges_table(names, pairs, found.orientation, screened, reasons)
+        diagnostics = graph_tables.diagnostics_table(names, kept, found.diagnostics)
+        edges = graph_tables.edges_table(names, pairs, found.orientation, screened, reasons)
         made = {
-            "edges": tables.with_quality(edges, diagnostics),
-            "tests": tables.tests_table(names, pairs, dependence, kept, found.tests, found.usable),
-            "restarts": tables.restarts_table(names, kept, found.orientation, found.fit),
-            "training": tables.training_table(names, kept, found.fit),
+            "edges": graph_tables.with_quality(edges, diagnostics),
+            "tests": graph_tables.tests_table(
+                names, pairs, dependence, kept, found.tests, found.usable
+            ),
+            "restarts": graph_tables.restarts_table(names, kept, found.orientation, found.fit),
+            "training": graph_tables.training_table(names, kept, found.fit),
             "diagnostics": diagnostics,
-            "screen": tables.screen_table(names, pairs, screened),
-            "evidence": tables.evidence_table(names, kept, found.evidence),
-            "stability": tables.stability_table(names, kept, found.orientation),
+            "screen": graph_tables.screen_table(names, pairs, screened),
+            "evidence": graph_tables.evidence_table(names, kept, found.evidence),
+            "stability": graph_tables.stability_table(names, kept, found.orientation),
         }
         return Found(
             {name: table for name, table in made.items() if table is not None}, found.disturbances

@@ -15,17 +15,17 @@ from causal_ivae.discovery.estimation import (
     check_converged,
     of_fit,
 )
-from causal_ivae.discovery.evidence import diagnose_better, gather_evidence, orient_by_evidence
 from causal_ivae.discovery.measurement_noise import measurement_noise
 from causal_ivae.discovery.methods.pair_method import WORDS, PairMethod, steps_in_words
+from causal_ivae.discovery.pair_evidence import diagnose_better, gather_evidence, orient_by_evidence
 from causal_ivae.discovery.probability import calibration, calibration_entry
 from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.drawing.wording import count
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import DecisionSettings, StructuralSettings, UnmixingSettings
+from causal_ivae.unmixing.both_directions import Hypotheses, fit_hypotheses
 from causal_ivae.unmixing.diagnostics import Diagnostics
-from causal_ivae.unmixing.hypotheses import Hypotheses, fit_hypotheses
 from causal_ivae.unmixing.training.stacks import Fit, FitSize, no_volumes
 
 _ARRAYS_PER_SPLINE = 14

@@ -26,7 +26,7 @@ from causal_ivae.unmixing.models.flow import StackedFlow
 from causal_ivae.unmixing.models.ivae import StackedIVAE
 from causal_ivae.unmixing.models.priors import StackedPrior
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
-from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.models.tcl import StackedTCL
 from causal_ivae.unmixing.standard_form import in_standard_order, signs
 from causal_ivae.unmixing.training.loop import Watch, train

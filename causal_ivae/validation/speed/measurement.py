@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from causal_ivae.validation.tables import aligned
+from causal_ivae.validation.text_tables import aligned
 
 K = TypeVar("K")
 T = TypeVar("T")

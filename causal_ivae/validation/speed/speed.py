@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 from causal_ivae.unmixing.training.ensemble import resolve_device
 from causal_ivae.unmixing.training.threads import torch_threads
-from causal_ivae.validation.machine import load, machine, software
+from causal_ivae.validation.machine_description import load, machine, software
 from causal_ivae.validation.report import Report, Say
 from causal_ivae.validation.session import Session, check_names
-from causal_ivae.validation.speed import scaling, testing, training, whole_subject, workers
+from causal_ivae.validation.speed import growth, testing, training, whole_subject, workers
 from causal_ivae.validation.speed.effort import FULL, QUICK, Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, as_table, as_text
 from causal_ivae.validation.speed.peak_memory import METHOD as MEMORY_METHOD
@@ -18,7 +18,7 @@ from causal_ivae.validation.speed.speed_figure import draw_speed
 _PARTS: dict[str, tuple[Callable[[Effort, Clock], list[Measurement]], str]] = {
     "training": (training.measure_training, training.METHOD),
     "independence": (testing.measure_tests, testing.METHOD),
-    "scaling": (scaling.measure_scaling, scaling.METHOD),
+    "scaling": (growth.measure_scaling, growth.METHOD),
     "workers": (workers.measure_workers, workers.METHOD),
     "subjects": (whole_subject.measure_subjects, whole_subject.METHOD),
 }

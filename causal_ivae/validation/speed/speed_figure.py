@@ -18,7 +18,7 @@ from causal_ivae.drawing.svg import (
     new_figure,
     png_and_svg,
 )
-from causal_ivae.validation.speed import scaling, testing, training, whole_subject
+from causal_ivae.validation.speed import growth, testing, training, whole_subject
 from causal_ivae.validation.speed.measurement import Measurement
 from causal_ivae.validation.suites.method_lines import colour
 
@@ -29,7 +29,7 @@ _TESTS = {
     "causal-learn": AMBER,
     "hyppo": "#8d5fa8",
 }
-_VARIED = dict(zip(scaling.VARIED, (BLUE, "#2a9d8f", AMBER, "#8d5fa8", FAINT), strict=True))
+_VARIED = dict(zip(growth.VARIED, (BLUE, "#2a9d8f", AMBER, "#8d5fa8", FAINT), strict=True))
 _BAR = 0.38
 
 
@@ -41,7 +41,7 @@ def draw_speed(measurements: Sequence[Measurement]) -> tuple[bytes, str]:
         panels = {
             training.GROUP: _training,
             testing.GROUP: _tests,
-            scaling.GROUP: _scaling,
+            growth.GROUP: _scaling,
             whole_subject.GROUP: _subjects,
         }
         for ax, (group, panel) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
@@ -95,10 +95,10 @@ def _tests(ax: Axes, measured: Sequence[Measurement]) -> None:
 def _scaling(ax: Axes, measured: Sequence[Measurement]) -> None:
     largest = 1.0
     for varied, shade in _VARIED.items():
-        rows = [m for m in measured if m.group == scaling.GROUP + varied]
+        rows = [m for m in measured if m.group == growth.GROUP + varied]
         points = [(getattr(m.setting, varied), *_summary(m)) for m in rows if m.name == "discover"]
         sizes, middle, low, high = np.array(points, dtype=float).T
-        steepness = next(m.median for m in rows if m.name == scaling.SLOPE + "discover")
+        steepness = next(m.median for m in rows if m.name == growth.SLOPE + "discover")
         times = sizes / sizes[0]
         largest = max(largest, times[-1])
         label = f"{varied} from {sizes[0]:.0f}: slope {steepness:.2f}"

@@ -10,7 +10,7 @@ import numpy as np
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.settings import IVAESettings, StructuralSettings, TCLSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.simulate.known_graphs import simulate_bold
 from causal_ivae.validation.speed.measurement import Setting
 
 RESTARTS = UnmixingSettings().restarts

@@ -11,7 +11,7 @@ from torch import Tensor
 from causal_ivae.discovery.methods.ivae import IVAEMethod
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import IVAESettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
 from causal_ivae.validation.speed.effort import Effort, TrainingCase

@@ -16,7 +16,7 @@ from causal_ivae.batch.runner import run
 from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.errors import FitError
 from causal_ivae.settings import IVAESettings, Pipeline, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.simulate.known_graphs import simulate_bold
 from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Baseline, Clock, Measurement, Setting, in_turns
 from causal_ivae.validation.speed.subject import REPETITION_TIME, number_of_pairs

@@ -22,7 +22,7 @@ from causal_ivae.validation.suites.calibration_error import reliability
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
 from causal_ivae.validation.suites.network_rivals import NETWORK_RIVALS, Claimed, claims_of
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
-from causal_ivae.validation.tables import as_block
+from causal_ivae.validation.text_tables import as_block
 
 OURS = ("network", "network-no-twins")
 OWN = "own"

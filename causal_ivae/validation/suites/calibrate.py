@@ -1,7 +1,7 @@
 """Fit the calibration of the structural method's probabilities on simulated pairs.
 
 Run by ``make calibrate``; what it writes comes with the program.  The pairs are those of
-`causal_ivae.simulate.structural`; whether the probabilities hold elsewhere is checked on those of
+`causal_ivae.simulate.known_graphs`; whether the probabilities hold elsewhere is checked on those of
 `causal_ivae.validation.suites.mechanisms`, by ``causal-ivae benchmark pairs``.
 """
 
@@ -31,7 +31,7 @@ from causal_ivae.discovery.probability import (
 from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, UnmixingSettings
-from causal_ivae.simulate.structural import simulate_noisy_pair, simulate_pair
+from causal_ivae.simulate.known_graphs import simulate_noisy_pair, simulate_pair
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
 
 Kind = Literal["x->y", "y->x", "none", "cyclic", "common cause", "noise"]

@@ -20,12 +20,12 @@ from causal_ivae.settings import (
     ScreenSettings,
     UnmixingSettings,
 )
-from causal_ivae.simulate.structural import SimulatedSeries, random_graph, simulate_network
+from causal_ivae.simulate.known_graphs import SimulatedSeries, random_graph, simulate_network
 from causal_ivae.validation.suites.graph_scores import score_graph
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
 from causal_ivae.validation.suites.ours import quick_settings
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
-from causal_ivae.validation.tables import as_block, mean_with_interval
+from causal_ivae.validation.text_tables import as_block, mean_with_interval
 
 Graphs = dict[str, NDArray[np.bool_]]
 """A method returns adjacency matrices by the names under which they are scored."""

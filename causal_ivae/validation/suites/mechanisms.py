@@ -2,7 +2,7 @@
 
 A method that was tuned on one simulator must be checked on others.  Here the disturbances, the
 change of their scale over segments and the function from cause to effect all differ from those of
-`causal_ivae.simulate.structural`.
+`causal_ivae.simulate.known_graphs`.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.seeding import generator
-from causal_ivae.simulate.structural import SimulatedSeries
+from causal_ivae.simulate.known_graphs import SimulatedSeries
 
 Mechanism = Literal["additive", "heteroscedastic", "post_nonlinear", "sigmoid"]
 MECHANISMS: tuple[Mechanism, ...] = ("additive", "heteroscedastic", "post_nonlinear", "sigmoid")

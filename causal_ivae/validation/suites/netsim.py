@@ -21,7 +21,7 @@ from causal_ivae.validation.suites.method_lines import colour, finish
 from causal_ivae.validation.suites.ours import PAIR_METHODS
 from causal_ivae.validation.suites.pair_suite import PairSuite
 from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
-from causal_ivae.validation.tables import as_block, mean_with_interval, share_with_interval
+from causal_ivae.validation.text_tables import as_block, mean_with_interval, share_with_interval
 
 Unit = Literal["pooled windows", "pooled subjects", "subject"]
 UNITS: tuple[Unit, ...] = get_args(Unit)

@@ -33,7 +33,7 @@ from causal_ivae.validation.suites.null_series import (
 )
 from causal_ivae.validation.suites.study import content_of
 from causal_ivae.validation.suites.suite import SUMMARY, Suite, Tables
-from causal_ivae.validation.tables import as_block, share_with_interval
+from causal_ivae.validation.text_tables import as_block, share_with_interval
 
 Test = Literal["HSIC", "distance covariance", "conditional", "partial correlation"]
 ALPHA = 0.05

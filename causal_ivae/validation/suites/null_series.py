@@ -12,7 +12,7 @@ from scipy.signal import lfilter
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.seeding import generator
-from causal_ivae.simulate.structural import simulate_bold
+from causal_ivae.simulate.known_graphs import simulate_bold
 from causal_ivae.validation.suites.study import Study, content_of, load_study
 
 COEFFICIENTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.discovery.methods import METHODS, PairMethod
-from causal_ivae.discovery.pairwise import discover
+from causal_ivae.discovery.series_to_graph import discover
 from causal_ivae.settings import DecisionSettings, UnmixingSettings
 
 PAIR_METHODS = tuple(name for name, how in METHODS.items() if isinstance(how, PairMethod))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed, generator
-from causal_ivae.simulate.structural import SimulatedSeries, simulate_pair
+from causal_ivae.simulate.known_graphs import SimulatedSeries, simulate_pair
 from causal_ivae.validation.session import check_names
 from causal_ivae.validation.suites.mechanisms import (
     LAWS,
@@ -24,7 +24,7 @@ from causal_ivae.validation.suites.pair_suite import COLUMNS, PACKAGES, PairSuit
 from causal_ivae.validation.suites.pairs_figure import draw_pairs
 from causal_ivae.validation.suites.pairs_summary import blocks_of, calibrate, summarise
 from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
-from causal_ivae.validation.tables import as_text
+from causal_ivae.validation.text_tables import as_text
 
 Kind = Literal["directed", "cyclic", "independent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error
-from causal_ivae.validation.tables import as_block, share_with_interval
+from causal_ivae.validation.text_tables import as_block, share_with_interval
 
 CELL = ["generator", "kind", "layers", "segments", "method"]
 DIRECTIONS = ("x->y", "y->x")

@@ -30,7 +30,7 @@ from causal_ivae.validation.suites.study import (
     regions_of,
 )
 from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
-from causal_ivae.validation.tables import as_text
+from causal_ivae.validation.text_tables import as_text
 
 _CURVES = "curves"
 

@@ -16,7 +16,7 @@ from causal_ivae.validation.suites.agreement import (
     permutations_of,
 )
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
-from causal_ivae.validation.tables import share_with_interval
+from causal_ivae.validation.text_tables import share_with_interval
 
 _SIGN = {"x->y": 1, "y->x": -1}
 

@@ -20,7 +20,7 @@ from causal_ivae.settings import (
     UnmixingSettings,
 )
 from causal_ivae.simulate.bold_networks import BoldDesign, simulate_bold_network
-from causal_ivae.simulate.structural import random_graph, simulate_network
+from causal_ivae.simulate.known_graphs import random_graph, simulate_network
 
 GRAPH = np.zeros((5, 5), dtype=bool)
 GRAPH[[0, 1, 2, 4], [1, 2, 3, 2]] = True

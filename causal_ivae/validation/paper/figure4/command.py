@@ -13,7 +13,7 @@ from causal_ivae.validation.paper.figure4.recordings import REGIONS, load_record
 from causal_ivae.validation.report import Report, Say
 from causal_ivae.validation.session import Session
 from causal_ivae.validation.suites.ours import quick_settings
-from causal_ivae.validation.tables import as_text
+from causal_ivae.validation.text_tables import as_text
 
 PRIOR = "hippocampal_circuit"
 _SPLITS = 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from causal_ivae.independence import hsic_test
-from causal_ivae.simulate.structural import (
+from causal_ivae.simulate.known_graphs import (
     random_graph,
     simulate_bold,
     simulate_network,

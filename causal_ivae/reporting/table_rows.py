@@ -12,7 +12,7 @@ from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, RESTARTS, STAB
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.outcomes import CONNECTED, DIRECTIONS, arrows_of, is_decided, outcomes_of
-from causal_ivae.reporting.volumes import is_analysed
+from causal_ivae.reporting.volume_counts import is_analysed
 
 MOST_DETAILED = 500
 """A page lists tests, fits, evidence and stability of this many pairs, to limit its size."""

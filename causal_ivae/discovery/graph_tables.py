@@ -14,8 +14,8 @@ from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.screen import Screen
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.outcomes import DECISIONS, arrow_columns
+from causal_ivae.unmixing.both_directions import MECHANISMS
 from causal_ivae.unmixing.diagnostics import Diagnostics
-from causal_ivae.unmixing.hypotheses import MECHANISMS
 from causal_ivae.unmixing.training.stacks import Fit
 
 _CURVE_NUMBERS = 200_000

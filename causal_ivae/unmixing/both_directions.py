@@ -14,7 +14,7 @@ from causal_ivae.settings import StructuralSettings
 from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.stacked import Auxiliary
-from causal_ivae.unmixing.models.structural import StackedStructuralFlow
+from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.standard_form import signs
 from causal_ivae.unmixing.training.ensemble import fit_stack
 from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks, part_of

@@ -105,10 +105,10 @@ def discover(
     Notes
     -----
     For each pair the latent disturbances n1, n2 are unmixed given the segment: by the structural
-    equations of either direction (`causal_ivae.unmixing.models.structural`), by iVAE (Khemakhem et
-    al. 2020) or by TCL (Hyvarinen and Morioka 2016).  Both regions are tested against both
-    disturbances by HSIC conditional on blocks, and the pair is oriented as in
-    `causal_ivae.discovery.evidence.orient_by_evidence` or
+    equations of either direction (`causal_ivae.unmixing.models.structural_flow`), by iVAE
+    (Khemakhem et al. 2020) or by TCL (Hyvarinen and Morioka 2016).  Both regions are tested against
+    both disturbances by HSIC conditional on blocks, and the pair is oriented as in
+    `causal_ivae.discovery.pair_evidence.orient_by_evidence` or
     `causal_ivae.discovery.orientation.orient`.
 
     Nothing is changed in the calling process.  The same seed gives the same results but for the

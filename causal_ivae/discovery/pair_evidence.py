@@ -10,8 +10,8 @@ from causal_ivae.discovery.probability import OUTCOMES, Evidence, calibration, v
 from causal_ivae.discovery.resampling import RESAMPLES, BlockSums, resampled_evidence
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.settings import DecisionSettings
+from causal_ivae.unmixing.both_directions import Hypotheses
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose
-from causal_ivae.unmixing.hypotheses import Hypotheses
 
 _UNKNOWN, _NONE = OUTCOMES.index("unknown"), OUTCOMES.index("none")
 

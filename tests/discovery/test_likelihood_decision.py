@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from causal_ivae.discovery.hypotheses import weigh
+from causal_ivae.discovery.likelihood_decision import weigh
 from causal_ivae.outcomes import DECISIONS
 
 SEGMENTS = 8
