@@ -4,3 +4,15 @@
 the group are the pieces of work, ``cluster`` isolates them, ``recording`` writes and reads their
 files, ``pages`` makes their pages, ``status`` and ``progress`` tell how it goes.
 """
+
+__all__ = [
+    "overview",
+    "pages",
+    "plan",
+    "preview",
+    "progress",
+    "request",
+    "runner",
+    "status",
+    "workers",
+]

@@ -1,1 +1,3 @@
 """Draw graphs as figures, for results that draw themselves and for the pages."""
+
+__all__ = ["arrows", "graph_figure", "notebook", "svg", "wording"]

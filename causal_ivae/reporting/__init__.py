@@ -1,1 +1,3 @@
 """Turn results into pages, figures and files for readers."""
+
+__all__ = ["cohort_pages", "fits", "graph_files", "html", "region_map", "templates", "verdict"]

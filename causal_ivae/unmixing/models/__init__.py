@@ -1,1 +1,3 @@
 """Define stacked models, which train many small models as one."""
+
+__all__ = ["draws", "equations", "flow", "ivae", "priors", "stacked", "structural_flow", "tcl"]

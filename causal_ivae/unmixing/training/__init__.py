@@ -1,1 +1,3 @@
 """Train stacks of models."""
+
+__all__ = ["ensemble", "memory", "stacks", "steps", "threads"]
