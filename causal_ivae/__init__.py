@@ -3,12 +3,13 @@
 Public names are imported on first use, so that the command line starts without torch.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from causal_ivae.provenance import package_version
+from causal_ivae.lazy_names import on_first_use
 
 if TYPE_CHECKING:
+    __version__: str
+
     from causal_ivae.derivatives import load_results as load_results
     from causal_ivae.discovery import discover as discover
     from causal_ivae.discovery import discover_all as discover_all
@@ -38,13 +39,15 @@ __all__ = [
     "load_results",
 ]
 
-__version__ = package_version()
+_offered = on_first_use(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'causal_ivae' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from causal_ivae.provenance import package_version
+
+        return package_version()
+    return _offered(name)
 
 
 def __dir__() -> list[str]:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from causal_ivae import __version__
 from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.commands import COMMANDS
 from causal_ivae.commands.command import (
@@ -29,12 +28,22 @@ from causal_ivae.commands.interruption import Stopped, stopped_by_signals
 from causal_ivae.commands.run import RUN, with_levels_apart
 from causal_ivae.commands.streams import lasting_streams
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
+from causal_ivae.provenance import package_version
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Report wrong usage in one line."""
         raise SettingsError(f"{message} (see '{self.prog} --help')")
+
+
+class _Version(argparse.Action):
+    """Look the version up only for the users who ask for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print the version and exit."""
+        sys.stdout.write(f"causal-ivae {package_version()}\n")
+        parser.exit()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"causal-ivae {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     children = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in COMMANDS:
         child = children.add_parser(
@@ -113,7 +122,7 @@ def _explain(error: CausalIvaeError, code: int, *, loud: bool) -> int:
 def _write_crash(arguments: Sequence[str]) -> str:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     path = Path(tempfile.gettempdir()) / f"causal-ivae-crash-{stamp}.txt"
-    content = f"causal-ivae {__version__} {shlex.join(arguments)}\n\n{traceback.format_exc()}"
+    content = f"causal-ivae {package_version()} {shlex.join(arguments)}\n\n{traceback.format_exc()}"
     try:
         path.write_text(content, encoding="utf-8")
     except OSError as error:

@@ -3,7 +3,6 @@
 import hashlib
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +55,9 @@ def digest_of(*parts: str) -> str:
 
 def package_version() -> str:
     """Return the version of this package."""
+    # The command line asks for no version most of the time, and the import is slow.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("causal-ivae")
     except PackageNotFoundError:
@@ -64,6 +66,8 @@ def package_version() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of this package, Python and the packages that results depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"causal-ivae": package_version(), "python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 _LEAST_BASELINE = 3.0
 """A mean above this many standard deviations is the baseline of a signal, not an offset."""
@@ -76,6 +75,9 @@ def were_scaled_apart(parts: Sequence[NDArray[np.float64]]) -> bool:
     distribution whose degrees of freedom allow for the correlations r of the regions
     (Satterthwaite: sum of r to the power 4).
     """
+    # scipy.stats takes a second to import, and few recordings come this far.
+    from scipy.stats import chi2
+
     usable = ~np.any([np.isnan(part).any(axis=0) for part in parts], axis=0)
     if len(parts) < 2 or not usable.any():
         return False

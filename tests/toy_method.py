@@ -10,7 +10,7 @@ from causal_ivae.discovery.methods import register
 from causal_ivae.discovery.methods.pair_method import steps_in_words
 from causal_ivae.discovery.methods.restarts import RestartedMethod
 from causal_ivae.settings import FlowSettings
-from causal_ivae.unmixing.training.stacks import FitSize
+from causal_ivae.unmixing.training.fit_size import FitSize
 
 
 class ToySettings(FlowSettings):

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -224,6 +223,8 @@ def _rows(prior: Prior, matches: Mapping[str, Match]) -> list[list[str]]:
 def _shortest_paths(
     prior: Prior, regions: set[str], max_path: int | None
 ) -> dict[str, dict[str, list[str]]]:
+    import networkx as nx
+
     graph = prior.graph
     return {
         region: nx.single_source_shortest_path(graph, region, cutoff=max_path) for region in regions

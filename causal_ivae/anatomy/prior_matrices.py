@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.io import loadmat
 
 from causal_ivae.anatomy.verdicts import Prior, Projection
 from causal_ivae.errors import InputError, SettingsError
@@ -168,6 +167,8 @@ def is_number(cell: str) -> bool:
 
 def matrix_of_array(path: Path, sidecar: dict[str, Any]) -> tuple[list[str], Any]:
     """Return the names of the regions and the matrix of a .npy or .mat file."""
+    from scipy.io import loadmat
+
     names = names_of_rows(path, sidecar)
     try:
         if path.suffix == ".npy":

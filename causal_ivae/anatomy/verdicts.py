@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from causal_ivae.imaging.hemispheres import Hemisphere, Sided, split_hemispheres
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class Prior:
     @property
     def graph(self) -> "nx.DiGraph[str]":
         """Return the projections as a graph from cause to effect."""
+        # Importing networkx takes longer than finding out what is up to date.
+        import networkx as nx
+
         graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
         graph.add_nodes_from(self.names)
         graph.add_edges_from((p.cause, p.effect) for p in self.projections)

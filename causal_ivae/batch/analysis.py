@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import psutil
-
 from causal_ivae.batch.request import Request
+from causal_ivae.batch.workers.machine import processes_for
 from causal_ivae.derivatives.files import write_text
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.discovery.methods import METHODS
@@ -35,13 +34,20 @@ class Analysis(Request):
     ----------
     atlas_digest, prior_digest : str
         Of the content of the atlas and of the prior; empty where there is none.
-    sharing : int
-        Worker processes on one machine.
+    n_subjects : int
+        Number of subjects of the run.
     """
 
     atlas_digest: str = ""
     prior_digest: str = ""
-    sharing: int = 1
+    n_subjects: int = 1
+
+    @property
+    def sharing(self) -> int:
+        """Number of worker processes that share the memory of one machine."""
+        if self.scheduler is not None:
+            return 1
+        return processes_for(self.n_subjects, self.nprocs, self.memory)
 
     @property
     def load_hash(self) -> str:
@@ -180,6 +186,8 @@ def _peak_memory_mib() -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 2**10
     if sys.platform == "win32":
+        import psutil
+
         return float(psutil.Process().memory_info().peak_wset) / 2**20
     import resource
 

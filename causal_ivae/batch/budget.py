@@ -1,17 +1,17 @@
 """Refuse files that would not fit into memory, judged by their headers before they are read."""
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import prod
 from pathlib import Path
-
-import psutil
 
 from causal_ivae.batch.workers.machine import machine_memory
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.volumes import image_shape
 
 _GIB = 2**30
+_ALWAYS = 2**25
+"""Whatever takes less than this (bytes) fits into every machine, whose memory is not asked for."""
 _TEXT, _ARRAY, _IMAGE, _SMOOTHED = 2.0, 2.0, 2.0, 3.0
 """Reading takes this many times a text file's size, or the size of an array or image.
 
@@ -21,7 +21,11 @@ keeps a third copy.
 
 
 def check_fits(
-    paths: Iterable[Path], *, memory: int | None, sharing: int, smoothing: bool = False
+    paths: Iterable[Path],
+    *,
+    memory: int | None,
+    sharing: Callable[[], int],
+    smoothing: bool = False,
 ) -> None:
     """Check that each file can be read within the memory of a worker process.
 
@@ -31,8 +35,8 @@ def check_fits(
         Images and tables.  Missing and damaged files are skipped, since reading reports them.
     memory : int or None
         Memory of a worker process (bytes); None for its share of the machine's.
-    sharing : int
-        Number of worker processes on this machine.
+    sharing : callable
+        Returns the number of worker processes on this machine.
     smoothing : bool
         True if images are smoothed.
 
@@ -41,17 +45,24 @@ def check_fits(
     InputError
         If a file does not fit; the message states its size.
     """
-    budget = memory if memory is not None else machine_memory() // sharing
-    free = budget - psutil.Process().memory_info().rss
+    budget: int | None = memory
     for path in paths:
         try:
             needed, what = _needed(path, smoothing=smoothing)
         except Exception:  # noqa: BLE001, S112 - reading it says what is wrong with it
             continue
+        if memory is None and needed < _ALWAYS:
+            continue
+        import psutil
+
+        if budget is None:
+            budget = machine_memory() // sharing()
+        free = budget - psutil.Process().memory_info().rss
         if needed > free:
             raise InputError(
                 f"'{path}' ({what}) takes about {needed / _GIB:.1f} GiB of memory to read, and a "
-                f"worker process has {budget / _GIB:.1f} GiB. {_remedy(memory, sharing)}"
+                f"worker process has {budget / _GIB:.1f} GiB. "
+                f"{_remedy(memory, sharing() if memory is None else 1)}"
             )
 
 

@@ -1,9 +1,11 @@
 """One subject's files to its region series, as files: the first stage of a subject."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.budget import check_fits
@@ -13,13 +15,10 @@ from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
-from causal_ivae.imaging.centres import region_centres
 from causal_ivae.imaging.file_names import Folders
-from causal_ivae.imaging.one_scale import scale_caution
 from causal_ivae.imaging.series import RegionSeries
-from causal_ivae.imaging.signals import load_subject, missing_regions
 from causal_ivae.provenance import fingerprints, shown
-from causal_ivae.reporting.region_map import has_map, map_name
+from causal_ivae.reporting.mni_maps import has_map, map_name
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,16 @@ def check_memory(piece: Loading) -> None:
     check_fits(
         [run.path for run in piece.subject.runs],
         memory=piece.analysis.memory,
-        sharing=piece.analysis.sharing,
+        sharing=lambda: piece.analysis.sharing,
         smoothing=piece.analysis.pipeline.denoise.smoothing_fwhm > 0,
     )
 
 
 def load(piece: Loading, stage: Stage) -> Loaded:
     """Load one subject and write its time series."""
+    from causal_ivae.imaging.one_scale import scale_caution
+    from causal_ivae.imaging.signals import load_subject, missing_regions
+
     analysis = piece.analysis
 
     def work() -> tuple[Loaded, State, str]:
@@ -126,10 +128,50 @@ def load(piece: Loading, stage: Stage) -> Loaded:
     return Loaded(outcome) if loaded is None else replace(loaded, outcome=outcome)
 
 
+def common_regions(
+    loaded: Mapping[str, Loaded], rule: Literal["drop", "fail"]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Apply one rule on missing regions to all subjects of a run.
+
+    Parameters
+    ----------
+    loaded : mapping of str to Loaded
+    rule : {"drop", "fail"}
+        "drop" keeps the regions that every subject has; "fail" stops the subjects that lack a
+        region of the set of regions that most subjects share.
+
+    Returns
+    -------
+    regions : dict of str to tuple of str
+        To analyse, per subject.
+    lacking : dict of str to tuple of str
+        Subjects that cannot run, and the regions they lack.
+    """
+    present = {
+        unit: tuple(name for name in known.regions if name not in known.missing)
+        for unit, known in loaded.items()
+    }
+    if not present:
+        return {}, {}
+    if rule == "drop":
+        shared = set.intersection(*(set(names) for names in present.values()))
+        return {u: tuple(n for n in names if n in shared) for u, names in present.items()}, {}
+    listed = {unit: frozenset(known.regions) for unit, known in loaded.items()}
+    expected, _ = Counter(listed.values()).most_common(1)[0]
+    lacking = {
+        unit: tuple(sorted(expected - set(names)))
+        for unit, names in present.items()
+        if expected - set(names)
+    }
+    return present, lacking
+
+
 def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str, Any]:
     """Return the sidecar's entries on where the regions are, for drawings."""
     if parcellation is None:
         return {}
+    from causal_ivae.imaging.centres import region_centres
+
     parcellation = parcellation.in_space(dict(series.entities).get("space"))
     wanted = [name for name in series.names if name in parcellation.names]
     centres = region_centres(parcellation)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,9 +23,10 @@ from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.fits import UNKNOWN
-from causal_ivae.reporting.graph_files import Files, drawing_files, unit_files
-from causal_ivae.reporting.html import group_page, subject_page
-from causal_ivae.reporting.region_map import has_map, map_name, region_map
+from causal_ivae.reporting.mni_maps import has_map, map_name
+
+if TYPE_CHECKING:
+    from causal_ivae.reporting.graph_files import Files
 
 
 def write_unit_page(
@@ -45,6 +46,10 @@ def write_unit_page(
     CausalIvaeError
         If the page cannot be made; the results stay as they are.
     """
+    # Drawing takes longer to import than it takes to find out that a page is current.
+    from causal_ivae.reporting.graph_files import drawing_files, unit_files
+    from causal_ivae.reporting.html import subject_page
+
     try:
         record = Unit.read(paths, tuple(methods))
         page, drawings = subject_page(record, templates)
@@ -77,6 +82,8 @@ def write_region_map(output: Path, atlas: str, space: str | None = None) -> None
     files = (file for file in (parcellation.source, parcellation.image) if file is not None)
     newest = max(file.stat().st_mtime_ns for file in files)
     if not picture.is_file() or picture.stat().st_mtime_ns < newest:
+        from causal_ivae.reporting.region_map import region_map
+
         write_bytes(picture, region_map(parcellation))
 
 
@@ -150,6 +157,9 @@ def write_group_page(
     CausalIvaeError
         If the page cannot be made; the results stay as they are.
     """
+    from causal_ivae.reporting.graph_files import drawing_files, unit_files
+    from causal_ivae.reporting.html import group_page
+
     # The page is older than its list for a moment, never newer.
     paths.report.unlink(missing_ok=True)
     write_described(paths, SUBJECTS.name, listing(rows))
@@ -252,7 +262,7 @@ def _beside(root: Path, group: Unit) -> Unit | None:
     return Unit.read(UnitPaths(root, POOLED), tuple(METHODS))
 
 
-def _write(paths: UnitPaths, page: str, files: Files) -> None:
+def _write(paths: UnitPaths, page: str, files: "Files") -> None:
     for (method, suffix), content in files.items():
         write_bytes(paths.figure(suffix, method), content)
     # Last, for its date tells whether all of them are current.

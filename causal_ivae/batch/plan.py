@@ -6,14 +6,12 @@ from pathlib import Path
 from causal_ivae.anatomy.prior import load_prior
 from causal_ivae.batch.analysis import Analysis
 from causal_ivae.batch.request import Request
-from causal_ivae.batch.workers.machine import processes_for
 from causal_ivae.derivatives.files import read_sidecar
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.bids import SubjectFiles, find_subjects
 from causal_ivae.imaging.segments import check_number_of_subjects
 from causal_ivae.provenance import digest_of, fingerprint
-from causal_ivae.reporting.templates import check_templates
 
 _LEAST_MEMORY = 2**29
 """A worker process takes about this much memory (bytes) before it reads anything."""
@@ -54,6 +52,8 @@ def _plan(request: Request) -> Plan:
     _check_device(request)
     _check_memory(request)
     if request.templates is not None:
+        from causal_ivae.reporting.templates import check_templates
+
         check_templates(request.templates)
     pipeline = request.pipeline
     if request.pooled and "participant" in request.levels:
@@ -89,14 +89,11 @@ def _plan(request: Request) -> Plan:
         templates=None if request.templates is None else request.templates.resolve(),
         participants_file=participants_file,
     )
-    sharing = 1
-    if request.scheduler is None:
-        sharing = processes_for(len(subjects), request.nprocs, request.memory)
     analysis = Analysis(
         **vars(checked),
         atlas_digest=_atlas_digest(parcellation),
         prior_digest="" if prior is None else digest_of(repr(prior)),
-        sharing=sharing,
+        n_subjects=len(subjects),
     )
     return Plan(analysis, subjects)
 

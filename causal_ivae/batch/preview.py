@@ -1,9 +1,8 @@
 """What a run would do, without doing any of it."""
 
 from causal_ivae.batch import loading
-from causal_ivae.batch.loading import Loaded, Loading
+from causal_ivae.batch.loading import Loaded, Loading, common_regions
 from causal_ivae.batch.plan import Plan
-from causal_ivae.batch.runner import common_regions
 from causal_ivae.batch.state import UnitState
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.file_names import Folders

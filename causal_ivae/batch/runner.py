@@ -1,16 +1,15 @@
 """Run a plan subject by subject, each isolated from the others, and the group after them."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from causal_ivae.batch import cohort, loading, participant
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line, write_crash
 from causal_ivae.batch.claims import FOLDER, Claims
 from causal_ivae.batch.forecast import forecast
-from causal_ivae.batch.loading import Loaded, Loading
+from causal_ivae.batch.loading import Loaded, Loading, common_regions
 from causal_ivae.batch.pages import write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan
@@ -222,44 +221,6 @@ def _estimate_pooled(
     if outcome.state == "failed" or UnitState(analysis, unit).is_up_to_date(names):
         return outcome
     return participant.estimate(Estimating(analysis, unit, names), stage).after(outcome)
-
-
-def common_regions(
-    loaded: Mapping[str, Loaded], rule: Literal["drop", "fail"]
-) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """Apply one rule on missing regions to all subjects of a run.
-
-    Parameters
-    ----------
-    loaded : mapping of str to Loaded
-    rule : {"drop", "fail"}
-        "drop" keeps the regions that every subject has; "fail" stops the subjects that lack a
-        region of the set of regions that most subjects share.
-
-    Returns
-    -------
-    regions : dict of str to tuple of str
-        To analyse, per subject.
-    lacking : dict of str to tuple of str
-        Subjects that cannot run, and the regions they lack.
-    """
-    present = {
-        unit: tuple(name for name in known.regions if name not in known.missing)
-        for unit, known in loaded.items()
-    }
-    if not present:
-        return {}, {}
-    if rule == "drop":
-        shared = set.intersection(*(set(names) for names in present.values()))
-        return {u: tuple(n for n in names if n in shared) for u, names in present.items()}, {}
-    listed = {unit: frozenset(known.regions) for unit, known in loaded.items()}
-    expected, _ = Counter(listed.values()).most_common(1)[0]
-    lacking = {
-        unit: tuple(sorted(expected - set(names)))
-        for unit, names in present.items()
-        if expected - set(names)
-    }
-    return present, lacking
 
 
 @dataclass

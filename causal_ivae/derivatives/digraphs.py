@@ -1,12 +1,14 @@
 """Convert a table of edges into a directed graph of networkx."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import pandas as pd
 
 from causal_ivae.outcomes import arrows_of, outcomes_of
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _NUMBERS = (
     "score", "p_value", "q_value", "stability_index", "confidence", "probability_both",
@@ -35,6 +37,9 @@ def digraph(
     edges : pandas.DataFrame
     verdicts : mapping from (cause, effect) to verdict and path
     """
+    # Importing networkx takes longer than finding out what is up to date.
+    import networkx as nx
+
     graph: nx.DiGraph[str] = nx.DiGraph(method=method)
     graph.add_nodes_from(names)
     arrows = arrows_of(edges)

@@ -14,7 +14,8 @@ from causal_ivae.errors import FitError
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.settings import DecisionSettings, IndependenceSettings, UnmixingSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics
-from causal_ivae.unmixing.training.stacks import Fit, FitSize
+from causal_ivae.unmixing.training.fit_size import FitSize
+from causal_ivae.unmixing.training.stacks import Fit
 
 
 @dataclass(frozen=True)

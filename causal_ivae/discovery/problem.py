@@ -1,21 +1,25 @@
 """Define what a method receives about a subject's series, and what it returns."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import torch
-from numpy.typing import NDArray
-
-from causal_ivae.discovery.chunks import Progress
 from causal_ivae.settings import (
     DecisionSettings,
     IndependenceSettings,
     ScreenSettings,
     UnmixingSettings,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import torch
+    from numpy.typing import NDArray
+
+    from causal_ivae.discovery.chunks import Progress
 
 
 @dataclass(frozen=True)

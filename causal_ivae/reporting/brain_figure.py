@@ -37,11 +37,6 @@ _SCALE = 1.22
 """Scale of a figure (points per mm)."""
 
 
-def is_mni(space: str | None) -> bool:
-    """Check whether a space is an MNI space, in which the outline of the brain is drawn."""
-    return (space or "").upper().startswith("MNI")
-
-
 def brain_figure(
     names: Sequence[str],
     edges: pd.DataFrame,

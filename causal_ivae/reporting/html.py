@@ -20,11 +20,12 @@ from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
 from causal_ivae.outcomes import arrows_of, count_arrows, is_decided
 from causal_ivae.reporting import figures, fits, group_rows, summary, table_rows
-from causal_ivae.reporting.brain_figure import brain_figure, is_mni
+from causal_ivae.reporting.brain_figure import brain_figure
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
 from causal_ivae.reporting.fits import USABLE
 from causal_ivae.reporting.method_names import method_label, method_name
+from causal_ivae.reporting.mni_maps import is_mni
 from causal_ivae.reporting.origin import (
     calibration_of,
     from_images,

@@ -14,21 +14,9 @@ from scipy.spatial import cKDTree
 from causal_ivae.drawing.svg import figure_style
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_images import read_labels, read_maps
-from causal_ivae.reporting.brain_figure import is_mni
 
 _CUTS = 6
 """There are this many slices from the side, and as many from above."""
-
-
-def has_map(parcellation: Parcellation) -> bool:
-    """Check whether the places of the regions in MNI space are known."""
-    placed = parcellation.image is not None or parcellation.coordinates is not None
-    return placed and is_mni(parcellation.space)
-
-
-def map_name(parcellation: Parcellation) -> str:
-    """Return the name of the file that holds the map."""
-    return f"atlas-{parcellation.name}_regions.png"
 
 
 def region_map(parcellation: Parcellation) -> bytes:
@@ -37,7 +25,7 @@ def region_map(parcellation: Parcellation) -> bytes:
     Parameters
     ----------
     parcellation : Parcellation
-        A parcellation for which `has_map` is true.
+        A parcellation for which `causal_ivae.reporting.mni_maps.has_map` is true.
 
     Returns
     -------

@@ -14,7 +14,8 @@ from causal_ivae.settings import EquationSettings
 from causal_ivae.unmixing.models.equations import StackedEquations
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
-from causal_ivae.unmixing.training.stacks import FitSize, Progress, in_stacks, part_of
+from causal_ivae.unmixing.training.fit_size import FitSize
+from causal_ivae.unmixing.training.stacks import Progress, in_stacks, part_of
 from causal_ivae.unmixing.training.steps import by_member
 
 FOLDS = 2

@@ -23,9 +23,8 @@ from tiny_study import (
 from causal_ivae import discovery
 from causal_ivae.batch import loading, pages, participant
 from causal_ivae.batch.analysis import Outcome
-from causal_ivae.batch.loading import Loaded
+from causal_ivae.batch.loading import Loaded, common_regions
 from causal_ivae.batch.overview import write_overview
-from causal_ivae.batch.runner import common_regions
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.cycles import find_cycles

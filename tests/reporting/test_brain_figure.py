@@ -3,7 +3,8 @@ import pytest
 from fake_records import names_of
 from svg_reading import drawn, edge_table, label_position, part, size, texts
 
-from causal_ivae.reporting.brain_figure import brain_figure, is_mni
+from causal_ivae.reporting.brain_figure import brain_figure
+from causal_ivae.reporting.mni_maps import is_mni
 
 CENTRES = {"left": (-40.0, 0.0, 0.0), "front": (40.0, 50.0, 10.0), "top": (40.0, -40.0, 60.0)}
 NAMES = tuple(CENTRES)

@@ -8,7 +8,8 @@ from PIL import Image
 from causal_ivae.batch.pages import write_region_map
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_atlas
-from causal_ivae.reporting.region_map import has_map, region_map
+from causal_ivae.reporting.mni_maps import has_map
+from causal_ivae.reporting.region_map import region_map
 
 
 def write_atlas(folder, values, table, space="MNI"):

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psutil
-
 _PERIOD = 0.1  # seconds between two looks at the process
 _BEAT = 1.0  # seconds between two reports on memory
 # Seconds for the last report to leave the process before it ends.
@@ -110,6 +108,8 @@ def _watch(
     done: threading.Event,
     others: Iterable[threading.Thread],
 ) -> None:
+    import psutil
+
     process = psutil.Process()
     began = time.monotonic()
     peak, told_peak, told_at = 0, 0, -_BEAT

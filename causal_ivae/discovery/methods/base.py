@@ -1,4 +1,8 @@
-"""Define what every method of causal discovery provides."""
+"""Define what every method of causal discovery provides.
+
+What a method only needs for its work, torch above all, its functions import themselves: pages,
+plans and whatever asks which results are up to date ask for names, words and digests alone.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,21 +1,18 @@
 """Define the network method, which judges all regions at once and sets claims against twins."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from causal_ivae.derivatives.network_tables import NETWORK, TWINS
 from causal_ivae.derivatives.tables import EDGES
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.methods.structural import StructuralMethod
-from causal_ivae.discovery.network.evidence import NetworkEvidence
-from causal_ivae.discovery.network.judgement import NetworkJudgement, judge
 from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
 from causal_ivae.discovery.network.twins import Twins, decoy_q_values, threshold
-from causal_ivae.discovery.network.weights import read_weights
 from causal_ivae.discovery.problem import Found, Problem
 from causal_ivae.discovery.same_series import first_copies, reasons_of_copies
 from causal_ivae.discovery.workload import Workload
@@ -24,6 +21,12 @@ from causal_ivae.errors import InputError
 from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, NetworkSettings, UnmixingSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from causal_ivae.discovery.network.judgement import NetworkJudgement
 
 _FEWEST_REGIONS = 3
 _VOLUMES_PER_REGION = 2
@@ -115,6 +118,8 @@ class NetworkMethod(Method[NetworkSettings]):
 
     def calibration(self) -> dict[str, Any]:
         """Return how reliable the probabilities are on simulated networks."""
+        from causal_ivae.discovery.network.weights import read_weights
+
         tree = read_weights()
         found = tree["Reliability"]
         return {
@@ -171,6 +176,8 @@ class NetworkMethod(Method[NetworkSettings]):
         self, problem: Problem, values: NDArray[np.float32], distinct: NDArray[np.int64]
     ) -> _Claims:
         """Judge the data and their twins, and find the probability from which arrows are drawn."""
+        from causal_ivae.discovery.network.judgement import judge
+
         decision, twins = problem.decision, self.own(problem.unmixing).twins
         seed = child_seed(problem.seed, problem.key, self.name)
         done = 0
@@ -292,6 +299,8 @@ def _network_table(
     problem: Problem, judgement: NetworkJudgement, rows: NDArray[np.int64]
 ) -> pd.DataFrame:
     """Return the evidence of every pair between which arrows were looked for."""
+    from causal_ivae.discovery.network.evidence import NetworkEvidence
+
     shown = (rows >= 0) & judgement.kept[rows]
     x, y = np.array(problem.names, dtype=object)[problem.pairs[shown].T]
     place = (np.cumsum(judgement.kept) - 1)[rows[shown]]

@@ -1,34 +1,29 @@
 """Define what methods share that judge one pair of regions at a time, many pairs in a stack."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from causal_ivae.discovery import graph_tables
-from causal_ivae.discovery.chunks import Chunks
-from causal_ivae.discovery.estimation import Estimate, Subject
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.problem import Found, Problem
-from causal_ivae.discovery.rehearsal import rehearse
-from causal_ivae.discovery.same_series import (
-    reasons_undecided,
-    tables_without_fits,
-    undecided_edges,
-)
-from causal_ivae.discovery.screen import Screen, screen_pairs
-from causal_ivae.discovery.skeleton import skeleton_of
 from causal_ivae.discovery.workload import Workload
-from causal_ivae.independence.blocks import make_blocks
-from causal_ivae.independence.hsic import IndependenceTable, hsic_table
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import TrainingSettings, UnmixingSettings
-from causal_ivae.unmixing.standard_form import in_standard_order
-from causal_ivae.unmixing.training.stacks import FitSize
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from causal_ivae.discovery.chunks import Chunks
+    from causal_ivae.discovery.estimation import Estimate, Subject
+    from causal_ivae.discovery.screen import Screen
+    from causal_ivae.independence.hsic import IndependenceTable
+    from causal_ivae.unmixing.training.fit_size import FitSize
 
 S = TypeVar("S", bound=TrainingSettings)
 
@@ -72,6 +67,22 @@ class PairMethod(Method[S]):
 
     def discover(self, problem: Problem) -> Found:
         """Test and screen all pairs, unmix those that are kept, and decide on every pair."""
+        import torch
+
+        from causal_ivae.discovery import graph_tables
+        from causal_ivae.discovery.chunks import Chunks
+        from causal_ivae.discovery.estimation import Subject
+        from causal_ivae.discovery.same_series import (
+            reasons_undecided,
+            tables_without_fits,
+            undecided_edges,
+        )
+        from causal_ivae.discovery.screen import screen_pairs
+        from causal_ivae.discovery.skeleton import skeleton_of
+        from causal_ivae.independence.blocks import make_blocks
+        from causal_ivae.independence.hsic import hsic_table
+        from causal_ivae.unmixing.standard_form import in_standard_order
+
         x, pairs, names = problem.values, problem.pairs, problem.names
         reasons = reasons_undecided(x, pairs, names)
         if (reasons != "").all():
@@ -168,6 +179,8 @@ class PairMethod(Method[S]):
 
     def workload(self, problem: Problem) -> Workload:
         """Rehearse one stack for a few steps and forecast the work for the whole graph."""
+        from causal_ivae.discovery.rehearsal import rehearse
+
         return rehearse(self, problem)
 
     def shared_settings(self) -> tuple[str, ...]:

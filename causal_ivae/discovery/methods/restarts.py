@@ -1,35 +1,27 @@
 """Define what methods share that fit a model from several random starts and test its results."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from causal_ivae.discovery.chunks import Chunk, Chunks
-from causal_ivae.discovery.estimation import (
-    Estimate,
-    Subject,
-    by_pair,
-    check_converged,
-    of_fit,
-)
 from causal_ivae.discovery.methods.pair_method import PairMethod
-from causal_ivae.discovery.orientation import RESAMPLES, orient
-from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import DecisionSettings, TrainingSettings
-from causal_ivae.unmixing.diagnostics import (
-    Diagnostics,
-    best_restarts,
-    diagnose,
-    residual_dependence,
-)
-from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
-from causal_ivae.unmixing.training.ensemble import make_model, unmix_pairs
-from causal_ivae.unmixing.training.stacks import Fit
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from causal_ivae.discovery.chunks import Chunk, Chunks
+    from causal_ivae.discovery.estimation import Estimate, Subject
+    from causal_ivae.independence.hsic import IndependenceTable
+    from causal_ivae.unmixing.diagnostics import Diagnostics
+    from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
+    from causal_ivae.unmixing.training.stacks import Fit
 
 S = TypeVar("S", bound=TrainingSettings)
 
@@ -62,12 +54,19 @@ class RestartedMethod(PairMethod[S]):
         self, seeds: list[int], *, auxiliary: Auxiliary, settings: S, device: torch.device
     ) -> StackedModel:
         """Build a stack of models of two columns, with one member for each seed."""
+        from causal_ivae.unmixing.training.ensemble import make_model
+
         return make_model(
             seeds, n_features=2, auxiliary=auxiliary, settings=settings, device=device
         )
 
     def estimate(self, subject: Subject, chunks: Chunks, dependence: IndependenceTable) -> Estimate:
         """Fit and test every restart, and orient pairs by all of them together."""
+        from causal_ivae.discovery.estimation import Estimate
+        from causal_ivae.discovery.orientation import orient
+        from causal_ivae.independence.hsic import IndependenceTable
+        from causal_ivae.unmixing.training.stacks import Fit
+
         parts = chunks.map(partial(self._unmix, subject))
         fit = Fit.joined([part.fit for part in parts])
         table = IndependenceTable.joined([part.tests for part in parts])
@@ -84,6 +83,8 @@ class RestartedMethod(PairMethod[S]):
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:
         """Describe the rule or the score, and the meaning of confidence."""
+        from causal_ivae.discovery.orientation import RESAMPLES
+
         if decision.rule == "paper":
             rule = (
                 f"Each restart{whose} voted by the rule of non-linear causal discovery "
@@ -116,6 +117,10 @@ class RestartedMethod(PairMethod[S]):
 
     def _unmix(self, subject: Subject, some: NDArray[np.int64], chunk: Chunk) -> _Unmixed:
         """Fit and test some pairs."""
+        from causal_ivae.discovery.estimation import by_pair, check_converged, of_fit
+        from causal_ivae.unmixing.diagnostics import best_restarts
+        from causal_ivae.unmixing.training.ensemble import unmix_pairs
+
         settings, restarts = self.own(subject.unmixing), subject.unmixing.restarts
         fit = unmix_pairs(
             subject.values,
@@ -142,6 +147,10 @@ class RestartedMethod(PairMethod[S]):
 
     def _diagnostics(self, subject: Subject, fit: Fit) -> list[Diagnostics]:
         """Judge the best restart of every pair."""
+        import torch
+
+        from causal_ivae.unmixing.diagnostics import best_restarts, diagnose, residual_dependence
+
         device, restarts = fit.disturbances.device, subject.unmixing.restarts
         best = torch.as_tensor(best_restarts(fit, restarts), device=device)
         dependence_p = residual_dependence(

@@ -1,32 +1,28 @@
 """Define the method of structural flows, which fits the equations of both directions."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from causal_ivae.discovery.chunks import Chunk, Chunks
-from causal_ivae.discovery.estimation import (
-    Estimate,
-    Subject,
-    by_pair,
-    check_converged,
-    of_fit,
-)
-from causal_ivae.discovery.measurement_noise import measurement_noise
 from causal_ivae.discovery.methods.pair_method import WORDS, PairMethod, steps_in_words
-from causal_ivae.discovery.pair_evidence import diagnose_better, gather_evidence, orient_by_evidence
-from causal_ivae.discovery.probability import calibration, calibration_entry
-from causal_ivae.discovery.resampling import BlockSums
 from causal_ivae.drawing.wording import count
-from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import DecisionSettings, StructuralSettings, UnmixingSettings
-from causal_ivae.unmixing.both_directions import Hypotheses, fit_hypotheses
-from causal_ivae.unmixing.diagnostics import Diagnostics
-from causal_ivae.unmixing.training.stacks import Fit, FitSize, no_volumes
+from causal_ivae.unmixing.training.fit_size import FitSize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from causal_ivae.discovery.chunks import Chunk, Chunks
+    from causal_ivae.discovery.estimation import Estimate, Subject
+    from causal_ivae.independence.hsic import IndependenceTable
+    from causal_ivae.unmixing.both_directions import Hypotheses
+    from causal_ivae.unmixing.diagnostics import Diagnostics
+    from causal_ivae.unmixing.training.stacks import Fit
 
 _ARRAYS_PER_SPLINE = 14
 """An increasing function holds this many arrays of one number per row, and one for each piece."""
@@ -63,10 +59,19 @@ class StructuralMethod(PairMethod[StructuralSettings]):
 
     def calibration(self) -> dict[str, Any]:
         """Return how reliable the probabilities are on simulated pairs."""
+        from causal_ivae.discovery.probability import calibration_entry
+
         return calibration_entry()
 
     def estimate(self, subject: Subject, chunks: Chunks, dependence: IndependenceTable) -> Estimate:
         """Fit both directions, gather the evidence for each, and decide by its probability."""
+        from causal_ivae.discovery.estimation import Estimate
+        from causal_ivae.discovery.measurement_noise import measurement_noise
+        from causal_ivae.discovery.pair_evidence import gather_evidence, orient_by_evidence
+        from causal_ivae.discovery.resampling import BlockSums
+        from causal_ivae.independence.hsic import IndependenceTable
+        from causal_ivae.unmixing.both_directions import Hypotheses
+
         parts = chunks.map(partial(self._fit_directions, subject))
         hypotheses = Hypotheses.joined([part.hypotheses for part in parts])
         table, usable = IndependenceTable.joined([part.tests for part in parts]), hypotheses.usable
@@ -136,6 +141,8 @@ class StructuralMethod(PairMethod[StructuralSettings]):
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:  # noqa: ARG002
         """Describe the probabilities, their evidence and what a direction requires."""
+        from causal_ivae.discovery.probability import calibration
+
         outcomes, needed = (
             "both directions, of no edge and of none of these",
             f"{decision.confidence:g}, and dependence of the two regions at level "
@@ -166,6 +173,11 @@ class StructuralMethod(PairMethod[StructuralSettings]):
         self, subject: Subject, some: NDArray[np.int64], chunk: Chunk
     ) -> _Directions:
         """Fit and test both directions of some pairs."""
+        from causal_ivae.discovery.estimation import by_pair, check_converged, of_fit
+        from causal_ivae.discovery.pair_evidence import diagnose_better
+        from causal_ivae.unmixing.both_directions import fit_hypotheses
+        from causal_ivae.unmixing.training.stacks import no_volumes
+
         settings = self.own(subject.unmixing)
         part = fit_hypotheses(
             subject.values,

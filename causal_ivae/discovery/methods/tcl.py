@@ -7,7 +7,7 @@ from causal_ivae.discovery.methods.pair_method import steps_in_words
 from causal_ivae.discovery.methods.restarts import RestartedMethod
 from causal_ivae.drawing.wording import count
 from causal_ivae.settings import TCLSettings, UnmixingSettings
-from causal_ivae.unmixing.training.stacks import FitSize
+from causal_ivae.unmixing.training.fit_size import FitSize
 
 _ARRAYS_PER_LAYER = 6
 """A training step holds this many arrays of the width of a layer for each of its rows."""

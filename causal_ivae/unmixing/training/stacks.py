@@ -9,58 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_IN_CACHE = 2**19
-"""On a CPU, one layer of a stack has at most this many activations.
-
-If they exceed the CPU's caches, a step of wide networks takes a third longer.
-"""
-_MOST_ON_CPU = 64
-"""A stack on a CPU has at most this many members, since more are not faster."""
-
 Progress = Callable[[float], None]
 """A function of this type is called with the share of the work that is done."""
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class FitSize:
-    """Describe the memory that one fit needs while it is trained.
-
-    Attributes
-    ----------
-    numbers : int
-        Number of float32 values held for every volume of a training step.
-    width : int
-        Number of columns of the widest layer.
-    batch_size : int
-        Number of volumes of a training step.
-    """
-
-    numbers: int
-    width: int
-    batch_size: int
-
-    def n_bytes(self, n_times: int) -> int:
-        """Return the memory of one fit in bytes, for all volumes or for a training step."""
-        return 4 * self.numbers * max(n_times, 2 * self.batch_size)
-
-    def members_at_once(self, n_times: int, memory_gib: float, device: torch.device) -> int:
-        """Return the number of fits in a stack, given the number of volumes."""
-        room = max(1, int(memory_gib * 2**30 / self.n_bytes(n_times)))
-        if device.type != "cpu":
-            return room
-        in_cache = max(1, _IN_CACHE // (self.width * min(self.batch_size, n_times)))
-        return min(room, in_cache, _MOST_ON_CPU)
-
-    def stacks_at_once(self, n_times: int, memory_gib: float, device: torch.device) -> int:
-        """Return the number of stacks that are trained in parallel, on a CPU one per core.
-
-        Together they take at most the given memory.
-        """
-        if device.type != "cpu":
-            return 1
-        stack = self.members_at_once(n_times, memory_gib, device) * self.n_bytes(n_times)
-        return max(1, min(torch.get_num_threads(), int(memory_gib * 2**30 / stack)))
 
 
 def in_stacks(

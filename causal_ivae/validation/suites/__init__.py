@@ -1,8 +1,10 @@
 """Accuracy and error rates on cases with known truth."""
 
+from causal_ivae.validation.suites.graph_scores import GraphScores, score_graph
+
 __all__ = [
+    "GraphScores",
     "bold_networks",
-    "graph_scores",
     "many",
     "method_lines",
     "netsim",
@@ -11,6 +13,7 @@ __all__ = [
     "pairs",
     "reproducibility",
     "reproducibility_summary",
+    "score_graph",
     "study",
     "suite",
 ]
