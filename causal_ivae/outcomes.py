@@ -17,6 +17,42 @@ CONNECTED = "connected, direction unknown"
 LEAST_ADJACENT = 0.5
 """Probability of a direct connection at which an undecided pair counts as `CONNECTED`."""
 
+LEAST_LEANING = 0.6
+"""Probability, given an arrow, from which the likelier direction of an undecided pair is drawn."""
+WHY = {
+    "twins": "twins of these data without any arrow show as much",
+    "direction": "connected, but nothing tells the direction",
+    "data": "too little data to tell whether the two are connected",
+    "other": "a common cause, a cycle or noise fits as well",
+    "same": "the two are the same series",
+    "independent": "no dependence beyond the other regions",
+}
+"""Why a pair has no arrow, in words for pages."""
+
+
+def leaning_columns(forward: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """Return the columns ``leaning`` and ``probability_leaning``.
+
+    Parameters
+    ----------
+    forward : ndarray, shape (pairs,), float64
+        Probability of x -> y if one of the two drives the other; NaN where it is not known.
+    """
+    likelier = np.select([forward > 0.5, forward < 0.5], DIRECTIONS, "").astype(object)
+    return {"leaning": likelier, "probability_leaning": np.maximum(forward, 1.0 - forward)}
+
+
+def leaning_of(edges: pd.DataFrame) -> NDArray[np.object_]:
+    """Return the direction to draw for every pair without an arrow, shape (pairs,); else empty.
+
+    Pairs with the decision "none" have none, nor has a pair whose two directions are about equally
+    probable.
+    """
+    if "leaning" not in edges:
+        return np.full(len(edges), "", dtype=object)
+    clear = (edges["probability_leaning"] >= LEAST_LEANING) & (edges["decision"] == "undecided")
+    return np.where(clear, edges["leaning"].fillna(""), "").astype(object)
+
 
 def arrow_columns(
     decision: NDArray[Any], x: NDArray[Any], y: NDArray[Any]

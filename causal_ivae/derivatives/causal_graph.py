@@ -246,7 +246,9 @@ class CausalGraph:
 
         Notes
         -----
-        Other edges have ``decision="directed"``, or "both" if each region drives the other.
+        Undecided pairs have ``probability_adjacent``, ``why``, and for each direction
+        ``probability_if_arrow``, if they are known.  Other edges have ``decision="directed"``, or
+        "both" if each region drives the other.
         """
         return with_decisions(self.graph, self.edges, undecided=undecided)
 

@@ -1,11 +1,12 @@
 """Convert a table of edges into a directed graph of networkx."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from causal_ivae.outcomes import arrows_of, outcomes_of
+from causal_ivae.outcomes import CONNECTED, WHY, arrows_of, outcomes_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -70,11 +71,45 @@ def with_decisions(
         about["decision"] = "both" if graph.has_edge(effect, cause) else "directed"
     if undecided:
         left = edges["decision"] == "undecided"
-        rows = edges.loc[left, ["x", "y"]].itertuples(index=False, name=None)
-        for (x, y), outcome in zip(rows, outcomes_of(edges)[left], strict=True):
-            graph.add_edge(x, y, decision=outcome)
-            graph.add_edge(y, x, decision=outcome)
+        rows = zip(edges[left].to_dict("records"), outcomes_of(edges)[left], strict=True)
+        for edge, outcome in rows:
+            known: dict[str, Any] = {"decision": outcome}
+            if pd.notna(edge.get("probability_adjacent")):
+                known["probability_adjacent"] = float(edge["probability_adjacent"])
+            if edge.get("why"):
+                known["why"] = edge["why"]
+            forward = _forward(edge)
+            for ends, share in (("xy", forward), ("yx", forward and 1.0 - forward)):
+                x, y = (str(edge[end]) for end in ends)
+                graph.add_edge(x, y, **known)
+                if share is not None:
+                    graph[x][y]["probability_if_arrow"] = share
     return graph
+
+
+def undecided_text(edges: pd.DataFrame) -> str:
+    """Return all pairs that are connected in an unknown direction as one attribute of a graph.
+
+    As edges of the graph they would look like arrows to the programs that read it.
+    """
+    left = edges[outcomes_of(edges) == CONNECTED]
+    parts = []
+    for edge in left.to_dict("records"):
+        text = f"{edge['x']} -- {edge['y']}: connected {edge['probability_adjacent']:.2f}"
+        if edge.get("leaning"):
+            ends = ("x", "y") if edge["leaning"] == "x->y" else ("y", "x")
+            said = " -> ".join(str(edge[end]) for end in ends)
+            text += f", if an arrow {said} {edge['probability_leaning']:.2f}"
+        parts.append(text + (f", {WHY[edge['why']]}" if edge.get("why") in WHY else ""))
+    return "; ".join(parts)
+
+
+def _forward(edge: Mapping[Any, Any]) -> float | None:
+    """Return the probability of x -> y given an arrow, never 0; None if it is not known."""
+    likelier = edge.get("probability_leaning", math.nan)
+    if pd.isna(likelier):
+        return None
+    return float(1.0 - likelier if edge["leaning"] == "y->x" else likelier)
 
 
 def _plain(name: str, value: Any) -> str | int | float:

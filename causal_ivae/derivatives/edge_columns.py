@@ -3,7 +3,7 @@
 from functools import partial
 
 from causal_ivae.derivatives.declaration import Column
-from causal_ivae.outcomes import CONNECTED, DECISIONS, LEAST_ADJACENT
+from causal_ivae.outcomes import CONNECTED, DECISIONS, LEAST_ADJACENT, WHY
 
 _text = partial(Column, text=True)
 
@@ -25,10 +25,25 @@ OF_NETWORK = {
         "estimate it.",
         optional=True,
     ),
+}
+LEANING = {
+    "leaning": _text(
+        "The likelier direction, 'x->y' or 'y->x', if one of the two regions drives the other; "
+        "empty if nothing favours one. It is no decision. Only by methods with probabilities.",
+        optional=True,
+    ),
+    "probability_leaning": Column(
+        "Probability of that direction, given that exactly one of the two drives the other. By the "
+        "network method it is calibrated on arrows that were planted through haemodynamic "
+        "responses into series like these (_power.tsv), or else into resting series of others, and "
+        "so is closer to one half than the ratio of probability_forward and probability_backward. "
+        "Of a group the mean over subjects.",
+        optional=True,
+    ),
     "why": _text(
-        "Of an undecided pair: 'twins', an arrow is as probable in series without any; "
-        "'direction', the two are connected and nothing tells the direction; or 'data', too little "
-        "is known. Only by the network method.",
+        "Why the pair has no arrow: "
+        + "; ".join(f"'{key}', {words}" for key, words in WHY.items())
+        + ". Empty for an arrow. Only by methods with probabilities.",
         optional=True,
     ),
 }

@@ -9,6 +9,7 @@ from functools import partial
 from causal_ivae.derivatives.declaration import Column, Table
 from causal_ivae.derivatives.edge_columns import (
     DECISION,
+    LEANING,
     OF_NETWORK,
     PROBABILITIES,
     QUALITY,
@@ -58,6 +59,7 @@ EDGES = Table(
             optional=True,
         ),
         **OF_NETWORK,
+        **LEANING,
         **QUALITY,
         **REASON,
     },
@@ -116,6 +118,12 @@ GROUP_EDGES = Table(
             "empty if they are fewer than group.min_subjects.",
             optional=True,
         ),
+        "probability_adjacent": Column(
+            "Mean over subjects of the probability that the two regions are connected directly, by "
+            "methods that estimate it.",
+            optional=True,
+        ),
+        **{name: LEANING[name] for name in ("leaning", "probability_leaning")},
         **REASON,
     },
     level="group",

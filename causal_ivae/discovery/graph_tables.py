@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from causal_ivae.discovery.orientation import VOTES, Orientation
 from causal_ivae.discovery.probability import Evidence
 from causal_ivae.discovery.screen import Screen
 from causal_ivae.independence.hsic import IndependenceTable
-from causal_ivae.outcomes import DECISIONS, arrow_columns
+from causal_ivae.outcomes import DECISIONS, LEAST_ADJACENT, arrow_columns, leaning_columns
 from causal_ivae.unmixing.both_directions import MECHANISMS
 from causal_ivae.unmixing.diagnostics import Diagnostics
 from causal_ivae.unmixing.training.stacks import Fit
@@ -79,9 +80,31 @@ def edges_table(
             "confidence": confidence,
             **dict(zip(PROBABILITY_COLUMNS, probability.T, strict=True)),
             **({} if orientation.stability is None else {"stability_index": stability}),
+            **({} if orientation.probability is None else _leaning(decided, probability, reasons)),
             **({"reason": reasons} if impossible.any() else {}),
         }
     )
+
+
+def _leaning(
+    decision: NDArray[np.object_], probability: NDArray[np.float64], reasons: NDArray[np.object_]
+) -> dict[str, NDArray[Any]]:
+    """Return the likelier direction of every pair, its probability, and why there is no arrow."""
+    unknown, forward, backward, _ = probability.T
+    arrow = forward + backward
+    why = np.select(
+        [
+            reasons != "",
+            decision == "none",
+            decision != "undecided",
+            unknown >= np.fmax(arrow, 0.5),
+            arrow >= LEAST_ADJACENT,
+        ],
+        ["same", "independent", "", "other", "direction"],
+        "data",
+    )
+    share = np.divide(forward, arrow, out=np.full(len(arrow), np.nan), where=arrow > 0)
+    return {**leaning_columns(share), "why": why.astype(object)}
 
 
 def with_quality(edges: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:

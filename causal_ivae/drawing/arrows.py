@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from causal_ivae.drawing.svg import BLUE, RED, Drawing, figure_style, new_figure
-from causal_ivae.outcomes import CONNECTED, arrows_of, is_decided, outcomes_of
+from causal_ivae.outcomes import CONNECTED, arrows_of, is_decided, leaning_of, outcomes_of
 
 FONT = 8.5
 _LEGEND_WIDTH = 790.0
 """Width of the legend (points)."""
 _GREY = "#5f6b7a"
 _BAND = "#d9e0e8"
+_LIGHT = "#8592a0"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ArrowStyle:
     color: str
     dashes: tuple[float, ...] | None
     arrow: bool = True
+    open: bool = False
+    """True for a light open head, which is no decided arrow."""
 
 
 STYLES = {
@@ -39,8 +42,15 @@ STYLES = {
     "not feasible": ArrowStyle("not feasible under the prior", RED, (7.0, 2.0, 1.2, 2.0)),
     "no prior": ArrowStyle("directed edge (no prior verdict)", _GREY, None),
     "both": ArrowStyle("two heads: each region drives the other", _GREY, None),
+    "leaning": ArrowStyle(
+        "undecided; if one drives the other, more probably this way",
+        _LIGHT,
+        None,
+        arrow=False,
+        open=True,
+    ),
     CONNECTED: ArrowStyle(CONNECTED, _GREY, None, arrow=False),
-    "undecided": ArrowStyle("undecided pair", "#8592a0", (1.0, 2.6), arrow=False),
+    "undecided": ArrowStyle("undecided pair", _LIGHT, (1.0, 2.6), arrow=False),
 }
 
 
@@ -53,7 +63,8 @@ class DrawnEdge:
     row : int
         Row of the edge in the edge table.
     start, stop : str
-        Cause and effect, or the two regions of a pair with both arrows or none.
+        Cause and effect, decided or only likelier, or the two regions of a pair with both arrows or
+        none.
     style : ArrowStyle
     width : float
         Line width (points).
@@ -87,8 +98,10 @@ def edge_kinds(
         for a pair with both arrows.  The line is of the kind of the heads if they are alike.
     """
     kinds: dict[Hashable, tuple[str, ...]] = {
-        row: (outcome,)
-        for row, outcome in zip(edges.index, outcomes_of(edges), strict=True)
+        row: ("leaning" if leaning else outcome,)
+        for row, outcome, leaning in zip(
+            edges.index, outcomes_of(edges), leaning_of(edges), strict=True
+        )
         if outcome in (CONNECTED, "undecided")
     }
     for cause, effect, row, _ in arrows_of(edges).itertuples(index=False):
@@ -111,7 +124,7 @@ def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) ->
     """
     found = []
     kinds = edge_kinds(edges, verdicts)
-    order = edges.assign(decided=is_decided(edges)).sort_values(
+    order = edges.assign(decided=is_decided(edges), likelier=leaning_of(edges)).sort_values(
         ["decided", "confidence"], kind="stable"
     )
     for row, edge in zip(order.index, order.to_dict("records"), strict=True):
@@ -119,10 +132,11 @@ def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) ->
             continue
         line, *heads = kinds[row]
         style = STYLES[line]
-        turned = edge["decision"] == "y->x"
+        turned = "y->x" in (edge["decision"], edge["likelier"])
         start, stop = (str(edge[end]) for end in (("y", "x") if turned else ("x", "y")))
         width = _width(edge["confidence"]) if style.arrow else 1.0
-        colors = tuple(STYLES[kind].color for kind in heads or [line]) if style.arrow else ()
+        headed = style.arrow or style.open
+        colors = tuple(STYLES[kind].color for kind in heads or [line]) if headed else ()
         found.append(DrawnEdge(row, start, stop, style, width, colors))
     return found
 
@@ -170,7 +184,8 @@ def draw_arrow(
         base = tip - along * head
         corners = [tip, base + across * head * 0.42, base - across * head * 0.42]
         gid = identifier and f"{identifier}-{part}"
-        axes.add_artist(Polygon(corners, closed=True, color=color, lw=0, zorder=2, gid=gid))
+        look = {"fc": "white", "ec": color, "lw": 0.9} if style.open else {"color": color, "lw": 0}
+        axes.add_artist(Polygon(corners, closed=True, zorder=2, gid=gid, **look))
     dashes = style.dashes or ()
     axes.add_artist(
         PathPatch(
@@ -246,7 +261,7 @@ def graph_legend(kinds: Sequence[str], figure_name: str, width_of: str) -> Drawi
                 kind, words = entries[index]
                 line = np.array([[left + 2.0, level], [left + 32.0, level]])
                 style = STYLES[kind]
-                heads = (style.color,) * (2 if kind == "both" else int(style.arrow))
+                heads = (style.color,) * (2 if kind == "both" else int(style.arrow or style.open))
                 draw_arrow(axes, line, style, 2.0 if style.arrow else 1.0, heads)
                 axes.text(left + 37.0, level, words, va="center_baseline", fontsize=FONT)
                 left += widths[index]

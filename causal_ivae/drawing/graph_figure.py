@@ -75,7 +75,7 @@ def graph_figure(
         axes.set_axis_off()
         position = dict(zip(map(str, names), nodes, strict=True))
         arrows = sum(edge.style.arrow for edge in drawn)
-        heads = sum(len(edge.heads) for edge in drawn)
+        heads = sum(len(edge.heads) for edge in drawn if edge.style.arrow)
         scales = {True: _thinner(arrows), False: _thinner(len(drawn) - arrows)}
         for edge in drawn:
             ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)

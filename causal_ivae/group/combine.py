@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from causal_ivae.derivatives.tables import GROUP_EDGES
 from causal_ivae.group.sign_flips import sign_flip_p, smallest_p
 from causal_ivae.group.subjects import Subjects
-from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns
+from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns, leaning_columns
 from causal_ivae.seeding import generator
 from causal_ivae.settings import GroupSettings
 
@@ -75,6 +75,9 @@ def combine_subjects(
         - ``sign_without_one`` is the share of groups without one subject whose mean score has the
           same sign, which does not depend on power;
         - ``split_half`` comes from `split_half`;
+        - ``probability_adjacent`` is the mean over subjects, by methods that estimate it;
+        - ``leaning`` and ``probability_leaning`` come from the mean over subjects of the
+          probability of x -> y given an arrow, by methods that estimate it;
         - ``n_usable`` counts subjects whose fit of the pair is usable, if that is known;
         - ``usable_decision`` is the decision if only the subjects in `usable` are combined, and
           empty if they are fewer than ``settings.min_subjects``.
@@ -130,6 +133,10 @@ def combine_subjects(
         },
         columns=list(GROUP_EDGES.required),
     )
+    if subjects.adjacent is not None:
+        table["probability_adjacent"] = subjects.adjacent.mean(axis=0)
+    if subjects.forward is not None:
+        table = table.assign(**leaning_columns(subjects.forward.mean(axis=0)))
     if subjects.usable is not None:
         table["n_usable"] = subjects.usable.sum(axis=0)
     if usable is not None:
@@ -176,8 +183,9 @@ def _with_impossible(table: pd.DataFrame, subjects: Subjects) -> pd.DataFrame:
     rows = rows.assign(
         n_subjects=everybody, n_x_to_y=0, n_y_to_x=0, n_both=0, n_none=0, n_undecided=everybody
     )
-    if "usable_decision" in table:
-        rows["usable_decision"] = ""
+    for column in ("usable_decision", "leaning"):
+        if column in table:
+            rows[column] = ""
     return pd.concat([table.assign(reason=""), rows], ignore_index=True)
 
 

@@ -33,6 +33,8 @@ class Subjects:
         Whether a subject's fit of a pair is usable; None if that is not known of all subjects.
     adjacent : ndarray, shape (n_subjects, n_pairs), float64, or None
         Probabilities that the two regions are connected directly, by a method that estimates them.
+    forward : ndarray, shape (n_subjects, n_pairs), float64, or None
+        Probabilities of x -> y if one of the two drives the other, by such a method.
     impossible : mapping of (str, str) to str
         Pairs that are left out since no direction can be asked of them, and why.
     """
@@ -45,6 +47,7 @@ class Subjects:
     dependence: NDArray[np.float64] | None = None
     usable: NDArray[np.bool_] | None = None
     adjacent: NDArray[np.float64] | None = None
+    forward: NDArray[np.float64] | None = None
     impossible: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
@@ -88,17 +91,18 @@ def align(
         for label, table in zip(labels, tables, strict=True)
     ]
     shape = (len(labels), len(pairs))
-    numbers = np.array([[one[:3] for one in rows] for rows in found], dtype=np.float64)
-    scores, errors, adjacent = np.moveaxis(numbers.reshape(*shape, 3), 2, 0)
+    numbers = np.array([[one[:4] for one in rows] for rows in found], dtype=np.float64)
+    scores, errors, adjacent, forward = np.moveaxis(numbers.reshape(*shape, 4), 2, 0)
     return Subjects(
         tuple(labels),
         tuple(pairs),
         scores,
         errors,
-        np.array([[one[3] for one in rows] for rows in found], dtype=np.str_).reshape(shape),
+        np.array([[one[4] for one in rows] for rows in found], dtype=np.str_).reshape(shape),
         None if dependence is None else _dependence(labels, dependence, pairs),
         _usable(tables, pairs),
         None if np.isnan(adjacent).any() else adjacent,
+        None if np.isnan(forward).any() else forward,
         impossible,
     )
 
@@ -158,16 +162,22 @@ def _checked(label: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def _aligned(
     label: str, table: pd.DataFrame, pairs: list[tuple[str, str]], reference: str
-) -> list[tuple[float, float, float, str]]:
-    """Return score, error, probability of a connection and decision of every one of `pairs`."""
-    values: dict[tuple[str, str], tuple[float, float, float, str]] = {}
+) -> list[tuple[float, float, float, float, str]]:
+    """Return the numbers of every one of `pairs`, and its decision.
+
+    The numbers are score, error, probability of a connection, and that of x -> y given an arrow.
+    """
+    values: dict[tuple[str, str], tuple[float, float, float, float, str]] = {}
     columns = ["x", "y", "decision", "score", "score_error", "probability_adjacent"]
     known = table.reindex(columns=columns)
-    for x, y, decision, score, error, near in known.itertuples(index=False):
+    forward = _forward(table)
+    for (x, y, decision, score, error, near), right in zip(
+        known.itertuples(index=False), forward, strict=True
+    ):
         if (x, y) in values:
             raise InputError(f"Subject '{label}' has the pair '{x}', '{y}' twice.")
-        values[x, y] = (float(score), float(error), float(near), decision)
-        values[y, x] = (-float(score), float(error), float(near), TURNED[decision])
+        values[x, y] = (float(score), float(error), float(near), right, decision)
+        values[y, x] = (-float(score), float(error), float(near), 1.0 - right, TURNED[decision])
     missing = [pair for pair in pairs if pair not in values]
     if missing:
         raise InputError(
@@ -183,6 +193,14 @@ def _aligned(
             f"'{reference}' lacks: run all subjects with the same regions."
         )
     return [values[pair] for pair in pairs]
+
+
+def _forward(table: pd.DataFrame) -> list[float]:
+    """Return the probability of x -> y given an arrow of every row; NaN where it is not known."""
+    if "leaning" not in table:
+        return [np.nan] * len(table)
+    likelier = table["probability_leaning"].to_numpy(dtype=float)
+    return list(np.where(table["leaning"] == "y->x", 1.0 - likelier, likelier))
 
 
 def _and_more(count: int) -> str:

@@ -27,7 +27,6 @@ def edge_details(method: CausalGraph) -> list[str]:
     given an arrow, the medians over restarts of the four tests' p-values, and the restarts' votes.
     """
     stability = {(row.x, row.y): row.same for row in table_rows.stability_rows(method)}
-    evidence = {(row.x, row.y): row for row in table_rows.evidence_rows(method)}
     tests = {(pair.x, pair.y): pair for pair in table_rows.pair_tests(method)}
     rows = {row.index: row for row in table_rows.edge_rows(method)}
     sure = wording.confidence_name(method.edges)
@@ -53,10 +52,11 @@ def edge_details(method: CausalGraph) -> list[str]:
         if row.quality:
             parts.append(f"fit {row.quality}")
         parts += _over_subjects(edge)
-        known = evidence.get((x, y))
-        if known is not None and known.likelier:
-            arrow = f"{x} → {y}" if known.likelier == "x->y" else f"{y} → {x}"
-            parts.append(f"if there is an arrow, {arrow}: {wording.percent(known.given_arrow)}")
+        if row.leaning:
+            given = wording.percent(row.given_arrow)
+            parts.append(f"if one drives the other, {row.leaning}: {given}")
+        if row.why and not row.reason:
+            parts.append(f"why no arrow: {row.why}")
         pair = tests.get((x, y))
         if pair is not None and pair.restarts:
             p_values = zip(*(row.p_values for row in pair.restarts), strict=True)

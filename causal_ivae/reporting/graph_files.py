@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 import pandas as pd
 
+from causal_ivae.derivatives.digraphs import undecided_text
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import Drawing
 from causal_ivae.drawing.wording import count
@@ -31,6 +32,8 @@ def unit_files(record: Unit) -> Files:
     for name, method in record.methods.items():
         graph = method.graph
         graph.graph |= _quality(record, name)
+        if undecided := undecided_text(method.edges):
+            graph.graph["undecided"] = undecided
         files |= {(name, f"graph.{kind}"): text for kind, text in graph_files(graph).items()}
     return files
 

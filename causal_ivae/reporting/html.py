@@ -299,6 +299,7 @@ def _method(
         "tests": table_rows.pair_tests(listed),
         "has_p": bool(edges["p_value"].notna().any()),
         "has_adjacent": "probability_adjacent" in edges,
+        "has_leaning": "leaning" in edges,
         "pairwise": isinstance(METHODS[method.estimator], PairMethod),
         "fit_names": METHODS[method.estimator].fit_names,
         "evidence": table_rows.evidence_rows(listed),

@@ -11,7 +11,7 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, RESTARTS, STABILITY, TESTS
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.outcomes import CONNECTED, DIRECTIONS, arrows_of, is_decided, outcomes_of
+from causal_ivae.outcomes import CONNECTED, DIRECTIONS, WHY, arrows_of, is_decided, outcomes_of
 from causal_ivae.reporting.volume_counts import is_analysed
 
 MOST_DETAILED = 500
@@ -21,6 +21,7 @@ SCREENED = "by the screen"
 """A pair that the screen left out."""
 IMPOSSIBLE = "impossible"
 """A pair of which no direction can be asked."""
+_ARROW = "\N{RIGHTWARDS ARROW}"
 _DETAILS = (TESTS, RESTARTS, DIAGNOSTICS, EVIDENCE, STABILITY)
 _COUNTS = ("n_subjects", "n_x_to_y", "n_y_to_x", "n_both", "n_none", "n_undecided")
 
@@ -53,7 +54,9 @@ class EdgeRow:
     ``decision`` is "directed", "both" or the outcome (`causal_ivae.outcomes.outcomes_of`) of a pair
     without an arrow, ``decided`` is true if there is an arrow, ``score`` is positive if it favours
     `first` as the cause, ``judged`` has verdict and path of every arrow that was compared with the
-    prior, ``adjacent`` is the probability of a direct connection, ``index`` is the row in the
+    prior, ``adjacent`` is the probability of a direct connection, ``leaning`` names the likelier
+    direction given an arrow and ``given_arrow`` its probability, ``why`` says in words why there is
+    no arrow, ``index`` is the row in the
     table, and ``reason`` says why no direction can be asked of the pair, if so.  ``screened`` is
     true if the screen alone gave the pair no edge; ``quality`` is the verdict on its fit, or empty.
     """
@@ -69,6 +72,9 @@ class EdgeRow:
     stability: float
     confidence: float
     adjacent: float
+    leaning: str
+    given_arrow: float
+    why: str
     judged: tuple[tuple[str, str], ...]
     counts: SubjectCounts | None
     reason: str
@@ -194,6 +200,9 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
                 stability=edge.get("stability_index", np.nan),
                 confidence=edge["confidence"],
                 adjacent=edge.get("probability_adjacent", np.nan),
+                leaning=leaning_words(edge),
+                given_arrow=edge.get("probability_leaning", np.nan),
+                why=WHY.get(edge.get("why") or "", ""),
                 judged=tuple((verdict, path.replace(" > ", " → ")) for verdict, path in found),
                 counts=_counts(edge, turned),
                 reason=edge.get("reason") or "",
@@ -204,6 +213,12 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
     order = {"directed": 0, "both": 0, CONNECTED: 1, "undecided": 2, "none": 3}
     rows.sort(key=lambda row: (order[row.decision], _last(-row.confidence)))
     return rows
+
+
+def leaning_words(edge: Mapping[Any, Any]) -> str:
+    """Return the likelier direction of a pair, given an arrow, with the names of its regions."""
+    ends = {"x->y": ("x", "y"), "y->x": ("y", "x")}.get(edge.get("leaning") or "")
+    return f" {_ARROW} ".join(str(edge[end]) for end in ends) if ends else ""
 
 
 def untested(method: CausalGraph) -> "pd.Series[str]":
@@ -387,8 +402,8 @@ def _usable_decision(edge: Mapping[Any, Any], turned: bool) -> str:
     said = edge.get("usable_decision") or ""
     first, second = ("y", "x") if turned else ("x", "y")
     words = {
-        f"{first}->{second}": f"{edge[first]} \N{RIGHTWARDS ARROW} {edge[second]}",
-        f"{second}->{first}": f"{edge[second]} \N{RIGHTWARDS ARROW} {edge[first]}",
+        f"{first}->{second}": f"{edge[first]} {_ARROW} {edge[second]}",
+        f"{second}->{first}": f"{edge[second]} {_ARROW} {edge[first]}",
     }
     return words.get(said, said)
 

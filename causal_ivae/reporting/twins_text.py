@@ -5,12 +5,7 @@ from typing import Any
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count, listed
-
-_WHY = {
-    "twins": "twins show as much",
-    "direction": "connected, but nothing tells the direction",
-    "data": "too little is known",
-}
+from causal_ivae.outcomes import WHY
 
 
 def twins_sentences(label: str, method: CausalGraph) -> list[str]:
@@ -40,9 +35,9 @@ def twins_sentences(label: str, method: CausalGraph) -> list[str]:
         sentences.append(_against_twins(label, claims, twins, confidence, about))
     if "why" in method.edges:
         number = method.edges["why"].value_counts()
-        parts = [f"{words} ({number[why]})" for why, words in _WHY.items() if why in number]
+        parts = [f"{words} ({number[why]})" for why, words in WHY.items() if why in number]
         if parts:
-            sentences.append(f"{label}, why pairs are undecided: {listed(parts)}.")
+            sentences.append(f"{label}, why pairs have no arrow: {listed(parts)}.")
     sentences.append(
         f"{label}: every segment was divided by its own standard deviations, with which the "
         "equations fit better."

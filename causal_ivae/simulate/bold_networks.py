@@ -19,8 +19,8 @@ GRAPH_KINDS: tuple[GraphKind, ...] = ("sparse", "hub", "collider", "chain", "rin
 Drive = Literal["telegraph", "shots", "laplace", "gaussian"]
 DRIVES: tuple[Drive, ...] = ("telegraph", "shots", "laplace", "gaussian")
 
-_STEP = 0.1
-"""Neural activity is integrated in steps of this length (s)."""
+RESPONSE_STEP = 0.1
+"""Neural activity is integrated, and responses are sampled, in steps of this length (s)."""
 _SETTLING = 35.0
 """Activity runs for this long before the first volume (s), longer than a haemodynamic response."""
 _RESPONSE_SECONDS = 32.0
@@ -224,29 +224,32 @@ def simulate_bold_network(design: BoldDesign, *, seed: int = 0) -> BoldNetwork:
     measured = len(design.adjacency)
     weights = _weights(design, rng)
     regions = weights.shape[1]
-    steps = int((n_times * design.tr + _SETTLING + 5.0) / _STEP)
+    steps = int((n_times * design.tr + _SETTLING + 5.0) / RESPONSE_STEP)
     drive = _drive(rng, design.drive, (steps, subjects, regions))
     if rng.random() < 0.3:
         other = _drive(rng, DRIVES[rng.integers(4)], drive.shape)
         drive = np.where(rng.random(regions) < 0.5, drive, other)
-    window = int(rng.uniform(30.0, 120.0) / _STEP)
+    window = int(rng.uniform(30.0, 120.0) / RESPONSE_STEP)
     amplitude = np.exp(
         design.slow * rng.standard_normal((steps // window + 1, subjects, regions))
         + 0.3 * rng.standard_normal((1, subjects, regions))
     ).astype(np.float32)
     drive = drive * np.repeat(amplitude, window, axis=0)[:steps]
     drive += rng.uniform(0.05, 0.6) * rng.standard_normal(drive.shape, dtype=np.float32)
-    time_constant = np.maximum(rng.uniform(0.1, 0.8) * rng.uniform(0.8, 1.2, regions), _STEP)
+    time_constant = np.maximum(
+        rng.uniform(0.1, 0.8) * rng.uniform(0.8, 1.2, regions), RESPONSE_STEP
+    )
     gate = None
     if design.gated:
         gate = _telegraph(
             rng, (steps, subjects, regions), rng.uniform(10.0, 60.0), rng.uniform(5.0, 40.0)
         )
     activity = _integrate(
-        drive, weights, (_STEP / time_constant).astype(np.float32), gate, design.saturating
+        drive, weights, (RESPONSE_STEP / time_constant).astype(np.float32), gate, design.saturating
     )
-    bold = _convolve(activity[:, :, :measured], _responses(rng, subjects, measured, design))
-    volumes = ((np.arange(n_times) * design.tr + _SETTLING) / _STEP).astype(int)
+    responses = haemodynamic_responses(rng, (subjects, measured), design.delay_sd)
+    bold = _convolve(activity[:, :, :measured], responses)
+    volumes = ((np.arange(n_times) * design.tr + _SETTLING) / RESPONSE_STEP).astype(int)
     bold = bold[np.minimum(volumes, steps - 1)].astype(np.float64)
     bold = (bold - bold.mean(axis=0)) / bold.std(axis=(0, 1))
     bold *= np.exp(design.gain_sd * rng.standard_normal(bold.shape[1:]))
@@ -277,7 +280,7 @@ def _telegraph(
     rng: np.random.Generator, shape: tuple[int, ...], on: float, off: float
 ) -> NDArray[np.float32]:
     """Draw processes that are 1 and 0 in turn, with exponential dwell times of given means (s)."""
-    rise, fall = _STEP / off, _STEP / on
+    rise, fall = RESPONSE_STEP / off, RESPONSE_STEP / on
     state = rng.random(shape[1:]) < on / (on + off)
     chance = rng.random(shape, dtype=np.float32)
     process = np.empty(shape, dtype=np.float32)
@@ -292,7 +295,7 @@ def _drive(rng: np.random.Generator, kind: Drive, shape: tuple[int, ...]) -> NDA
     if kind == "telegraph":
         drive = _telegraph(rng, shape, rng.uniform(1.0, 6.0), rng.uniform(4.0, 20.0))
     elif kind == "shots":
-        often = rng.random(shape, dtype=np.float32) < _STEP * rng.uniform(0.05, 0.5)
+        often = rng.random(shape, dtype=np.float32) < RESPONSE_STEP * rng.uniform(0.05, 0.5)
         drive = often * rng.standard_exponential(shape, dtype=np.float32)
     elif kind == "laplace":
         drive = rng.laplace(size=shape).astype(np.float32)
@@ -321,20 +324,40 @@ def _integrate(
     return activity
 
 
-def _responses(
-    rng: np.random.Generator, subjects: int, regions: int, design: BoldDesign
+def haemodynamic_responses(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    delay_sd: float,
+    late: NDArray[np.float64] | float = 0.0,
 ) -> NDArray[np.float32]:
-    """Draw a haemodynamic response for every region, shape (steps, subjects, regions)."""
-    seconds = (np.arange(0.0, _RESPONSE_SECONDS, _STEP) + _STEP / 2)[:, None, None]
-    peak = rng.uniform(4.8, 6.4) + rng.normal(0.0, design.delay_sd, (subjects, regions))
+    """Draw a haemodynamic response for every region.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+        For instance (n_subjects, n_regions).
+    delay_sd : float
+        Standard deviation of the time to peak (s).
+    late : float or ndarray of float
+        Added to the time to peak (s).
+
+    Returns
+    -------
+    ndarray, shape (n_steps, *shape), float32
+        Every `RESPONSE_STEP` seconds, of absolute sum one.
+    """
+    seconds = np.arange(0.0, _RESPONSE_SECONDS, RESPONSE_STEP) + RESPONSE_STEP / 2
+    seconds = seconds.reshape(-1, *[1] * len(shape))
+    peak = rng.uniform(4.8, 6.4) + rng.normal(0.0, delay_sd, shape) + late
     peak = np.clip(peak, 2.5, 10.0)
-    width = rng.uniform(0.8, 1.2) * (1.0 + rng.normal(0.0, 0.1, (subjects, regions)))
+    width = rng.uniform(0.8, 1.2) * (1.0 + rng.normal(0.0, 0.1, shape))
     width = np.clip(width, 0.5, 1.6)
 
     def density(mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        shape = mean / width
-        logarithm = (shape - 1) * np.log(seconds) - seconds / width - shape * np.log(width)
-        return np.asarray(np.exp(logarithm - gammaln(shape)))
+        form = mean / width
+        logarithm = (form - 1) * np.log(seconds) - seconds / width - form * np.log(width)
+        return np.asarray(np.exp(logarithm - gammaln(form)))
 
     response = density(peak) - rng.uniform(0.0, 0.25) * density(peak + 10.0)
     return np.asarray(response / np.abs(response).sum(axis=0), dtype=np.float32)

@@ -19,6 +19,7 @@ from causal_ivae.derivatives.tables import (
 )
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.graph_tables import diagnostics_table
+from causal_ivae.outcomes import leaning_columns
 from causal_ivae.settings import Pipeline
 from causal_ivae.unmixing.diagnostics import Diagnostics
 
@@ -221,7 +222,9 @@ def probabilities(decision: str, score: float) -> tuple[float, list[float]]:
 def certain(edges: pd.DataFrame, method: str) -> pd.DataFrame:
     """Return the edges with an index of stability in place of p and q, as iVAE and TCL have."""
     if method == "structural":
-        return edges
+        forward, backward = edges["probability_forward"], edges["probability_backward"]
+        given = leaning_columns((forward / (forward + backward)).to_numpy())
+        return edges.assign(**given, why=np.where(edges["cause"] == "", "direction", ""))
     return edges.assign(stability_index=1.0 - edges["p_value"], p_value=np.nan, q_value=np.nan)
 
 

@@ -155,10 +155,10 @@ def test_every_arrow_has_a_row_that_tells_all_about_it(name):
                 f"(positive favours {edge['cause']} →" in row["data-detail"]
             )
         assert "four tests, median p" in row["data-detail"]
-        assert ("if there is an arrow" in row["data-detail"]) == (name == "structural")
+        assert ("if one drives the other" in row["data-detail"]) == (name == "structural")
         if name == "structural":
             both = edge[["probability_forward", "probability_backward"]]
             first, second = (edge["x"], edge["y"]) if both.argmax() == 0 else (edge["y"], edge["x"])
             share = f"{100 * both.max() / both.sum():.0f}%"
-            assert f"if there is an arrow, {first} → {second}: {share};" in row["data-detail"]
+            assert f"if one drives the other, {first} → {second}: {share};" in row["data-detail"]
         assert float(row["data-confidence"]) == pytest.approx(edge["confidence"])

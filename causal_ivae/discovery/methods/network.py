@@ -18,7 +18,7 @@ from causal_ivae.discovery.same_series import first_copies, reasons_of_copies
 from causal_ivae.discovery.workload import Workload
 from causal_ivae.drawing.wording import count
 from causal_ivae.errors import InputError
-from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns
+from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns, leaning_columns
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, NetworkSettings, UnmixingSettings
 
@@ -264,8 +264,14 @@ def _edges(
     q_value = decoy_q_values(judgement.directed.ravel(), claims.decoys, confidence)
     of_pair = np.fmin(*q_value.reshape(-1, 2)[rows].T)
     why = np.select(
-        [decision != "undecided", directed.max(axis=1) >= confidence, adjacent >= LEAST_ADJACENT],
-        ["", "twins", "direction"],
+        [
+            ~judged,
+            decision == "none",
+            decision != "undecided",
+            directed.max(axis=1) >= confidence,
+            adjacent >= LEAST_ADJACENT,
+        ],
+        ["same", "independent", "", "twins", "direction"],
         "data",
     ).astype(object)
     x, y = np.array(problem.names, dtype=object)[problem.pairs.T]
@@ -273,7 +279,6 @@ def _edges(
     reason[~judged] = reasons_of_copies(
         problem.values, problem.pairs[~judged], problem.names, first
     )
-    why[~judged] = ""
     return EDGES.frame(
         {
             "x": x,
@@ -289,6 +294,7 @@ def _edges(
             "probability_none": none,
             "probability_both": arrows[:, 3],
             "probability_adjacent": np.where(judged, adjacent, np.nan),
+            **leaning_columns(judgement.leaning()[rows] * np.where(judged, 1.0, np.nan)),
             "why": why,
             **({} if judged.all() else {"reason": reason}),
         }

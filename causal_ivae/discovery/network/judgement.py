@@ -14,6 +14,12 @@ from causal_ivae.discovery.network.weights import NetworkWeights, network_weight
 
 LEAST_ADJACENT = 0.3
 """Arrows are looked for between pairs with at least this probability of being adjacent."""
+LEANING_SLOPE = 0.4
+"""Factor of the log odds of the two directions, where no arrows are planted into the data.
+
+Fitted to 659 arrows that were planted through haemodynamic responses into resting series of three
+studies: the evidence in real series is weaker than in simulated ones.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,14 @@ class NetworkJudgement:
     def directed(self) -> NDArray[np.float64]:
         """Return the probabilities of x -> y and of y -> x, alone or both, shape (n_pairs, 2)."""
         return np.asarray(self.arrows[:, 1:3] + self.arrows[:, 3:])
+
+    def leaning_odds(self) -> NDArray[np.float64]:
+        """Return the log odds of x -> y against y -> x, shape (n_pairs,)."""
+        return np.asarray(np.log(self.arrows[:, 1] + 1e-6) - np.log(self.arrows[:, 2] + 1e-6))
+
+    def leaning(self, slope: float = LEANING_SLOPE) -> NDArray[np.float64]:
+        """Return the probability of x -> y if one of the two drives the other, shape (n_pairs,)."""
+        return np.asarray(expit(slope * self.leaning_odds()))
 
 
 def judge(

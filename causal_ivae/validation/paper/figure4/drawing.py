@@ -73,7 +73,7 @@ def _draw(ax: Axes, edges: pd.DataFrame, prior: Prior) -> set[str]:
     used = {kind for kinds in edge_kinds(edges, verdicts).values() for kind in kinds}
     for edge in drawn_edges(edges, verdicts):
         style, two = edge.style, len(edge.heads) > 1
-        head = ("<|-|>" if two else "-|>") if style.arrow else "-"
+        head = ("<|-|>" if two else "-|>") if style.arrow else "->" if style.open else "-"
         ax.add_patch(
             FancyArrowPatch(
                 _PLACES[edge.start], _PLACES[edge.stop], arrowstyle=head, color=style.color,
