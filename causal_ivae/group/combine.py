@@ -133,9 +133,9 @@ def combine_subjects(
         },
         columns=list(GROUP_EDGES.required),
     )
-    if subjects.adjacent is not None:
+    if subjects.adjacent is not None and n_pairs:
         table["probability_adjacent"] = subjects.adjacent.mean(axis=0)
-    if subjects.forward is not None:
+    if subjects.forward is not None and n_pairs:
         table = table.assign(**leaning_columns(subjects.forward.mean(axis=0)))
     if subjects.usable is not None:
         table["n_usable"] = subjects.usable.sum(axis=0)

@@ -72,7 +72,7 @@ def test_kinds_of_edges_differ_in_line_style_not_only_colour():
     svg = drawn(graph_figure, names, edges, verdicts, "fig", "iVAE")
     assert len(heads(svg, STYLES["direct"].color)) == 2
     assert len(heads(svg, STYLES["not feasible"].color)) == 1
-    styles = {kind: (style.dashes, style.arrow) for kind, style in STYLES.items()}
+    styles = {kind: (style.dashes, style.arrow, style.open) for kind, style in STYLES.items()}
     del styles["no prior"]
     # Its two heads tell it apart.
     del styles["both"]

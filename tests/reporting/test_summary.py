@@ -110,7 +110,10 @@ def test_stability_is_not_called_confidence():
     html = render_subject(record)
     page = Page(html)
     heads = [row for row in page.rows if row[:2] == ["Pair", "Decision"]]
-    assert [row[-2:] for row in heads] == [["Probability", "Fit"], ["Stability", "Fit"]]
+    assert [row[-3:] for row in heads] == [
+        ["Probability", "If one drives the other", "Fit"],
+        ["Stability index", "Stability", "Fit"],
+    ]  # fmt: skip
     assert "Smallest probability or stability shown" in page.flat
     details = [attrs["data-detail"] for _, attrs in page.tags if "data-detail" in attrs]
     assert sum("; stability " in text for text in details) == 15

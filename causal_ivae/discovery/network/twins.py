@@ -63,7 +63,7 @@ class Twins:
         n_factors: int | None = None,
     ) -> None:
         x = np.asarray(values, dtype=np.float64)
-        self._shape = x.shape
+        self._values = x
         starts = np.flatnonzero(np.diff(blocks, prepend=blocks[0] - 1))
         self._starts, self._lengths = starts, np.diff(np.append(starts, len(x)))
         count = n_factors or max(1, x.shape[1] // _REGIONS_PER_FACTOR)
@@ -74,7 +74,7 @@ class Twins:
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw one twin, shape (n_times, n_regions)."""
-        twin = np.empty(self._shape)
+        twin = np.empty_like(self._values)
         for part in self._parts:
             n = part.factors.shape[1]
             turned, _ = np.linalg.qr(rng.standard_normal((n, n)))
@@ -82,6 +82,13 @@ class Twins:
             moved = self._moved(moving, part.rows, rng)
             twin[part.rows] = moved[:, :n] @ (part.loadings @ turned).T + moved[:, n:]
         return twin
+
+    def shifted(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Move every region by times of its own, shape (n_times, n_regions); they share nothing."""
+        result = np.empty_like(self._values)
+        for part in self._parts:
+            result[part.rows] = self._moved(self._values[part.rows], part.rows, rng)
+        return result
 
     def _moved(
         self, series: NDArray[np.float64], rows: NDArray[np.int64], rng: np.random.Generator
