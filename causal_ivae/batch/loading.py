@@ -13,12 +13,18 @@ from causal_ivae.batch.recording import write_series
 from causal_ivae.batch.state import UnitState
 from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.imaging.atlas import Parcellation, load_atlas
-from causal_ivae.imaging.bids import SubjectFiles, find_sidecar, split_name
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.atlas import Parcellation
+from causal_ivae.imaging.atlas_choice import atlas_for, atlas_image_of, is_template
+from causal_ivae.imaging.bids import RunFile, SubjectFiles, find_sidecar, split_name
+from causal_ivae.imaging.censoring import files_of_censoring
 from causal_ivae.imaging.file_names import Folders
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.provenance import fingerprints, shown
 from causal_ivae.reporting.mni_maps import has_map, map_name
+
+_BESIDE = r"confounds|brain_mask|nodeindices|hemi-R.*_bold\.func\.gii"
+"""Files with such names beside a run belong to it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ def up_to_date_series(piece: Loading, folders: Folders | None = None) -> Loaded 
     state = UnitState(analysis, piece.unit)
     if not state.series or analysis.overwrite == "always":
         return None
-    inputs = fingerprints(input_files(piece.subject, folders), analysis.source)
+    inputs = fingerprints(_all_files(piece, folders), analysis.source)
     standing = state.series_standing(inputs)
     if standing.stale:
         return None
@@ -106,11 +112,10 @@ def load(piece: Loading, stage: Stage) -> Loaded:
         stage("loading", 0.0)
         happened = UnitState(analysis, piece.unit).series_standing({}).sentence("loaded again")
         check_memory(piece)
-        atlas = analysis.pipeline.atlas
-        parcellation = load_atlas(atlas) if atlas is not None else None
+        parcellation = atlas_for(analysis.pipeline.atlas, piece.subject, analysis.source)
         series = load_subject(piece.subject, analysis.pipeline, parcellation)
         stage("writing", 0.9)
-        inputs = fingerprints(input_files(piece.subject), analysis.source)
+        inputs = fingerprints(_all_files(piece), analysis.source)
         series = replace(
             series, sources=tuple(shown(Path(s), analysis.source) for s in series.sources)
         )
@@ -170,8 +175,7 @@ def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str
     """Return the sidecar's entries on where the regions are, for drawings."""
     if parcellation is None:
         return {}
-    from causal_ivae.imaging.centres import region_centres
-
+    
     parcellation = parcellation.in_space(dict(series.entities).get("space"))
     wanted = [name for name in series.names if name in parcellation.names]
     centres = region_centres(parcellation)
@@ -182,23 +186,41 @@ def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str
     }
 
 
+def _all_files(piece: Loading, folders: Folders | None = None) -> list[Path]:
+    """Return the files of a subject, and its own atlas if every subject has one."""
+    atlas = piece.analysis.pipeline.atlas
+    own: list[Path] = []
+    if atlas is not None and is_template(atlas):
+        try:
+            own = [atlas_image_of(atlas, piece.subject, piece.analysis.source)]
+        except InputError:
+            # Loading reports it.
+            own = []
+    return [*input_files(piece.subject, folders), *own]
+
+
 def input_files(subject: SubjectFiles, folders: Folders | None = None) -> list[Path]:
     """Return the files that a subject's series are made from, those beside the runs included."""
     folders = folders or Folders()
     files: set[Path] = set()
     for run in subject.runs:
         stem, _ = split_name(run.path.name)
-        prefix = re.split(r"_(?:space|res|desc)-", stem)[0].removesuffix("_timeseries")
+        prefix = re.split(r"_(?:space|res|desc|hemi)-", stem)[0].removesuffix("_timeseries")
         files.add(run.path)
         files |= {
             file
             for file in folders.starting(run.path.parent, prefix)
             if file.name[len(prefix)] in "_."
-            and (file.suffix == ".json" or re.search("confounds|brain_mask|nodeindices", file.name))
+            and (file.suffix == ".json" or re.search(_BESIDE, file.name))
         }
         inherited = (
             find_sidecar(run.path, suffix, ".json", run.root, folders)
             for suffix in ("bold", "timeseries")
         )
-        files |= {file for file in (run.events, *inherited) if file is not None}
+        censoring = files_of_censoring(run.path, run.root) if _cleaned_before(run) else ()
+        files |= {file for file in (run.events, *inherited, *censoring) if file is not None}
     return sorted(file for file in files if file.is_file())
+
+
+def _cleaned_before(run: RunFile) -> bool:
+    return run.content == "table" or run.denoised

@@ -21,7 +21,7 @@ from causal_ivae.derivatives.unit_tables import SUBJECTS
 from causal_ivae.derivatives.units import Unit, find_paths, subjects_in
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
-from causal_ivae.imaging.atlas import load_atlas
+from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.mni_maps import has_map, map_name
 
@@ -59,23 +59,20 @@ def write_unit_page(
     _write(paths, page, files)
 
 
-def write_region_map(output: Path, atlas: str, space: str | None = None) -> None:
+def write_region_map(output: Path, parcellation: Parcellation) -> None:
     """Write the picture of an atlas's regions that pages show, unless it is there or cannot be.
 
     Parameters
     ----------
     output : pathlib.Path
-    atlas : str
-        Name or path.
-    space : str or None
-        Space of the images, if there are any.
+    parcellation : Parcellation
+        In the space of the images, if there are any.
 
     Raises
     ------
     InputError, SettingsError
         If the atlas cannot be read.
     """
-    parcellation = load_atlas(atlas).in_space(space)
     if not has_map(parcellation):
         return
     picture = output / map_name(parcellation)

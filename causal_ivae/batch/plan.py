@@ -9,8 +9,10 @@ from causal_ivae.batch.request import Request
 from causal_ivae.derivatives.files import read_sidecar
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
+from causal_ivae.imaging.atlas_choice import atlas_for, is_template
 from causal_ivae.imaging.bids import SubjectFiles, find_subjects
 from causal_ivae.imaging.segments import check_number_of_subjects
+from causal_ivae.imaging.selection import atlas_label, same_label
 from causal_ivae.provenance import digest_of, fingerprint
 
 _LEAST_MEMORY = 2**29
@@ -62,17 +64,8 @@ def _plan(request: Request) -> Plan:
             "participant: run the level group alone."
         )
     participants_file = _participants_file(request, source)
-    parcellation = load_atlas(pipeline.atlas) if pipeline.atlas is not None else None
     prior = load_prior(pipeline.prior)
-    subjects = find_subjects(
-        source,
-        labels=request.labels,
-        task=request.task,
-        sessions=request.sessions,
-        space=request.space,
-        bids_filter=request.bids_filter,
-        atlas_space=parcellation.space if parcellation is not None else None,
-    )
+    subjects, parcellation = _subjects(request, source)
     if not subjects:
         raise NothingMatchedError(f"The filters leave no subject in '{source}'.")
     if request.pooled:
@@ -91,11 +84,45 @@ def _plan(request: Request) -> Plan:
     )
     analysis = Analysis(
         **vars(checked),
-        atlas_digest=_atlas_digest(parcellation),
+        atlas_digest=_atlas_digest(pipeline.atlas, parcellation),
         prior_digest="" if prior is None else digest_of(repr(prior)),
         n_subjects=len(subjects),
     )
     return Plan(analysis, subjects)
+
+
+def _subjects(
+    request: Request, source: Path
+) -> tuple[tuple[SubjectFiles, ...], Parcellation | None]:
+    """Find the subjects and the atlas, each of which helps to choose the other."""
+    name = request.pipeline.atlas
+    atlas, unknown = None, None
+    if name is not None and not is_template(name):
+        try:
+            atlas = load_atlas(name)
+        except SettingsError as error:
+            unknown = error
+    subjects = find_subjects(
+        source,
+        labels=request.labels,
+        tasks=request.tasks,
+        sessions=request.sessions,
+        space=request.space,
+        bids_filter=request.bids_filter,
+        atlas=atlas,
+        atlas_name=name,
+    )
+    if not subjects:
+        return subjects, atlas
+    if unknown is not None and not _named_by_tables(subjects, name or ""):
+        raise unknown
+    return subjects, atlas_for(name, subjects[0], source if source.is_dir() else source.parent)
+
+
+def _named_by_tables(subjects: tuple[SubjectFiles, ...], name: str) -> bool:
+    """Check whether the names of tables mention an atlas that is not known here."""
+    labels = (atlas_label(dict(s.runs[0].entities)) for s in subjects if s.kind == "tables")
+    return any(label is not None and same_label(label, name) for label in labels)
 
 
 def _check_output(source: Path, output: Path) -> None:
@@ -187,9 +214,12 @@ def _check_memory(request: Request) -> None:
         )
 
 
-def _atlas_digest(parcellation: Parcellation | None) -> str:
+def _atlas_digest(name: str | None, parcellation: Parcellation | None) -> str:
     if parcellation is None:
         return ""
+    if name is not None and is_template(name):
+        # The image of every subject is one of its input files.
+        return digest_of(repr(parcellation.names), name)
     spheres = (
         None if array is None else array.tolist()
         for array in (parcellation.coordinates, parcellation.radius)

@@ -25,9 +25,9 @@ class Request:
         Folder for the results.
     levels : tuple of {"participant", "group"}
     pipeline : Pipeline
-    labels, sessions : tuple of str
-        Labels of the subjects and sessions to use; empty for all.
-    task, space : str or None
+    labels, sessions, tasks : tuple of str
+        Labels of the subjects, sessions and tasks to use; empty for all.
+    space : str or None
     bids_filter : mapping or None
     seed : int
     device : str
@@ -56,7 +56,7 @@ class Request:
     pipeline: Pipeline = field(default_factory=Pipeline)
     labels: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
-    task: str | None = None
+    tasks: tuple[str, ...] = ()
     space: str | None = None
     bids_filter: Mapping[str, Any] | None = None
     seed: int = 0

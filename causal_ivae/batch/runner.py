@@ -20,6 +20,7 @@ from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.errors import CausalIvaeError, SettingsError
+from causal_ivae.imaging.atlas_choice import atlas_for
 from causal_ivae.imaging.file_names import Folders
 
 
@@ -135,9 +136,12 @@ def _not_writable(output: Path, error: OSError) -> SettingsError:
 def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading]) -> None:
     atlas = analysis.pipeline.atlas
     try:
-        if atlas is not None:
-            spaces = {run.entity("space") for piece in units.values() for run in piece.subject.runs}
-            write_region_map(analysis.output, atlas, spaces.pop() if len(spaces) == 1 else None)
+        pieces_there = list(units.values())
+        parcellation = atlas_for(atlas, pieces_there[0].subject, analysis.source)
+        if parcellation is not None:
+            spaces = {run.entity("space") for piece in pieces_there for run in piece.subject.runs}
+            space = spaces.pop() if len(spaces) == 1 else None
+            write_region_map(analysis.output, parcellation.in_space(space))
     except Exception as error:  # noqa: BLE001 - a picture is worth no analysis
         runner.record.note(f"No map of the regions of '{atlas}': {one_line(error)}")
     loaded = _load(runner, units)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 LEVELS = ("participant", "group")
-_MANY = ("--participant-label", "--session-label", "--method")
+_MANY = ("--participant-label", "--session-label", "--task", "--method")
 """Options that take several words."""
 
 
@@ -66,7 +66,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     what = parser.add_argument_group("what to run on")
     what.add_argument("--participant-label", nargs="+", default=[], metavar="LABEL")
-    what.add_argument("--task", metavar="LABEL")
+    what.add_argument("--task", nargs="+", default=[], metavar="LABEL")
     what.add_argument("--session-label", nargs="+", default=[], metavar="LABEL")
     what.add_argument("--space", metavar="NAME", help="such as MNI152NLin2009cAsym")
     what.add_argument("--bids-filter-file", type=Path, metavar="FILE", help="as fMRIPrep's")
@@ -211,7 +211,7 @@ def _request(options: Namespace, command: str) -> "Request":
         pipeline=_pipeline(options),
         labels=tuple(options.participant_label),
         sessions=tuple(options.session_label),
-        task=options.task,
+        tasks=tuple(options.task),
         space=options.space,
         bids_filter=query,
         seed=options.seed,

@@ -22,15 +22,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError, SettingsError, nearest
-from causal_ivae.given_files import read_json_object, require_file
+from causal_ivae.given_files import read_json_object
+from causal_ivae.imaging.atlas_tables import TABLE_ENDINGS, read_regions
 from causal_ivae.imaging.file_names import find_sidecar, parse_entities, split_name
 from causal_ivae.imaging.volumes import atlas_image
 from causal_ivae.settings import resources
 
-AtlasKind = Literal["labels", "maps", "coordinates", "table"]
+AtlasKind = Literal["labels", "maps", "coordinates", "table", "grayordinates", "surface"]
 _IMAGES = (".nii.gz", ".nii")
+_SURFACES = (".annot", ".label.gii")
 _LARGEST_RADIUS = 100.0
 """A sphere of this radius (mm) holds a whole brain."""
 _CENTRES = ("centre_x", "centre_y", "centre_z")
@@ -43,7 +44,7 @@ class Parcellation:
     Attributes
     ----------
     name : str
-    kind : {"labels", "maps", "coordinates", "table"}
+    kind : {"labels", "maps", "coordinates", "table", "grayordinates", "surface"}
         ``"maps"`` are probabilistic and may overlap; ``"table"`` holds region names only.
     names : tuple of str, length n_regions
         Region names.
@@ -53,7 +54,8 @@ class Parcellation:
     source : pathlib.Path
         The table of regions.
     image : pathlib.Path or None
-        Image of ``"labels"`` or ``"maps"``; None if its package is not installed.
+        Image of ``"labels"`` or ``"maps"``, label file of ``"grayordinates"``, annotation of the
+        left hemisphere of ``"surface"``; None if its package is not installed.
     indices : tuple of int
         Label values of ``"labels"``, or volumes of ``"maps"`` counted from 0.
     coordinates : ndarray, shape (n_regions, 3), or None
@@ -62,6 +64,8 @@ class Parcellation:
         Radii of ``"coordinates"`` (mm).
     centres : ndarray, shape (n_regions, 3), or None
         Centres of the other kinds (mm), if the table of regions has them.
+    networks : tuple of str, length n_regions, or ()
+        Network of every region, where the table of regions has one.
     needs : str
         What to install for the label image; empty if nothing is missing.
     description, citation, doi, licence : str
@@ -77,6 +81,7 @@ class Parcellation:
     coordinates: NDArray[np.float64] | None = field(default=None, repr=False)
     radius: NDArray[np.float64] | None = field(default=None, repr=False)
     centres: NDArray[np.float64] | None = field(default=None, repr=False)
+    networks: tuple[str, ...] = field(default=(), repr=False)
     needs: str = ""
     description: str = field(default="", repr=False)
     citation: str = field(default="", repr=False)
@@ -99,6 +104,7 @@ class Parcellation:
             coordinates=None if self.coordinates is None else self.coordinates[rows],
             radius=None if self.radius is None else self.radius[rows],
             centres=None if self.centres is None else self.centres[rows],
+            networks=tuple(self.networks[i] for i in rows) if self.networks else (),
         )
 
     def in_space(self, space: str | None) -> "Parcellation":
@@ -176,7 +182,7 @@ def list_atlases() -> list[AtlasRow]:
     ]
 
 
-def load_atlas(name_or_path: str | Path) -> Parcellation:
+def load_atlas(name_or_path: str | Path, *, table: Path | None = None) -> Parcellation:
     """Read a parcellation by bundled name or by path.
 
     Parameters
@@ -184,6 +190,8 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
     name_or_path : str or pathlib.Path
         A bundled name, a label image, a table of regions, or the JSON file beside either.  Without
         a JSON file, ``space-`` or ``tpl-`` in the file name gives the space.
+    table : pathlib.Path or None
+        Table of regions, if it is not beside the image under the same name.
 
     Returns
     -------
@@ -198,40 +206,45 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
     """
     path = resources.find("atlases", name_or_path)
     stem, extension = split_name(path.name)
-    if extension not in (*_IMAGES, ".tsv", ".csv", ".json"):
+    if extension == ".dlabel.nii" or extension in _SURFACES:
+        return _of_surfaces(path, stem)
+    if extension not in (*_IMAGES, *TABLE_ENDINGS, ".json"):
         raise InputError(
-            f"'{path}' is no atlas: give a label image ({', '.join(_IMAGES)}), a table of "
-            "regions (.tsv, .csv) or its .json."
+            f"'{path}' is no atlas: give a label image ({', '.join(_IMAGES)}, .dlabel.nii, .annot, "
+            f".label.gii), a table of regions ({', '.join(TABLE_ENDINGS)}) or its .json."
         )
-    table_path = path if extension in (".tsv", ".csv") else _beside(path, (".tsv", ".csv"))
+    beside = table or _beside(path, TABLE_ENDINGS)
+    table_path = path if extension in TABLE_ENDINGS else beside
     if table_path is None:
         raise InputError(
             f"No table of regions beside '{path}': write '{stem}.tsv' with the columns 'index' "
-            "and 'name' (or 'name', 'x', 'y', 'z')."
+            "and 'name' (or 'name', 'x', 'y', 'z'), or put FSL's .xml or FreeSurfer's table of "
+            "colours there under that name."
         )
     about_path = path if extension == ".json" else _beside(path, (".json",))
     about = _read_description(about_path)
-    table = _read_regions(table_path)
+    regions = read_regions(table_path)
     entities = parse_entities(path.name)
     given = about.get("Space") or entities.get("space") or entities.get("tpl")
     base = Parcellation(
         name=re.sub(r"[^A-Za-z0-9]", "", str(about.get("Name") or entities.get("atlas") or stem)),
         kind="table",
-        names=tuple(table["name"]),
+        names=tuple(regions["name"]),
         space=None if given is None else str(given),
         source=table_path,
+        networks=tuple(regions["network"]) if "network" in regions else (),
         description=str(about.get("Description", "")),
         citation=str(about.get("Citation", "")),
         doi=str(about.get("DOI", "")),
         licence=str(about.get("License", "")),
     )
-    if {"x", "y", "z"} <= set(table.columns):
-        xyz = np.column_stack([_floats(table, c, table_path) for c in ("x", "y", "z")])
-        radius = _radius(table, about, table_path)
+    if {"x", "y", "z"} <= set(regions.columns):
+        xyz = np.column_stack([_floats(regions, c, table_path) for c in ("x", "y", "z")])
+        radius = _radius(regions, about, table_path)
         return replace(base, kind="coordinates", coordinates=xyz, radius=radius)
-    if set(_CENTRES) <= set(table.columns):
+    if set(_CENTRES) <= set(regions.columns):
         base = replace(
-            base, centres=np.column_stack([_floats(table, c, table_path) for c in _CENTRES])
+            base, centres=np.column_stack([_floats(regions, c, table_path) for c in _CENTRES])
         )
     image = path if extension in _IMAGES else _beside(path, _IMAGES)
     needs = ""
@@ -243,12 +256,12 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
         return base
     if image is not None and not packaged and (n_maps := _number_of_maps(image)) > 1:
         return _maps(base, image, n_maps)
-    if "index" not in table:
+    if "index" not in regions:
         raise InputError(
             f"'{table_path}' has no column 'index', so its regions cannot be found in the label "
-            f"image. Its columns: {', '.join(map(str, table.columns))}."
+            f"image. Its columns: {', '.join(map(str, regions.columns))}."
         )
-    index = _floats(table, "index", table_path)
+    index = _floats(regions, "index", table_path)
     if (index != np.rint(index)).any() or len(set(index)) != len(index):
         raise InputError(f"Column 'index' of '{table_path}' must hold distinct whole numbers.")
     indices = tuple(int(i) for i in index)
@@ -258,9 +271,43 @@ def load_atlas(name_or_path: str | Path) -> Parcellation:
         kind="labels",
         image=image,
         needs=needs,
+        networks=tuple(base.networks[i] for i in kept) if base.networks else (),
         names=tuple(base.names[i] for i in kept),
         indices=tuple(indices[i] for i in kept),
         centres=None if base.centres is None else base.centres[kept],
+    )
+
+
+def _of_surfaces(path: Path, stem: str) -> Parcellation:
+    """Read labels of grayordinates or of a surface, whose names are in the file itself."""
+    # nibabel's readers of these take a moment to import, and few atlases need them.
+    from causal_ivae.imaging.grayordinate_labels import dense_labels
+    from causal_ivae.imaging.surface_labels import read_surface_labels
+
+    entities = parse_entities(path.name)
+    about = _read_description(_beside(path, (".json",)))
+    name = str(about.get("Name") or entities.get("atlas") or stem.removeprefix("lh."))
+    dense = path.suffix == ".nii"
+    regions = (
+        dense_labels(path)
+        if dense
+        else {
+            region: value
+            for side in read_surface_labels(path)
+            for region, value in side.regions.items()
+        }
+    )
+    space = about.get("Space") or entities.get("space") or entities.get("tpl")
+    return Parcellation(
+        name=re.sub(r"[^A-Za-z0-9]", "", name),
+        kind="grayordinates" if dense else "surface",
+        names=tuple(regions),
+        space=None if space is None else str(space),
+        source=path,
+        image=path,
+        indices=tuple(regions.values()),
+        description=str(about.get("Description", "")),
+        citation=str(about.get("Citation", "")),
     )
 
 
@@ -296,37 +343,6 @@ def _read_description(path: Path | None) -> Mapping[str, Any]:
     if path is None:
         return {}
     return read_json_object(path, "The atlas description")
-
-
-def _read_regions(path: Path) -> pd.DataFrame:
-    require_file(path)
-    try:
-        table = pd.read_csv(
-            path,
-            sep="\t" if path.suffix == ".tsv" else ",",
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"The table of regions '{path}' cannot be read: {error}") from error
-    table = table.rename(columns=lambda c: str(c).strip().lower())
-    if "name" not in table or not len(table):
-        columns = ", ".join(map(str, table.columns))
-        raise InputError(
-            f"The table of regions '{path}' needs a column 'name' and a row per region. "
-            f"Its columns: {columns}."
-        )
-    table["name"] = table["name"].str.strip()
-    names = list(table["name"])
-    refuse_missing_name(names, f"The table of regions '{path}'")
-    seen: set[str] = set()
-    for row, name in enumerate(names):
-        if not name or name in seen:
-            what = f"'{name}' is listed twice" if name else f"row {row + 1} has no name"
-            raise InputError(f"In the table of regions '{path}', {what}.")
-        seen.add(name)
-    return table
 
 
 def _floats(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.float64]:

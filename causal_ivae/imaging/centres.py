@@ -31,7 +31,7 @@ def region_centres(parcellation: Parcellation) -> dict[str, list[float]]:
         centres = parcellation.coordinates
     elif parcellation.centres is not None:
         centres = parcellation.centres
-    elif parcellation.image is None:
+    elif parcellation.image is None or parcellation.kind in ("grayordinates", "surface"):
         return {}
     elif parcellation.kind == "labels":
         labels, affine = read_labels(parcellation)

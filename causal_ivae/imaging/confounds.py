@@ -211,6 +211,7 @@ def _load(
     # The import takes seconds, and tables do not need it.
     from nilearn.interfaces.fmriprep import load_confounds
 
+    stem = path.name.split("_desc-confounds")[0]
     with warnings.catch_warnings():
         # The caller raises an error with numbers instead.
         warnings.filterwarnings(
@@ -220,8 +221,8 @@ def _load(
         warnings.filterwarnings("ignore", message="strategy is empty", category=UserWarning)
         try:
             chosen, sample = load_confounds(
-                # nilearn knows the name with .gz only, and derives the table's name from it.
-                str(image.with_name(f"{split_name(image.name)[0]}.nii.gz")),
+                # nilearn derives the table's name from that of an image with .gz.
+                str(image.with_name(f"{stem}_space-any_desc-preproc_bold.nii.gz")),
                 strategy=settings.strategy,
                 motion=settings.motion,
                 wm_csf=settings.wm_csf,

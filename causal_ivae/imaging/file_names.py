@@ -10,11 +10,14 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 _ENTITY = re.compile(r"(?:^|_)([A-Za-z]+)-([A-Za-z0-9+]+(?:-[A-Za-z0-9+]+)*)(?=_|$)")
-_EXTENSION = re.compile(r"(\.nii\.gz|\.nii|\.[A-Za-z0-9]+)$")
+_EXTENSION = re.compile(
+    r"(\.nii\.gz|\.(?:dtseries|ptseries|dlabel|pscalar|dscalar|pconn)\.nii|\.nii"
+    r"|\.(?:func|label|shape|surf)\.gii|\.tsv\.gz|\.[A-Za-z0-9]+)$"
+)
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Split a file name into stem and extension, where ``.nii.gz`` is one extension."""
+    """Split a file name into stem and extension; ``.nii.gz`` and ``.dtseries.nii`` are one each."""
     match = _EXTENSION.search(name)
     return (name[: match.start()], match.group()) if match else (name, "")
 

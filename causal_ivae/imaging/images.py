@@ -75,6 +75,8 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     leave out regions that an image does not cover, allow only one radius for all spheres, and
     change their defaults between versions.
     """
+    if run.content in ("grayordinates", "surfaces"):
+        return _means_elsewhere(run, parcellation, smoothing_fwhm)
     with open_image(run.path, "image") as image:
         _check_run(run, image, parcellation)
         tr, notes = _repetition_time(run, image)
@@ -106,6 +108,33 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     return RunMeans(values, coverage, tr, notes)
 
 
+def _means_elsewhere(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float) -> RunMeans:
+    """Return the means of a run whose places are no voxels alone."""
+    from causal_ivae.imaging.grayordinates import dense_means, surface_means
+
+    if smoothing_fwhm > 0:
+        raise InputError(
+            f"'{run.path}' is on a surface, which is not smoothed here: set "
+            "denoise.smoothing_fwhm to 0 (region means need none)."
+        )
+    read = dense_means if run.content == "grayordinates" else surface_means
+    values, coverage, seconds = read(run, parcellation)
+    told = _told_repetition_time(run)
+    if told is None and seconds is None:
+        raise InputError(
+            f"No repetition time for '{run.path}': write \"RepetitionTime\" (s) into the JSON file "
+            "beside it."
+        )
+    notes = (
+        ()
+        if told is not None
+        else (f"The repetition time of '{run.path.name}', {seconds:g} s, is from its header.",)
+    )
+    tr = told if told is not None else seconds
+    assert tr is not None
+    return RunMeans(values, coverage, tr, notes)
+
+
 def _check_run(run: RunFile, image: SpatialImage, parcellation: Parcellation) -> None:
     """Check that an image is a series of volumes in the space of the parcellation."""
     if len(image.shape) != 4 or image.shape[3] < 2:
@@ -132,13 +161,22 @@ def _check_run(run: RunFile, image: SpatialImage, parcellation: Parcellation) ->
         )
 
 
-def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[str, ...]]:
+def _told_repetition_time(run: RunFile) -> float | None:
+    """Return the repetition time (s) of the JSON file that applies, or None."""
     sidecar = run.path.with_name(split_name(run.path.name)[0] + ".json")
     found = sidecar if is_given(sidecar) else find_sidecar(run.path, "bold", ".json", run.root)
-    if found is not None:
-        content = read_json_object(found, "The sidecar")
-        if "RepetitionTime" in content:
-            return check_repetition_time(content["RepetitionTime"], str(found)), ()
+    if found is None:
+        return None
+    content = read_json_object(found, "The sidecar")
+    if "RepetitionTime" not in content:
+        return None
+    return check_repetition_time(content["RepetitionTime"], str(found))
+
+
+def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[str, ...]]:
+    told = _told_repetition_time(run)
+    if told is not None:
+        return told, ()
     header = image.header
     zooms = header.get_zooms()
     seconds = float(zooms[3])
@@ -148,14 +186,15 @@ def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[st
     if not SHORTEST_TR <= seconds <= LONGEST_TR:
         raise InputError(
             f"No repetition time for '{run.path}', whose header says {seconds:g} s: write "
-            f"\"RepetitionTime\" (s) into '{sidecar.name}' beside it."
+            f"\"RepetitionTime\" (s) into '{split_name(run.path.name)[0]}.json' beside it."
         )
     note = f"The repetition time of '{run.path.name}', {seconds:g} s, is from its header."
     return seconds, (note,)
 
 
 def _brain_mask(run: RunFile, image: SpatialImage, data: NDArray[np.float32]) -> NDArray[np.bool_]:
-    stem = split_name(run.path.name)[0].removesuffix("_desc-preproc_bold")
+    stem = split_name(run.path.name)[0].removesuffix("_bold")
+    stem = stem.removesuffix("_desc-preproc").removesuffix("_desc-denoised")
     masks = [run.path.with_name(f"{stem}_desc-brain_mask{end}") for end in (".nii.gz", ".nii")]
     path = next(filter(is_given, masks), None)
     if path is not None:

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-TABLE_EXTENSIONS = (".tsv", ".csv", ".npy", ".npz", ".mat", ".h5", ".hdf5")
+from causal_ivae.imaging.readers import TABLE_ENDINGS
+
 IMAGE_ENDINGS = ("_desc-preproc_bold.nii.gz", "_desc-preproc_bold.nii")
 IMAGE_ENDING = IMAGE_ENDINGS[0]
 _OTHER_IMAGES = {
-    "*desc-denoised*_bold.nii*": "that are denoised already, as XCP-D writes them",
     "*_bold_space-*_preproc.nii*": "under the names that fMRIPrep gave them before version 1.2",
 }
 """Preprocessed images that cannot be read, by pattern of their names."""
-_SURFACES = (".dtseries.nii", ".func.gii", ".ptseries.nii")
 
 
 def why_nothing(path: Path, folders: list[Path]) -> str:
@@ -26,21 +25,15 @@ def why_nothing(path: Path, folders: list[Path]) -> str:
                 "*_timeseries.tsv."
             )
     raw = next((f for d in folders for f in d.glob("**/func/*_bold.nii*")), None)
-    if raw is not None:
-        inside = next((d for d in sorted(path.glob("derivatives/*")) if any(d.glob("sub-*"))), None)
-        perhaps = f" Perhaps '{inside}'?" if inside is not None else ""
-        return (
-            f"'{path}' holds images that are not preprocessed (such as '{raw.name}'). Give the "
-            f"fMRIPrep derivatives folder, which holds sub-*/func/*{IMAGE_ENDING}.{perhaps}"
+    inside = [d for d in sorted(path.glob("derivatives/*")) if any(d.glob("sub-*"))]
+    if raw is not None or (inside and folders):
+        what = (
+            f"images that are not preprocessed (such as '{raw.name}')" if raw else "a raw dataset"
         )
-    surface = next(
-        (f for d in folders for f in d.glob("**/func/*_bold.*") if f.name.endswith(_SURFACES)), None
-    )
-    if surface is not None:
+        perhaps = f" Perhaps {listed([str(d) for d in inside])}?" if inside else ""
         return (
-            f"'{path}' holds surfaces or grayordinates (such as '{surface.name}') and no volumes. "
-            f"Give fMRIPrep derivatives with sub-*/func/*{IMAGE_ENDING} (an --output-spaces with a "
-            "volumetric template), or tables of region time series."
+            f"'{path}' holds {what}. Give the fMRIPrep derivatives folder, which holds "
+            f"sub-*/func/*{IMAGE_ENDING}, or another folder of derivatives.{perhaps}"
         )
     places = (place for pattern in ("*/sub-*", "*/*/sub-*") for place in path.glob(pattern))
     below = sorted({place.parent for place in places if place.is_dir()})
@@ -54,7 +47,7 @@ def why_nothing(path: Path, folders: list[Path]) -> str:
     return (
         f"Nothing to analyse in '{path}': neither fMRIPrep images "
         f"(sub-*/[ses-*/]func/*{IMAGE_ENDING}) nor tables of time series "
-        f"({', '.join(TABLE_EXTENSIONS)}). {seen}"
+        f"({', '.join(TABLE_ENDINGS)}). {seen}"
     )
 
 

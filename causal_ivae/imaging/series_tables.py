@@ -1,16 +1,13 @@
-"""Read tables of region time series: .tsv, .csv, .npy, .npz, .mat and .h5.
+"""Read tables of region time series, whatever their format, and check that they are some.
 
-Rows are volumes and columns are regions.  In .tsv and .csv files two columns are not regions:
+Rows are volumes and columns are regions.  In tables with a header two columns are not regions:
 ``run`` splits the rows into runs, and ``segment`` labels the rows if `segments.by` is ``task``
-(instead of an events file).  Arrays take their names from the list ``Regions`` or ``Columns`` of
-the JSON file beside them, or from the column ``name`` of ``<stem>_nodeindices.tsv``, or from a
-variable ``names`` in the same file.  Their variables ``run`` and ``segment``, with an entry for
-every row, serve as the columns of these names.
+(instead of an events file).  Tables without a header take their names from the list ``Regions`` or
+``Columns`` of the JSON file beside them, from the column ``name`` of ``<stem>_nodeindices.tsv``,
+from a variable ``names`` in the same file, or from the atlas.  Variables ``run`` and ``segment`` of
+arrays, with an entry for every row, serve as the columns of these names.
 """
 
-import csv
-import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.arrays import constant_columns
-from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError
 from causal_ivae.given_files import is_given, read_json_object, require_file
-from causal_ivae.imaging.array_files import read_array
-from causal_ivae.imaging.atlas import find_regions
 from causal_ivae.imaging.file_names import find_sidecar, split_name
 from causal_ivae.imaging.not_series import (
     check_orientation,
@@ -33,10 +27,17 @@ from causal_ivae.imaging.not_series import (
     is_ramp,
     refuse_correlations,
 )
+from causal_ivae.imaging.readers import TABLE_ENDINGS, Content, reader_of
+from causal_ivae.imaging.table_names import (
+    chosen_columns,
+    fit_names,
+    names_beside,
+    of_atlas,
+    of_labels,
+)
 from causal_ivae.settings import TableSettings
 from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
 
-_MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "null")
 _USUAL_TR = 2.0
 """Repetition time (s) that is assumed where nobody gives one."""
 
@@ -79,6 +80,8 @@ def read_table_run(
     root: Path | None = None,
     regions: Sequence[str] | None = None,
     unnamed: Sequence[str] | None = None,
+    labelled: Mapping[int, str] | None = None,
+    key: str | None = None,
 ) -> TableRun:
     """Read one table of region time series.
 
@@ -91,7 +94,11 @@ def read_table_run(
     regions : sequence of str or None
         Regions to keep, in this order; the other columns may hold anything.
     unnamed : sequence of str or None
-        Names for an array without names, used if it has as many columns.
+        Names for columns without names, used if there are as many.
+    labelled : mapping of int to str, or None
+        Names for columns that are called by the values of an atlas's labels.
+    key : str or None
+        Dataset of an HDF5 file that holds many.
 
     Returns
     -------
@@ -106,40 +113,54 @@ def read_table_run(
         If a region or the variable of ``tables.mat_key`` is not in the file.
     """
     require_file(path)
-    sidecar_path, sidecar = _sidecar(path, root or path.parent)
-    tr, notes = _repetition_time(path, sidecar_path, sidecar, settings)
-    runs: tuple[str, ...] | None = None
-    labels: tuple[str, ...] | None = None
-    extension = split_name(path.name)[1].lower()
-    if extension in (".tsv", ".csv"):
-        separator = "\t" if extension == ".tsv" else ","
-        values, names, extra, ramps = _read_text(path, separator, regions)
-        runs, labels = extra.get("run"), extra.get("segment")
-    else:
-        array = read_array(path, extension, settings.mat_key)
-        values, runs, labels = array.values, array.runs, array.labels
+    read = reader_of(path)
+    if read is None:
+        raise InputError(f"'{path}' is no table that can be read: {', '.join(TABLE_ENDINGS)}.")
+    root = root or path.parent
+    sidecar_path, sidecar = _sidecar(path, root)
+    content = read(path, settings, key)
+    tr, notes = _repetition_time(path, sidecar_path, sidecar, settings, content.tr)
+    notes += content.notes
+    if content.header is None:
         if settings.rows == "regions":
-            values, runs, labels = values.T, None, None
-        check_width(path, values.shape[1])
-        notes += array.notes
-        refuse_correlations(path, values)
-        given = _names_beside(path, sidecar_path, sidecar) or array.names
+            content = Content(content.table.T.reset_index(drop=True), names=content.names)
+        table, runs, labels = content.table, content.runs, content.labels
+        check_width(path, table.shape[1])
+        _refuse_correlations(path, table)
+        given = names_beside(path, sidecar_path, sidecar, root) or content.names
         if given is None and unnamed is not None:
-            given = _of_atlas(path, values, unnamed)
+            given = of_atlas(path, table.shape[1], unnamed)
             notes += (f"The columns of '{path.name}' have no names; they take the atlas's.",)
         if settings.rows is None:
-            check_orientation(path, values.shape[0], values.shape[1], given)
-        names = _fit_names(path, values, given)
-        regional = [i for i, column in enumerate(values.T) if not is_ramp(column)]
-        ramps = [name for i, name in enumerate(names) if i not in regional]
-        values, names = values[:, regional], tuple(names[i] for i in regional)
-        chosen = _chosen(path, names, regions)
-        values, names = values[:, chosen], tuple(names[c] for c in chosen)
+            check_orientation(path, table.shape[0], table.shape[1], given)
+        names = fit_names(path, table.shape[1], given)
+    else:
+        table, names = content.table, content.header
+        extra = {
+            name: tuple(table[column].map(_text).str.strip())
+            for column, name in enumerate(names)
+            if name in ("run", "segment")
+        }
+        runs, labels = extra.get("run"), extra.get("segment")
+        kept = [column for column, name in enumerate(names) if name not in extra]
+        table = table[kept].set_axis(range(len(kept)), axis=1)
+        names = tuple(names[column] for column in kept)
+    ramps = [column for column in range(table.shape[1]) if _rises_evenly(table[column])]
     notes += tuple(
-        f"The column '{name}' of '{path.name}' rises evenly, as a clock or a row number does, and "
-        "was left out."
-        for name in ramps
+        f"The column '{names[c] or c + 1}' of '{path.name}' rises evenly, as a clock or a row "
+        "number does, and was left out."
+        for c in ramps
     )
+    regional = [column for column in range(table.shape[1]) if column not in ramps]
+    names = tuple(names[column] for column in regional)
+    if labelled is not None:
+        names = of_labels(names, labelled)
+    chosen = chosen_columns(path, names, regions)
+    names = tuple(names[c] for c in chosen)
+    values = np.empty((len(table), len(chosen)))
+    for position, place in enumerate(chosen):
+        column = table[regional[place]]
+        values[:, position] = _numbers(path, names[position], column, content.skipped)
     refuse_correlations(path, values)
     _check(path, values, names)
     scale = sidecar.get("RegionScale") or {}
@@ -149,35 +170,9 @@ def read_table_run(
     return TableRun(values, names, tr, runs, labels, notes, simulated)
 
 
-def _of_atlas(path: Path, values: NDArray[np.float64], regions: Sequence[str]) -> tuple[str, ...]:
-    """Return the atlas's names for columns that have none."""
-    if len(regions) != values.shape[1]:
-        raise InputError(
-            f"'{path}' has {values.shape[1]} columns without names, but the atlas has "
-            f"{len(regions)} regions. Name the columns (a list 'Regions' in the JSON file of the "
-            "same name), or choose the atlas that they are from."
-        )
-    return tuple(regions)
-
-
-def _chosen(path: Path, names: Sequence[str], regions: Sequence[str] | None) -> list[int]:
-    """Return the columns to read after checking that their names are distinct."""
-    relevant = list(names) if regions is None else [n for n in names if n in regions]
-    refuse_missing_name(relevant, f"'{path}'")
-    blank = next((i for i, name in enumerate(relevant) if not name), None)
-    if blank is not None:
-        raise InputError(
-            f"'{path}', column {blank + 1} has no name; name it, or remove it if it numbers the "
-            "rows."
-        )
-    twice = next((name for name, count in Counter(relevant).items() if count > 1), None)
-    if twice is not None:
-        raise InputError(f"'{path}' has several columns '{twice}'; region names must differ.")
-    if regions is not None:
-        return find_regions(regions, names, f"'{path}'")
-    if len(names) < 2:
-        raise InputError(f"'{path}' has {len(names)} region; at least two are needed.")
-    return list(range(len(names)))
+def _refuse_correlations(path: Path, table: pd.DataFrame) -> None:
+    if all(pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes):
+        refuse_correlations(path, table.to_numpy(dtype=np.float64))
 
 
 def _sidecar(path: Path, root: Path) -> tuple[Path | None, dict[str, Any]]:
@@ -192,13 +187,19 @@ def _sidecar(path: Path, root: Path) -> tuple[Path | None, dict[str, Any]]:
 
 
 def _repetition_time(
-    path: Path, where: Path | None, sidecar: Mapping[str, Any], settings: TableSettings
+    path: Path,
+    where: Path | None,
+    sidecar: Mapping[str, Any],
+    settings: TableSettings,
+    own: float | None,
 ) -> tuple[float, tuple[str, ...]]:
     if "RepetitionTime" in sidecar:
         return check_repetition_time(sidecar["RepetitionTime"], str(where)), ()
     if "SamplingFrequency" in sidecar:
         rate = check_repetition_time(sidecar["SamplingFrequency"], str(where), "SamplingFrequency")
         return 1.0 / rate, ()
+    if own is not None:
+        return own, ()
     missing = f"No sidecar gives the repetition time of '{path.name}'"
     if settings.tr is not None:
         return settings.tr, (f"{missing}; it is {settings.tr:g} s by the settings (tables.tr).",)
@@ -216,49 +217,6 @@ def check_repetition_time(value: object, where: str, key: str = "RepetitionTime"
     return float(value)  # type: ignore[arg-type]
 
 
-def _read_text(
-    path: Path, delimiter: str, wanted: Sequence[str] | None
-) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, tuple[str, ...]], list[str]]:
-    header, n_first, skipped = _header(path, delimiter)
-    if n_first != len(header):
-        raise InputError(
-            f"'{path}' has {len(header)} names in its header but {n_first} values in its first "
-            "row; give every column a name (and no column of row numbers)."
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                sep=delimiter,
-                header=None,
-                names=range(len(header)),
-                skiprows=skipped,
-                index_col=False,
-                na_values=list(_MISSING),
-                keep_default_na=False,
-                low_memory=False,
-                encoding="utf-8-sig",
-            )
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise InputError(f"'{path}' is not a table with one value per column: {reason}.") from error
-    extra = {
-        header[column]: tuple(table[column].map(_text).str.strip())
-        for column in range(len(header))
-        if header[column] in ("run", "segment")
-    }
-    columns = [c for c, name in enumerate(header) if name not in extra]
-    ramps = [c for c in columns if _rises_evenly(table[c])]
-    columns = [c for c in columns if c not in ramps]
-    columns = [columns[i] for i in _chosen(path, [header[c] for c in columns], wanted)]
-    names = tuple(header[c] for c in columns)
-    values = np.empty((len(table), len(columns)))
-    for position, column in enumerate(columns):
-        values[:, position] = _numbers(path, header[column], table[column], skipped)
-    return values, names, extra, [header[c] or str(c + 1) for c in ramps]
-
-
 def _rises_evenly(column: "pd.Series[Any]") -> bool:
     if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
         return False
@@ -270,52 +228,6 @@ def _text(value: object) -> str:
         return ""
     # pandas reads a column of integers with gaps as floats, so that run 1 appears as 1.0.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _header(path: Path, delimiter: str) -> tuple[list[str], int, int]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = csv.reader(stream, delimiter=delimiter)
-            filled = (r for r in rows if any(cell.strip() for cell in r))
-            header = next(filled, None)
-            skipped, named = rows.line_num, False
-            first = next(filled, None)
-            while header is not None and _is_comment(header):
-                # AFNI and NumPy write the names after a '#', at times below other comments.
-                names = [cell.strip().lstrip("# ") for cell in header]
-                data = first is not None and not _is_comment(first)
-                if data and first is not None and all(_is_number(c) for c in first if c.strip()):
-                    header, named = names, True
-                    break
-                header, skipped = first, rows.line_num
-                first = next(filled, None)
-    except UnicodeDecodeError as error:
-        raise InputError(f"'{path}' is not UTF-8 text: {error.reason}.") from error
-    except csv.Error as error:
-        raise InputError(f"'{path}' is not a text table: {error}.") from error
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
-    if header is None:
-        raise InputError(f"'{path}' is empty; write the table again.")
-    header = [cell.strip() for cell in header]
-    check_width(path, len(header))
-    if not named and all(_is_number(cell) for cell in header):
-        raise InputError(
-            f"The first row of '{path}' is all numbers; add a header row with the region names."
-        )
-    if len(header) == 1:
-        kind = "tabs" if delimiter == "\t" else "commas"
-        raise InputError(
-            f"'{path}' has one column, '{header[0][:60]}'; at least two regions are needed, "
-            f"separated by {kind}."
-        )
-    if first is None:
-        raise InputError(f"'{path}' has a header but no rows; write the table again.")
-    return header, len(first), skipped
-
-
-def _is_comment(row: list[str]) -> bool:
-    return row[0].lstrip().startswith("#")
 
 
 def _is_number(text: str) -> bool:
@@ -337,40 +249,6 @@ def _numbers(path: Path, name: str, column: "pd.Series[Any]", skipped: int) -> N
                 "columns that are not regions."
             )
     return np.asarray(column.astype(float), dtype=np.float64)
-
-
-def _names_beside(
-    path: Path, where: Path | None, sidecar: Mapping[str, Any]
-) -> tuple[str, ...] | None:
-    for key in ("Regions", "Columns"):
-        if key in sidecar:
-            names = sidecar[key]
-            if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-                raise InputError(f"'{key}' in '{where}' must be a list of region names.")
-            return tuple(names)
-    stem = split_name(path.name)[0]
-    for candidate in (
-        path.with_name(f"{stem}_nodeindices.tsv"),
-        path.with_name(f"{stem.rsplit('_', 1)[0]}_nodeindices.tsv"),
-    ):
-        if candidate.is_file():
-            table = pd.read_csv(candidate, sep="\t", dtype=str, keep_default_na=False)
-            if "name" not in table:
-                raise InputError(f"'{candidate}' has no column 'name'.")
-            return tuple(table["name"])
-    return None
-
-
-def _fit_names(
-    path: Path, values: NDArray[np.float64], given: tuple[str, ...] | None
-) -> tuple[str, ...]:
-    n_columns = values.shape[1]
-    if given is None:
-        width = max(2, len(str(n_columns)))
-        return tuple(f"region_{i + 1:0{width}d}" for i in range(n_columns))
-    if len(given) != n_columns:
-        raise InputError(f"'{path}' has {n_columns} columns but {len(given)} region names.")
-    return given
 
 
 def _check(path: Path, values: NDArray[np.float64], names: Sequence[str]) -> None:

@@ -1,52 +1,24 @@
 """Turn the files of one subject, images or tables, into one `RegionSeries`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, NotASeriesError, SettingsError, TooShortError
-from causal_ivae.gaps import Gaps, find_gaps
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_check import overlapping
-from causal_ivae.imaging.bids import RunFile, SubjectFiles
-from causal_ivae.imaging.cleaning import polynomial_design, regress_out, require_signal
-from causal_ivae.imaging.confounds import check_length, load_run_confounds, many_confounds
+from causal_ivae.imaging.bids import SubjectFiles
 from causal_ivae.imaging.file_names import natural_key
-from causal_ivae.imaging.images import region_means
-from causal_ivae.imaging.one_scale import on_one_scale, scale_caution
+from causal_ivae.imaging.run_series import RunSeries, image_run, table_runs
 from causal_ivae.imaging.same_volumes import without_concatenations
+from causal_ivae.imaging.one_scale import on_one_scale, scale_caution
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
-from causal_ivae.imaging.series_tables import read_table_run
 from causal_ivae.settings import Pipeline
 
 _NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")
 """These entities name a run or a version of a file; the others describe the whole analysis."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    name: str
-    entities: tuple[tuple[str, str], ...]
-    path: str
-    values: NDArray[np.float64]
-    """Cleaned, around zero, in the units of the file."""
-    raw: NDArray[np.float64]
-    """Kept volumes before cleaning; NaN for regions that are not covered."""
-    names: tuple[str, ...]
-    tr: float
-    volumes: NDArray[np.int64]
-    n_volumes: int
-    rank: int
-    displacement: NDArray[np.float64] | None
-    coverage: NDArray[np.float64]
-    labels: tuple[str, ...] | None
-    notes: tuple[str, ...]
-    events: Path | None
-    simulated: bool
 
 
 def load_subject(
@@ -86,15 +58,15 @@ def load_subject(
     SettingsError
         If a region is unknown, or images come without an atlas.
     """
-    runs: list[_Run] = []
+    runs: list[RunSeries] = []
     excluded: list[tuple[str, str]] = []
     atlas = _selected(pipeline, parcellation) if subject.kind == "images" else None
     for run in subject.runs:
         try:
             runs += (
-                _table_runs(run, pipeline, parcellation)
+                table_runs(run, pipeline, parcellation)
                 if atlas is None
-                else [_image_run(run, pipeline, atlas)]
+                else [image_run(run, pipeline, atlas)]
             )
         except (TooShortError, NotASeriesError) as error:
             excluded.append((run.name, str(error)))
@@ -157,157 +129,7 @@ def _selected(pipeline: Pipeline, parcellation: Parcellation | None) -> Parcella
     return parcellation
 
 
-def _image_run(run: RunFile, pipeline: Pipeline, atlas: Parcellation) -> _Run:
-    settings = pipeline.denoise
-    means = region_means(run, atlas, settings.smoothing_fwhm)
-    n_volumes = len(means.values)
-    confounds = load_run_confounds(run.path, n_volumes, means.tr, settings)
-    where = f"'{run.path.name}'"
-    kept = confounds.kept
-    covered = means.coverage > 0
-    gaps = _gaps(means.values[:, covered], kept)
-    if gaps.rows.any():
-        kept = kept & ~gaps.rows
-        check_length(where, int(kept.sum()), n_volumes, means.tr, settings, " (with gaps)")
-    values, rank = _cleaned(means.values, confounds.design, kept, covered, atlas.names, where)
-    return _Run(
-        name=run.name,
-        entities=run.entities,
-        path=str(run.path),
-        values=values,
-        raw=means.values[kept],
-        names=atlas.names,
-        tr=means.tr,
-        volumes=np.flatnonzero(kept).astype(np.int64),
-        n_volumes=n_volumes,
-        rank=rank,
-        displacement=confounds.framewise_displacement,
-        coverage=means.coverage,
-        labels=None,
-        notes=(
-            *means.notes,
-            *confounds.notes,
-            *_said(gaps, run.name),
-            *many_confounds(rank, int(kept.sum()), run.name),
-        ),
-        events=run.events,
-        simulated=False,
-    )
-
-
-def _gaps(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> Gaps:
-    """Find the volumes without a measurement among those that are kept."""
-    if values.shape[1] < 2 or not kept.any():
-        return Gaps(np.zeros(len(values), dtype=bool))
-    found = find_gaps(values[kept])
-    rows = np.zeros(len(values), dtype=bool)
-    rows[np.flatnonzero(kept)[found.rows]] = True
-    return replace(found, rows=rows)
-
-
-def _said(gaps: Gaps, run: str) -> tuple[str, ...]:
-    return (f"Run '{run}': {gaps.sentence}",) if gaps.rows.any() else ()
-
-
-def _cleaned(
-    raw: NDArray[np.float64],
-    design: NDArray[np.float64],
-    kept: NDArray[np.bool_],
-    covered: NDArray[np.bool_],
-    names: Sequence[str],
-    where: str,
-) -> tuple[NDArray[np.float64], int]:
-    """Return the kept volumes without drifts and confounds, and the rank of these.
-
-    Regions that are not covered are NaN.
-    """
-    values = np.full((int(kept.sum()), len(names)), np.nan)
-    if not covered.any():
-        return values, 1
-    known = raw[:, covered]
-    named = [n for n, c in zip(names, covered, strict=True) if c]
-    residuals, rank = regress_out(known, design, kept, where)
-    require_signal(residuals, np.abs(known[kept]).max(axis=0), named, where)
-    values[:, covered] = residuals
-    return values, rank
-
-
-def _table_runs(run: RunFile, pipeline: Pipeline, parcellation: Parcellation | None) -> list[_Run]:
-    table = read_table_run(
-        run.path,
-        pipeline.tables,
-        root=run.root,
-        regions=pipeline.regions,
-        unnamed=None if parcellation is None else parcellation.names,
-    )
-    notes = table.notes
-    if table.labels is not None and pipeline.segments.by != "task":
-        notes += ("The column 'segment' is used with segments.by: task only.",)
-    parts = [("", np.arange(len(table.values)))]
-    if table.runs is not None:
-        parts = _split(run, table.runs)
-    runs = []
-    for label, rows in parts:
-        name = run.name if not label else _run_name(run, label)
-        where = f"'{run.path}'" + (f", run '{label}'" if label else "")
-        raw = table.values[rows]
-        covered = ~np.asarray(np.isnan(raw).all(axis=0))
-        everything = np.ones(len(rows), dtype=bool)
-        gaps = _gaps(raw[:, covered], everything)
-        kept = everything & ~gaps.rows
-        why = " (the others are gaps)" if gaps.rows.any() else ""
-        check_length(where, int(kept.sum()), len(rows), table.tr, pipeline.denoise, why)
-        design = polynomial_design(len(rows), pipeline.tables.detrend_order)
-        values, rank = _cleaned(raw, design, kept, covered, table.names, where)
-        labels = table.labels
-        runs.append(
-            _Run(
-                name=name,
-                entities=(*run.entities, *((("run", label),) if label else ())),
-                path=str(run.path),
-                values=values,
-                raw=raw[kept],
-                names=table.names,
-                tr=table.tr,
-                volumes=np.flatnonzero(kept).astype(np.int64),
-                n_volumes=len(rows),
-                rank=rank,
-                displacement=None,
-                coverage=covered.astype(np.float64),
-                labels=None if labels is None else tuple(labels[r] for r in rows[kept]),
-                notes=(*notes, *_said(gaps, name)),
-                events=run.events if len(parts) == 1 else None,
-                simulated=table.simulated,
-            )
-        )
-    return runs
-
-
-def _run_name(run: RunFile, label: str) -> str:
-    plain = "".join(c for c in label if c.isalnum()) or "0"
-    if run.name == "run-1" and run.entity("run") is None:
-        return f"run-{plain}"
-    return f"{run.name}_part-{plain}" if run.entity("run") else f"{run.name}_run-{plain}"
-
-
-def _split(run: RunFile, labels: tuple[str, ...]) -> list[tuple[str, NDArray[np.int64]]]:
-    array = np.array(labels)
-    starts = np.flatnonzero(np.r_[True, array[1:] != array[:-1]])
-    ends = np.r_[starts[1:], len(array)]
-    parts = [(labels[s], np.arange(s, e)) for s, e in zip(starts, ends, strict=True)]
-    seen: set[str] = set()
-    for label, rows in parts:
-        if label == "" or label in seen:
-            what = "is empty" if label == "" else f"returns to '{label}'"
-            raise InputError(
-                f"'{run.path}', column 'run' {what} in row {rows[0] + 1}; the rows of a run must "
-                "follow each other."
-            )
-        seen.add(label)
-    return parts
-
-
-def _check_alike(label: str, runs: Sequence[_Run]) -> None:
+def _check_alike(label: str, runs: Sequence[RunSeries]) -> None:
     """Raise `InputError` if runs differ in regions or repetition time."""
     first = runs[0]
     for run in runs[1:]:
@@ -326,7 +148,7 @@ def _check_alike(label: str, runs: Sequence[_Run]) -> None:
 
 
 def _joined(
-    subject: SubjectFiles, runs: list[_Run], parcellation: Parcellation | None
+    subject: SubjectFiles, runs: list[RunSeries], parcellation: Parcellation | None
 ) -> RegionSeries:
     if subject.kind == "tables":
         runs.sort(key=lambda run: natural_key(run.name))

@@ -10,7 +10,8 @@ def is_mni(space: str | None) -> bool:
 
 def has_map(parcellation: Parcellation) -> bool:
     """Check whether the places of the regions in MNI space are known."""
-    placed = parcellation.image is not None or parcellation.coordinates is not None
+    image = parcellation.image is not None and parcellation.kind in ("labels", "maps")
+    placed = image or parcellation.coordinates is not None
     return placed and is_mni(parcellation.space)
 
 

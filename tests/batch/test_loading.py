@@ -14,7 +14,7 @@ def test_a_run_is_made_from_its_image_and_what_lies_beside_it(tmp_path, make_fmr
     (func / "sub-01_task-rest_events.tsv").write_text("onset\tduration\n0\t1\n")
     (func / "sub-01_task-rest_desc-carpetplot_bold.svg").write_text("<svg/>")
     (tree.root / "task-rest_bold.json").write_text('{"RepetitionTime": 2.0}')
-    (subject,) = find_subjects(tree.root, task="rest")
+    (subject,) = find_subjects(tree.root, tasks=("rest",))
     stem = "sub-01/func/sub-01_task-rest"
     image = f"{stem}_space-MNI152NLin2009cAsym"
     beside = {

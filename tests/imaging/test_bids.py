@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.given_files import require_file
+from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.file_names import find_sidecar, parse_entities, spaces_fit
 from causal_ivae.imaging.filters import load_bids_filter
@@ -18,6 +20,10 @@ def touch(root, *names):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     return root
+
+
+def in_space(space):
+    return Parcellation("a", "labels", ("x", "y"), space, Path("a.tsv"))
 
 
 def labels(subjects):
@@ -130,8 +136,10 @@ def test_two_files_for_one_run_are_named(tmp_path):
     versions = touch(
         tmp_path / "c", "sub-01_atlas-a_timeseries.tsv", "sub-01_atlas-b_timeseries.tsv"
     )
-    with pytest.raises(SettingsError, match=r"differ in 'atlas'.*--bids-filter-file"):
+    with pytest.raises(SettingsError, match=r"several atlases: 'a', 'b'.*--atlas"):
         find_subjects(versions)
+    (subject,) = find_subjects(versions, atlas_name="A")
+    assert subject.runs[0].entity("atlas") == "a"
     (subject,) = find_subjects(versions, bids_filter={"bold": {"atlas": "b"}})
     assert subject.runs[0].entity("atlas") == "b"
 
@@ -144,10 +152,10 @@ def test_several_tasks_and_sessions(tmp_path):
     )  # fmt: skip
     with pytest.raises(SettingsError, match=r"several tasks: 'nback', 'rest'.*--task"):
         find_subjects(tmp_path)
-    (subject,) = find_subjects(tmp_path, task="rest", sessions=("ses-2",))
+    (subject,) = find_subjects(tmp_path, tasks=("rest",), sessions=("ses-2",))
     assert [r.name for r in subject.runs] == ["ses-2_task-rest"]
     with pytest.raises(NothingMatchedError, match=r"task-'flanker'.*'nback', 'rest'"):
-        find_subjects(tmp_path, task="flanker")
+        find_subjects(tmp_path, tasks=("flanker",))
 
 
 def test_several_spaces(tmp_path):
@@ -156,10 +164,10 @@ def test_several_spaces(tmp_path):
     touch(tmp_path, f"sub-01/func/sub-01_task-rest{IMAGE}")
     with pytest.raises(SettingsError, match=r"several spaces.*native.*--space"):
         find_subjects(tmp_path)
-    (subject,) = find_subjects(tmp_path, atlas_space="MNI152NLin2009cAsym")
+    (subject,) = find_subjects(tmp_path, atlas=in_space("MNI152NLin2009cAsym"))
     assert subject.runs[0].entity("space") == "MNI152NLin2009cAsym"
     with pytest.raises(SettingsError, match=r"several spaces"):
-        find_subjects(tmp_path, atlas_space="MNI")
+        find_subjects(tmp_path, atlas=in_space("MNI"))
     with pytest.raises(SettingsError, match=r"differ in 'res'"):
         find_subjects(tmp_path, space="MNI152NLin6Asym")
     (subject,) = find_subjects(tmp_path, space="MNI152NLin6Asym:res-2")
@@ -230,9 +238,9 @@ def test_a_participant_without_the_chosen_task_is_named(tmp_path):
     touch(
         tmp_path, *(f"sub-0{s}_task-{t}_timeseries.tsv" for s, t in ((1, "a"), (1, "b"), (2, "a")))
     )
-    assert labels(find_subjects(tmp_path, task="b")) == ["01"]
+    assert labels(find_subjects(tmp_path, tasks=("b",))) == ["01"]
     with pytest.raises(NothingMatchedError, match=r"Participant '02' has no run with the task"):
-        find_subjects(tmp_path, task="b", labels=("01", "02"))
+        find_subjects(tmp_path, tasks=("b",), labels=("01", "02"))
 
 
 def test_links_to_nothing_are_found_and_said_when_read(tmp_path):
@@ -290,11 +298,6 @@ def test_wrong_folders_get_the_right_one_or_what_was_looked_for(tmp_path):
     empty = touch(tmp_path / "empty", "sub-1/anat/sub-1_T1w.nii.gz")
     with pytest.raises(InputError, match=r"neither fMRIPrep images \(sub-\*/\[ses-\*/\]func/\*_de"):
         find_subjects(empty)
-    surfaces = touch(
-        tmp_path / "surfaces", "sub-1/func/sub-1_task-rest_space-fsLR_den-91k_bold.dtseries.nii"
-    )
-    with pytest.raises(InputError, match=r"grayordinates .*91k_bold\.dtseries\.nii'\) and no vol"):
-        find_subjects(surfaces)
 
 
 def test_the_tables_that_xcpd_writes_beside_series_are_no_series(tmp_path):
@@ -307,7 +310,7 @@ def test_the_tables_that_xcpd_writes_beside_series_are_no_series(tmp_path):
     series = [folder / f"{start}-{atlas}_stat-mean_timeseries.tsv" for atlas in ("Tiny", "Small")]
     for path in series:
         path.touch()
-    with pytest.raises(SettingsError, match="several versions of task-rest, which differ in 'seg'"):
+    with pytest.raises(SettingsError, match=r"several atlases: 'Small', 'Tiny'.*--atlas"):
         find_subjects(tmp_path)
     for query in ({"seg": "Tiny"}, {"segmentation": "Tiny", "statistic": "mean"}):
         (subject,) = find_subjects(tmp_path, bids_filter={"bold": query})

@@ -197,7 +197,7 @@ def test_conditions_of_conn_are_conditions(tmp_path):
             scipy.io.savemat(tmp_path / name, {"data": series(seed=condition).to_numpy()})
     with pytest.raises(SettingsError, match=r"'condition000', 'condition001'.*--task"):
         find_subjects(tmp_path)
-    found = find_subjects(tmp_path, task="condition001")
+    found = find_subjects(tmp_path, tasks=("condition001",))
     assert [s.label for s in found] == ["Subject001", "Subject002"]
 
 

@@ -107,7 +107,7 @@ def test_chosen_regions_excuse_the_others(tmp_path, values):
     [
         ("empty.tsv", "", "is empty"),
         ("head.tsv", "a\tb\n", "has a header but no rows"),
-        ("bare.tsv", "1\t2\n3\t4\n", "all numbers; add a header row"),
+        ("bare.tsv", "1.5\t2\n3\t4\n", "cannot be told apart"),
         ("comma.tsv", "a,b\n1,2\n", "has one column.*separated by tabs"),
         ("twice.tsv", "a\ta\n" + "1\t2\n3\t5\n" * 20, "several columns 'a'"),
         ("index.tsv", "\ta\tb\n" + "0\t1\t2\n1\t3\t5\n" * 20, "column 1 has no name"),
@@ -115,7 +115,8 @@ def test_chosen_regions_excuse_the_others(tmp_path, values):
         ("long.tsv", "a\tb\n" + "1\t2\n3\t5\n" * 20 + "1\t2\t3\n", "not a table.*line 42"),
         ("short.tsv", "a\tb\n" + "1\t2\n3\t5\n" * 20 + "1\n", "'b', row 41 is missing"),
         ("text.tsv", "a\tb\n" + "1\t2\n3\t5\n" * 20 + "1\tx\n", r"'b', row 41 \(line 42\): 'x' is"),
-        ("decimal.tsv", "a\tb\n" + "1,5\t2,5\n" * 20, "'a', row 1 .*with a decimal point"),
+        ("decimal.tsv", "a\tb\n" + "1,5\t2.5\n1.5\t2\n" * 20,
+         "'a', row 1 .*with a decimal point"),
         ("nan.tsv", "a\tb\n1\t2\n" + "1\tn/a\n3\t5\n" * 20,
          r"'b', row 2 is missing \(NaN\).*20 such"),
         ("inf.csv", "a,b\n1,2\n-inf,3\n" + "1,2\n3,5\n" * 20, "'a', row 2 is infinite"),

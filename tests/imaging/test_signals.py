@@ -33,7 +33,7 @@ def table(folder, name, n_times=120, columns=("a", "b", "c"), seed=0, **extra):
 def test_planted_series_are_recovered_from_images(tmp_path, make_fmriprep_tree):
     tree = make_fmriprep_tree(tmp_path, n_subjects=2)
     atlas = load_atlas(tree.atlas)
-    subjects = find_subjects(tree.root, atlas_space=atlas.space)
+    subjects = find_subjects(tree.root, atlas=atlas)
     assert [subject.label for subject in subjects] == ["01", "02"]
     for subject in subjects:
         series = load_subject(subject, PIPELINE, atlas)

@@ -72,6 +72,30 @@ def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str,
         raise InputError(f"'{path}' cannot be read as HDF5: {reason}.") from error
 
 
+def series_of_many(path: Path) -> list[str]:
+    """Return the datasets of a file that holds the series of many runs, named ``sub-*_timeseries``.
+
+    giga_connectome writes such files.  A file that cannot be read has none here, so that reading it
+    as a table reports the error.
+    """
+    try:
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            names: list[str] = []
+            file.visititems(
+                lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+            )
+    except (ModuleNotFoundError, OSError, RuntimeError, KeyError, ValueError):
+        return []
+    last = (name.rpartition("/")[2] for name in names)
+    return sorted(
+        name
+        for name, word in zip(names, last, strict=True)
+        if word.startswith("sub-") and word.endswith("_timeseries")
+    )
+
+
 def _only_matrix(datasets: dict[str, Any]) -> str | None:
     numeric = {
         name: dataset.shape

@@ -4,7 +4,6 @@ import struct
 import tokenize
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,6 +14,8 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.imaging.readers.content import Content, of_matrix
+from causal_ivae.settings import TableSettings
 
 _NAME_KEYS = ("names", "regions", "region_names", "labels")
 _RUN_KEYS = ("run", "runs", "data_sessions")
@@ -28,33 +29,7 @@ BESIDE_KEYS = (*_NAME_KEYS, *_RUN_KEYS, *_SEGMENT_KEYS)
 """Variables of these names describe the rows or columns of the matrix beside them."""
 
 
-@dataclass(frozen=True, eq=False)
-class ArrayTable:
-    """Hold the matrix of an array file and what the file says about it.
-
-    Attributes
-    ----------
-    values : ndarray, shape (n_rows, n_columns), float64
-    names : tuple of str or None
-        Names of the columns, from a variable ``names``, ``regions``, ``region_names`` or
-        ``labels``.
-    runs : tuple of str or None
-        Run of every row, from a variable ``run``, ``runs`` or ``data_sessions`` (CONN's), or the
-        number of the cell that the row comes from.
-    labels : tuple of str or None
-        Segment of every row, from a variable ``segment`` or ``segments``.
-    notes : tuple of str
-        Sentences for the reader, for instance on what was left out.
-    """
-
-    values: NDArray[np.float64]
-    names: tuple[str, ...] | None = None
-    runs: tuple[str, ...] | None = None
-    labels: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
-
-
-def read_array(path: Path, extension: str, key: str | None) -> ArrayTable:
+def read_array(path: Path, settings: TableSettings, key: str | None) -> Content:
     """Read the matrix of a .npy, .npz, .mat, .h5 or .hdf5 file.
 
     A MATLAB cell array counts as a matrix too.  Its cells are either columns (one region each, as
@@ -64,15 +39,19 @@ def read_array(path: Path, extension: str, key: str | None) -> ArrayTable:
     Parameters
     ----------
     path : pathlib.Path
-    extension : str
-        The file's extension in lower case.
+    settings : TableSettings
+        Its ``mat_key`` is the variable to read; None if the file has only one matrix.  Fields of a
+        MATLAB structure are named ``structure.field``, datasets in groups of HDF5
+        ``group/dataset``.
     key : str or None
-        Variable to read; None if the file has only one matrix.  Fields of a MATLAB structure are
-        named ``structure.field``, datasets in groups of HDF5 ``group/dataset``.
+        Variable that was chosen beforehand, instead of that of the settings.
 
     Returns
     -------
-    ArrayTable
+    Content
+        Names of the columns are from a variable ``names``, ``regions``, ``region_names`` or
+        ``labels``; runs from ``run``, ``runs`` or ``data_sessions`` (CONN's), or else the number of
+        the cell that the row comes from; labels of segments from ``segment`` or ``segments``.
 
     Raises
     ------
@@ -81,6 +60,8 @@ def read_array(path: Path, extension: str, key: str | None) -> ArrayTable:
     SettingsError
         If there is no variable `key`, or the package h5py is needed and not installed.
     """
+    key = key or settings.mat_key
+    extension = path.suffix.lower()
     if extension == ".npy":
         key, variables = None, {path.name: _load_npy(path)}
     elif extension == ".npz":
@@ -93,13 +74,15 @@ def read_array(path: Path, extension: str, key: str | None) -> ArrayTable:
     found = variables[chosen]
     beside = _beside(variables, chosen)
     names = next((_texts(beside[k]) for k in _NAME_KEYS if k in beside), None)
+    notes: tuple[str, ...] = ()
+    runs: tuple[str, ...] | None = None
     if found.dtype != object:
-        table = ArrayTable(found.astype(np.float64), names)
+        values = found.astype(np.float64)
     else:
-        table = _of_cells([np.atleast_2d(cell) for cell in found.ravel()], names)
-    runs = _of_rows(beside, _RUN_KEYS, len(table.values)) or table.runs
-    labels = _of_rows(beside, _SEGMENT_KEYS, len(table.values))
-    return ArrayTable(table.values, table.names, runs, labels, table.notes)
+        values, names, runs, notes = _of_cells([np.atleast_2d(c) for c in found.ravel()], names)
+    runs = _of_rows(beside, _RUN_KEYS, len(values)) or runs
+    labels = _of_rows(beside, _SEGMENT_KEYS, len(values))
+    return Content(of_matrix(values), None, names, runs, labels, notes=notes)
 
 
 def _chosen(
@@ -150,18 +133,21 @@ def _is_matrix(value: NDArray[Any]) -> bool:
     return shapes[0][0] > 1 and (same_rows or len({columns for _, columns in shapes}) == 1)
 
 
-def _of_cells(cells: list[NDArray[Any]], names: tuple[str, ...] | None) -> ArrayTable:
+def _of_cells(
+    cells: list[NDArray[Any]], names: tuple[str, ...] | None
+) -> tuple[NDArray[np.float64], tuple[str, ...] | None, tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the matrix in the cells, the names of its columns, the runs of its rows, and notes."""
     single = [cell.shape[1] == 1 for cell in cells]
     if not any(single):
         runs = tuple(str(i + 1) for i, cell in enumerate(cells) for _ in range(len(cell)))
-        return ArrayTable(np.concatenate(cells).astype(np.float64), names, runs)
+        return np.concatenate(cells).astype(np.float64), names, runs, ()
     values = np.column_stack([c for c, one in zip(cells, single, strict=True) if one])
     notes: tuple[str, ...] = ()
     if not all(single):
         notes = (f"{single.count(False)} cells of several columns each were left out.",)
     if names is not None and len(names) == len(cells):
         names = tuple(name for name, one in zip(names, single, strict=True) if one)
-    return ArrayTable(values.astype(np.float64), names, notes=notes)
+    return values.astype(np.float64), names, None, notes
 
 
 def _beside(variables: Mapping[str, NDArray[Any]], chosen: str) -> dict[str, NDArray[Any]]:
@@ -223,7 +209,7 @@ def _load_mat(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
 
 def _load_hdf5(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
     # h5py is an optional package that few users need.
-    from causal_ivae.imaging.hdf5 import load_hdf5
+    from causal_ivae.imaging.readers.hdf5 import load_hdf5
 
     return load_hdf5(path, key, BESIDE_KEYS)
 

@@ -1,0 +1,45 @@
+"""Open CIFTI files, and read what their axes say."""
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+from nibabel.cifti2.cifti2 import Cifti2Image
+from nibabel.cifti2.cifti2_axes import SeriesAxis
+from nibabel.filebasedimages import ImageFileError
+
+from causal_ivae.errors import InputError
+from causal_ivae.given_files import require_file
+from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
+
+
+def open_cifti(path: Path, what: str) -> Cifti2Image:
+    """Open a CIFTI file, whose numbers are read when they are asked for.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    what : str
+        How error messages call the file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is no CIFTI file.
+    """
+    require_file(path)
+    try:
+        image: Any = nib.load(path)
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
+        raise InputError(f"The {what} '{path}' cannot be read: {error}") from error
+    except Exception as error:
+        raise InputError(f"The {what} '{path}' is damaged: {error}") from error
+    if not isinstance(image, Cifti2Image):
+        raise InputError(f"The {what} '{path}' is no CIFTI file, whatever its name says.")
+    return image
+
+
+def seconds_per_volume(axis: SeriesAxis) -> float | None:
+    """Return the repetition time (s) of a series, or None if the axis does not give one."""
+    seconds = float(axis.step) if str(axis.unit).upper() == "SECOND" else 0.0
+    return seconds if SHORTEST_TR <= seconds <= LONGEST_TR else None

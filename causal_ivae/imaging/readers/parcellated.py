@@ -1,0 +1,28 @@
+"""Read parcellated CIFTI series (.ptseries.nii), as HCP, ABCD and XCP-D give them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from causal_ivae.errors import InputError
+from causal_ivae.imaging.cifti import open_cifti, seconds_per_volume
+from causal_ivae.imaging.readers.content import Content, of_matrix
+from causal_ivae.settings import TableSettings
+
+
+def read_parcellated(path: Path, _settings: TableSettings, _key: str | None) -> Content:
+    """Read the series of all parcels, with their names and the repetition time."""
+    from nibabel.cifti2.cifti2_axes import ParcelsAxis, SeriesAxis
+
+    image = open_cifti(path, "parcellated series")
+    axes = [image.header.get_axis(i) for i in range(image.ndim)]
+    series = next((i for i, axis in enumerate(axes) if isinstance(axis, SeriesAxis)), None)
+    parcels = next((i for i, axis in enumerate(axes) if isinstance(axis, ParcelsAxis)), None)
+    if series is None or parcels is None or len(axes) != 2:
+        raise InputError(f"'{path}' does not hold time series of parcels; give a .ptseries.nii.")
+    values = np.asarray(image.dataobj, dtype=np.float64)
+    return Content(
+        of_matrix(values if series == 0 else values.T),
+        header=tuple(str(name) for name in axes[parcels].name),
+        tr=seconds_per_volume(axes[series]),
+    )
