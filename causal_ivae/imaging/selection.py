@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from causal_ivae.errors import NothingMatchedError, SettingsError
+from causal_ivae.imaging.file_names import natural_key, spaces_fit, split_name
 from causal_ivae.imaging.filters import Query
 from causal_ivae.imaging.listing import Found
-from causal_ivae.imaging.file_names import natural_key, spaces_fit, split_name
 from causal_ivae.imaging.nothing_found import listed
 
 

@@ -131,7 +131,7 @@ def read_table_run(
         if given is None and unnamed is not None:
             given = of_atlas(path, table.shape[1], unnamed)
             notes += (f"The columns of '{path.name}' have no names; they take the atlas's.",)
-        if settings.rows is None:
+        if settings.rows is None and not content.rows_are_volumes:
             check_orientation(path, table.shape[0], table.shape[1], given)
         names = fit_names(path, table.shape[1], given)
     else:

@@ -10,9 +10,9 @@ from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_check import overlapping
 from causal_ivae.imaging.bids import SubjectFiles
 from causal_ivae.imaging.file_names import natural_key
+from causal_ivae.imaging.one_scale import on_one_scale, scale_caution
 from causal_ivae.imaging.run_series import RunSeries, image_run, table_runs
 from causal_ivae.imaging.same_volumes import without_concatenations
-from causal_ivae.imaging.one_scale import on_one_scale, scale_caution
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
 from causal_ivae.settings import Pipeline

@@ -82,7 +82,11 @@ def read_array(path: Path, settings: TableSettings, key: str | None) -> Content:
         values, names, runs, notes = _of_cells([np.atleast_2d(c) for c in found.ravel()], names)
     runs = _of_rows(beside, _RUN_KEYS, len(values)) or runs
     labels = _of_rows(beside, _SEGMENT_KEYS, len(values))
-    return Content(of_matrix(values), None, names, runs, labels, notes=notes)
+    # giga_connectome's datasets and DPABI's variable have volumes in rows, however many there are.
+    known = chosen.endswith("_timeseries") or chosen == "ROISignals"
+    return Content(
+        of_matrix(values), None, names, runs, labels, rows_are_volumes=known, notes=notes
+    )
 
 
 def _chosen(

@@ -29,6 +29,8 @@ class Content:
         Run and segment of every row, from variables beside the matrix.
     tr : float or None
         Repetition time (s) that the file itself gives.
+    rows_are_volumes : bool
+        True if whoever writes such files always puts volumes into rows.
     skipped : int
         Lines of a text file before its first row, for error messages.
     notes : tuple of str
@@ -41,6 +43,7 @@ class Content:
     runs: tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
     tr: float | None = None
+    rows_are_volumes: bool = False
     skipped: int = 0
     notes: tuple[str, ...] = field(default=())
 

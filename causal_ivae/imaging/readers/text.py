@@ -21,6 +21,7 @@ import pandas as pd
 
 from causal_ivae.errors import InputError
 from causal_ivae.given_files import require_file
+from causal_ivae.imaging.file_names import split_name
 from causal_ivae.imaging.not_series import check_width, is_ramp
 from causal_ivae.imaging.readers.content import Content
 from causal_ivae.settings import TableSettings
@@ -50,8 +51,8 @@ class _Text:
 def read_text_table(path: Path, _settings: TableSettings, _key: str | None) -> Content:
     """Read a text table, and find out how its cells are separated and whether it has a header."""
     text = _decoded(path)
-    extension = "".join(path.suffixes[-2:]).lower()
-    layout = _layout(path, text, _SEPARATORS.get(extension, _SEPARATORS.get(path.suffix.lower())))
+    extension = split_name(path.name)[1].lower()
+    layout = _layout(path, text, _SEPARATORS.get(extension))
     notes: list[str] = []
     header, n_cells = layout.header, len(layout.first)
     check_width(path, n_cells)
@@ -66,7 +67,8 @@ def read_text_table(path: Path, _settings: TableSettings, _key: str | None) -> C
     table = _parsed(path, text, layout, n_cells)
     if len(header or ()) != len(layout.header or ()):
         _require_row_names(path, table[0], layout)
-    if header is not None and {name.lower() for name in header} >= _AFNI_PLACES:
+    of_afni = header is not None and {name.lower() for name in header} >= _AFNI_PLACES
+    if header is not None and of_afni:
         table, header = _means_of_afni(table, header)
     elif header is not None and _is_row_names(header[0], table[0]):
         table, header = table.drop(columns=0), header[1:]
@@ -76,8 +78,10 @@ def read_text_table(path: Path, _settings: TableSettings, _key: str | None) -> C
         for column in converted:
             table[column] = pd.to_numeric(table[column].str.replace(",", ".", regex=False))
         notes.append(f"The numbers of '{path.name}' have decimal commas.")
-    names = None if header is None or _only_counts(header) else tuple(header)
-    return Content(table, names, skipped=layout.line, notes=tuple(notes))
+    names = None if header is None or (_only_counts(header) and not of_afni) else tuple(header)
+    # A row that counts columns has volumes below it, and so have the texts of FSL and AFNI.
+    known = header is not None or extension not in _SEPARATORS
+    return Content(table, names, rows_are_volumes=known, skipped=layout.line, notes=tuple(notes))
 
 
 def _decoded(path: Path) -> str:
