@@ -175,7 +175,9 @@ def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str
     """Return the sidecar's entries on where the regions are, for drawings."""
     if parcellation is None:
         return {}
-    
+
+    from causal_ivae.imaging.centres import region_centres
+
     parcellation = parcellation.in_space(dict(series.entities).get("space"))
     wanted = [name for name in series.names if name in parcellation.names]
     centres = region_centres(parcellation)
