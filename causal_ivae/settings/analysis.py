@@ -72,7 +72,7 @@ class DecisionSettings(Settings):
         "twins without arrows claim at most a share of what the data claim, or ('network') above "
         "all that 95 % of the twins claim",
     )
-    decoy_share: float = Field(0.2, gt=0, lt=1, description="that share, of the guard 'share'")
+    decoy_share: float = Field(0.05, gt=0, lt=1, description="that share, of the guard 'share'")
     assume_arrow: bool = Field(
         False,
         description="of the method 'structural': one region of every pair is known to drive the "

@@ -42,10 +42,10 @@ class NetworkSettings(MethodSettings):
     """Hold the settings of the method that judges all regions at once."""
 
     twins: int = Field(
-        6,
+        20,
         ge=0,
         description="series like the data but without any arrow, against whose claims the data's "
-        "are set; 0 for none",
+        "are set: at least 6, and up to so many where they may change what is drawn; 0 for none",
     )
 
 

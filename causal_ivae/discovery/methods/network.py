@@ -11,8 +11,9 @@ from causal_ivae.derivatives.network_tables import NETWORK, TWINS
 from causal_ivae.derivatives.tables import EDGES
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.methods.structural import StructuralMethod
+from causal_ivae.discovery.network.decoys import decoy_q_values, settled, threshold
 from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
-from causal_ivae.discovery.network.twins import Twins, decoy_q_values, threshold
+from causal_ivae.discovery.network.twins import Twins
 from causal_ivae.discovery.problem import Found, Problem
 from causal_ivae.discovery.same_series import first_copies, reasons_of_copies
 from causal_ivae.discovery.workload import Workload
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _FEWEST_REGIONS = 3
 _VOLUMES_PER_REGION = 2
+_FEWEST_TWINS = 6
+"""There are at least this many twins, and more only if they may change what is drawn."""
 _LEVELS = np.array([0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98])
 _OF_NETWORKS = 0.95
 """With the guard "network" a claim must exceed all claims of this share of the twins."""
@@ -176,33 +179,40 @@ class NetworkMethod(Method[NetworkSettings]):
         self, problem: Problem, values: NDArray[np.float32], distinct: NDArray[np.int64]
     ) -> _Claims:
         """Judge the data and their twins, and find the probability from which arrows are drawn."""
-        from causal_ivae.discovery.network.judgement import judge
+        from causal_ivae.discovery.network.judgement import judge_scaled
+        from causal_ivae.discovery.network.scaling import scaled
 
         decision, twins = problem.decision, self.own(problem.unmixing).twins
         seed = child_seed(problem.seed, problem.key, self.name)
-        done = 0
+        series, by_segment = scaled(values, problem.segments, seed)
+        possible, done = _possible(problem, distinct), 0
 
-        def judged(series: NDArray[np.floating]) -> NetworkJudgement:
+        def judged(values: NDArray[np.floating], *, growing: bool) -> NetworkJudgement:
             nonlocal done
-            found = judge(
-                series,
+            found = judge_scaled(
+                values,
                 problem.segments,
                 problem.blocks,
-                possible=_possible(problem, distinct),
+                possible=possible,
                 seed=seed,
+                growing=growing,
             )
             done += 1
             if problem.progress is not None:
                 problem.progress("judging", done / (1 + twins))
             return found
 
-        judgement = judged(values)
+        judgement = replace(judged(series, growing=True), scaled_by_segment=by_segment)
         claims = judgement.directed.ravel()
         decoys = np.empty((0, len(claims)))
-        if twins:
-            maker = Twins(values, problem.segments, problem.blocks)
-            draws = [maker.draw(generator(seed, "twin", number)) for number in range(twins)]
-            decoys = np.stack([judged(draw).directed.ravel() for draw in draws])
+        maker = Twins(series, problem.segments, problem.blocks) if twins else None
+        while maker is not None and len(decoys) < twins:
+            twin = maker.draw(generator(seed, "twin", len(decoys)))
+            # Twins need the full form of the evidence only where the data do.
+            found = judged(twin, growing=judgement.scales_pay)
+            decoys = np.vstack([decoys, found.directed.ravel()])
+            if len(decoys) >= _FEWEST_TWINS and _is_settled(claims, decoys, decision, twins):
+                break
         if not twins:
             least: float | None = decision.confidence
         elif decision.guard == "network":
@@ -211,6 +221,18 @@ class NetworkMethod(Method[NetworkSettings]):
         else:
             least = threshold(claims, decoys, decision.confidence, decision.decoy_share)
         return _Claims(judgement, decoys, np.inf if least is None else least)
+
+
+def _is_settled(
+    claims: NDArray[np.float64],
+    decoys: NDArray[np.float64],
+    decision: DecisionSettings,
+    most_twins: int,
+) -> bool:
+    """Return whether further twins could hardly change what is drawn."""
+    if decision.guard == "network":
+        return not (claims >= decision.confidence).any()
+    return settled(claims, decoys, decision.confidence, decision.decoy_share, most_twins)
 
 
 def _by_structural_flows(problem: Problem, about: dict[str, Any]) -> Found:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "adjacency",
+    "decoys",
     "evidence",
     "judgement",
     "linearity",

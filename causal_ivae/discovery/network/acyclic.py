@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from causal_ivae.discovery.exact_search import MAX_REGIONS, best_graphs
 from causal_ivae.discovery.network.climb import Climb
-from causal_ivae.discovery.network.linear import (
+from causal_ivae.discovery.network.entropy import (
     GAUSSIAN_ENTROPY,
     GAUSSIAN_LOG_COSH,
     LOG_COSH,
@@ -23,6 +23,7 @@ _MOST_CAUSES = 7
 """Of the neighbours of a region those with the largest covariances may be its causes."""
 _LEAST_SCALE = 0.05
 _SWEEPS = 60
+_STANDS_STILL = 1e-5
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,13 @@ def _non_negative(
     solution = np.zeros_like(vector)
     diagonal = np.einsum("npp->np", matrix)
     for _ in range(_SWEEPS):
+        before = solution.copy()
         for k in range(vector.shape[1]):
             slope = vector[:, k] - (matrix[:, k] * solution).sum(axis=1)
             moved = np.maximum(solution[:, k] + slope / diagonal[:, k], 0.0)
             solution[:, k] = np.where(free[:, k], moved, 0.0)
+        if np.abs(solution - before).max() < _STANDS_STILL:
+            break
     return solution
 
 

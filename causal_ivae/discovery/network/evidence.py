@@ -12,7 +12,7 @@ from causal_ivae.discovery.network.scales import fit_scales
 from causal_ivae.discovery.network.units import Units, innovations
 from causal_ivae.seeding import generator
 
-_SCALES_PAY = 0.01
+SCALES_PAY = 0.01
 """Scales that depend on causes are fitted if they gain this many nats per volume."""
 _ROWS_OF_SCALES = 2500
 
@@ -61,7 +61,9 @@ class NetworkEvidence:
     scales: NDArray[np.float64]
 
     @classmethod
-    def of_units(cls, units: Units, pairs: NDArray[np.int64], seed: int) -> Self:
+    def of_units(
+        cls, units: Units, pairs: NDArray[np.int64], seed: int, *, growing: bool = True
+    ) -> Self:
         """Gather the evidence.
 
         Parameters
@@ -71,6 +73,8 @@ class NetworkEvidence:
             The adjacent pairs, x < y.
         seed : int
             Seed of the random starts of the search of large networks.
+        growing : bool
+            False for the light form, which leaves out that scales may grow with the causes.
         """
         d = units.values.shape[2]
         x, y = pairs.T
@@ -86,26 +90,28 @@ class NetworkEvidence:
             strength,
             generator(seed, "constant scales"),
         )
-        growing = arrow_gains(
-            units,
-            local_scores(units, adjacent, scales=True),
-            pairs,
-            strength,
-            generator(seed, "growing scales"),
-        )
+        best = constant
+        if growing:
+            best = arrow_gains(
+                units,
+                local_scores(units, adjacent, scales=True),
+                pairs,
+                strength,
+                generator(seed, "growing scales"),
+            )
         covariance = np.tensordot(units.weights, units.products(), axes=1)
         precision = np.linalg.inv(covariance + 1e-6 * np.eye(d))
         starts = [
             -0.5 * precision / np.diag(precision)[:, None],
-            _regression(covariance, growing.graph),
+            _regression(covariance, best.graph),
         ]
-        if (constant.graph != growing.graph).any():
+        if (constant.graph != best.graph).any():
             starts.append(_regression(covariance, constant.graph))
         fit = fit_feedback(units, adjacent, starts)
-        pay = growing.total - constant.total
+        pay = best.total - constant.total
         b = fit.coefficients
-        if pay > _SCALES_PAY:
-            few = _thinned(units)
+        if pay > SCALES_PAY:
+            few = units.thinned(_ROWS_OF_SCALES)
             found, loss = fit_scales(few, adjacent, starts[1])
             if loss < objective(few, b)[0] + RIDGE * np.square(b).sum():
                 b = found
@@ -122,8 +128,8 @@ class NetworkEvidence:
             difference=straight - reverse,
             difference_z=(straight - reverse) / np.sqrt(np.maximum(of_difference, 1e-8)),
             wald=0.5 * (straight**2 / curvature[forward] - reverse**2 / curvature[backward]),
-            gain=growing.gain,
-            gain_t=growing.t,
+            gain=best.gain,
+            gain_t=best.t,
             tanh_t=strength / (units.error(ratio) + 1e-9),
             larger=np.maximum(straight, reverse),
             smaller=np.minimum(straight, reverse),
@@ -167,6 +173,8 @@ def gather(
     blocks: NDArray[np.int64],
     pairs: NDArray[np.int64],
     seed: int,
+    *,
+    growing: bool = True,
 ) -> tuple[NetworkEvidence, NetworkEvidence]:
     """Gather the evidence on the series and on their innovations.
 
@@ -177,11 +185,13 @@ def gather(
     pairs : ndarray, shape (n_pairs, 2), int64
         The adjacent pairs, x < y.
     seed : int
+    growing : bool
+        False for the light form of the evidence, see `NetworkEvidence.of_units`.
     """
     whitened, kept = innovations(values, segments, blocks)
     return (
-        NetworkEvidence.of_units(Units.of(values, segments), pairs, seed),
-        NetworkEvidence.of_units(Units.of(whitened, segments[kept]), pairs, seed),
+        NetworkEvidence.of_units(Units.of(values, segments), pairs, seed, growing=growing),
+        NetworkEvidence.of_units(Units.of(whitened, segments[kept]), pairs, seed, growing=growing),
     )
 
 
@@ -235,9 +245,3 @@ def _regression(covariance: NDArray[np.float64], graph: NDArray[np.bool_]) -> ND
         own = covariance[np.ix_(causes, causes)] + 1e-6 * np.eye(len(causes))
         b[i, causes] = np.linalg.solve(own, covariance[causes, i])
     return b
-
-
-def _thinned(units: Units) -> Units:
-    """Return every second, third, ... volume of every unit, so that few remain."""
-    step = -(-int(units.counts.sum()) // _ROWS_OF_SCALES)
-    return Units(units.values[:, ::step], -(-units.counts // step))

@@ -1,13 +1,18 @@
 """Judge a network: which pairs are adjacent, and the probability of every arrow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from causal_ivae.discovery.network.adjacency import adjacency_features
-from causal_ivae.discovery.network.evidence import NetworkEvidence, arrow_features, gather
+from causal_ivae.discovery.network.evidence import (
+    SCALES_PAY,
+    NetworkEvidence,
+    arrow_features,
+    gather,
+)
 from causal_ivae.discovery.network.scaling import scaled
 from causal_ivae.discovery.network.units import Units
 from causal_ivae.discovery.network.weights import NetworkWeights, network_weights
@@ -46,9 +51,15 @@ class NetworkJudgement:
     adjacent: NDArray[np.float64]
     kept: NDArray[np.bool_]
     arrows: NDArray[np.float64]
-    scaled_by_segment: bool
+    scaled_by_segment: bool = False
     series: NetworkEvidence | None = None
     whitened: NetworkEvidence | None = None
+
+    @property
+    def scales_pay(self) -> bool:
+        """Return whether scales that grow with the causes fit the series better."""
+        forms = (self.series, self.whitened)
+        return any(one is not None and one.scales.max() > SCALES_PAY for one in forms)
 
     @property
     def directed(self) -> NDArray[np.float64]:
@@ -95,8 +106,38 @@ def judge(
     -------
     NetworkJudgement
     """
+    scaled_values, by_segment = scaled(values, segments, seed)
+    found = judge_scaled(
+        scaled_values, segments, blocks, possible=possible, seed=seed, weights=weights
+    )
+    return replace(found, scaled_by_segment=by_segment)
+
+
+def judge_scaled(
+    values: NDArray[np.floating],
+    segments: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+    *,
+    possible: NDArray[np.bool_] | None = None,
+    seed: int = 0,
+    weights: NetworkWeights | None = None,
+    growing: bool = True,
+) -> NetworkJudgement:
+    """Judge all pairs of a network whose series keep the scales that they have.
+
+    Parameters
+    ----------
+    values, segments, blocks, possible, seed, weights
+        As in `judge`.
+    growing : bool
+        False for the light form of the evidence, which takes half of the time: the scale of a
+        disturbance does not grow with the causes of its region.
+
+    Returns
+    -------
+    NetworkJudgement
+    """
     weights = weights or network_weights()
-    values, by_segment = scaled(values, segments, seed)
     pairs = np.stack(np.triu_indices(values.shape[1], 1), axis=1)
     log_odds = weights.adjacency.log_odds(
         adjacency_features(Units.of(values, segments), len(values))
@@ -107,7 +148,7 @@ def judge(
     half = adjacent / 2.0
     arrows = np.column_stack([1.0 - adjacent, half, half, np.zeros(len(pairs))])
     if not kept.any():
-        return NetworkJudgement(pairs, adjacent, kept, arrows, by_segment)
-    series, whitened = gather(values, segments, blocks, pairs[kept], seed)
-    arrows[kept] = weights.arrows.probabilities(*arrow_features(series, whitened, log_odds[kept]))
-    return NetworkJudgement(pairs, adjacent, kept, arrows, by_segment, series, whitened)
+        return NetworkJudgement(pairs, adjacent, kept, arrows)
+    evidence = gather(values, segments, blocks, pairs[kept], seed, growing=growing)
+    arrows[kept] = weights.arrows.probabilities(*arrow_features(*evidence, log_odds[kept]))
+    return NetworkJudgement(pairs, adjacent, kept, arrows, False, *evidence)

@@ -1,41 +1,24 @@
 """Fit linear equations with feedback, x = B x + n, by a non-Gaussian likelihood."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
+from causal_ivae.discovery.network.entropy import Disturbances
+from causal_ivae.discovery.network.newton import Point, minimise
 from causal_ivae.discovery.network.units import Units
 
-LOG_COSH, GAUSSIAN_LOG_COSH, ODD = 79.047, 0.37457, 7.4129
-"""Constants of the maximum-entropy approximation (Hyvarinen 1998)."""
-GAUSSIAN_ENTROPY = 0.5 * (1.0 + float(np.log(2.0 * np.pi)))
 RIDGE = 1e-3
 """Nats per volume and squared coefficient, which keep coefficients of little effect small."""
 LARGEST = 0.97
 """Coefficients between z-scored regions are kept below this size."""
-_STEP = 3e-3
 _LEAST_CURVATURE = 1e-3
-
-
-def log_cosh(z: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return log cosh z without overflow, and tanh z, its derivative."""
-    size = np.abs(z)
-    twice = np.float32(1.0) + np.exp(np.float32(-2.0) * size)
-    tangent = np.copysign((np.float32(2.0) - twice) / twice, z)
-    return np.asarray(size + np.log(np.float32(0.5) * twice)), tangent
-
-
-def negentropy(even: NDArray[np.float64], odd: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the negentropy of a variable with these means of log cosh z and of z exp(-z^2 / 2).
-
-    Notes
-    -----
-    Hyvarinen 1998, "New approximations of differential entropy for independent component analysis
-    and projection pursuit", with the constants of Hyvarinen and Smith 2013, JMLR 14:111-152.
-    """
-    return np.asarray(LOG_COSH * np.square(even - GAUSSIAN_LOG_COSH) + ODD * np.square(odd))
+_FIRST_ROWS = 2500
+"""Longer series are first fitted with so many of their volumes."""
+_APART = 0.05
+"""Fits with fewer volumes are taken for the same if no coefficient differs by more than this."""
 
 
 def objective(units: Units, coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -59,27 +42,9 @@ def objective(units: Units, coefficients: NDArray[np.float64]) -> tuple[float, N
     of n_i that is scaled to variance one in every unit.
     """
     w = np.eye(len(coefficients)) - coefficients
-    entropy, gradient = _entropy(units, w)
-    return entropy - float(np.linalg.slogdet(w)[1]), gradient + np.linalg.inv(w).T
-
-
-def _entropy(units: Units, w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Return the sum of the entropies of the disturbances, and its gradient by B in every unit."""
-    weight, x = units.weights, units.values
-    residual = x @ w.T.astype(np.float32)
-    sd = np.sqrt(units.mean(np.square(residual))) + 1e-9
-    z: NDArray[np.float32] = np.divide(residual, sd[:, None], dtype=np.float32)
-    squares = np.square(z)
-    bell = np.exp(np.float32(-0.5) * squares)
-    bent, tangent = log_cosh(z)
-    even, odd = weight @ units.mean(bent), weight @ units.mean(z * bell)
-    value = (weight @ np.log(sd) + GAUSSIAN_ENTROPY - negentropy(even, odd)).sum()
-    slope = (2.0 * LOG_COSH * (even - GAUSSIAN_LOG_COSH)).astype(np.float32) * tangent
-    slope += (2.0 * ODD * odd).astype(np.float32) * (np.float32(1.0) - squares) * bell
-    unit = units.counts[:, None, None] * sd[:, :, None]
-    scale = np.swapaxes(z, 1, 2) @ x / unit
-    shape = np.swapaxes(slope, 1, 2) @ x / unit
-    return float(value), shape - (1.0 + units.mean(slope * z)[:, :, None]) * scale
+    found = Disturbances.of(units, w)
+    value = found.total() - float(np.linalg.slogdet(w)[1])
+    return value, found.gradient() + np.linalg.inv(w).T
 
 
 @dataclass(frozen=True)
@@ -118,72 +83,62 @@ def fit_feedback(
         Symmetric.
     starts : list of ndarray, shape (n_regions, n_regions), float64
         Coefficients to start from; the best result is kept.
-    """
-    effect, cause = np.nonzero(adjacent)
-    weight = units.weights
-
-    def loss(free: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        b = np.zeros(adjacent.shape)
-        b[effect, cause] = free
-        value, gradient = objective(units, b)
-        mean = np.tensordot(weight, gradient, axes=1)[effect, cause]
-        return value + RIDGE * float(free @ free), mean + 2.0 * RIDGE * free
-
-    found = [
-        minimize(
-            loss,
-            np.clip(start[effect, cause], -0.9, 0.9),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-LARGEST, LARGEST)] * len(effect),
-            options={"maxiter": 150},
-        )
-        for start in starts
-    ]
-    best = min(found, key=lambda one: float(one.fun))
-    b = np.zeros(adjacent.shape)
-    b[effect, cause] = best.x
-    covariance, inverse = _sandwich(units, b, effect, cause)
-    return FeedbackFit(b, covariance, inverse, effect, cause, float(best.fun))
-
-
-def _sandwich(
-    units: Units,
-    coefficients: NDArray[np.float64],
-    effect: NDArray[np.int64],
-    cause: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the covariance of the coefficients and the inverse Hessian.
 
     Notes
     -----
-    The entropies of different regions have no coefficient in common, so that one coefficient of
-    every region can be changed at once to find second derivatives; those of log|det(I - B)| are
-    known.  The covariance is White's (1982), "Maximum likelihood estimation of misspecified
-    models", with units as observations.
+    Most steps are made with few of the volumes, and the last ones with all.
     """
-    weight, n = units.weights, len(effect)
-    w = np.eye(len(coefficients)) - coefficients
-    hessian = np.zeros((n, n))
-    # The coefficients of every region are numbered from 0.
-    number = np.arange(n) - np.searchsorted(effect, effect)
-    same_effect = effect[:, None] == effect
-    for slot in range(int(number.max()) + 1):
-        chosen = number == slot
-        change = np.zeros_like(w)
-        change[effect[chosen], cause[chosen]] = _STEP
-        above, below = (
-            np.tensordot(weight, _entropy(units, w - sign * change)[1], axes=1)
-            for sign in (1.0, -1.0)
-        )
-        slope = ((above - below) / (2.0 * _STEP))[effect, cause]
-        hessian[:, chosen] = slope[:, None] * same_effect[:, chosen]
-    paths = np.linalg.inv(w)[np.ix_(cause, effect)]
-    hessian += paths * paths.T
-    hessian += 2.0 * RIDGE * np.eye(n)
-    values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
-    inverse_hessian = (vectors / np.maximum(values, _LEAST_CURVATURE)) @ vectors.T
-    by_unit = objective(units, coefficients)[1][:, effect, cause]
+    effect, cause = np.nonzero(adjacent)
+    few = units.thinned(_FIRST_ROWS)
+    likelihood, roughly = (partial(_loss, one, adjacent, one.products()) for one in (units, few))
+    found = [minimise(roughly, start[effect, cause], LARGEST) for start in starts]
+    if few.counts.sum() < units.counts.sum():
+        apart = [one for one in found[1:] if np.abs(one.x - found[0].x).max() > _APART]
+        found = [minimise(likelihood, one.x, LARGEST) for one in [found[0], *apart]]
+    best = min(found, key=lambda one: one.value)
+    b = np.zeros(adjacent.shape)
+    b[effect, cause] = best.x
+    values, vectors = np.linalg.eigh(best.hessian())
+    inverse = (vectors / np.maximum(values, _LEAST_CURVATURE)) @ vectors.T
+    covariance = inverse @ _spread(units, b, adjacent) @ inverse
+    return FeedbackFit(b, covariance, inverse, effect, cause, best.value)
+
+
+def _loss(
+    units: Units,
+    adjacent: NDArray[np.bool_],
+    moments: NDArray[np.float64],
+    free: NDArray[np.float64],
+) -> Point:
+    """Return the penalised negative log-likelihood at the coefficients of adjacent pairs."""
+    effect, cause = np.nonzero(adjacent)
+    w = np.eye(len(adjacent))
+    w[effect, cause] = -free
+    found, inverse = Disturbances.of(units, w), np.linalg.inv(w)
+
+    def hessian() -> NDArray[np.float64]:
+        paths = inverse[np.ix_(cause, effect)]
+        second = paths * paths.T + 2.0 * RIDGE * np.eye(len(free))
+        same = effect[:, None] == effect
+        second[same] += np.concatenate([own.ravel() for own in found.hessians(moments, adjacent)])
+        return np.asarray(second)
+
+    value = found.total() - float(np.linalg.slogdet(w)[1]) + RIDGE * float(free @ free)
+    mean = np.tensordot(units.weights, found.gradient(), axes=1) + inverse.T
+    return Point(free, value, mean[effect, cause] + 2.0 * RIDGE * free, hessian)
+
+
+def _spread(
+    units: Units, coefficients: NDArray[np.float64], adjacent: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the covariance of the gradient over units, the middle of the sandwich.
+
+    Notes
+    -----
+    White (1982), "Maximum likelihood estimation of misspecified models", with units as
+    observations.
+    """
+    weight = units.weights
+    by_unit = objective(units, coefficients)[1][:, adjacent]
     spread = weight[:, None] * (by_unit - weight @ by_unit)
-    middle = spread.T @ spread * len(by_unit) / max(len(by_unit) - 1, 1)
-    return inverse_hessian @ middle @ inverse_hessian, inverse_hessian
+    return np.asarray(spread.T @ spread * len(by_unit) / max(len(by_unit) - 1, 1))

@@ -5,14 +5,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from causal_ivae.discovery.network.linear import (
+from causal_ivae.discovery.network.entropy import (
     GAUSSIAN_ENTROPY,
     GAUSSIAN_LOG_COSH,
-    LARGEST,
     LOG_COSH,
     ODD,
-    RIDGE,
 )
+from causal_ivae.discovery.network.linear import LARGEST, RIDGE
 from causal_ivae.discovery.network.units import Units
 from causal_ivae.unmixing.training.threads import torch_threads
 

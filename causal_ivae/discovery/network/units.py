@@ -70,7 +70,7 @@ class Units:
         filled = np.arange(self.values.shape[1]) < self.counts[:, None]
         return np.asarray(padded[filled])
 
-    def mean(self, padded: NDArray[np.float32]) -> NDArray[np.float64]:
+    def mean(self, padded: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return means over the volumes of every unit, shape (n_units, n_columns).
 
         The array (n_units, longest, n_columns) must be zero where units are filled up.
@@ -83,6 +83,11 @@ class Units:
         """Return the second moments of every unit, shape (n_units, n_regions, n_regions)."""
         x = self.values.astype(np.float64)
         return np.asarray(np.swapaxes(x, 1, 2) @ x / self.counts[:, None, None])
+
+    def thinned(self, most_rows: int) -> "Units":
+        """Return every second, third, ... volume of every unit, so that few remain."""
+        step = -(-int(self.counts.sum()) // most_rows)
+        return Units(self.values[:, ::step], -(-self.counts // step))
 
     def error(self, by_unit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the standard error of a weighted mean over units, from its values by unit.

@@ -68,13 +68,14 @@ def test_the_arrows_are_those_of_the_network(found):
 def test_the_result_says_what_its_twins_claim(found):
     twins = found.tables["twins"].set_index("probability")
     about = found.sidecar
-    assert about["Twins"] == 6
+    assert 6 <= about["Twins"] <= 20
     assert about["Claims"] == twins.loc[0.7, "claims"] >= 3
     assert about["ClaimsPerTwin"] == pytest.approx(twins.loc[0.7, "claims_per_twin"])
-    assert about["ClaimsPerTwin"] <= 2.0
+    # Nothing is drawn at a level at which twins claim more than a twentieth of what the data claim.
+    assert about["LeastProbabilityDrawn"] >= 0.7
     assert about["NonlinearGain"] < MOST_GAIN
     drawn = found.edges["decision"].isin(["x->y", "y->x"])
-    assert (found.edges.loc[drawn, "q_value"] <= 0.2).all()
+    assert (found.edges.loc[drawn, "q_value"] <= 0.05).all()
     assert len(found.tables["network"]) == (found.edges["probability_adjacent"] >= 0.3).sum()
 
 

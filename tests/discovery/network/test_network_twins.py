@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter, welch
 
-from causal_ivae.discovery.network.twins import Twins, decoy_q_values, threshold
+from causal_ivae.discovery.network.decoys import decoy_q_values, settled, threshold
+from causal_ivae.discovery.network.twins import Twins
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,37 @@ def test_covariance_and_spectra_are_kept(series):
     ratio = np.log(bands[1:].mean(axis=0) / bands[0])
     # The spectrum of one series falls by a factor of a hundred over these bands.
     assert np.ptp(np.log(bands[0]), axis=0).max() > 2.0
-    assert np.abs(ratio).mean() < 0.3
+    assert np.abs(ratio).mean() < 0.1
     # A twin shares nothing with the data, volume by volume.
     same = [np.corrcoef(values[:, 0], twin[:, 0])[0, 1] for twin in drawn]
     assert np.abs(np.mean(same)) < 0.1
+
+
+def test_regional_delays_of_common_factors_are_kept():
+    rng = np.random.default_rng(4)
+    factor = lfilter([1.0], [1.0, -0.8], rng.normal(size=4002))
+    delayed = np.stack([factor[2 - lag : 4002 - lag] for lag in (0, 0, 1, 1, 1)], axis=1)
+    values, whole = delayed + rng.normal(size=(4000, 5)), np.zeros(4000, dtype=np.int64)
+    twins = Twins(values, whole, whole)
+    twin = np.vstack([twins.draw(np.random.default_rng(k)) for k in range(5)])
+
+    def asymmetry(series):
+        z = (series - series.mean(axis=0)) / series.std(axis=0)
+        later = z[1:].T @ z[:-1] / len(z)
+        return (later - later.T)[np.triu_indices(5, 1)]
+
+    assert np.abs(asymmetry(values)).max() > 0.1
+    of_twin, of_data = asymmetry(twin), asymmetry(values)
+    assert np.corrcoef(of_twin, of_data)[0, 1] > 0.9
+    assert of_twin @ of_data > 0.5 * of_data @ of_data
+
+
+def test_short_blocks_have_twins_too():
+    values, whole = np.random.default_rng(5).normal(size=(120, 3)), np.zeros(120, dtype=np.int64)
+    blocks = np.repeat(np.arange(13), [1, 2, 3, *[12] * 9, 6])
+    twin = Twins(values, whole, blocks).draw(np.random.default_rng(6))
+    assert np.isfinite(twin).all()
+    np.testing.assert_allclose(twin.std(axis=0), values.std(axis=0), rtol=0.2)
 
 
 def test_nothing_moves_across_a_gap(series):
@@ -75,3 +103,21 @@ def test_equal_probabilities_are_claimed_together_and_q_values_rise():
     np.testing.assert_allclose(q_value[2:], [2 / 2 / 4] * 2)
     # What is not sure enough by itself has no threshold, and does not make others look better.
     assert np.isnan(decoy_q_values(np.array([0.9, 0.5]), decoys[:, :2], 0.7)[1])
+
+
+def test_more_twins_are_drawn_only_where_they_may_change_what_is_trusted():
+    def decoys(*highest):
+        found = np.zeros((6, 4))
+        found[: len(highest), 0] = highest
+        return found
+
+    def is_settled(claims, twins):
+        return settled(np.array(claims), twins, 0.7, 0.1, 20)
+
+    # Nothing is claimed; or much, and twins claim nothing; or what three of six twins claim too.
+    assert is_settled([0.6, 0.1, 0.0, 0.0], decoys())
+    assert is_settled([0.9, 0.9, 0.9, 0.9], decoys())
+    assert is_settled([0.9, 0.1, 0.1, 0.1], decoys(0.95, 0.95, 0.95))
+    # One claim above six twins is not enough, and more twins may show that it is.
+    assert not is_settled([0.9, 0.1, 0.1, 0.1], decoys())
+    assert not is_settled([0.9, 0.9, 0.9, 0.8], decoys(0.85))

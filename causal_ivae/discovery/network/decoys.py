@@ -1,0 +1,91 @@
+"""Set the claims of the data against those of twins, which are all false."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def threshold(
+    claims: NDArray[np.float64],
+    decoys: NDArray[np.float64],
+    confidence: float,
+    share: float,
+) -> float | None:
+    """Return the least probability at which claims are to be trusted; None if there is none.
+
+    Parameters
+    ----------
+    claims : ndarray, shape (n,), float64
+        Probabilities of all arrows of the data.
+    decoys : ndarray, shape (n_twins, n), float64
+        Those of the twins.
+    confidence : float
+        The threshold is at least this.
+    share : float
+        Largest share of the claims that a twin may make as well.
+
+    Notes
+    -----
+    The target-decoy rule of proteomics (Elias and Gygi 2007, Nature Methods 4:207-214), with one
+    more claim of all twins together as a correction for their number: (decoys >= t + 1) / twins is
+    at most ``share`` times (claims >= t).
+    """
+    trusted = claims[decoy_q_values(claims, decoys, confidence) <= share]
+    return float(trusted.min()) if len(trusted) else None
+
+
+def decoy_q_values(
+    claims: NDArray[np.float64], decoys: NDArray[np.float64], confidence: float
+) -> NDArray[np.float64]:
+    """Return for every arrow the least share of twins' claims at which it is claimed, at most 1.
+
+    Parameters
+    ----------
+    claims, decoys, confidence
+        See `threshold`.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        NaN for arrows with a probability below the confidence, and without twins.
+    """
+    q_value = np.full(len(claims), np.nan)
+    sure = np.flatnonzero(claims >= confidence)
+    sure = sure[np.argsort(-claims[sure], kind="stable")]
+    if not len(sure) or not len(decoys):
+        return q_value
+    level = claims[sure]
+    # Arrows of equal probability are claimed together.
+    count = len(level) - np.searchsorted(level[::-1], level, side="left")
+    false = decoys.size - np.searchsorted(np.sort(decoys, axis=None), level, side="left")
+    share = (false + 1) / len(decoys) / count
+    q_value[sure] = np.minimum(np.minimum.accumulate(share[::-1])[::-1], 1.0)
+    return q_value
+
+
+def settled(
+    claims: NDArray[np.float64],
+    decoys: NDArray[np.float64],
+    confidence: float,
+    share: float,
+    most_twins: int,
+) -> bool:
+    """Return whether further twins could hardly change which claims are trusted.
+
+    Parameters
+    ----------
+    claims, decoys, confidence, share
+        See `threshold`.
+    most_twins : int
+        Number of twins that there would be in the end.
+
+    Notes
+    -----
+    True if the data claim nothing, if no claim could be trusted even if the twins to come claimed
+    nothing, or if all claims would be trusted at half of the share, too.
+    """
+    q_value = decoy_q_values(claims, decoys, confidence)
+    q_value = q_value[claims >= confidence]
+    if not len(q_value) or q_value.max() <= 0.5 * share:
+        return True
+    silent = np.zeros((most_twins - len(decoys), decoys.shape[1]))
+    return threshold(claims, np.vstack([decoys, silent]), confidence, share) is None
