@@ -1,8 +1,9 @@
 """Check the series, segments and regions that `discover` is given."""
 
+import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -45,6 +46,7 @@ def checked(
     InputError
         In the same cases as `discover`.
     """
+    values = series_in(values)
     several = isinstance(values, (list, tuple)) and {np.ndim(part) for part in values} == {2}
     parts = cast("Sequence[Any]", values if several else [values])
     regions = _names(parts, names)
@@ -95,6 +97,59 @@ def checked(
             "before they were scaled, or windows inside them as segments."
         )
     return _standardised(runs), labels.astype(np.int64), order, regions
+
+
+def series_in(values: Any) -> Any:
+    """Return the region series in what users hand over, or say what to call instead.
+
+    Parameters
+    ----------
+    values : array_like, table, parcellated CIFTI image, or a list of them
+
+    Returns
+    -------
+    array_like, DataFrame or a list of them
+
+    Raises
+    ------
+    InputError
+        If it is a path, an image of voxels or grayordinates, or a set of data of nilearn.
+    """
+    if isinstance(values, (str, os.PathLike)):
+        raise InputError(
+            f"'values' is a path ('{os.fspath(values)}'); read it with load_series(path), or give "
+            "images to discover_images(images, confounds, atlas)."
+        )
+    if isinstance(values, Mapping) and not hasattr(values, "columns"):
+        raise InputError(
+            f"'values' has the entries {', '.join(map(str, values))}; give one of them, or images "
+            "such as those of nilearn's fetchers to discover_images(images, confounds, atlas)."
+        )
+    if isinstance(values, (list, tuple)) and any(
+        isinstance(part, (str, os.PathLike)) or _is_image(part) for part in values
+    ):
+        return [series_in(part) for part in values]
+    if not _is_image(values):
+        return values
+    axes = []
+    if hasattr(values.header, "get_axis"):
+        axes = [values.header.get_axis(i) for i in range(values.ndim)]
+    parcels = [i for i, axis in enumerate(axes) if hasattr(axis, "vertices")]
+    if len(axes) != 2 or len(parcels) != 1 or not hasattr(axes[1 - parcels[0]], "step"):
+        raise InputError(
+            f"'values' is an image of shape {values.shape}, and region series are needed: "
+            "discover_images(images, confounds, atlas) averages it region by region."
+        )
+    import pandas as pd
+
+    numbers = np.asarray(values.dataobj, dtype=np.float64)
+    names = [str(name) for name in axes[parcels[0]].name]
+    return pd.DataFrame(numbers if parcels[0] == 1 else numbers.T, columns=names)
+
+
+def _is_image(part: Any) -> bool:
+    """Check for an image of nibabel's, which this package does not import here."""
+    return hasattr(part, "dataobj") and hasattr(part, "header")
 
 
 def _names(parts: Sequence[Any], given: Sequence[str] | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.cifti2.cifti2 import Cifti2Image
 from nibabel.cifti2.cifti2_axes import BrainModelAxis, SeriesAxis
 from numpy.typing import NDArray
 
@@ -50,20 +51,26 @@ def dense_means(
             f"'{run.path.name}' holds grayordinates, but atlas '{parcellation.name}' is of kind "
             f"{parcellation.kind}; give a label file on the same grid (.dlabel.nii)."
         )
-    image = open_cifti(run.path, "dense series")
+    return means_of_grayordinates(open_cifti(run.path, "dense series"), parcellation, str(run.path))
+
+
+def means_of_grayordinates(
+    image: Cifti2Image, parcellation: Parcellation, where: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float | None]:
+    """Average a dense series in memory; `where` is how error messages call it."""
     axes = [image.header.get_axis(i) for i in range(image.ndim)]
     if len(axes) != 2 or not isinstance(axes[0], SeriesAxis):
-        raise InputError(f"'{run.path}' does not hold series of grayordinates (.dtseries.nii).")
+        raise InputError(f"'{where}' does not hold series of grayordinates (.dtseries.nii).")
     data = np.asarray(image.dataobj, dtype=np.float32)
     labels_image = open_cifti(parcellation.volume(), "label file")
     labels = np.asarray(labels_image.dataobj)[0].astype(np.int64)
-    where = _places(axes[1])
+    there = _places(axes[1])
     totals: dict[int, int] = {}
     members: dict[int, list[int]] = {}
     for place, label in zip(_places(labels_image.header.get_axis(1)), labels.tolist(), strict=True):
         totals[label] = totals.get(label, 0) + 1
-        if place in where:
-            members.setdefault(label, []).append(where[place])
+        if place in there:
+            members.setdefault(label, []).append(there[place])
     columns = [np.asarray(members.get(i, ()), dtype=np.int64) for i in parcellation.indices]
     sizes = np.array([totals.get(i, 0) for i in parcellation.indices])
     values, coverage = _means(data, columns, sizes)

@@ -89,6 +89,46 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
 
         smoothed = smooth_img(new_img_like(image, data), smoothing_fwhm)
         data = np.asarray(smoothed.dataobj, dtype=np.float32)
+    values = _averages(data, voxels, weights)
+    _refuse_infinite(f"'{run.path}'", values, coverage, parcellation)
+    return RunMeans(values, coverage, tr, notes)
+
+
+def image_means(
+    image: SpatialImage, parcellation: Parcellation
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average the voxels of an image in memory that vary, region by region.
+
+    Parameters
+    ----------
+    image : nibabel image, shape (x, y, z, n_volumes)
+    parcellation : Parcellation
+        An atlas with a label image, maps or spheres, in the space of the image.
+
+    Returns
+    -------
+    values : ndarray, shape (n_volumes, n_regions), float64
+        NaN where the image covers nothing of a region.
+    coverage : ndarray, shape (n_regions,)
+
+    Raises
+    ------
+    InputError
+        If a value inside a region is not finite.
+    """
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    mask: NDArray[np.bool_] = np.ptp(data, axis=3) > 0
+    voxels, weights, coverage = _voxels(image, mask, parcellation)
+    values = _averages(data, voxels, weights)
+    _refuse_infinite("The image", values, coverage, parcellation)
+    return values, coverage
+
+
+def _averages(
+    data: NDArray[np.float32],
+    voxels: list[NDArray[np.int64]],
+    weights: list[NDArray[np.float64]] | None,
+) -> NDArray[np.float64]:
     series = data.reshape(-1, data.shape[3])
     values = np.full((data.shape[3], len(voxels)), np.nan)
     for region, inside in enumerate(voxels):
@@ -99,13 +139,21 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
         else:
             share = weights[region] / weights[region].sum()
             values[:, region] = share @ series[inside].astype(np.float64)
+    return values
+
+
+def _refuse_infinite(
+    where: str,
+    values: NDArray[np.float64],
+    coverage: NDArray[np.float64],
+    parcellation: Parcellation,
+) -> None:
     bad = np.flatnonzero((coverage > 0) & ~np.isfinite(values).all(axis=0))
     if bad.size:
         raise InputError(
-            f"'{run.path}' has voxels that are not finite inside the brain mask, in region "
+            f"{where} has voxels that are not finite inside the brain mask, in region "
             f"'{parcellation.names[bad[0]]}'."
         )
-    return RunMeans(values, coverage, tr, notes)
 
 
 def _means_elsewhere(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float) -> RunMeans:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+from nibabel.cifti2.cifti2 import Cifti2Image
+from nibabel.cifti2.cifti2_axes import ParcelsAxis, SeriesAxis
 
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.cifti import open_cifti, seconds_per_volume
@@ -12,14 +14,22 @@ from causal_ivae.settings import TableSettings
 
 def read_parcellated(path: Path, _settings: TableSettings, _key: str | None) -> Content:
     """Read the series of all parcels, with their names and the repetition time."""
-    from nibabel.cifti2.cifti2_axes import ParcelsAxis, SeriesAxis
+    return content_of(open_cifti(path, "parcellated series"), str(path))
 
-    image = open_cifti(path, "parcellated series")
+
+def content_of(image: Cifti2Image, where: str) -> Content:
+    """Return what a parcellated series in memory holds.
+
+    Raises
+    ------
+    InputError
+        If it holds something else; the message calls it `where`.
+    """
     axes = [image.header.get_axis(i) for i in range(image.ndim)]
     series = next((i for i, axis in enumerate(axes) if isinstance(axis, SeriesAxis)), None)
     parcels = next((i for i, axis in enumerate(axes) if isinstance(axis, ParcelsAxis)), None)
     if series is None or parcels is None or len(axes) != 2:
-        raise InputError(f"'{path}' does not hold time series of parcels; give a .ptseries.nii.")
+        raise InputError(f"'{where}' does not hold time series of parcels; give a .ptseries.nii.")
     values = np.asarray(image.dataobj, dtype=np.float64)
     return Content(
         of_matrix(values if series == 0 else values.T),
