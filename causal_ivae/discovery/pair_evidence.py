@@ -167,17 +167,18 @@ def diagnose_better(
     Parameters
     ----------
     hypotheses : Hypotheses
-    residual : IndependenceTable, shape (pairs, 2, 1)
+    residual : IndependenceTable, shape (pairs, 2, fits)
     segments : ndarray, shape (n_times,), int64
     n_statistics : int
         As in `causal_ivae.unmixing.diagnostics.diagnose`.
     """
     better = hypotheses.better
-    fit = hypotheses.fit.of(2 * np.arange(len(better)) + better)
+    pairs = np.arange(len(better))
+    fit = hypotheses.fit.of(2 * pairs + better)
     return diagnose(
         fit,
         torch.as_tensor(segments, device=fit.disturbances.device),
         restarts=1,
         n_statistics=n_statistics,
-        dependence_p=np.take_along_axis(residual.p_value[..., 0], better[:, None], axis=1)[:, 0],
+        dependence_p=residual.p_value[pairs, better, hypotheses.best[pairs, better]],
     )

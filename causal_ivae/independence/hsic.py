@@ -94,6 +94,10 @@ class IndependenceTable:
             *(array.reshape(*shape, *array.shape[3:]) for array in self._arrays())
         )
 
+    def averaged(self) -> "IndependenceTable":
+        """Return the means over the second series, which estimate the same, (pairs, first, 1)."""
+        return IndependenceTable(*(array.mean(axis=2, keepdims=True) for array in self._arrays()))
+
     @classmethod
     def joined(cls, tables: Sequence["IndependenceTable"]) -> "IndependenceTable":
         """Return the tests of several groups of pairs as one table."""

@@ -17,7 +17,7 @@ from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.standard_form import signs
 from causal_ivae.unmixing.training.ensemble import fit_stack
-from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks, part_of
+from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks, no_volumes, part_of
 from causal_ivae.unmixing.training.steps import by_member
 
 DIRECTIONS = ("x->y", "y->x")
@@ -33,25 +33,32 @@ _COST = np.array([0.4, 1.0])
 class Hypotheses:
     """Hold the fits of both directions of every pair, by the mechanism that trials chose.
 
+    A direction has several fits, which started differently.  One that diverged is replaced by the
+    best of its direction.
+
     Attributes
     ----------
     log_likelihood : ndarray, shape (pairs, 2, n_blocks), float64
-        Log-likelihood of each block under ``x->y`` and ``y->x`` (nats); NaN if training diverged.
+        Log-likelihood of each block under ``x->y`` and ``y->x`` (nats), the mean over fits; NaN if
+        all diverged.
     mechanism : ndarray, shape (pairs,), int64
         Index into `MECHANISMS`.
     shortfall : ndarray, shape (pairs,), float64
         Held-out log-likelihood of the best model minus that of this mechanism's better direction
         (nats per volume).
-    disturbances : Tensor, shape (pairs, 2, n_times, 2), float32, on the device
+    disturbances : Tensor, shape (pairs, 2, fits, n_times, 2), float32, on the device
         Disturbances of x and y under each direction.
+    best : ndarray, shape (pairs, 2), int64
+        The fit of each direction with the highest likelihood.
     fit : Fit
-        The fits of every pair in turn, ``x->y`` before ``y->x``.
+        The best fits of every pair in turn, ``x->y`` before ``y->x``.
     """
 
     log_likelihood: NDArray[np.float64]
     mechanism: NDArray[np.int64]
     shortfall: NDArray[np.float64]
     disturbances: Tensor
+    best: NDArray[np.int64]
     fit: Fit
 
     @property
@@ -73,6 +80,7 @@ class Hypotheses:
             mechanism=np.concatenate([part.mechanism for part in parts]),
             shortfall=np.concatenate([part.shortfall for part in parts]),
             disturbances=torch.cat([part.disturbances for part in parts]),
+            best=np.concatenate([part.best for part in parts]),
             fit=Fit.joined([part.fit for part in parts]),
         )
 
@@ -118,9 +126,10 @@ def fit_hypotheses(
     judged by a fit that was not trained on it, normal scores included, since the richer mechanism
     would always win on its training data.  (Starting values use all volumes, and the scales of
     the disturbances in a held-out segment are those that it has, by both mechanisms alike.)  The
-    final fits use all segments.
+    trials of the chosen mechanism are then trained on all segments.  What one training reaches
+    depends on where it started; the mean over these fits does so less.
 
-    All fits of a mechanism start at the same random weights, and every column is fitted with the
+    The fits of all pairs start at the same random weights, and every column is fitted with the
     sign with which it is skewed to the right.  The result of a pair therefore depends on its two
     series alone: swapping or flipping them swaps or flips the result.
     """
@@ -140,7 +149,7 @@ def fit_hypotheses(
     folds = min(settings.folds, int(segments.max()) + 1)
     trial = settings.model_copy(update={"steps": settings.trial_steps})
     whole = settings.model_copy(update={"steps": settings.steps_for(len(values))})
-    of_trials = _COST * folds * trial.steps
+    of_trials = _COST * trial.steps
     # The trials' choices are not known yet, so that half of the pairs are assumed for each.
     tried = of_trials.sum() / (of_trials.sum() + _COST.mean() * whole.steps)
     middle = tried * _COST[0] / _COST.sum()
@@ -155,7 +164,7 @@ def fit_hypotheses(
     first, second = _COST * (len(linear), len(nonlinear))
     turn = tried + (1.0 - tried) * first / (first + second)
     parts = [
-        task.fit(which, kind, whole, 1, part_of(progress, start, stop))
+        task.fit(which, kind, whole, folds, part_of(progress, start, stop), trials[kind].stacks)
         for which, kind, start, stop in ((linear, 0, tried, turn), (nonlinear, 1, turn, 1.0))
         if len(which)
     ]
@@ -165,7 +174,8 @@ def fit_hypotheses(
         mechanism=mechanism,
         shortfall=shortfall,
         disturbances=torch.cat([part.disturbances for part in parts])[place]
-        * torch.as_tensor(sign[one_way], device=device)[:, None, None],
+        * torch.as_tensor(sign[one_way], device=device)[:, None, None, None],
+        best=np.concatenate([part.best for part in parts])[place],
         fit=Fit.joined([part.fit for part in parts]).of(
             (2 * place[:, None] + np.arange(2)).ravel()
         ),
@@ -203,11 +213,13 @@ def _credible(
 
 @dataclass(frozen=True)
 class _Judged:
-    """Hold the fits of some pairs by one mechanism, as in `Hypotheses`, with all folds."""
+    """Hold the fits of some pairs by one mechanism, as in `Hypotheses`, and their models."""
 
     log_likelihood: NDArray[np.float64]
     disturbances: Tensor
+    best: NDArray[np.int64]
     fit: Fit
+    stacks: tuple[StackedStructuralFlow, ...]
 
 
 @dataclass(frozen=True)
@@ -245,19 +257,28 @@ class _Task:
         settings: StructuralSettings,
         folds: int,
         progress: Progress | None,
+        trials: tuple[StackedStructuralFlow, ...] = (),
     ) -> _Judged:
-        """Fit one mechanism to both directions of some pairs, in stacks of bounded size."""
-        seen = self._seen(mechanism, folds)
+        """Fit one mechanism to both directions of some pairs, in stacks of bounded size.
+
+        Each fold is left out of one fit and judged by it, unless trials of all pairs are given:
+        these are trained further, on all folds, and their mean judges.
+        """
+        seen = self._seen(mechanism, 1 if trials else folds)
         parts = in_stacks(
             len(pairs),
             max(1, self.at_once // (2 * folds)),
-            lambda some, told: self._stack(pairs[some], mechanism, settings, seen, told),
+            lambda some, told: self._stack(
+                pairs[some], mechanism, settings, folds, seen, told, trials
+            ),
             progress,
         )
         return _Judged(
             np.concatenate([part.log_likelihood for part in parts]),
             torch.cat([part.disturbances for part in parts]),
+            np.concatenate([part.best for part in parts]),
             Fit.joined([part.fit for part in parts]),
+            tuple(stack for part in parts for stack in part.stacks),
         )
 
     def _seen(self, mechanism: int, folds: int) -> "_Seen":
@@ -282,27 +303,26 @@ class _Task:
         pairs: NDArray[np.int64],
         mechanism: int,
         settings: StructuralSettings,
+        folds: int,
         seen: "_Seen",
         progress: Progress | None,
+        trials: tuple[StackedStructuralFlow, ...],
     ) -> _Judged:
-        """Fit one stack and judge each segment by the fold that was not fitted to it.
-
-        A single fold judges the segments that it was fitted to.
-        """
-        data, u, folds = seen.values, self.segments, seen.folds
+        """Fit one stack of trials, or train the members of earlier trials further."""
+        data, u = seen.values, self.segments
         n_segments, n_pairs = int(u.max()) + 1, len(pairs)
-        parts = [f"trial {i}" for i in range(folds)] if folds > 1 else ["whole"]
         seeds = [
-            child_seed(self.seed, self.key, "structural", MECHANISMS[mechanism], part)
-            for part in parts
+            child_seed(self.seed, self.key, "structural", MECHANISMS[mechanism], fold)
+            for fold in range(folds)
         ] * (2 * n_pairs)
-        of_fold = self.values.shape[1] * np.arange(folds)[:, None]
+        of_fold = self.values.shape[1] * (np.arange(folds) % seen.folds)[:, None]
         columns = torch.as_tensor(
             (self.members[pairs].reshape(-1, 1, 2) + of_fold).reshape(-1, 2), device=data.device
         )
         held = torch.arange(n_segments, device=data.device) % folds
         fold = torch.arange(folds, device=data.device)[:, None]
-        kept = (held != fold).float().repeat(2 * n_pairs, 1) if folds > 1 else None
+        some_held = folds > 1 and not trials
+        kept = (held != fold).float().repeat(2 * n_pairs, 1) if some_held else None
 
         def build(seeds: list[int]) -> StackedStructuralFlow:
             keys = member_keys(seeds, data.device)
@@ -310,6 +330,7 @@ class _Task:
                 keys, Auxiliary(n_segments), settings, linear=mechanism == 0
             )
 
+        of_trials = (2 * folds * pairs[:, None] + np.arange(2 * folds)).ravel()
         model, fit = fit_stack(
             build,
             seeds,
@@ -319,22 +340,57 @@ class _Task:
             settings,
             order_seed=child_seed(self.seed, self.key, "structural", "order of volumes"),
             kept=kept,
+            trained=_taken(build(seeds), trials, of_trials) if trials else None,
             progress=progress,
         )
         assert isinstance(model, StackedStructuralFlow)
-        judge = held[u].expand(n_pairs, 2, 1, -1)
+        objective = np.where(np.isfinite(fit.objective), fit.objective, -np.inf)
+        objective = objective.reshape(n_pairs, 2, folds)
+        best = objective.argmax(axis=2)
+        member = np.arange(2 * n_pairs * folds).reshape(n_pairs, 2, folds)
+        of_best = np.take_along_axis(member, best[..., None], axis=2)
         with torch.inference_mode():
             likelihood = model.log_likelihood(by_member(data, columns), u)
-            likelihood = likelihood.view(n_pairs, 2, folds, -1).gather(2, judge)[:, :, 0]
-            disturbances = fit.disturbances.view(n_pairs, 2, folds, -1, 2)
-            disturbances = disturbances.gather(2, judge[..., None].expand(-1, -1, -1, -1, 2))[
-                :, :, 0
-            ]
+            if some_held:
+                judge = held[u].expand(n_pairs, 2, 1, -1)
+                likelihood = likelihood.view(n_pairs, 2, folds, -1).gather(2, judge)[:, :, 0]
+                disturbances = no_volumes(fit.disturbances).view(n_pairs, 2, folds, 0, 2)
+            else:
+                sound = torch.as_tensor(
+                    np.where(np.isfinite(objective), member, of_best), device=data.device
+                )
+                likelihood = likelihood[sound].mean(dim=2)
+                disturbances = fit.disturbances[sound]
         # Under y -> x, the cause is y and the effect is x.
         disturbances = torch.stack([disturbances[:, 0], disturbances[:, 1].flip(-1)], dim=1)
         by_row = likelihood.double().cpu().numpy()
         by_row += seen.log_slope[:, self.members[pairs, 0]].sum(axis=2).T[:, None]
-        return _Judged(_sum_by_block(by_row, self.blocks), disturbances, fit)
+        return _Judged(
+            _sum_by_block(by_row, self.blocks),
+            disturbances,
+            best,
+            (fit.without_disturbances() if some_held else fit).of(of_best.ravel()),
+            (model,),
+        )
+
+
+def _taken(
+    into: StackedStructuralFlow,
+    stacks: tuple[StackedStructuralFlow, ...],
+    members: NDArray[np.int64],
+) -> StackedStructuralFlow:
+    """Replace all members of a stack by some of several others, which are counted in turn."""
+    first = 0
+    for stack in stacks:
+        last = first + len(stack.keys)
+        here = np.flatnonzero((members >= first) & (members < last))
+        places, theirs = (
+            torch.as_tensor(which, device=into.keys.device)
+            for which in (here, members[here] - first)
+        )
+        into.put(places, stack.taken(theirs))
+        first = last
+    return into
 
 
 def _sum_by_block(values: NDArray[Any], blocks: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -82,7 +82,7 @@ def test_what_speaks_for_a_direction_raises_its_probability():
 
 
 def test_a_cause_that_looks_like_a_noisy_measurement_is_no_cause():
-    usual = evidence(gain=0.02, statistic=3.0, residual=(2e-4, 1e-3))
+    usual = evidence(gain=0.04, statistic=3.0, residual=(1e-4, 2e-3))
     assert oriented(usual).decision[0] == OUTCOMES.index("x->y")
     noisy = replace(usual, lagged_noise=np.array([[2.5, 6.0]]))
     noisy = replace(noisy, modulated_noise=np.array([[3.0, 4.0]]))
@@ -91,7 +91,7 @@ def test_a_cause_that_looks_like_a_noisy_measurement_is_no_cause():
 
 
 def test_the_prior_share_of_arrows_moves_the_odds_of_an_arrow():
-    given = evidence(gain=0.02, statistic=3.0, residual=(2e-4, 1e-3), dependence_p=0.02)
+    given = evidence(gain=0.04, statistic=3.0, residual=(1e-4, 2e-3), dependence_p=0.02)
     usual = calibration().probabilities(given)[0]
     same = calibration().probabilities(given, prior=calibration().directed)[0]
     np.testing.assert_allclose(same, usual)

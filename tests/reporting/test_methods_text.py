@@ -91,8 +91,9 @@ def test_structural_flows_are_said_where_they_were_fitted():
     alone = methods_text(settings, replace(BOTH, methods=("structural",)))
     for text in (both, alone):
         for expected in (
-            "structural equations of either direction", "on 5 folds", "4,321 steps, or 64 passes",
-            "a probability of 0.83", "logistic model", "q-values control",
+            "structural equations of either direction", "on 5 folds", "The 5 trials",
+            "4,321 steps, or 16 passes", "a probability of 0.83", "logistic model",
+            "q-values control",
         ):  # fmt: skip
             assert expected in text, expected
         assert {"vuong1989", "mueller2019", "benjamini1995"} <= {

@@ -14,6 +14,7 @@ from causal_ivae.unmixing.models.networks import Initialiser
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch
 from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.training.ensemble import fit_stack
+from causal_ivae.unmixing.training.steps import by_member
 
 CPU = torch.device("cpu")
 SMALL = StructuralSettings(
@@ -116,7 +117,7 @@ def data(pairs=1, **changes):
     return values, simulated[0].segments
 
 
-def fitted(seeds, kept=None, values=None):
+def fitted(seeds, kept=None, values=None, trained=None, settings=SMALL):
     given, segments = data(layers=1)
     values = given if values is None else values
     return fit_stack(
@@ -125,9 +126,10 @@ def fitted(seeds, kept=None, values=None):
         torch.as_tensor(values),
         torch.tensor([[0, 1]]).repeat(len(seeds), 1),
         torch.as_tensor(segments),
-        SMALL,
+        settings,
         order_seed=0,
         kept=kept,
+        trained=trained,
     )
 
 
@@ -157,14 +159,14 @@ def test_segments_held_out_teach_nothing():
     assert reached[0] - reached[2] > abs(reached[0] - reached[1]) + 0.02
 
 
-def judged(values, segments, pairs, **changes):
+def judged(values, segments, pairs, at_once=64, **changes):
     return fit_hypotheses(
         values,
         segments,
         segments,
         np.array(pairs),
         settings=SMALL.model_copy(update=changes),
-        at_once=64,
+        at_once=at_once,
         seed=0,
         key="",
         device=CPU,
@@ -180,7 +182,8 @@ def test_the_true_direction_predicts_better():
     assert found.usable.all()
     # Disturbances are of x and y in the order of the pair, under either direction.
     for pair, (i, j) in enumerate([[0, 1], [3, 2]]):
-        right = found.disturbances[pair, found.better[pair]].numpy()
+        way = found.better[pair]
+        right = found.disturbances[pair, way, found.best[pair, way]].numpy()
         own = [abs(np.corrcoef(right[:, k], values[:, c])[0, 1]) for k, c in ((0, i), (1, j))]
         assert own[pair] > 0.9  # the cause is a function of its own disturbance
 
@@ -269,6 +272,74 @@ def test_the_slope_of_normal_scores_is_in_the_likelihood(monkeypatch):
     # The linear mechanism tells the directions apart no better, so that the other one decides.
     assert found.mechanism.tolist() == [1]
     np.testing.assert_allclose(found.log_likelihood[0], [log_slope.sum(axis=1)] * 2, rtol=1e-5)
+
+
+def test_fits_go_on_from_the_trials_of_their_mechanism(monkeypatch):
+    values, segments = data(3)
+    trials, begun = [], []
+
+    def fit(*given, trained, **options):
+        if trained is not None:
+            begun.append(trained.cause.widths.detach().clone())
+        model, result = fit_stack(*given, trained=trained, **options)
+        if trained is None:
+            trials.append(model.cause.widths.detach().clone())
+        return model, result
+
+    monkeypatch.setattr(both_directions, "fit_stack", fit)
+    nonlinear = [[-9.0, -9.0], [0.0, -9.0], [-9.0, -9.0]], [[0.0, -9.0]] * 3
+    chosen = both_directions._credible(np.array([nonlinear[1], nonlinear[0]]), 100)
+    assert chosen[0].tolist() == [0, 1, 0]
+    monkeypatch.setattr(both_directions, "_credible", lambda *_: chosen)
+    # Two pairs of linear trials make a stack of their own, so that members are found across stacks.
+    found = judged(values, segments, [[0, 1], [2, 3], [4, 5]], at_once=8)
+    linear, nonlinear = (torch.cat(part) for part in (trials[:2], trials[2:]))
+    assert torch.equal(torch.cat(begun[:1]), torch.cat([linear[:4], linear[8:]]))
+    assert torch.equal(begun[1], nonlinear[4:8])
+    assert found.disturbances.shape == (3, 2, 2, len(values), 2)
+
+
+def test_a_training_that_goes_on_does_not_start_anew():
+    model, first = fitted([1, 2])
+    slow = SMALL.model_copy(update={"steps": 1, "learning_rate": 1e-7})
+    _, second = fitted([1, 2], trained=model, settings=slow)
+    np.testing.assert_allclose(second.objective, first.objective, atol=0.01)
+    _, anew = fitted([1, 2], settings=slow)
+    assert (anew.objective < first.objective - 0.05).all()
+
+
+def test_the_likelihood_is_the_mean_over_fits_and_the_best_stands_in_for_one_that_diverged(
+    monkeypatch,
+):
+    values, segments = data(1, layers=1)
+    seen = {}
+
+    def fit(*given, **options):
+        model, result = fit_stack(*given, **options)
+        if options["kept"] is None and seen.get("diverged"):
+            result.objective[1] = np.nan
+        _, _, values, columns, u, _ = given
+        with torch.no_grad():
+            by_row = model.log_likelihood(by_member(values, columns), u).double()
+        seen["likelihood"] = by_row.mean(dim=1).reshape(2, 2).numpy()
+        seen["objective"] = result.objective.reshape(2, 2)
+        return model, result
+
+    monkeypatch.setattr(both_directions, "fit_stack", fit)
+    found = judged(values, segments, [[0, 1]])
+    assert found.mechanism.tolist() == [0]
+    each = seen["likelihood"]
+    assert np.abs(np.diff(each)).max() > 1e-4
+    of_values = found.log_likelihood.sum(axis=-1)[0] / len(values)
+    np.testing.assert_allclose(of_values, each.mean(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(found.best[0], seen["objective"].argmax(axis=1))
+    np.testing.assert_array_equal(found.fit.objective, seen["objective"].max(axis=1))
+    seen["diverged"] = True
+    instead = judged(values, segments, [[0, 1]])
+    assert instead.best[0, 0] == 0
+    total = instead.log_likelihood.sum(axis=-1)[0] / len(values)
+    np.testing.assert_allclose(total, [each[0, 0], each[1].mean()], rtol=1e-5)
+    assert torch.equal(instead.disturbances[0, 0, 1], instead.disturbances[0, 0, 0])
 
 
 def test_more_volumes_take_more_steps():

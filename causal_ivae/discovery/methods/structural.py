@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from causal_ivae.unmixing.diagnostics import Diagnostics
     from causal_ivae.unmixing.training.stacks import Fit
 
+_MOST_ON_CPU = 192
+"""Networks are so small that a step of this many fits takes but twice as long as one of twelve."""
 _ARRAYS_PER_SPLINE = 14
 """An increasing function holds this many arrays of one number per row, and one for each piece."""
 
@@ -32,7 +34,8 @@ _ARRAYS_PER_SPLINE = 14
 class _Directions:
     """Hold the results of some pairs, as in `Estimate`.
 
-    ``residual`` (pairs, 2, 1) tests the two disturbances of each direction against each other.
+    ``residual`` (pairs, 2, 1) tests the two disturbances of each direction against each other, the
+    mean over its fits.
     """
 
     hypotheses: Hypotheses
@@ -55,7 +58,8 @@ class StructuralMethod(PairMethod[StructuralSettings]):
     def size(self, settings: StructuralSettings) -> FitSize:
         """Return the size of the network of the cause and of the increasing functions."""
         splines = (_ARRAYS_PER_SPLINE + settings.knots) * (settings.layers + 1)
-        return FitSize(3 * settings.hidden + splines, settings.hidden, settings.batch_size)
+        width, batch = settings.hidden, settings.batch_size
+        return FitSize(3 * width + splines, width, batch, most_on_cpu=_MOST_ON_CPU)
 
     def calibration(self) -> dict[str, Any]:
         """Return how reliable the probabilities are on simulated pairs."""
@@ -134,7 +138,8 @@ class StructuralMethod(PairMethod[StructuralSettings]):
             f"{count(model.layers, 'piecewise function')} "
             "[@mueller2019]; the linear form was taken where it predicted nearly as well and told "
             f"the directions further apart, by trials of {model.trial_steps:,} steps on {held}.",
-            "The form that was taken was fitted to all segments (Adam [@kingma2015], "
+            f"The {count(model.folds, 'trial')} of the form that was taken were then trained on "
+            "all segments, and what they say was averaged (Adam [@kingma2015], "
             f"{steps_in_words(model)}{passes if model.passes else ''}, batches of "
             f"{model.batch_size}, learning rate {model.learning_rate:g}).",
         ]
@@ -173,6 +178,8 @@ class StructuralMethod(PairMethod[StructuralSettings]):
         self, subject: Subject, some: NDArray[np.int64], chunk: Chunk
     ) -> _Directions:
         """Fit and test both directions of some pairs."""
+        import torch
+
         from causal_ivae.discovery.estimation import by_pair, check_converged, of_fit
         from causal_ivae.discovery.pair_evidence import diagnose_better
         from causal_ivae.unmixing.both_directions import fit_hypotheses
@@ -193,20 +200,24 @@ class StructuralMethod(PairMethod[StructuralSettings]):
         )
         check_converged(part.usable, some, subject, self.name)
         chunk.testing()
-        recovered = by_pair(part.disturbances.flatten(0, 1), len(some))
-        each = recovered.reshape(len(some), 2, 2, -1, 1)
+        pairs, _, fits = part.disturbances.shape[:3]
+        every = by_pair(part.disturbances.flatten(0, 2), pairs).view(pairs, 2, fits, 2, -1, 1)
         # The disturbance of the supposed cause comes first.
-        causes, effects = each[:, [0, 1], [0, 1]], each[:, [0, 1], [1, 0]]
+        causes, effects = every[:, [0, 1], :, [0, 1]], every[:, [0, 1], :, [1, 0]]
         residual = subject.test(
-            causes.flatten(0, 1)[:, None], effects.flatten(0, 1)[:, None]
-        ).reshaped(len(some), 2, 1)
+            causes.transpose(0, 1).flatten(0, 2)[:, None],
+            effects.transpose(0, 1).flatten(0, 2)[:, None],
+        ).reshaped(pairs, 2, fits)
+        best = torch.as_tensor(part.best, device=every.device)
+        chosen = every[torch.arange(pairs)[:, None], torch.arange(2), best]
+        recovered = chosen.flatten(1, 2)
         statistics = 2 if settings.modulates == "mean_variance" else 1
         return _Directions(
             replace(part, disturbances=no_volumes(part.disturbances), fit=_by_direction(part)),
             subject.test(subject.series[some], recovered),
-            residual,
+            residual.averaged(),
             diagnose_better(part, residual, subject.segments, statistics),
-            of_fit(recovered, 2 * np.arange(len(some)) + part.better),
+            of_fit(recovered, 2 * np.arange(pairs) + part.better),
         )
 
 
@@ -216,7 +227,7 @@ def _by_direction(part: Hypotheses) -> Fit:
     The nonlinear mechanism is trained on normal scores.  Its log-likelihood differs from that of
     the values by a constant of the pair, which is added to the training curves too.
     """
-    n_times = part.disturbances.shape[2]
+    n_times = part.disturbances.shape[3]
     objective = part.log_likelihood.sum(axis=2).ravel() / n_times
     constant = np.nan_to_num(objective - part.fit.objective)
     return replace(

@@ -23,6 +23,8 @@ class PackedAdam:
     model : StackedModel
     weight_decay : float
         L2 penalty.
+    squares : float
+        Decay of the mean squared gradient, beta2 of the paper.
 
     Notes
     -----
@@ -31,11 +33,13 @@ class PackedAdam:
     differently, and a member's rounding would depend on the size of its stack.
     """
 
-    def __init__(self, model: StackedModel, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, model: StackedModel, weight_decay: float = 0.0, squares: float = 0.999
+    ) -> None:
         learned = [p for p in model.parameters() if p.requires_grad]
         length = math.ceil(sum(p.numel() for p in learned) / _ALIGNED) * _ALIGNED
         device = model.keys.device
-        self._weight_decay = weight_decay
+        self._weight_decay, self._squares = weight_decay, squares
         self._values = torch.zeros(length, device=device)
         self._gradients = torch.zeros_like(self._values)
         self._moments = torch.zeros_like(self._values), torch.zeros_like(self._values)
@@ -60,7 +64,7 @@ class PackedAdam:
         which : Tensor, shape (members,), int64
         """
         stack = model.taken(which)
-        other = PackedAdam(stack, self._weight_decay)
+        other = PackedAdam(stack, self._weight_decay, self._squares)
         other._steps = self._steps
         for mine, theirs in zip(self._moments, other._moments, strict=True):
             at = to = 0
@@ -96,7 +100,7 @@ class PackedAdam:
             fused=True,
             amsgrad=False,
             beta1=0.9,
-            beta2=0.999,
+            beta2=self._squares,
             lr=rate,
             weight_decay=self._weight_decay,
             eps=1e-8,

@@ -113,6 +113,7 @@ def fit_stack(
     *,
     order_seed: int,
     kept: Tensor | None = None,
+    trained: StackedModel | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> tuple[StackedModel, Fit]:
@@ -139,6 +140,8 @@ def fit_stack(
         1 for the segments that a member is trained on, 0 for held-out ones; by default all are
         used.  Only the objective leaves segments out: starting
         values know all volumes.
+    trained : StackedModel, optional
+        The members after an earlier training, which goes on; by default they start anew.
     progress : callable, optional
         Called with the share of the steps that are done.
     watch : callable, optional
@@ -149,10 +152,16 @@ def fit_stack(
     model : StackedModel
     fit : Fit
     """
-    model = build(seeds)
+    model = trained or build(seeds)
     optimise = partial(train, values=values, u=u, order_seed=order_seed)
     steps, curves, final, taken = optimise(
-        model, columns, settings, kept=kept, progress=progress, watch=watch
+        model,
+        columns,
+        settings,
+        kept=kept,
+        anew=trained is None,
+        progress=progress,
+        watch=watch,
     )
     failed = np.isnan(final)
     if failed.any():

@@ -11,8 +11,6 @@ _IN_CACHE = 2**19
 
 If they exceed the CPU's caches, a step of wide networks takes a third longer.
 """
-_MOST_ON_CPU = 64
-"""A stack on a CPU has at most this many members, since more are not faster."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +25,14 @@ class FitSize:
         Number of columns of the widest layer.
     batch_size : int
         Number of volumes of a training step.
+    most_on_cpu : int
+        A stack on a CPU has at most this many fits, since more are not faster.
     """
 
     numbers: int
     width: int
     batch_size: int
+    most_on_cpu: int = 64
 
     def n_bytes(self, n_times: int) -> int:
         """Return the memory of one fit in bytes, for all volumes or for a training step."""
@@ -43,7 +44,7 @@ class FitSize:
         if device.type != "cpu":
             return room
         in_cache = max(1, _IN_CACHE // (self.width * min(self.batch_size, n_times)))
-        return min(room, in_cache, _MOST_ON_CPU)
+        return min(room, in_cache, self.most_on_cpu)
 
     def stacks_at_once(self, n_times: int, memory_gib: float, device: "torch.device") -> int:
         """Return the number of stacks that are trained in parallel, on a CPU one per core.

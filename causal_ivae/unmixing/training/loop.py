@@ -32,6 +32,7 @@ def train(
     u: Tensor,
     order_seed: int,
     kept: Tensor | None = None,
+    anew: bool = True,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
@@ -42,6 +43,8 @@ def train(
     model : StackedModel
     columns, settings, values, u, order_seed, kept, progress, watch
         As in `causal_ivae.unmixing.training.ensemble.fit_stack`.
+    anew : bool
+        False to go on from the parameters that an earlier training reached.
 
     Returns
     -------
@@ -53,8 +56,9 @@ def train(
     taken : ndarray, shape (members,), int64
         Number of steps that each member learned.
     """
-    with torch.no_grad():
-        model.start(by_member(values, columns), u)
+    if anew:
+        with torch.no_grad():
+            model.start(by_member(values, columns), u)
     least = _evaluate(model, values, columns, u) - _WORSE
     if isinstance(settings, AutoencoderSettings) and not settings.weights.plain:
         # The loss is a weighted ELBO then, so that the ELBO itself may fall.
@@ -66,7 +70,8 @@ def train(
     order = _order(len(values), settings, order_seed).to(values.device)
     rows = Rows(values, u, order, columns, kept)
     stack, place = model, torch.arange(len(columns), device=values.device)
-    optimizer, schedule = PackedAdam(stack, decay), Schedule(settings, len(columns), values.device)
+    optimizer = PackedAdam(stack, decay, settings.squares)
+    schedule = Schedule(settings, len(columns), values.device)
     steps = Steps(stack, optimizer, schedule, rows)
     taken = schedule.taken_by()
     step = 0
