@@ -90,27 +90,36 @@ class Evidence:
 
         Returns
         -------
-        odd : ndarray, shape (pairs, 4), float64
-            The statistic, the gain per volume, and the ratio of the dependences that y -> x and
-            x -> y leave, all on logarithmic scales; by how much the supposed cause looks noisier
-            under y -> x.
-        even : ndarray, shape (pairs, 13), float64
+        odd : ndarray, shape (pairs, 5), float64
+            The statistic, the gain per volume by the linear and by the nonlinear mechanism (0 for
+            the other one), and the ratio of the dependences that y -> x and x -> y leave, all on
+            logarithmic scales; by how much the supposed cause looks noisier under y -> x.
+        even : ndarray, shape (pairs, 17), float64
             A one; the smaller remaining dependence relative to that of the regions, by itself, and
-            relative to chance, with squares of the first and the last; the shortfall of the
-            mechanism, and whether it is the linear one; the absolute differences between the
-            directions in gain and in remaining dependence; how noisy the less and the more noisy
-            supposed cause look from their neighbours in time, and the less noisy one from its
-            change over segments.
+            relative to chance, with squares of the first and the last and the product of the last
+            two; the shortfall of the mechanism, and whether it is the linear one; the absolute
+            differences between the directions in gain, by either mechanism, and in remaining
+            dependence; how noisy the less and the more noisy supposed cause look from their
+            neighbours in time, with their product, and the less noisy one from its change over
+            segments, by either mechanism.
+
+        Notes
+        -----
+        By the linear mechanism a gain means more, and noise that the change over segments shows
+        means more, since an effect that is not linear in its cause changes the slope too.
         """
         noise = self.residual_sd.mean(axis=1) + 1e-12
         left = np.maximum(self.residual, 0.0) + noise[:, None]
         least = left.min(axis=1)
         lagged = np.arcsinh(np.maximum(self.lagged_noise, 0.0))
         modulated = np.arcsinh(np.maximum(self.modulated_noise, 0.0))
+        linear = self.mechanism == 0
+        gain = np.arcsinh(self.gain / _GAIN_UNIT)
         odd = np.stack(
             [
                 np.arcsinh(self.statistic),
-                np.arcsinh(self.gain / _GAIN_UNIT),
+                gain * linear,
+                gain * ~linear,
                 np.log(left[:, 1] / left[:, 0]),
                 lagged[:, 1] - lagged[:, 0],
             ],
@@ -118,21 +127,26 @@ class Evidence:
         )
         over_whole = np.log(least / (np.maximum(self.dependence, 0.0) + noise))
         over_chance = np.log(least / noise)
+        by_itself = np.log(least / _GAIN_UNIT)
         even = np.stack(
             [
                 np.ones(len(least)),
                 over_whole,
-                np.log(least / _GAIN_UNIT),
+                by_itself,
                 over_chance,
                 np.square(over_whole),
                 np.square(over_chance),
+                by_itself * over_chance,
                 np.log1p(self.shortfall / _GAIN_UNIT),
-                self.mechanism == 0,
+                linear,
                 np.abs(odd[:, 1]),
                 np.abs(odd[:, 2]),
+                np.abs(odd[:, 3]),
                 lagged.min(axis=1),
                 lagged.max(axis=1),
-                modulated.min(axis=1),
+                lagged.min(axis=1) * lagged.max(axis=1),
+                modulated.min(axis=1) * linear,
+                modulated.min(axis=1) * ~linear,
             ],
             axis=1,
         )
@@ -180,7 +194,7 @@ class Calibration:
 
     Attributes
     ----------
-    odd, even : ndarray, shape (4,) and (13,), float64
+    odd, even : ndarray, shape (5,) and (17,), float64
         Weights of `Evidence.features` in the log odds of x -> y against unknown.  The log odds of
         y -> x have the same weights with the sign of the odd ones changed.
     dependent : ndarray, shape (2,), float64

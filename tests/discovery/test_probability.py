@@ -83,6 +83,8 @@ def test_what_speaks_for_a_direction_raises_its_probability():
 
 def test_a_cause_that_looks_like_a_noisy_measurement_is_no_cause():
     usual = evidence(gain=0.04, statistic=3.0, residual=(1e-4, 2e-3))
+    # An effect of noise is linear.
+    usual = replace(usual, mechanism=np.zeros(1, dtype=np.int64))
     assert oriented(usual).decision[0] == OUTCOMES.index("x->y")
     noisy = replace(usual, lagged_noise=np.array([[2.5, 6.0]]))
     noisy = replace(noisy, modulated_noise=np.array([[3.0, 4.0]]))
