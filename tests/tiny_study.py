@@ -37,6 +37,7 @@ TINY = {
     },
     "independence": {"draws": 99},
     "decision": {"resamples": 99},
+    "power": {"plants": 0},
     "prior": {"draws": 99},
     "group": {"draws": 99, "min_subjects": 2},
 }

@@ -182,6 +182,8 @@ def _graph(
         independence=settings.independence,
         decision=settings.decision,
         screen=settings.screen,
+        power=settings.power,
+        tr=series.tr,
         key=piece.unit.removeprefix("sub-"),
         progress=stage,
     )

@@ -35,6 +35,37 @@ NETWORK = Table(
         },
     },
 )
+POWER = Table(
+    "power",
+    "One row per kind of series and strength: what became of arrows that were planted into series "
+    "without any, through haemodynamic responses.",
+    {
+        "series": Column(
+            "What they were planted into: 'twins' of the data, with common sources between regions "
+            "as in the data, or 'shifted', regions that share nothing.",
+            text=True,
+        ),
+        "strength": Column(
+            "Share of the standard deviation of the effect that comes from the cause."
+        ),
+        "planted": Column("Number of arrows."),
+        "connected": Column("Share of them between regions that are called connected."),
+        "drawn": Column(
+            "Share of them that are drawn, either way, by the same rule as those of the data."
+        ),
+        "drawn_low": Column("Lower end of its 95 % Wilson interval."),
+        "drawn_high": Column("Upper end of its 95 % Wilson interval."),
+        "wrong": Column("Share of them that are drawn the wrong way."),
+        "right_sign": Column("Share of them whose likelier direction is the right one."),
+        "right_sign_low": Column("Lower end of its 95 % Wilson interval."),
+        "right_sign_high": Column("Upper end of its 95 % Wilson interval."),
+        "times_needed": Column(
+            "How many times as many volumes are needed to draw 80 % of them the right way, "
+            "extrapolated from these shares; n/a where their signs are not shown to be better than "
+            "chance, so that more data of this kind are not known to help."
+        ),
+    },
+)
 TWINS = Table(
     "twins",
     "How many arrows the data claim, and how many a twin claims: series with the same covariance "

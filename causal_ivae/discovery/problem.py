@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from causal_ivae.settings import (
     DecisionSettings,
     IndependenceSettings,
+    PowerSettings,
     ScreenSettings,
     UnmixingSettings,
 )
@@ -42,6 +43,10 @@ class Problem:
     device : torch.device
     progress : callable or None
         Called with a stage in words and the share of all work that is done.
+    tr : float
+        Repetition time (s).
+    power : PowerSettings or None
+        None if the power is not asked for.
     """
 
     values: NDArray[np.float32]
@@ -57,6 +62,8 @@ class Problem:
     key: str
     device: torch.device
     progress: Progress | None = None
+    tr: float = 2.0
+    power: PowerSettings | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.settings import (
     DecisionSettings,
     IndependenceSettings,
+    PowerSettings,
     ScreenSettings,
     UnmixingSettings,
 )
@@ -38,6 +39,8 @@ def discover(
     independence: IndependenceSettings | None = None,
     decision: DecisionSettings | None = None,
     screen: ScreenSettings | None = None,
+    power: PowerSettings | None = None,
+    tr: float = 2.0,
     key: str = "",
     progress: Progress | None = None,
 ) -> CausalGraph:
@@ -80,6 +83,11 @@ def discover(
     screen : ScreenSettings, optional
         Pairs that a cheap test leaves out are not unmixed: their decision is "none", their score
         0.  Default: none are left out.
+    power : PowerSettings, optional
+        With it, the method "network" plants arrows into the data to estimate which it could decide
+        (table ``power``), and calibrates ``probability_leaning`` by them.  Default: not estimated.
+    tr : float
+        Repetition time (s), which only the power needs.
     key : str
         Subject label; enters the seeds.
     progress : callable, optional
@@ -145,6 +153,8 @@ def discover(
         key=key,
         device=resolve_device(device),
         progress=progress,
+        tr=tr,
+        power=power,
     )
     found = METHODS[chosen].discover(problem)
     edges = found.tables["edges"]
@@ -168,6 +178,7 @@ def discover(
             "screen": problem.screen.model_dump(mode="json"),
             "independence": independence.model_dump(mode="json"),
             "decision": decision.model_dump(mode="json"),
+            **({} if power is None else {"power": power.model_dump(mode="json")}),
         },
         seconds=time.perf_counter() - started,
     )

@@ -219,6 +219,50 @@ def share_figure(edges: Mapping[str, pd.DataFrame], figure_name: str) -> Drawing
         return Drawing(figure, figure_name, label)
 
 
+def power_figure(power: pd.DataFrame, figure_name: str, method: str) -> Drawing:
+    """Draw which share of planted arrows is drawn, drawn wrongly, and leans the right way.
+
+    Parameters
+    ----------
+    power : pandas.DataFrame
+        Columns of `causal_ivae.derivatives.network_tables.POWER`.
+    figure_name : str
+        Name that is unique on the page.
+    method : str
+        Name of the method on pages.
+    """
+    titles = {
+        "twins": "common sources as in these data",
+        "shifted": "regions that share nothing",
+    }
+    with figure_style(figure_name):
+        figure = new_figure(6.6, 2.7)
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (kind, title) in zip(panels, titles.items(), strict=True):
+            rows = power[power["series"] == kind]
+            looks = (
+                ("drawn", "o-", BLUE, "drawn"),
+                ("wrong", "s--", RED, "drawn the wrong way"),
+                ("right_sign", "^:", INK, "likelier direction right"),
+            )
+            for name, form, color, words in looks:
+                axes.plot(rows["strength"], rows[name], form, color=color, ms=4.5, label=words)
+                if f"{name}_low" in rows:
+                    ends = rows[f"{name}_low"], rows[f"{name}_high"]
+                    axes.vlines(rows["strength"], *ends, color=color, lw=0.8, alpha=0.5)
+            axes.axhline(0.5, color=GRID, lw=0.8)
+            axes.set(xlim=(0.2, 1.0), ylim=(-0.02, 1.02), xlabel="strength of the arrow")
+            axes.set_title(title, loc="left", fontsize=FONT)
+        panels[0].set_ylabel("share of planted arrows")
+        panels[0].legend(frameon=False, fontsize=7.5)
+        said = "; ".join(
+            f"{titles[row['series']]}, strength {row['strength']:g}: {100 * row['drawn']:.0f} "
+            f"percent drawn, {100 * row['wrong']:.0f} percent the wrong way"
+            for row in power.to_dict("records")
+        )
+        return Drawing(figure, figure_name, f"Power of {method} by planted arrows. {said}.")
+
+
 def reliability_figure(bins: Sequence[Mapping[str, float]], figure_name: str) -> Drawing:
     """Draw how often probabilities were right on simulated pairs.
 

@@ -191,7 +191,7 @@ def _drawings(page: Mapping[str, Any]) -> Drawings:
         (None, "share"): page.get("share"),
     }
     for method in page["methods"]:
-        for name in ("graph", "circuit", "brain", "scores", "training"):
+        for name in ("graph", "circuit", "brain", "scores", "training", "power"):
             found[method["key"], name] = method[name]
     return {key: drawing for key, drawing in found.items() if drawing is not None}
 
@@ -283,6 +283,12 @@ def _method(
         "has_bands": bool(prior.get("Projections")),
         "scores": score_map,
         "training": training,
+        "power": (
+            figures.power_figure(method.tables["power"], f"fig-power-{index}", shown)
+            if "power" in method.tables
+            else None
+        ),
+        "power_about": method.sidecar.get("Power"),
         "convergence": _convergence(method),
         "edges": table_rows.edge_rows(method),
         "has_stability": "stability_index" in method.edges,

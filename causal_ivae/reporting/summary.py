@@ -14,6 +14,7 @@ from causal_ivae.group.sign_flips import smallest_p
 from causal_ivae.outcomes import CONNECTED, DIRECTIONS, is_decided, outcomes_of
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
+from causal_ivae.reporting.power_text import planted_sentences
 from causal_ivae.reporting.table_rows import IMPOSSIBLE, SCREENED, same_direction, untested
 from causal_ivae.reporting.twins_text import twins_sentences
 from causal_ivae.settings import GroupSettings
@@ -42,7 +43,8 @@ def summary_sentences(record: Unit) -> list[str]:
     sentences = []
     for name, method in record.methods.items():
         sentences.append(_findings(name, method))
-        sentences += twins_sentences(method_label(name, method.sidecar), method)
+        label = method_label(name, method.sidecar)
+        sentences += twins_sentences(label, method) + planted_sentences(label, method)
     sentences += [
         f"{method_label(name, method.sidecar)} took for granted that one region of every pair "
         "drives the other, and only estimated which one does."

@@ -42,6 +42,26 @@ class ScreenSettings(Settings):
     )
 
 
+class PowerSettings(Settings):
+    """Hold the settings of the power, which is estimated with arrows planted into a subject's data.
+
+    Only the method 'network' uses them.
+    """
+
+    plants: int = Field(
+        24,
+        ge=0,
+        description="arrows of each strength that are planted through haemodynamic responses into "
+        "twins of the data, and into series that share nothing; 0: the power is not estimated",
+    )
+    delay_sd: float = Field(
+        0.5,
+        ge=0,
+        le=3,
+        description="standard deviation between regions of the time to peak of these responses, s",
+    )
+
+
 class DecisionSettings(Settings):
     """Hold the settings of the decision on a direction."""
 

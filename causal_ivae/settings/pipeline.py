@@ -11,6 +11,7 @@ from causal_ivae.settings.analysis import (
     DecisionSettings,
     GroupSettings,
     IndependenceSettings,
+    PowerSettings,
     PriorSettings,
     ScreenSettings,
 )
@@ -34,6 +35,7 @@ class Pipeline(Settings):
     screen: ScreenSettings = ScreenSettings()
     independence: IndependenceSettings = IndependenceSettings()
     decision: DecisionSettings = DecisionSettings()
+    power: PowerSettings = PowerSettings()
     prior: PriorSettings = PriorSettings()
     group: GroupSettings = GroupSettings()
 

@@ -29,7 +29,10 @@ def output(tmp_path_factory):
         about = {"RepetitionTime": 1.5, "Simulated": True}
         stem.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
     pipeline = tiny_pipeline(
-        unmixing__methods=["network"], unmixing__network__twins=3, group__pooled=True
+        unmixing__methods=["network"],
+        unmixing__network__twins=3,
+        group__pooled=True,
+        power__plants=4,
     )
     options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 1}
     result = run_study(source, folder / "out", **options)
@@ -49,6 +52,22 @@ def test_the_tables_come_back(output):
     near = found.edges["probability_adjacent"] > 0.5
     pairs = set(zip(found.edges["x"][near], found.edges["y"][near], strict=True))
     assert {("a", "b"), ("b", "c")} <= pairs
+
+
+def test_pages_and_tables_say_what_the_data_could_decide(output):
+    found = load_results(output).subjects["01"].methods["network"]
+    power = found.tables["power"]
+    assert power["series"].tolist() == ["twins"] * 3 + ["shifted"] * 3
+    assert (power["planted"] == 4 / 2).all()
+    assert (power["wrong"] <= power["drawn"]).all()
+    assert power["right_sign"].between(0, 1).all()
+    assert found.sidecar["Power"]["RepetitionTime"] == 1.5
+    page = (output / "sub-01.html").read_text(encoding="utf-8")
+    assert "an arrow of strength .3 / .6 / .9" in page
+    assert 'id="fig-power-0"' in page
+    assert str(found.sidecar["Power"]["Seed"]) in page
+    pooled = load_results(output).pooled.methods["network"]
+    assert pooled.sidecar["Power"]["Volumes"] == 1200
 
 
 def test_pages_say_what_twins_claim(output):

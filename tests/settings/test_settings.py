@@ -47,7 +47,7 @@ def test_quick_and_paper_differ_from_the_default_where_they_say():
     assert changed == {
         "name", "description", "unmixing.restarts", "unmixing.structural.trial_steps",
         "unmixing.structural.steps", "unmixing.structural.passes", "unmixing.ivae.steps",
-        "unmixing.tcl.steps", "independence.draws", "decision.resamples",
+        "unmixing.tcl.steps", "independence.draws", "decision.resamples", "power.plants",
     }  # fmt: skip
     paper = leaves(load_pipeline("paper").model_dump())
     assert {key for key in default if default[key] != paper[key]} == {
@@ -184,6 +184,7 @@ def test_every_setting_makes_stale_what_it_determines_and_no_more(dotted):
         "regions": {"load"}, "tables": {"load"}, "denoise": {"load"}, "segments": {"load"},
         "screen": set(METHODS), "independence": set(METHODS), "decision": set(METHODS),
         "unmixing": set(METHODS), "prior": {"prior"}, "group": {"group"},
+        "power": {"network"},
     }[section]  # fmt: skip
     for method in METHODS:
         if dotted.startswith(f"unmixing.{method}."):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causal_ivae.derivatives.network_tables import NETWORK, TWINS
+from causal_ivae.derivatives.network_tables import NETWORK, POWER, TWINS
 from causal_ivae.derivatives.tables import EDGES
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.methods.structural import StructuralMethod
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from causal_ivae.discovery.network.judgement import NetworkJudgement
+    from causal_ivae.discovery.network.power import Power
 
 _FEWEST_REGIONS = 3
 _VOLUMES_PER_REGION = 2
@@ -65,7 +66,7 @@ class NetworkMethod(Method[NetworkSettings]):
     cyclic = True
     # What the method hands over to structural flows depends on all that these depend on.
     decision = StructuralMethod.decision | {"guard", "decoy_share"}
-    sections = StructuralMethod.sections
+    sections = StructuralMethod.sections | {"power"}
 
     def discover(self, problem: Problem) -> Found:
         """Judge the network, or hand over to structural flows where it cannot be judged so.
@@ -102,9 +103,14 @@ class NetworkMethod(Method[NetworkSettings]):
             "LeastProbabilityDrawn": claims.least if np.isfinite(claims.least) else None,
         }
         rows = _rows_of(problem.pairs, distinct, judgement.pairs)
+        power = _power(problem, values, claims)
+        if power is not None:
+            about["Power"] = power.about(values, problem.segments, problem.tr)
+        slope = None if power is None else power.slope
         return Found(
             {
-                "edges": _edges(problem, claims, rows, first),
+                "edges": _edges(problem, claims, rows, first, slope),
+                **({} if power is None else {POWER.name: power.frame()}),
                 "network": _network_table(problem, judgement, rows),
                 "twins": _twins_table(claims),
             },
@@ -213,14 +219,58 @@ class NetworkMethod(Method[NetworkSettings]):
             decoys = np.vstack([decoys, found.directed.ravel()])
             if len(decoys) >= _FEWEST_TWINS and _is_settled(claims, decoys, decision, twins):
                 break
-        if not twins:
-            least: float | None = decision.confidence
-        elif decision.guard == "network":
-            highest = float(np.quantile(decoys.max(axis=1), _OF_NETWORKS, method="higher"))
-            least = max(decision.confidence, float(np.nextafter(highest, 1.0)))
-        else:
-            least = threshold(claims, decoys, decision.confidence, decision.decoy_share)
-        return _Claims(judgement, decoys, np.inf if least is None else least)
+        return _Claims(judgement, decoys, _least(claims, decoys, decision))
+
+
+def _least(
+    claims: NDArray[np.float64], decoys: NDArray[np.float64], decision: DecisionSettings
+) -> float:
+    """Return the probability from which arrows are drawn beside their twins; infinite for none."""
+    if not len(decoys):
+        return decision.confidence
+    if decision.guard == "network":
+        highest = float(np.quantile(decoys.max(axis=1), _OF_NETWORKS, method="higher"))
+        return max(decision.confidence, float(np.nextafter(highest, 1.0)))
+    least = threshold(claims, decoys, decision.confidence, decision.decoy_share)
+    return np.inf if least is None else least
+
+
+def _power(problem: Problem, values: NDArray[np.float32], claims: _Claims) -> Power | None:
+    """Estimate the power; None if it is not asked for or only some pairs can have an arrow."""
+    settings, n_pairs = problem.power, len(claims.judgement.pairs)
+    if settings is None or not settings.plants or len(problem.pairs) < n_pairs:
+        return None
+    from causal_ivae.discovery.network.judgement import judge_scaled
+    from causal_ivae.discovery.network.power import estimate_power
+    from causal_ivae.discovery.network.scaling import scaled
+
+    seed = child_seed(problem.seed, problem.key, NetworkMethod.name)
+    growing = claims.judgement.scales_pay
+
+    def judged(series: NDArray[np.float64]) -> NetworkJudgement:
+        return judge_scaled(series, problem.segments, problem.blocks, seed=seed, growing=growing)
+
+    series, _ = scaled(values, problem.segments, seed)
+    twins = NetworkMethod().own(problem.unmixing).twins
+    maker = Twins(series, problem.segments, problem.blocks)
+    # Fewer twins were drawn if no more could change what is drawn of the data, but planted arrows
+    # are to be set against as many as arrows of the data would be.
+    more = [
+        judged(maker.draw(generator(seed, "twin", number))).directed.ravel()
+        for number in range(len(claims.decoys), twins)
+    ]
+    return estimate_power(
+        maker,
+        problem.segments,
+        problem.blocks,
+        judged,
+        lambda own, decoys: _least(own, decoys, problem.decision),
+        np.vstack([claims.decoys, *more]),
+        tr=problem.tr,
+        settings=settings,
+        seed=seed,
+        progress=problem.progress,
+    )
 
 
 def _is_settled(
@@ -270,6 +320,7 @@ def _edges(
     claims: _Claims,
     rows: NDArray[np.int64],
     first: NDArray[np.int64],
+    slope: float | None,
 ) -> pd.DataFrame:
     """Return the table of edges."""
     judgement, confidence = claims.judgement, problem.decision.confidence
@@ -316,7 +367,7 @@ def _edges(
             "probability_none": none,
             "probability_both": arrows[:, 3],
             "probability_adjacent": np.where(judged, adjacent, np.nan),
-            **leaning_columns(judgement.leaning()[rows] * np.where(judged, 1.0, np.nan)),
+            **leaning_columns(judgement.leaning(slope)[rows] * np.where(judged, 1.0, np.nan)),
             "why": why,
             **({} if judged.all() else {"reason": reason}),
         }

@@ -70,9 +70,15 @@ class NetworkJudgement:
         """Return the log odds of x -> y against y -> x, shape (n_pairs,)."""
         return np.asarray(np.log(self.arrows[:, 1] + 1e-6) - np.log(self.arrows[:, 2] + 1e-6))
 
-    def leaning(self, slope: float = LEANING_SLOPE) -> NDArray[np.float64]:
-        """Return the probability of x -> y if one of the two drives the other, shape (n_pairs,)."""
-        return np.asarray(expit(slope * self.leaning_odds()))
+    def leaning(self, slope: float | None = None) -> NDArray[np.float64]:
+        """Return the probability of x -> y if one of the two drives the other, shape (n_pairs,).
+
+        Parameters
+        ----------
+        slope : float, optional
+            Factor of the log odds, from arrows planted into the data; default `LEANING_SLOPE`.
+        """
+        return np.asarray(expit((LEANING_SLOPE if slope is None else slope) * self.leaning_odds()))
 
 
 def judge(

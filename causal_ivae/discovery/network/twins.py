@@ -122,6 +122,11 @@ class Twins:
             _factor_parts(x, np.flatnonzero(own == label), block, count) for label in np.unique(own)
         ]
 
+    @property
+    def n_regions(self) -> int:
+        """Return the number of regions."""
+        return self._values.shape[1]
+
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw one twin, shape (n_times, n_regions)."""
         twin = np.empty_like(self._values)
