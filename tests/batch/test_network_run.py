@@ -33,6 +33,7 @@ def output(tmp_path_factory):
         unmixing__network__twins=3,
         group__pooled=True,
         power__plants=4,
+        decision__decoy_share=0.2,
     )
     options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 1}
     result = run_study(source, folder / "out", **options)

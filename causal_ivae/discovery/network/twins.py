@@ -125,7 +125,7 @@ class Twins:
     @property
     def n_regions(self) -> int:
         """Return the number of regions."""
-        return self._values.shape[1]
+        return int(self._values.shape[1])
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw one twin, shape (n_times, n_regions)."""
