@@ -36,6 +36,14 @@ class NothingMatchedError(SettingsError):
     """Report that no run matches the filters (participant, task, session, space)."""
 
 
+class NotFetchedError(SettingsError):
+    """Report that a published atlas is not on this machine; `atlas` is its name."""
+
+    def __init__(self, message: str, atlas: str) -> None:
+        super().__init__(message)
+        self.atlas = atlas
+
+
 class NoRoomError(CausalIvaeError):
     """Report that a file cannot be written since the disk is full or a limit is reached."""
 

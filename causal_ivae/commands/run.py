@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from causal_ivae.commands.command import DONE, FAILED, Command, complain
+from causal_ivae.commands.command import DONE, FAILED, Command, complain, say
 from causal_ivae.commands.options import (
     add_device,
     add_nprocs,
@@ -16,7 +16,7 @@ from causal_ivae.commands.options import (
     positive,
     seed,
 )
-from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.errors import NotFetchedError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from causal_ivae.batch.plan import Plan
@@ -161,7 +161,14 @@ def _run(options: Namespace, command: str) -> int:
         return _write_reports(options)
     from causal_ivae.batch.plan import plan
 
-    planned = plan(_request(options, command))
+    request = _request(options, command)
+    try:
+        planned = plan(request)
+    except NotFetchedError as error:
+        if options.dry_run:
+            raise
+        _fetch(error.atlas)
+        planned = plan(request)
     if options.dry_run:
         _print_plan(planned)
         return DONE
@@ -195,6 +202,15 @@ def _write_reports(options: Namespace) -> int:
     for complaint in complaints:
         complain(complaint)
     return FAILED if complaints else DONE
+
+
+def _fetch(name: str) -> None:
+    """Fetch a published atlas, and say so before."""
+    from causal_ivae.imaging.published_atlases import fetch, find_published
+
+    atlas = find_published(name)
+    if atlas is not None:
+        fetch(atlas, say)
 
 
 def _request(options: Namespace, command: str) -> "Request":

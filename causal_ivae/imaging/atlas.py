@@ -26,6 +26,7 @@ from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.given_files import read_json_object
 from causal_ivae.imaging.atlas_tables import TABLE_ENDINGS, read_regions
 from causal_ivae.imaging.file_names import find_sidecar, parse_entities, split_name
+from causal_ivae.imaging.published_atlases import find_published, published_files
 from causal_ivae.imaging.volumes import atlas_image
 from causal_ivae.settings import resources
 
@@ -66,6 +67,9 @@ class Parcellation:
         Centres of the other kinds (mm), if the table of regions has them.
     networks : tuple of str, length n_regions, or ()
         Network of every region, where the table of regions has one.
+    min_probability : float or None
+        If the image of ``"labels"`` holds a map of probabilities for each label: a voxel belongs to
+        the most probable one, if that has at least this value.
     needs : str
         What to install for the label image; empty if nothing is missing.
     description, citation, doi, licence : str
@@ -82,6 +86,7 @@ class Parcellation:
     radius: NDArray[np.float64] | None = field(default=None, repr=False)
     centres: NDArray[np.float64] | None = field(default=None, repr=False)
     networks: tuple[str, ...] = field(default=(), repr=False)
+    min_probability: float | None = None
     needs: str = ""
     description: str = field(default="", repr=False)
     citation: str = field(default="", repr=False)
@@ -188,8 +193,9 @@ def load_atlas(name_or_path: str | Path, *, table: Path | None = None) -> Parcel
     Parameters
     ----------
     name_or_path : str or pathlib.Path
-        A bundled name, a label image, a table of regions, or the JSON file beside either.  Without
-        a JSON file, ``space-`` or ``tpl-`` in the file name gives the space.
+        A bundled name, that of a published atlas (`PUBLISHED`) which was fetched, a label image, a
+        table of regions, or the JSON file beside either.  Without a JSON file, ``space-`` or
+        ``tpl-`` in the file name gives the space.
     table : pathlib.Path or None
         Table of regions, if it is not beside the image under the same name.
 
@@ -200,11 +206,16 @@ def load_atlas(name_or_path: str | Path, *, table: Path | None = None) -> Parcel
     Raises
     ------
     SettingsError
-        If it is neither a file nor a bundled name.
+        If it is neither a file nor a known name, or was not fetched yet.
     InputError
         If a file beside it is missing, or the table cannot be used.
     """
-    path = resources.find("atlases", name_or_path)
+    path = Path(name_or_path).expanduser()
+    published = None if path.is_file() else find_published(str(name_or_path))
+    if published is not None:
+        path, table = published_files(published)
+    else:
+        path = resources.find("atlases", name_or_path)
     stem, extension = split_name(path.name)
     if extension == ".dlabel.nii" or extension in _SURFACES:
         return _of_surfaces(path, stem)
@@ -252,6 +263,8 @@ def load_atlas(name_or_path: str | Path, *, table: Path | None = None) -> Parcel
     packaged = "Volume" in about and table_path.parent == resources.folder("atlases")
     if image is None and packaged:
         image, needs = _packaged(about["Volume"])
+        least = about["Volume"].get("MaximumProbability")
+        base = replace(base, min_probability=None if least is None else float(least))
     if image is None and not needs:
         return base
     if image is not None and not packaged and (n_maps := _number_of_maps(image)) > 1:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import Parcellation
-from causal_ivae.imaging.volumes import atlas_image, open_image, read_voxels
+from causal_ivae.imaging.volumes import atlas_image, most_probable, open_image, read_voxels
 
 
 def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -20,6 +20,8 @@ def read_labels(parcellation: Parcellation) -> tuple[NDArray[np.int32], NDArray[
     """
     path = parcellation.volume()
     image = atlas_image(path)
+    if parcellation.min_probability is not None:
+        return most_probable(path, parcellation.min_probability), image.affine
     if image.labels is not None:
         return image.labels, image.affine
     if not image.is_one_volume:

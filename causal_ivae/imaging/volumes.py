@@ -164,3 +164,39 @@ def _atlas_image(path: Path, _mtime_ns: int, _size: int) -> AtlasImage:
         labels = np.rint(voxels).astype(np.int32)
     labels.flags.writeable = False
     return replace(found, labels=labels) if np.allclose(labels, voxels, atol=1e-3) else found
+
+
+def most_probable(path: Path, least: float) -> NDArray[np.int32]:
+    """Return the number of the most probable map of every voxel, counted from 1; 0 for none.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Image of several volumes, one map each.
+    least : float
+        Smallest probability of the winner, in the unit of the image.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read.
+    """
+    facts = path.stat()
+    return _most_probable(path, least, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=1)
+def _most_probable(path: Path, least: float, _mtime_ns: int, _size: int) -> NDArray[np.int32]:
+    with open_image(path, "image of the atlas") as image:
+        labels = np.zeros(image.shape[:3], dtype=np.int32)
+        best = np.full(image.shape[:3], least, dtype=np.float32)
+        try:
+            # All maps at once would take gigabytes.
+            for number in range(image.shape[3]):
+                values = np.asarray(image.dataobj[..., number], dtype=np.float32)
+                better = (values > best) | ((values == best) & (labels == 0))
+                labels[better], best[better] = number + 1, values[better]
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise InputError(f"The maps of '{path}' cannot be read: {error}") from error
+    labels.flags.writeable = False
+    return labels

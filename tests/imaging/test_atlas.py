@@ -30,6 +30,8 @@ def test_bundled_atlases_load_without_network():
     rows = {row.name: row for row in list_atlases()}
     assert {name: row.regions for name, row in rows.items()} == {
         "aal2": 94, "aicha": 384, "desikankilliany": 82, "destrieux": 162, "dosenbach160": 160,
+        "harvardoxford": 110,
+        "juelich": 103,
         "power264": 264, "seitzman300": 300,
     }  # fmt: skip
     assert all(row.citation and row.space == "MNI" for row in rows.values())
