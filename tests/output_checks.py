@@ -18,7 +18,7 @@ def final_files(output: Path) -> list[Path]:
         path
         for path in sorted(output.rglob("*"))
         if path.is_file()
-        and not path.name.startswith(".")
+        and not any(part.startswith(".") for part in path.relative_to(output).parts)
         and not {"log", "logs"} & set(path.relative_to(output).parts)
     ]
 

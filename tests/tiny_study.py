@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from causal_ivae.batch.claims import FOLDER
+from causal_ivae.batch import claims, summaries
 from causal_ivae.batch.plan import plan
 from causal_ivae.batch.request import Request
 from causal_ivae.batch.runner import run
@@ -95,5 +95,5 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not {"logs", FOLDER} & {*path.parts}
+        if path.is_file() and not {"logs", claims.FOLDER, summaries.FOLDER} & {*path.parts}
     }

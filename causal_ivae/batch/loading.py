@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.budget import check_fits
@@ -29,10 +29,25 @@ _BESIDE = r"confounds|brain_mask|nodeindices|hemi-R.*_bold\.func\.gii"
 
 @dataclass(frozen=True)
 class Loading:
-    """The piece of work "load one subject"."""
+    """Hold the piece of work of loading one subject.
+
+    Attributes
+    ----------
+    analysis : Analysis
+    subject : SubjectFiles
+    files : tuple of pathlib.Path
+        The files that its series are made from, from `input_files`.
+    """
 
     analysis: Analysis
     subject: SubjectFiles
+    files: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, analysis: Analysis, subject: SubjectFiles, folders: Folders) -> Self:
+        """Make the piece; give the same `folders` for all subjects, so that each is listed once."""
+        files = [*input_files(subject, folders), *_own_atlas(analysis, subject)]
+        return cls(analysis, subject, tuple(files))
 
     @property
     def unit(self) -> str:
@@ -57,14 +72,8 @@ class Loaded:
     missing: tuple[str, ...] = ()
 
 
-def up_to_date_series(piece: Loading, folders: Folders | None = None) -> Loaded | None:
+def up_to_date_series(piece: Loading) -> Loaded | None:
     """Return what is known of series that need no loading, or None.
-
-    Parameters
-    ----------
-    piece : Loading
-    folders : Folders, optional
-        Give the same one for all subjects, so that a folder of many is listed once.
 
     Raises
     ------
@@ -75,7 +84,7 @@ def up_to_date_series(piece: Loading, folders: Folders | None = None) -> Loaded 
     state = UnitState(analysis, piece.unit)
     if not state.series or analysis.overwrite == "always":
         return None
-    inputs = fingerprints(_all_files(piece, folders), analysis.source)
+    inputs = fingerprints(piece.files, analysis.source)
     standing = state.series_standing(inputs)
     if standing.stale:
         return None
@@ -115,7 +124,7 @@ def load(piece: Loading, stage: Stage) -> Loaded:
         parcellation = atlas_for(analysis.pipeline.atlas, piece.subject, analysis.source)
         series = load_subject(piece.subject, analysis.pipeline, parcellation)
         stage("writing", 0.9)
-        inputs = fingerprints(_all_files(piece), analysis.source)
+        inputs = fingerprints(piece.files, analysis.source)
         series = replace(
             series, sources=tuple(shown(Path(s), analysis.source) for s in series.sources)
         )
@@ -188,22 +197,20 @@ def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str
     }
 
 
-def _all_files(piece: Loading, folders: Folders | None = None) -> list[Path]:
-    """Return the files of a subject, and its own atlas if every subject has one."""
-    atlas = piece.analysis.pipeline.atlas
-    own: list[Path] = []
-    if atlas is not None and is_template(atlas):
-        try:
-            own = [atlas_image_of(atlas, piece.subject, piece.analysis.source)]
-        except InputError:
-            # Loading reports it.
-            own = []
-    return [*input_files(piece.subject, folders), *own]
+def _own_atlas(analysis: Analysis, subject: SubjectFiles) -> list[Path]:
+    """Return the image of a subject's own atlas, if every subject has one."""
+    atlas = analysis.pipeline.atlas
+    if atlas is None or not is_template(atlas):
+        return []
+    try:
+        return [atlas_image_of(atlas, subject, analysis.source)]
+    except InputError:
+        # Loading reports it.
+        return []
 
 
-def input_files(subject: SubjectFiles, folders: Folders | None = None) -> list[Path]:
+def input_files(subject: SubjectFiles, folders: Folders) -> list[Path]:
     """Return the files that a subject's series are made from, those beside the runs included."""
-    folders = folders or Folders()
     files: set[Path] = set()
     for run in subject.runs:
         stem, _ = split_name(run.path.name)

@@ -10,12 +10,13 @@ import pandas as pd
 
 from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.batch.state import whole_methods
+from causal_ivae.batch.summaries import folder_digest, summarise_page
 from causal_ivae.derivatives.files import (
     read_sidecar,
     write_bytes,
     write_text,
 )
-from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
+from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths, is_subject
 from causal_ivae.derivatives.stored_tables import write_described
 from causal_ivae.derivatives.unit_tables import SUBJECTS
 from causal_ivae.derivatives.units import Unit, find_paths, subjects_in
@@ -50,6 +51,7 @@ def write_unit_page(
     from causal_ivae.reporting.graph_files import drawing_files, unit_files
     from causal_ivae.reporting.html import subject_page
 
+    digest = folder_digest(paths.folder)
     try:
         record = Unit.read(paths, tuple(methods))
         page, drawings = subject_page(record, templates)
@@ -57,6 +59,8 @@ def write_unit_page(
     except Exception as error:
         raise _failed(paths.unit, error) from error
     _write(paths, page, files)
+    if is_subject(paths.unit):
+        summarise_page(paths, digest, record)
 
 
 def write_region_map(output: Path, parcellation: Parcellation) -> None:

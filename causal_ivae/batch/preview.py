@@ -30,9 +30,9 @@ def preview(planned: Plan) -> dict[str, str]:
     folders = Folders()
     methods = ", ".join(analysis.pipeline.unmixing.methods)
     for subject in planned.subjects:
-        piece = Loading(analysis, subject)
+        piece = Loading.of(analysis, subject, folders)
         try:
-            known = loading.up_to_date_series(piece, folders)
+            known = loading.up_to_date_series(piece)
             if known is None:
                 loading.check_memory(piece)
         except (InputError, OSError) as error:

@@ -44,7 +44,8 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
         subjects in it.
     """
     analysis = planned.analysis
-    units = {f"sub-{s.label}": Loading(analysis, s) for s in planned.subjects}
+    folders = Folders()
+    units = {f"sub-{s.label}": Loading.of(analysis, s, folders) for s in planned.subjects}
     targets = (*units, *_of_all(analysis))
     with _claimed(analysis.output, targets) as claims, display or Silent() as shown:
         record = Record(analysis, shown, targets)
@@ -170,10 +171,10 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
     """Return what is known of every subject that could be loaded."""
     runner.record.display.phase("loading", len(units))
     loaded: dict[str, Loaded] = {}
-    waiting, folders = {}, Folders()
+    waiting = {}
     for unit, piece in units.items():
         try:
-            known = loading.up_to_date_series(piece, folders)
+            known = loading.up_to_date_series(piece)
         except OSError:
             # Loading it says what cannot be read, and is one subject's failure.
             known = None

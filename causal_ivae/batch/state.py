@@ -8,15 +8,17 @@ it is first asked for it, and then remembers it: once results were written, ask 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from causal_ivae.batch.analysis import Analysis, Outcome
+from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_sidecar, read_whole_table
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.derivatives.tables import PRIOR_CHECK
-from causal_ivae.derivatives.units import find_recording, subjects_in
+from causal_ivae.derivatives.units import Unit, find_recording, subjects_in
 from causal_ivae.derivatives.vouching import FILES, damaged_files, lost_sidecar
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, InputError
@@ -316,14 +318,41 @@ def excluded_units(analysis: Analysis) -> frozenset[str]:
     return frozenset(f"sub-{label}" for label in left_out)
 
 
+def read_whole(
+    paths: UnitPaths,
+    about: Mapping[str, Any],
+    known: Mapping[str, CausalGraph] = MappingProxyType({}),
+    *,
+    of_cohort: bool = False,
+) -> Unit:
+    """Read the undamaged results of a unit without disturbances; every sidecar is read once.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+    about : mapping
+        Sidecar of its series.
+    known : mapping of str to CausalGraph
+        Graphs that were read before.
+    of_cohort : bool
+        As in `Unit.read`.
+    """
+    sidecars: dict[str, Mapping[str, Any]] = {}
+    for method in METHODS:
+        place = paths.file("edges.json", method)
+        sidecar = known[method].sidecar if method in known else _read(place)
+        if sidecar and not damaged_files(place, sidecar):
+            sidecars[method] = sidecar
+    found = Unit.of_sidecars(paths, sidecars, about, of_cohort=of_cohort, disturbances=False)
+    found = replace(found, methods={m: known.get(m, graph) for m, graph in found.methods.items()})
+    series = paths.file("timeseries.json")
+    damaged = damaged_files(series, about) if about else series.is_file()
+    return replace(found, tables={}) if damaged else found
+
+
 def whole_methods(paths: UnitPaths) -> tuple[str, ...]:
     """Return the methods whose results can be shown: their sidecars and tables are undamaged."""
     return tuple(method for method in METHODS if is_whole(paths.file("edges.json", method)))
-
-
-def has_whole_series(paths: UnitPaths) -> bool:
-    """Whether the series and their sidecar are undamaged."""
-    return is_whole(paths.file("timeseries.json"))
 
 
 def _would_be_same(

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +23,11 @@ from causal_ivae.derivatives.files import (
     write_table,
     write_text,
 )
+from causal_ivae.errors import CausalIvaeError
 from causal_ivae.provenance import generated_by, versions
+
+_PERIOD = 1.0
+"""Seconds between two writings of the status, which take a while with thousands of subjects."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +77,34 @@ class Record:
         self._planned = tuple(units)
         self._running: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
 
     def start(self) -> None:
         """Write the units that will be run."""
-        self._write()
+        with self._lock:
+            self._write()
 
     def started(self, unit: str) -> None:
         """Record that a worker has begun with a unit."""
-        self._running.add(unit)
-        self._write()
+        with self._lock:
+            self._running.add(unit)
+            self._write_soon()
         self.display.started(unit)
 
     def loaded(self, unit: str, line: str) -> None:
         """Record that a unit's series are loaded, and that it waits for the next phase."""
-        self._running.discard(unit)
+        with self._lock:
+            self._running.discard(unit)
         self.display.finished(unit, line)
         self.log(f"{unit} {line}")
 
     def add(self, outcome: Outcome, *, quiet: bool = False) -> None:
         """Record the outcome of a unit; `quiet` leaves it out of the display."""
-        self._outcomes[outcome.unit] = outcome
-        self._running.discard(outcome.unit)
-        self._write()
+        with self._lock:
+            self._outcomes[outcome.unit] = outcome
+            self._running.discard(outcome.unit)
+            self._write_soon()
         took = f" in {outcome.seconds:.1f} s" if outcome.state == "done" else ""
         said = f"{outcome.state}{took}"
         reason = f": {outcome.message}" if outcome.message else ""
@@ -115,11 +127,14 @@ class Record:
 
     def close(self) -> None:
         """Add the units that were not finished, and say which of them had been begun."""
-        for unit in self._planned:
-            message = "Interrupted." if unit in self._running else ""
-            self._outcomes.setdefault(unit, Outcome(unit, "not run", message=message))
-        self._running.clear()
-        self._write()
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            for unit in self._planned:
+                message = "Interrupted." if unit in self._running else ""
+                self._outcomes.setdefault(unit, Outcome(unit, "not run", message=message))
+            self._running.clear()
+            self._write()
         states = [outcome.state for outcome in self._outcomes.values()]
         counted = (f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         self.log(f"ended: {', '.join(counted)}")
@@ -128,6 +143,19 @@ class Record:
     def result(self) -> BatchResult:
         """Return the outcome of the run so far."""
         return BatchResult(tuple(self._outcomes.values()), self.folder)
+
+    def _write_soon(self) -> None:
+        """Write the status in a moment, with whatever changes until then."""
+        if self._timer is None:
+            self._timer = threading.Timer(_PERIOD, self._write_now)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _write_now(self) -> None:
+        # Writing it at the end of the run raises what goes wrong here.
+        with self._lock, suppress(OSError, CausalIvaeError):
+            self._timer = None
+            self._write()
 
     def _write(self) -> None:
         reached = list(self._outcomes.values())

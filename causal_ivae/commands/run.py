@@ -196,7 +196,7 @@ def _write_reports(options: Namespace) -> int:
         check_templates(options.templates)
     labels = tuple(options.participant_label)
     pages, complaints = write_all(options.output, labels, options.templates)
-    pages += write_overview(options.output, options.templates)
+    pages += write_overview(options.output, options.templates, again=True)
     for page in pages:
         print(page)
     for complaint in complaints:

@@ -20,6 +20,7 @@ tables, and which of a subject, a group and a method has them.
     pooled.html, pooled/pooled_meas-<method>_<table>.tsv, ...    one fit of all, where asked for
     logs/<uuid>/status.tsv, run.json, run.log, pipeline.yaml
     .causal-ivae-claims/            says to other programs who writes what
+    .causal-ivae-index/             what the index says of every subject
 """
 
 from causal_ivae.derivatives.causal_graph import CausalGraph, Cycle

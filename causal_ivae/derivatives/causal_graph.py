@@ -304,7 +304,7 @@ class CausalGraph:
             elif name != "edges":
                 files |= write_described(paths, name, self.tables[name], self.method)
         nodes = pd.DataFrame({"index": range(len(self.names)), "name": list(self.names)})
-        files |= write_described(paths, "nodeindices", nodes)
+        files |= write_described(paths, "nodeindices", nodes, only_changed=True)
 
         def place(suffix: str) -> Path:
             return paths.file(suffix, self.method)
@@ -363,6 +363,23 @@ class CausalGraph:
             If the unit has no graph by this method.
         """
         about = read_json(paths.file("edges.json", method))
+        return cls.of_sidecar(paths, method, about, of_cohort=of_cohort)
+
+    @classmethod
+    def of_sidecar(
+        cls,
+        paths: UnitPaths,
+        method: str,
+        about: Mapping[str, Any],
+        *,
+        of_cohort: bool = False,
+        disturbances: bool = True,
+    ) -> Self:
+        """Make the graph that `read` reads where the content of its sidecar is known already.
+
+        Its disturbances are left out if they are not asked for.
+        """
+        wanted = disturbances and not of_cohort
         cycles = (
             Cycle(tuple(cycle["Regions"]), cycle["Cause"], cycle["Effect"])
             for cycle in about.get("Cycles", ())
@@ -374,7 +391,7 @@ class CausalGraph:
             settings=about.get("Settings", {}),
             seconds=about.get("Seconds", np.nan),
             cycles=tuple(cycles),
-            disturbances=None if of_cohort else read_array(paths.file("disturbances.npy", method)),
+            disturbances=read_array(paths.file("disturbances.npy", method)) if wanted else None,
             made_by=about.get("MadeBy", ""),
             sidecar=about,
         )

@@ -44,13 +44,20 @@ def append_line(path: Path, line: str) -> None:
             stream.write(f"{line}\n")
 
 
-def write_text(path: Path, text: str) -> dict[str, Any]:
+def write_text(path: Path, text: str, *, only_changed: bool = False) -> dict[str, Any]:
     """Write a text in the same way as `write_bytes`."""
-    return write_bytes(path, text.encode())
+    return write_bytes(path, text.encode(), only_changed=only_changed)
 
 
-def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
+def write_bytes(path: Path, content: bytes, *, only_changed: bool = False) -> dict[str, Any]:
     """Write a file so that it is either complete under its name or absent.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    content : bytes
+    only_changed : bool
+        True to leave a file alone that holds the same already.
 
     Returns
     -------
@@ -62,8 +69,9 @@ def write_bytes(path: Path, content: bytes) -> dict[str, Any]:
     NoRoomError
         If the disk is full.
     """
-    with _room_in(path.parent):
-        _replace(path, content)
+    if not (only_changed and path.is_file() and path.read_bytes() == content):
+        with _room_in(path.parent):
+            _replace(path, content)
     return facts(content)
 
 
@@ -85,12 +93,14 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def write_table(path: Path, table: pd.DataFrame, *, header: bool = True) -> dict[str, Any]:
+def write_table(
+    path: Path, table: pd.DataFrame, *, header: bool = True, only_changed: bool = False
+) -> dict[str, Any]:
     """Write a tab-separated table with missing values as ``n/a``, as BIDS requires."""
     text = table.to_csv(
         sep="\t", index=False, header=header, na_rep="n/a", lineterminator="\n", float_format="%.9g"
     )
-    return write_text(path, text)
+    return write_text(path, text, only_changed=only_changed)
 
 
 def write_array(path: Path, values: NDArray[Any]) -> dict[str, Any]:
@@ -100,11 +110,12 @@ def write_array(path: Path, values: NDArray[Any]) -> dict[str, Any]:
     return write_bytes(path, buffer.getvalue())
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+def write_json(
+    path: Path, content: Mapping[str, Any], *, only_changed: bool = False
+) -> dict[str, Any]:
     """Write a JSON file with its keys in their order."""
-    return write_text(
-        path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_text(path, text, only_changed=only_changed)
 
 
 def read_table(
@@ -166,5 +177,10 @@ def read_array(path: Path) -> NDArray[Any] | None:
     """Open an array whose numbers are read when they are used; None if the file is missing."""
     if not path.is_file():
         return None
-    values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return values
+    # numpy.load opens a file that it maps three times.
+    with path.open("rb") as stream:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            return mapped
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        return np.memmap(stream, dtype, "r", stream.tell(), shape, "F" if fortran else "C")

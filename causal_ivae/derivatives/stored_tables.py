@@ -1,6 +1,7 @@
 """Read the declared tables of a unit from files when they are used, and write them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -8,6 +9,13 @@ import pandas as pd
 from causal_ivae.derivatives.files import read_table, write_json, write_table
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.tables import all_tables, columns_of
+
+_MOST_RECENT = 48
+"""This many tables are kept in memory: those of one subject by a few methods."""
+_MOST_REMEMBERED = 2**20
+"""Tables of more bytes than this are read again, since they would fill the memory of workers."""
+_RECENT: dict[tuple[Any, ...], pd.DataFrame] = {}
+"""The page of a subject, the comparison of methods and the index read the same tables in turn."""
 
 
 class StoredTables(Mapping[str, pd.DataFrame]):
@@ -42,7 +50,7 @@ class StoredTables(Mapping[str, pd.DataFrame]):
         if name not in self._read:
             if not (name in self._files and self._files[name].is_file()):
                 raise KeyError(name)
-            self._read[name] = read_table(self._files[name], columns=self._columns.get(name))
+            self._read[name] = _read(self._files[name], self._columns.get(name))
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -50,6 +58,20 @@ class StoredTables(Mapping[str, pd.DataFrame]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:
+    """Read a table, or return it from memory if one of the last pages of this process read it."""
+    there = path.stat()
+    key = (path, there.st_size, there.st_mtime_ns, *(columns or ()))
+    if key not in _RECENT:
+        table = read_table(path, columns=columns)
+        if there.st_size > _MOST_REMEMBERED:
+            return table
+        _RECENT[key] = table
+        if len(_RECENT) > _MOST_RECENT:
+            del _RECENT[next(iter(_RECENT))]
+    return _RECENT[key]
 
 
 def sidecar_of(name: str, columns: Iterable[object]) -> dict[str, dict[str, str]]:
@@ -69,9 +91,25 @@ def table_names(by_method: bool) -> tuple[str, ...]:
 
 
 def write_described(
-    paths: UnitPaths, name: str, table: pd.DataFrame, method: str | None = None
+    paths: UnitPaths,
+    name: str,
+    table: pd.DataFrame,
+    method: str | None = None,
+    *,
+    only_changed: bool = False,
 ) -> dict[str, Any]:
     """Write a declared table and the BIDS sidecar that describes its columns.
+
+    Parameters
+    ----------
+    paths : UnitPaths
+    name : str
+    table : pandas.DataFrame
+    method : str, optional
+        None for a table that belongs to no method.
+    only_changed : bool
+        True to leave files alone that hold the same already, so that they do not become newer than
+        the sidecars of other methods that vouch for them.
 
     Returns
     -------
@@ -80,8 +118,8 @@ def write_described(
     """
     values, about = (paths.file(f"{name}.{suffix}", method) for suffix in ("tsv", "json"))
     return {
-        values.name: write_table(values, table),
-        about.name: write_json(about, sidecar_of(name, table.columns)),
+        values.name: write_table(values, table, only_changed=only_changed),
+        about.name: write_json(about, sidecar_of(name, table.columns), only_changed=only_changed),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
-from causal_ivae.derivatives.files import read_sidecar
+from causal_ivae.derivatives.files import read_json, read_sidecar
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths, is_subject
 from causal_ivae.derivatives.stored_tables import StoredTables
 from causal_ivae.errors import InputError
@@ -73,14 +73,46 @@ class Unit:
             True to read only what the pages of a cohort need, as in `CausalGraph.read`.
         """
         found = found_methods(paths)
+        sidecars = {
+            method: read_json(paths.file("edges.json", method))
+            for method in (found if methods is None else methods)
+            if method in found
+        }
         about = read_sidecar(paths.file("timeseries.json"))
+        return cls.of_sidecars(paths, sidecars, about, of_cohort=of_cohort)
+
+    @classmethod
+    def of_sidecars(
+        cls,
+        paths: UnitPaths,
+        sidecars: Mapping[str, Mapping[str, Any]],
+        about: Mapping[str, Any],
+        *,
+        of_cohort: bool = False,
+        disturbances: bool = True,
+    ) -> Self:
+        """Make the unit that `read` reads where its sidecars are known already.
+
+        Parameters
+        ----------
+        paths : UnitPaths
+        sidecars : mapping of str to mapping
+            Content of ``_edges.json`` by method.
+        about : mapping
+            Content of ``_timeseries.json``.
+        of_cohort : bool
+            As in `read`.
+        disturbances : bool
+            False to leave the recovered disturbances out.
+        """
         picture = paths.root / str(about.get("RegionMap", ""))
         return cls(
             name=paths.unit,
             methods={
-                method: CausalGraph.read(paths, method, of_cohort=of_cohort)
-                for method in (found if methods is None else methods)
-                if method in found
+                method: CausalGraph.of_sidecar(
+                    paths, method, sidecar, of_cohort=of_cohort, disturbances=disturbances
+                )
+                for method, sidecar in sidecars.items()
             },
             tables=StoredTables(paths, of_cohort=of_cohort),
             sidecar=about,

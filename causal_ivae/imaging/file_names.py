@@ -56,12 +56,16 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     )
 
 
+_Sidecar = tuple[dict[str, str], Path]
+"""The entities in the name of a file that may describe others, and its path."""
+
+
 class Folders:
     """What folders hold; each is listed once, when it is first asked for."""
 
     def __init__(self) -> None:
         self._names: dict[Path, list[str]] = {}
-        self._ending: dict[tuple[Path, str], list[Path]] = {}
+        self._sidecars: dict[tuple[Path, str, str], dict[str | None, list[_Sidecar]]] = {}
 
     def starting(self, folder: Path, start: str) -> list[Path]:
         """Return what is in a folder under longer names with this start, sorted by name."""
@@ -69,12 +73,28 @@ class Folders:
         after = islice(names, bisect_right(names, start), None)
         return [folder / name for name in takewhile(lambda name: name.startswith(start), after)]
 
-    def ending(self, folder: Path, end: str) -> list[Path]:
-        """Return what is in a folder under names with this end, sorted by name."""
-        if (folder, end) not in self._ending:
-            names = (name for name in self._listed(folder) if name.endswith(end))
-            self._ending[folder, end] = [folder / name for name in names]
-        return self._ending[folder, end]
+    def sidecars(
+        self, folder: Path, suffix: str, extension: str, subject: str | None
+    ) -> list[_Sidecar]:
+        """Return files of a folder that may describe a subject's, sorted by name.
+
+        These are those of the subject and those of no subject, with their entities.  A file with a
+        word in its name that is not an entity is of another kind.
+        """
+        key = (folder, suffix, extension)
+        if key not in self._sidecars:
+            found: dict[str | None, list[_Sidecar]] = {}
+            for name in self._listed(folder):
+                if name.endswith(suffix + extension):
+                    *parts, last = split_name(name)[0].split("_")
+                    entities = parse_entities("_".join(parts))
+                    if last == suffix and len(entities) == len(parts):
+                        one = (entities, folder / name)
+                        found.setdefault(entities.get("sub"), []).append(one)
+            self._sidecars[key] = found
+        by_subject = self._sidecars[key]
+        of_all, own = by_subject.get(None, []), by_subject.get(subject, []) if subject else []
+        return sorted([*of_all, *own], key=lambda one: one[1].name)
 
     def _listed(self, folder: Path) -> list[str]:
         if folder not in self._names:
@@ -114,15 +134,10 @@ def find_sidecar(
     """
     have = parse_entities(path.name)
     folders = folders or Folders()
-    ending = f"{suffix}{extension}"
     for folder in (path.parent, *path.parent.parents):
         best: tuple[int, Path] | None = None
-        for candidate in folders.ending(folder, ending):
-            *parts, last = split_name(candidate.name)[0].split("_")
-            wanted = parse_entities("_".join(parts))
-            # A name with a word that is not an entity belongs to another kind of file.
-            applies = last == suffix and len(wanted) == len(parts)
-            applies = applies and all(have.get(key) == label for key, label in wanted.items())
+        for wanted, candidate in folders.sidecars(folder, suffix, extension, have.get("sub")):
+            applies = all(have.get(key) == label for key, label in wanted.items())
             if applies and (best is None or len(wanted) > best[0]):
                 best = (len(wanted), candidate)
         if best is not None:

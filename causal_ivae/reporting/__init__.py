@@ -1,12 +1,14 @@
 """Turn results into pages, figures and files for readers."""
 
 __all__ = [
-    "cohort_pages",
+    "comparison_page",
     "fits",
     "graph_files",
     "html",
+    "index_page",
     "mni_maps",
     "region_map",
+    "subject_summary",
     "templates",
     "verdict",
 ]

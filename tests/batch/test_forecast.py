@@ -12,6 +12,7 @@ from causal_ivae.batch.request import Request
 from causal_ivae.batch.runner import run
 from causal_ivae.discovery import series_to_graph
 from causal_ivae.discovery.workload import Workload
+from causal_ivae.imaging.file_names import Folders
 
 
 class Noted(Silent):
@@ -58,7 +59,7 @@ def test_an_incomplete_last_round_takes_its_time(tmp_path, monkeypatch, subjects
     source = write_study(tmp_path / "input", ("01",))
     request = Request(source, tmp_path / "out", ("participant",), tiny_pipeline(), device="cpu")
     planned = plan(request)
-    loading.load(Loading(planned.analysis, planned.subjects[0]), lambda *_: None)
+    loading.load(Loading.of(planned.analysis, planned.subjects[0], Folders()), lambda *_: None)
     piece = Estimating(planned.analysis, "sub-01", NAMES)
     # The first stands for all of them.
     waiting = {f"sub-{i:02d}": piece for i in range(1, subjects + 1)}

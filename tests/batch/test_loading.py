@@ -2,10 +2,11 @@
 
 from causal_ivae.batch.loading import input_files
 from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.imaging.file_names import Folders
 
 
 def names(subject, root):
-    return {path.relative_to(root).as_posix() for path in input_files(subject)}
+    return {path.relative_to(root).as_posix() for path in input_files(subject, Folders())}
 
 
 def test_a_run_is_made_from_its_image_and_what_lies_beside_it(tmp_path, make_fmriprep_tree):

@@ -3,12 +3,15 @@
 import json
 
 import pytest
+import yaml
 from opened_files import opened_files
-from tiny_study import file_of, run_study, snapshot, states, tiny_pipeline, write_study
+from tiny_study import TINY, file_of, run_study, snapshot, states, tiny_pipeline, write_study
 
 from causal_ivae.batch.analysis import Analysis, Outcome
 from causal_ivae.batch.overview import write_overview
 from causal_ivae.batch.state import GroupState
+from causal_ivae.batch.summaries import FOLDER, summary_of
+from causal_ivae.cli import main
 from causal_ivae.derivatives.files import write_json
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.vouching import FILES
@@ -143,33 +146,34 @@ def test_results_of_a_version_that_wrote_no_digests_are_made_again_once(finished
 
 
 def own_files(opened, out):
-    """Return how often results were opened, logs and locks aside."""
+    """Return how often the results of subjects were opened."""
     counts = {p: n for p, n in opened.items() if p.is_relative_to(out)}
-    aside = (".causal-ivae.lock", "logs")
-    return {p: n for p, n in counts.items() if not set(aside) & set(p.relative_to(out).parts)}
+    return {p: n for p, n in counts.items() if p.relative_to(out).parts[0].startswith("sub-")}
 
 
-def test_a_subject_with_three_methods_opens_its_results_at_most_45_times(tmp_path):
+def test_the_command_line_opens_the_results_of_a_subject_at_most_45_times(tmp_path, capsys):
     source, out = write_study(tmp_path / "input", ("01",)), tmp_path / "out"
     prior = tmp_path / "prior.tsv"
     prior.write_text("cause\teffect\nA\tB\nB\tC\n")
-    pipeline = tiny_pipeline(
-        unmixing__methods=["structural", "ivae", "tcl"], prior__name=str(prior)
-    )
+    settings = TINY | {
+        "unmixing": TINY["unmixing"] | {"methods": ["structural", "ivae", "tcl"]},
+        "prior": {"name": str(prior), "draws": 99},
+    }
+    pipeline = tmp_path / "pipeline.yaml"
+    pipeline.write_text(yaml.safe_dump(settings))
+    command = ["run", str(source), str(out), "participant", "--pipeline", str(pipeline)]
     with opened_files() as opened:
-        result = run_study(source, out, pipeline=pipeline, nprocs=1)
-    assert states(result) == {"sub-01": "done"}
+        assert main([*command, "--device", "cpu"]) == 0
     fresh = own_files(opened, out)
-    assert fresh[file_of(out, "sub-01", "timeseries.json")] <= 3
+    assert fresh[file_of(out, "sub-01", "timeseries.json")] <= 4
     assert sum(fresh.values()) <= 45
+    assert {page.name for page in out.glob("*.html")} >= {"compare.html", "index.html"}
     with opened_files() as opened:
-        result = run_study(source, out, pipeline=pipeline, nprocs=1)
-    assert states(result) == {"sub-01": "up to date"}
+        assert main([*command, "--device", "cpu"]) == 0
+    assert "1 up to date" in capsys.readouterr().out
     again = own_files(opened, out)
-    # Sidecars; and the nodes, which all methods write, so that they are newer than two of these.
-    nodes = {p for p in again if "nodeindices" in p.name}
-    assert {p.suffix for p in again.keys() - nodes} == {".json"}
-    assert sum(again.values()) <= 12
+    assert {p.suffix for p in again} == {".json"}
+    assert sum(again.values()) <= 8
 
 
 def test_images_are_opened_at_most_three_times_and_labels_twice(make_fmriprep_tree, tmp_path):
@@ -203,6 +207,37 @@ def test_harmed_results_of_one_subject_do_not_cost_the_index(finished):
     index = (out / "index.html").read_text()
     for unit in ("sub-01", "sub-02", "sub-03"):
         assert f'data-unit="{unit}" data-state="done"' in index
+
+
+def test_an_index_opens_no_results_but_those_that_changed(finished):
+    _, out = finished
+    with opened_files() as opened:
+        write_overview(out)
+    # Every subject was summed up when its page was written.
+    assert not own_files(opened, out)
+    page = (out / "index.html").read_bytes()
+    with opened_files() as opened:
+        assert [written.name for written in write_overview(out)] == ["index.html"]
+    assert not own_files(opened, out)
+    assert (out / "index.html").read_bytes() == page
+    empty(file_of(out, "sub-02", "edges.json", "tcl"))
+    with opened_files() as opened:
+        assert len(write_overview(out)) == 2
+    assert {path.parts[-3] for path in own_files(opened, out)} == {"sub-02"}
+    assert (out / "index.html").read_bytes() != page
+
+
+def test_the_summary_of_a_subject_survives_its_file(finished):
+    _, out = finished
+    known = summary_of(out, "sub-01")
+    assert known.methods == ("ivae", "tcl")
+    file = out / FOLDER / "sub-01.json"
+    written = file.read_text()
+    file.unlink()
+    assert summary_of(out, "sub-01") == known
+    assert file.read_text() == written
+    file.write_text(json.dumps(json.loads(written) | {"Summary": {"unit": 3}}))
+    assert summary_of(out, "sub-01") == known
 
 
 def test_a_subject_that_failed_is_no_part_of_the_group(finished):

@@ -17,8 +17,9 @@ from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.stored_tables import table_names
 from causal_ivae.discovery.methods import METHODS, unregister
 from causal_ivae.discovery.series_to_graph import expected_workload
-from causal_ivae.reporting.cohort_pages import index_row
 from causal_ivae.reporting.html import group_page, subject_page
+from causal_ivae.reporting.index_page import index_row
+from causal_ivae.reporting.subject_summary import summarise_subject
 from causal_ivae.settings import (
     DecisionSettings,
     IndependenceSettings,
@@ -167,7 +168,7 @@ def test_a_page_of_it_alone_tells_of_no_fits_and_no_tests(toy, folders):
     _, out = folders
     unit = load_results(out).subjects["01"]
     alone = replace(unit, methods={"toynet": unit.methods["toynet"]})
-    row = index_row(alone, "done", "", ["toynet"])
+    row = index_row(summarise_subject(alone), "done", "", ["toynet"])
     assert (row.quality, row.directions) == ("usable", (len(alone.methods["toynet"].graph.edges),))
     html, drawings = subject_page(alone)
     unsaid = (

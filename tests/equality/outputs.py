@@ -42,7 +42,7 @@ SETTINGS: dict[str, Any] = {
 }
 BYTEWISE = {".tsv", ".npy", ".graphml", ".dot"}
 # Logs tell of time, memory and commands.
-PASSED_OVER = ("logs",)
+PASSED_OVER = ("logs", ".causal-ivae-index")
 # Of time, of the program and of where things lie.
 UNLIKE = {
     "Seconds", "Versions", "Command", "InputFingerprints", "SettingsHash", "PriorHash", "Sources",

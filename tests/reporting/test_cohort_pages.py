@@ -7,7 +7,9 @@ from rendering import render_subject
 
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.wording import signed
-from causal_ivae.reporting.cohort_pages import index_row, pair_rows, render_compare, render_index
+from causal_ivae.reporting.comparison_page import pair_rows, render_compare
+from causal_ivae.reporting.index_page import index_row, render_index
+from causal_ivae.reporting.subject_summary import summarise_subject
 from causal_ivae.reporting.verdict import verdicts_of
 
 METHODS = ("ivae", "tcl")
@@ -93,8 +95,8 @@ def test_a_subjects_page_begins_with_the_verdict():
 def test_the_index_has_a_row_for_every_subject_and_escapes_names():
     empty = Unit(f"sub-{HOSTILE}", {})
     rows = [
-        index_row(subject_record(), "done", "", METHODS),
-        index_row(empty, "failed", "NaN in 'x'", METHODS),
+        index_row(summarise_subject(subject_record()), "done", "", METHODS),
+        index_row(summarise_subject(empty), "failed", "NaN in 'x'", METHODS),
     ]
     assert rows[1].link is None
     assert rows[1].quality == "not known"
@@ -122,7 +124,7 @@ def test_compare_sets_methods_beside_each_other_pair_by_pair():
         if row.outcome == "same direction":
             assert len(directed) == 2
             assert len(set(directed)) == 1
-    html = render_compare(record, {"sub-01": subject_record()})
+    html = render_compare(record, {"sub-01": summarise_subject(subject_record())})
     page = Page(html)
     figures = [attrs["id"] for tag, attrs in page.tags if tag == "svg"]
     assert {"fig-graph-0", "fig-graph-1"} <= set(figures)

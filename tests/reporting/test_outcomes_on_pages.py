@@ -14,7 +14,7 @@ from causal_ivae.drawing.arrows import STYLES
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.outcomes import CONNECTED
 from causal_ivae.reporting.circuit_figure import circuit_figure
-from causal_ivae.reporting.cohort_pages import pair_rows
+from causal_ivae.reporting.comparison_page import pair_rows
 from causal_ivae.reporting.table_rows import edge_rows, same_direction
 
 NAMES = names_of(4)

@@ -9,7 +9,9 @@ import pytest
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
 from rendering import render_group, render_subject
 
-from causal_ivae.reporting.cohort_pages import index_row, render_compare, render_index
+from causal_ivae.reporting.comparison_page import render_compare
+from causal_ivae.reporting.index_page import index_row, render_index
+from causal_ivae.reporting.subject_summary import summarise_subject
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -21,7 +23,8 @@ ODD = (HOSTILE, "\"quoted\" & 'single'", "höhe 海馬", "x" * 200, "CA1", "SUB"
 def cohort(n=12):
     record = subject_record()
     rows = [
-        index_row(subject_record() if i % 3 else record, "done", "", METHODS) for i in range(n - 2)
+        index_row(summarise_subject(subject_record() if i % 3 else record), "done", "", METHODS)
+        for i in range(n - 2)
     ]
     rows = [
         replace(row, unit=f"sub-{i:02d}", link=f"sub-{i:02d}.html") for i, row in enumerate(rows)
@@ -40,7 +43,9 @@ def folder(tmp_path_factory):
         "sub-01": render_subject(record),
         "odd": render_subject(subject_record(ODD, METHODS, simulated=True, placed=True)),
         "group": render_group(group_record(SIX, formula="score ~ group + age"), statuses()),
-        "compare": render_compare(group_record(SIX, METHODS), {"sub-01": record}),
+        "compare": render_compare(
+            group_record(SIX, METHODS), {"sub-01": summarise_subject(record)}
+        ),
         "index": cohort(),
     }
     for name, page in pages.items():

@@ -8,8 +8,9 @@ from page_parser import Page
 from rendering import render_group, render_subject
 
 from causal_ivae.drawing.wording import MISSING
-from causal_ivae.reporting.cohort_pages import pair_rows, render_compare
+from causal_ivae.reporting.comparison_page import pair_rows, render_compare
 from causal_ivae.reporting.quality import quality_sentences
+from causal_ivae.reporting.subject_summary import summarise_subject
 
 
 def judged(words, usable_decision=None):
@@ -120,7 +121,9 @@ def test_quality_is_on_the_page_that_compares_methods():
     bad = edges[(edges["cause"] != "") & (edges["quality"] == "doubtful")].iloc[0]
     row = next(r for r in pair_rows(subject) if (r.x, r.y) == (bad["x"], bad["y"]))
     assert row.decisions[0] == f"{bad['cause']} → {bad['effect']} (fit doubtful)"
-    html = render_compare(judged(["doubtful", *["usable"] * 6]), {"sub-01": subject})
+    html = render_compare(
+        judged(["doubtful", *["usable"] * 6]), {"sub-01": summarise_subject(subject)}
+    )
     page = Page(html)
     assert "1 of 7 subjects are not usable" in page.flat
     assert "(6 of 7 fits usable)" in page.flat

@@ -9,7 +9,8 @@ from page_parser import Page
 from rendering import render_subject
 
 from causal_ivae.drawing.wording import confidence_name
-from causal_ivae.reporting.cohort_pages import index_row, render_index
+from causal_ivae.reporting.index_page import index_row, render_index
+from causal_ivae.reporting.subject_summary import summarise_subject
 from causal_ivae.reporting.summary import summary_sentences
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.reporting.volume_counts import volumes_of
@@ -59,7 +60,9 @@ def test_volumes_without_a_segment_do_not_count_as_analysed():
     # Once beside the series and once in the methods paragraph.
     assert page.flat.count(said) == 2
     assert f"{n} of 592 kept volumes lie in no segment" in verdicts_of(record)[0].sentence
-    index = Page(render_index([index_row(record, "done", "", ("ivae",))], ("ivae",), []))
+    index = Page(
+        render_index([index_row(summarise_subject(record), "done", "", ("ivae",))], ("ivae",), [])
+    )
     assert f"{592 - n} of 600" in index.flat
     whole = subject_record(names_of(3), ("ivae",), n_volumes=600)
     assert "Of 600 volumes, 592 were kept and analysed." in Page(render_subject(whole)).flat

@@ -1,0 +1,97 @@
+"""Make the page that lists all subjects of an output folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from causal_ivae.drawing import wording
+from causal_ivae.reporting.fits import UNKNOWN, VERDICTS
+from causal_ivae.reporting.method_names import method_name
+from causal_ivae.reporting.subject_summary import SubjectSummary
+from causal_ivae.reporting.templates import render
+from causal_ivae.reporting.volume_counts import Volumes
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """Hold the row of one subject in the index; `link` is its page's file name, if it has one."""
+
+    unit: str
+    link: str | None
+    state: str
+    message: str
+    quality: str
+    sentence: str
+    volumes: Volumes | None
+    motion: float | None
+    directions: tuple[int | None, ...]
+
+
+def index_row(
+    summary: SubjectSummary, state: str, message: str, methods: Sequence[str]
+) -> IndexRow:
+    """Make a subject's row of the index, in which the first method's verdict stands for all.
+
+    Parameters
+    ----------
+    summary : SubjectSummary
+        It has no methods if the subject has no results.
+    state : str
+        State of the subject in the latest run that included it.
+    message : str
+        Message of that run.
+    methods : sequence of str
+        Methods that have a column in the index.
+    """
+    directions = summary.directions or {}
+    return IndexRow(
+        unit=summary.unit,
+        link=quote(f"{summary.unit}.html") if summary.methods else None,
+        state=state,
+        message=message,
+        quality=summary.quality,
+        sentence=summary.sentence,
+        volumes=summary.volumes,
+        motion=summary.motion,
+        directions=tuple(directions.get(method) for method in methods),
+    )
+
+
+def render_index(
+    rows: Sequence[IndexRow],
+    methods: Sequence[str],
+    pages: Sequence[tuple[str, str]],
+    templates: Path | None = None,
+) -> str:
+    """Make the page that lists all subjects.
+
+    Parameters
+    ----------
+    rows : sequence of IndexRow
+    methods : sequence of str
+        As in `index_row`.
+    pages : sequence of (str, str)
+        File name and link text of the other pages.
+    templates : pathlib.Path, optional
+        As in `causal_ivae.reporting.html.subject_page`.
+    """
+    states = sorted({row.state for row in rows})
+    qualities = [word for word in (*VERDICTS, UNKNOWN) if any(row.quality == word for row in rows)]
+    counts = [f"{sum(row.quality == word for row in rows)} {word}" for word in qualities]
+    return render(
+        "index.html.jinja",
+        {
+            "unit": "all subjects",
+            "kind": "Cohort",
+            "title": "All subjects",
+            "simulated": False,
+            "rows": rows,
+            "states": states,
+            "qualities": qualities,
+            "pages": pages,
+            "methods": [method_name(method) for method in methods],
+            "counted": f"{wording.count(len(rows), 'subject')}: {wording.listed(counts)}.",
+        },
+        templates,
+    )
