@@ -41,6 +41,11 @@ def test_every_case_is_in_the_table(folder):
     one = table[(table["kind"] == "directed") & (table["generator"] == "network")]
     assert one.groupby("pair")["truth"].nunique().max() == 1
     assert table["confidence"].isna().equals(table["method"].isin(["hs-tanh", "coin"]))
+    # Only ours are asked again, with another seed.
+    assert table["reseeded"].isna().equals(table["method"].isin(["hs-tanh", "coin"]))
+    summary = read_table(folder / "benchmark_pairs_summary.tsv").set_index("method")
+    assert summary.loc["tcl", "changed"].notna().all()
+    assert summary.loc["coin", "changed"].isna().all()
 
 
 def test_record_figure_and_printed_table(folder, capsys):
@@ -117,7 +122,12 @@ def rows(kind, method, outcomes):
         "generator": "network", "kind": kind, "layers": 2, "segments": 8,
         "method": method,
     }  # fmt: skip
-    return [{**cell, **dict(zip(names, outcome, strict=True))} for outcome in outcomes]
+    found = [{**cell, **dict(zip(names, outcome, strict=True))} for outcome in outcomes]
+    # Another seed leaves what it decides first undecided.
+    return [
+        {**row, "reseeded": row["decision"] if place else "undecided"}
+        for place, row in enumerate(found)
+    ]
 
 
 def test_shares_count_abstention_as_wrong_and_claims_on_pairs_without_direction():
@@ -141,6 +151,7 @@ def test_shares_count_abstention_as_wrong_and_claims_on_pairs_without_direction(
     assert directed["decided"] == 0.5
     assert directed["right_of_decided"] == 0.5
     assert directed["sign_right"] == 2.5 / 4
+    assert directed["changed"] == 0.25
     assert directed["correct_low"] < 0.25 < directed["correct_high"]
     assert summary.loc["cyclic", "decided"] == 0.5
     assert summary.loc["independent", "correct"] == 1.0

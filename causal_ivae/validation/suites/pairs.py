@@ -1,7 +1,7 @@
 """Compare our and published methods on the directions of the same simulated pairs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -19,7 +19,7 @@ from causal_ivae.validation.suites.mechanisms import (
     Mechanism,
     simulate_mechanism_pair,
 )
-from causal_ivae.validation.suites.ours import RULE
+from causal_ivae.validation.suites.ours import PAIR_METHODS, RULE
 from causal_ivae.validation.suites.pair_suite import COLUMNS, PACKAGES, PairSuite
 from causal_ivae.validation.suites.pairs_figure import draw_pairs
 from causal_ivae.validation.suites.pairs_summary import blocks_of, calibrate, summarise
@@ -47,6 +47,8 @@ METHOD = {
     "Share correct": "Of all pairs; to abstain, or to call a directed pair independent, is wrong.",
     "Sign right": "Share of all pairs whose score has the sign of the true direction; a half where "
     "it is zero.",
+    "Changed": "Share of pairs that the same method decides otherwise with another seed; only of "
+    "methods that start at random.",
     "ECE": "Expected calibration error, ten bins, over all cells of a generator: 'directions' is "
     "that of the confidence of every direction claimed, on pairs that have none too; 'outcomes' "
     "that of the largest of the probabilities of x -> y, y -> x, no edge and cannot tell.",
@@ -162,19 +164,22 @@ class Pairs(PairSuite[PairsCase]):
         """Simulate the pairs of a case and orient them."""
         numbers = range(case.first, case.first + case.count)
         simulated = [simulate(case, number, self.n_per_segment, self.seed) for number in numbers]
-        found = self.judge(
-            case.method,
-            np.stack([pair.values for _, pair in simulated]),
-            simulated[0][1].segments,
-            [f"{case.cell}, pair {number}" for number in numbers],
-        )
+        series = np.stack([pair.values for _, pair in simulated])
+        segments = simulated[0][1].segments
+        keys = [f"{case.cell}, pair {number}" for number in numbers]
+        found = self.judge(case.method, series, segments, keys)
+        reseeded = None
+        if case.method in PAIR_METHODS:
+            other = replace(self, seed=child_seed(self.seed, "another seed"))
+            reseeded = other.judge(case.method, series, segments, keys)["decision"]
         found = found.assign(
+            reseeded=reseeded,
             **{name: getattr(case, name) for name in _CELL},
             pair=found["pair"] + case.first,
             truth=[simulated[place][0] for place in found["pair"]],
         )
         head = [*_CELL, "method", "pair", "truth"]
-        return found[[*head, *(name for name in COLUMNS if name not in head)]]
+        return found[[*head, *(name for name in COLUMNS if name not in head), "reseeded"]]
 
     def tables(self, rows: pd.DataFrame) -> Tables:
         """Return shares by cell and method, and calibration errors where there are confidences."""

@@ -13,15 +13,17 @@ CELL = ["generator", "kind", "layers", "segments", "method"]
 DIRECTIONS = ("x->y", "y->x")
 # The truths that the columns of probabilities are of; that of a cyclic pair cannot be told.
 _OUTCOMES = np.array(["cyclic", "x->y", "y->x", "none"])
+_CHANGED = "share that another seed decides otherwise"
 _BLOCKS = {
     "directed": {
         "correct": "share correct (abstention wrong)",
         "decided": "share decided",
         "right_of_decided": "share right of those decided",
         "sign_right": "sign of the score right",
+        "changed": _CHANGED,
     },
-    "cyclic": {"decided": "a direction claimed (wrong)"},
-    "independent": {"decided": "a direction claimed (wrong)"},
+    "cyclic": {"decided": "a direction claimed (wrong)", "changed": _CHANGED},
+    "independent": {"decided": "a direction claimed (wrong)", "changed": _CHANGED},
 }
 
 
@@ -29,7 +31,8 @@ def with_marks(rows: pd.DataFrame) -> pd.DataFrame:
     """Add to the rows of all cases what is right about them.
 
     ``decided``: a direction was claimed; ``right``: the decision is the truth; ``correct``: on
-    pairs that have no direction, none was claimed; ``sign_right``: the score has the true sign.
+    pairs that have no direction, none was claimed; ``sign_right``: the score has the true sign;
+    ``changed``: another seed decided otherwise (missing for methods that were not asked again).
     """
     decided = rows["decision"].isin(DIRECTIONS)
     sign = np.select([rows["score"] > 0, rows["score"] < 0], DIRECTIONS, "")
@@ -40,6 +43,7 @@ def with_marks(rows: pd.DataFrame) -> pd.DataFrame:
         right=right,
         correct=np.where(directed, right, ~decided),
         # A score of zero counts as half right.
+        changed=(rows["reseeded"] != rows["decision"]).where(rows["reseeded"].notna()),
         sign_right=np.where(sign == "", 0.5, sign == rows["truth"]) * directed,
     )
 
@@ -54,6 +58,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
             ("decided", group["decided"]),
             ("right_of_decided", group.loc[group["decided"], "correct"]),
             ("sign_right", group["sign_right"]),
+            ("changed", group["changed"].dropna()),
         ):
             found = share_with_interval(name, float(hits.sum()), len(hits))
             row |= {name: found[name]}
