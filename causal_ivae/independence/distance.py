@@ -39,7 +39,9 @@ def distance_covariance_test(
     The statistic is the sum over groups of L V^2 / S, where L is the number of rows of the group,
     V^2 the squared sample distance covariance and S the product of the two mean distances
     (Szekely, Rizzo and Bakirov 2007, "Measuring and testing dependence by correlation of
-    distances", theorem 6).  `causal_ivae.independence.hsic.hsic_table` with ``kernel="distance"``
+    distances", theorem 6).  In long groups of single features, V takes n log n operations and the
+    draws from the null come from factors (`causal_ivae.independence.distance_factors`).
+    `causal_ivae.independence.hsic.hsic_table` with ``kernel="distance"``
     tests many pairs at once.
     """
     (first, second), labels = standardised({"x": x, "y": y}, groups)

@@ -20,6 +20,12 @@ from scipy.special import gammaincc
 from torch import Tensor
 
 from causal_ivae.independence.blocks import Blocks, make_blocks
+from causal_ivae.independence.distance_factors import (
+    CELLS,
+    DISTANCE_ROWS,
+    RANK,
+    DistanceFactors,
+)
 from causal_ivae.independence.kernel import Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
@@ -206,7 +212,8 @@ def hsic_table(
     """
     room = int(memory_gib * 2**30 / 4)
     if first.device.type == "cpu":
-        matrices = any(_by_matrices(kernel, null, rows.shape[1]) for rows in blocks.rows)
+        features = max(first.shape[-1], second.shape[-1])
+        matrices = any(_by_matrices(kernel, null, rows.shape[1], features) for rows in blocks.rows)
         room = min(room, _MATRICES_ON_CPU if matrices else _FACTORS_ON_CPU)
     tests = first.shape[1] * second.shape[1]
     floats = len(blocks.rows) * 2 * tests * draws
@@ -286,10 +293,12 @@ def _block_null(
     drawn : Tensor
         From `causal_ivae.independence.nulls.draw`.
     """
-    length = first.shape[3]
-    if _by_matrices(kernel, null, length):
+    length, features = first.shape[3], max(first.shape[-1], second.shape[-1])
+    if _by_matrices(kernel, null, length, features):
         matrices = GramMatrices(centred_gram(first, kernel), centred_gram(second, kernel))
         return block_null(matrices, null, drawn)
+    if kernel == "distance":
+        return block_null(DistanceFactors.of(first, second), null, drawn)
     factors = GramFactors.of(first, second, max_rank(null, length))
     result = block_null(factors if null == "gamma" else factors.compressed(), null, drawn)
     step = max(1, room // _exact_floats(null, first, second, length, drawn.shape[1]))
@@ -305,23 +314,28 @@ def _block_null(
     return result
 
 
-def _by_matrices(kernel: Kernel, null: Null, length: int) -> bool:
-    return kernel == "distance" or length < LOW_RANK_ROWS[null]
+def _by_matrices(kernel: Kernel, null: Null, length: int, features: int) -> bool:
+    if kernel == "distance":
+        return features > 1 or length < DISTANCE_ROWS[null]
+    return length < LOW_RANK_ROWS[null]
 
 
 def _floats_per_block(
     kernel: Kernel, null: Null, first: Tensor, second: Tensor, length: int, draws: int
 ) -> int:
     """Return how many numbers are held at once for one block of one pair."""
-    if _by_matrices(kernel, null, length):
+    features = max(first.shape[-1], second.shape[-1])
+    if _by_matrices(kernel, null, length, features):
         return _exact_floats(null, first, second, length, draws)
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
-    rank = max_rank(null, length)
+    rank = max_rank(null, length) if kernel == "gaussian" else RANK
     products = 0
     if null in ("circular_shift", "wild_bootstrap"):
         # These hold the products of one column of a first series with all columns of a second.
         products = rank * (4 * length + 2 * draws)
-    return 4 * series * rank * length + tests * (products + 2 * (length + draws))
+    # Projections on cells are double precision numbers.
+    columns = 4 * rank if kernel == "gaussian" else 2 * CELLS
+    return series * columns * length + tests * (products + 2 * (length + draws))
 
 
 def _exact_floats(null: Null, first: Tensor, second: Tensor, length: int, draws: int) -> int:

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from causal_ivae.errors import InputError
 from causal_ivae.independence import distance_covariance_test, hsic_test
+from causal_ivae.independence.distance_factors import DistanceFactors
+from causal_ivae.independence.kernel import centred_gram
+from causal_ivae.independence.nulls import GramMatrices, block_null, draw
 
 NULLS = ("gamma", "permutation", "circular_shift", "wild_bootstrap")
 
@@ -51,3 +55,42 @@ def test_scales_that_change_with_the_group_change_nothing():
 def test_bad_input_is_named():
     with pytest.raises(InputError, match=r"'y'. .* column 0 is constant"):
         distance_covariance_test(np.arange(20.0), np.ones(20))
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("length", [1003, 1024])
+def test_long_groups_have_the_statistic_of_the_definition(rounded, length):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(length, 1)).cumsum(axis=0)
+    y = 0.3 * x**2 + rng.laplace(size=(length, 1)) * x.std() ** 2
+    if rounded:
+        x, y = x.round(), (y / y.std()).round()
+    x, y = ((v - v.mean(0)) / v.std(0) for v in (x, y))
+    found = distance_covariance_test(x, y, draws=19)
+    assert found.statistic == pytest.approx(direct_statistic(x, y), rel=1e-4)
+
+
+@pytest.mark.parametrize("null", NULLS)
+@pytest.mark.parametrize("length", [200, 401])
+def test_factors_have_the_null_distribution_of_all_distances(null, length):
+    rng = np.random.default_rng(4)
+    first = rng.normal(size=(2, 2, 3, length, 1)).cumsum(axis=3)
+    second = rng.laplace(size=(2, 1, 3, length, 1)) + 0.2 * first[:, :1]
+    series = [torch.as_tensor(s, dtype=torch.float32) for s in (first, second)]
+    drawn = draw(null, rng, n_blocks=3, draws=49, length=length)
+    by_factors = block_null(DistanceFactors.of(*series), null, drawn)
+    exact = block_null(GramMatrices(*(centred_gram(s, "distance") for s in series)), null, drawn)
+    torch.testing.assert_close(by_factors.observed, exact.observed, rtol=2e-5, atol=1e-5)
+    torch.testing.assert_close(by_factors.mean, exact.mean, rtol=0.01, atol=1e-5)
+    torch.testing.assert_close(by_factors.sd, exact.sd, rtol=0.02, atol=1e-5)
+    away = (by_factors.values - exact.values).abs() / exact.sd[..., None]
+    assert away.numel() == 0 or away.max() < 0.15
+
+
+def test_a_test_does_not_depend_on_those_beside_it():
+    rng = np.random.default_rng(5)
+    series = torch.as_tensor(rng.normal(size=(4, 1, 1, 300, 1)), dtype=torch.float32)
+    drawn = draw("circular_shift", rng, n_blocks=1, draws=19, length=300)
+    together = block_null(DistanceFactors.of(series, series.flip(0)), "circular_shift", drawn)
+    alone = block_null(DistanceFactors.of(series[:1], series[3:]), "circular_shift", drawn)
+    torch.testing.assert_close(together.values[:1], alone.values, rtol=1e-5, atol=1e-6)
