@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUTPUT ?= demo
 WORKERS ?= 2
-PAIRS   ?= 24
+PAIRS   ?= 192
 
 .PHONY: demo test install lint types layers unit test-browser soak validate docs calibrate constraints format clean
 
@@ -56,8 +56,8 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/mkdocs.yml
 	@echo "Open build/docs/index.html"
 
-# The weights behind the probabilities of the structural method (2 CPU s a pair; with 24 pairs a
-# design a quarter of an hour on one quiet core) and of the network method (a quarter of an hour).
+# The weights behind the probabilities of the structural method (half a CPU second a pair; with 192
+# pairs a design twenty minutes on one quiet core) and of the network method (a quarter of an hour).
 calibrate: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.validation.suites.calibrate reports/validation/calibration_pairs.tsv \
 	  causal_ivae/discovery/calibration.json $(PAIRS)
