@@ -14,7 +14,7 @@ from causal_ivae.batch.request import Request
 from causal_ivae.batch.workers.machine import processes_for
 from causal_ivae.derivatives.files import write_text
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.discovery.methods import METHODS
+from causal_ivae.discovery.methods import METHODS, pooled_methods
 from causal_ivae.errors import CausalIvaeError, InputError, NoRoomError, SettingsError
 from causal_ivae.provenance import digest_of, shown, versions
 
@@ -48,6 +48,11 @@ class Analysis(Request):
         if self.scheduler is not None:
             return 1
         return processes_for(self.n_subjects, self.nprocs, self.memory)
+
+    @property
+    def pooled_methods(self) -> tuple[str, ...]:
+        """Methods by which all subjects are judged in one fit beside the group."""
+        return () if self.pooled else pooled_methods(self.pipeline)
 
     @property
     def load_hash(self) -> str:

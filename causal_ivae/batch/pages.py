@@ -256,9 +256,13 @@ def _sidecars(paths: UnitPaths) -> list[dict[str, Any]]:
 
 
 def _beside(root: Path, group: Unit) -> Unit | None:
-    """Return the fit of all subjects, if one was asked for."""
-    settings = (method.sidecar.get("Settings", {}) for method in group.methods.values())
-    if not any(asked.get("group", {}).get("pooled") for asked in settings):
+    """Return the fit of all subjects, if one was asked for or made by itself."""
+    asked = {
+        name: method.sidecar.get("Settings", {}).get("group", {}).get("pooled")
+        for name, method in group.methods.items()
+    }
+    by_itself = any(wanted is None and METHODS[name].pools for name, wanted in asked.items())
+    if not any(asked.values()) and not (by_itself and find_paths(root, POOLED)):
         return None
     return Unit.read(UnitPaths(root, POOLED), tuple(METHODS))
 

@@ -1,7 +1,7 @@
 """Run a plan subject by subject, each isolated from the others, and the group after them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from causal_ivae.batch.status import BatchResult, Record, describe, last_run_wit
 from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
-from causal_ivae.errors import CausalIvaeError, SettingsError
+from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
 from causal_ivae.imaging.atlas_choice import atlas_for
 from causal_ivae.imaging.file_names import Folders
 
@@ -79,10 +79,7 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
                 state = GroupState(analysis, tuple(units), ended)
                 if POOLED in targets:
                     shown.phase(POOLED, 1)
-                    kept, names = state.poolable()
-                    record.add(
-                        _estimate_pooled(analysis, POOLED, kept, names, _stage_of(shown, POOLED))
-                    )
+                    record.add(_pooled_beside(analysis, state, _stage_of(shown, POOLED)))
                 shown.phase(GROUP, 1)
                 record.add(cohort.combine(state, _stage_of(shown, GROUP)))
         finally:
@@ -95,8 +92,7 @@ def _of_all(analysis: Analysis) -> tuple[str, ...]:
     """Return the units that are made of all subjects."""
     if "group" not in analysis.levels:
         return ()
-    beside = analysis.pipeline.group.pooled and not analysis.pooled
-    return (POOLED, GROUP) if beside else (GROUP,)
+    return (POOLED, GROUP) if analysis.pooled_methods else (GROUP,)
 
 
 def _claimed(output: Path, units: tuple[str, ...]) -> Claims:
@@ -216,14 +212,34 @@ def _pooled(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading])
     runner.record.add(_estimate_pooled(analysis, GROUP, kept, names, stage))
 
 
+def _pooled_beside(analysis: Analysis, state: GroupState, stage: Stage) -> Outcome:
+    """Judge all subjects in one fit; unless it was asked for, it is left out where it cannot be."""
+    subjects, names = state.poolable()
+    methods = {"unmixing.methods": list(analysis.pooled_methods)}
+    chosen = replace(analysis, pipeline=analysis.pipeline.changed(methods))
+    asked_for = analysis.pipeline.group.pooled is not None
+    return _estimate_pooled(chosen, POOLED, subjects, names, stage, asked_for=asked_for)
+
+
 def _estimate_pooled(
-    analysis: Analysis, unit: str, subjects: list[str], names: tuple[str, ...], stage: Stage
+    analysis: Analysis,
+    unit: str,
+    subjects: list[str],
+    names: tuple[str, ...],
+    stage: Stage,
+    *,
+    asked_for: bool = True,
 ) -> Outcome:
     def pool() -> tuple[None, State, str]:
-        return None, "up to date", cohort.pool(analysis, subjects, names, unit)
+        try:
+            return None, "up to date", cohort.pool(analysis, subjects, names, unit)
+        except InputError as error:
+            if asked_for:
+                raise
+            return None, "not run", one_line(error)
 
     _, outcome = guarded(analysis, unit, pool)
-    if outcome.state == "failed" or UnitState(analysis, unit).is_up_to_date(names):
+    if outcome.state in ("failed", "not run") or UnitState(analysis, unit).is_up_to_date(names):
         return outcome
     return participant.estimate(Estimating(analysis, unit, names), stage).after(outcome)
 

@@ -298,7 +298,7 @@ class GroupState:
             Units whose graphs are in the group's.
         """
         shown_on_it = [self.paths, *(self._found[unit][0] for unit in members)]
-        if self.analysis.pipeline.group.pooled:
+        if self.analysis.pooled_methods:
             shown_on_it.append(UnitPaths(self.analysis.output, POOLED))
         sidecars = [paths.file("edges.json", m) for paths in shown_on_it for m in METHODS]
         if not _is_newest(self.paths.report, sidecars):

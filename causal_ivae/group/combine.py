@@ -24,6 +24,7 @@ _HALVES = 500
 _MOST_LEFT_OUT = 100
 """At most this many subjects are left out in turn, since more would hardly change the share."""
 _LEAST_ERROR = 0.02
+_MOST_OF_THEM = 0.5
 """Smaller errors count as this one, so that a score with an error of 0 has a finite weight."""
 
 
@@ -56,12 +57,11 @@ def combine_subjects(
         - ``p_value`` tests whether the mean score is zero; ``q_value`` is Benjamini-Hochberg across
           the pairs that are tested for direction, which are all but those with decision "none", of
           which it is missing;
-        - ``decision`` is "none" if the combined dependence is not significant (of a method that
-          estimates how probably pairs are connected, if the mean over subjects is below one half),
-          else the direction
-          of the score if ``q_value`` is at most alpha and the mean score at least
-          ``settings.min_score``, else "undecided"; ``cause`` and ``effect`` are empty unless a
-          direction is decided;
+        - ``decision`` is "both" if more than half of the subjects have both arrows, "none" if the
+          combined dependence is not significant (of a method that estimates how probably pairs are
+          connected, if the mean over subjects is below one half), else the direction of the score
+          if ``q_value`` is at most alpha and the mean score at least ``settings.min_score``, else
+          "undecided"; ``cause`` and ``effect`` are empty unless a direction is decided;
         - ``confidence`` is the share of subjects whose score has the sign of the mean, with the
           95 % Wilson interval ``share_low``, ``share_high``; without any effect it is slightly
           more than one half, since the same subjects determine the sign;
@@ -298,6 +298,8 @@ def _decide(
         "undecided",
     )
     decision = np.where(independent, "none", decision)
+    mutual = (subjects.decisions[members] == "both").mean(axis=0) > _MOST_OF_THEM
+    decision = np.where(mutual, "both", decision)
     return decision, p_value, q_value, p_dependence
 
 

@@ -140,8 +140,17 @@ def group_page(
     page["findings"] += summary.reproducibility_sentences(record) + summary.model_sentences(record)
     page["beside"] = None
     if pooled is not None:
+        page["findings"] = summary.pooled_sentences(pooled) + page["findings"]
         page["findings"] += summary.beside_sentences(record, pooled)
         page["beside"] = {
+            "graphs": [
+                (
+                    label := method_label(name, method.sidecar),
+                    graph_figure(pooled.names, method.edges, {}, f"fig-pooled-{index}", label),
+                )
+                for index, (name, method) in enumerate(pooled.methods.items())
+                if METHODS[name].pools
+            ],
             "link": f"{POOLED}.html",
             "methods": [
                 (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from causal_ivae.discovery.methods import METHODS, Method, PairMethod
+from causal_ivae.discovery.methods import METHODS, Method, PairMethod, pooled_methods
 from causal_ivae.drawing.wording import count, listed
 from causal_ivae.reporting.volume_counts import Volumes
 from causal_ivae.settings import (
@@ -326,8 +326,11 @@ def _group(settings: Pipeline, realised: Realised) -> list[str]:
         "[@wilson1927].",
         *_model(settings),
         *(
-            ["All subjects were pooled into one further fit, each a segment of its own."]
-            if settings.group.pooled
+            [
+                "All subjects were pooled into one further fit by "
+                f"{listed([METHODS[name].title for name in pooled])}, each a segment of its own."
+            ]
+            if (pooled := pooled_methods(settings))
             else []
         ),
     ]

@@ -11,7 +11,13 @@ from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
 from causal_ivae.group import unanimous_pairs_needed
 from causal_ivae.group.sign_flips import smallest_p
-from causal_ivae.outcomes import CONNECTED, DIRECTIONS, is_decided, outcomes_of
+from causal_ivae.outcomes import (
+    CONNECTED,
+    DIRECTIONS,
+    count_arrows,
+    is_decided,
+    outcomes_of,
+)
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.power_text import planted_sentences
@@ -270,6 +276,17 @@ def _group_settings(method: CausalGraph) -> GroupSettings:
     return GroupSettings().model_copy(
         update={key: recorded[key] for key in _OF_TESTS if key in recorded}
     )
+
+
+def pooled_sentences(pooled: Unit) -> list[str]:
+    """Describe the graphs of all subjects by methods whose main graph it is."""
+    sentences = []
+    for name, method in pooled.methods.items():
+        if METHODS[name].pools:
+            label = f"{method_label(name, method.sidecar)}, all subjects in one graph"
+            n_arrows = count_arrows(method.edges)
+            sentences += twins_sentences(label, method) or [f"{label}: {count(n_arrows, 'arrow')}."]
+    return sentences
 
 
 def beside_sentences(record: Unit, pooled: Unit) -> list[str]:

@@ -133,7 +133,11 @@ class GroupSettings(Settings):
         lt=1,
         description="mean score that a direction needs, however consistent the subjects are",
     )
-    pooled: bool = Field(False, description="one fit of all subjects too, each a segment")
+    pooled: bool | None = Field(
+        None,
+        description="one fit of all subjects too, each a segment; null for the methods alone that "
+        "judge all regions at once, where subjects have a common scale",
+    )
     model: str | None = Field(
         None, description='what scores go with, such as "score ~ group + age"; null for none'
     )

@@ -122,7 +122,7 @@ def test_one_fit_of_all_subjects_stands_beside_the_group(finished):
     # The statistics over subjects are what they were.
     assert read_table(file_of(out, "group", "edges.tsv", "tcl")).equals(before)
     page = (out / "group.html").read_text()
-    assert "Compared with one fit of all subjects" in page
+    assert "All subjects in one graph" in page
     assert 'href="pooled.html"' in page
     assert "All subjects pooled" in (out / "pooled.html").read_text()
     write_overview(out)

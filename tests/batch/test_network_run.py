@@ -28,6 +28,7 @@ def output(tmp_path_factory):
         pd.DataFrame(series, columns=NAMES).to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
         about = {"RepetitionTime": 1.5, "Simulated": True}
         stem.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
+<<<<<<< HEAD
     pipeline = tiny_pipeline(
         unmixing__methods=["network"],
         unmixing__network__twins=3,
@@ -35,6 +36,9 @@ def output(tmp_path_factory):
         power__plants=4,
         decision__decoy_share=0.2,
     )
+=======
+    pipeline = tiny_pipeline(unmixing__methods=["network"])
+>>>>>>> 1c6721c (The network method judges all subjects in one graph, which is the group's main one)
     options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 1}
     result = run_study(source, folder / "out", **options)
     assert set(states(result).values()) == {"done"}
@@ -48,7 +52,7 @@ def test_the_tables_come_back(output):
     found = results.subjects["01"].methods["network"]
     assert list(found.tables["twins"].columns) == ["probability", "claims", "claims_per_twin"]
     assert {"why", "probability_both", "probability_adjacent"} <= set(found.edges.columns)
-    assert found.sidecar["Twins"] == 3
+    assert 6 <= found.sidecar["Twins"] <= 20
     assert found.sidecar["Calibration"]["Bins"]
     near = found.edges["probability_adjacent"] > 0.5
     pairs = set(zip(found.edges["x"][near], found.edges["y"][near], strict=True))
@@ -75,10 +79,14 @@ def test_pages_say_what_twins_claim(output):
     page = (output / "sub-01.html").read_text(encoding="utf-8")
     assert "passed a probability of 0.7" in page
     assert "gave" in page
-    assert "each (3 twins)" in page
+    twins = load_results(output).subjects["01"].methods["network"].sidecar["Twins"]
+    assert f"each ({twins} twins)" in page
     assert "linear equations with feedback" in page
     assert "Elias" in page
-    assert (output / "group.html").exists()
+    group = (output / "group.html").read_text(encoding="utf-8")
+    assert "main graph" in group
+    assert "all subjects in one graph:" in group
+    assert group.index("fig-pooled-0") < group.index("fig-graph-0")
 
 
 def test_all_subjects_pooled_find_the_chain(output):
@@ -93,3 +101,23 @@ def test_the_group_tests_connected_pairs_only(output):
     assert edges.loc[("a", "d"), "decision"] == "none"
     assert np.isnan(edges.loc[("a", "d"), "q_value"])
     assert edges.loc[("a", "b"), "q_value"] <= 1.0
+
+
+def test_subjects_that_have_no_common_scale_are_not_pooled(output, tmp_path):
+    source = tmp_path / "input"
+    source.mkdir()
+    for path in (output.parent / "input").glob("*.tsv"):
+        series = pd.read_csv(path, sep="\t")
+        ((series - series.mean()) / series.std(ddof=0)).to_csv(
+            source / path.name, sep="\t", index=False
+        )
+        about = path.with_suffix(".json")
+        (source / about.name).write_bytes(about.read_bytes())
+    pipeline = tiny_pipeline(unmixing__methods=["network"], unmixing__network__twins=0)
+    levels = ("participant", "group")
+    result = run_study(source, tmp_path / "out", pipeline=pipeline, levels=levels, nprocs=1)
+    assert (states(result)["pooled"], states(result)["group"]) == ("not run", "done")
+    assert not result.failed
+    (said,) = [o.message for o in result.outcomes if o.unit == "pooled"]
+    assert "divided by its own standard deviation" in said
+    assert "main graph" not in (tmp_path / "out" / "group.html").read_text(encoding="utf-8")

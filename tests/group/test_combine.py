@@ -451,3 +451,13 @@ def test_pairs_that_are_probably_not_connected_are_not_tested_for_direction():
     # A subject without these probabilities leaves them out for all.
     tables["00"] = tables["00"].drop(columns="probability_adjacent")
     assert list(combined_of(tables)["decision"]) == ["x->y"] * 3
+
+
+def test_most_subjects_that_have_both_arrows_give_the_group_both():
+    tables = cohort(np.random.default_rng(1).normal(0, 0.05, size=(5, 3)))
+    for number, table in enumerate(tables.values()):
+        table.loc[0, "decision"] = "both" if number < 3 else "undecided"
+        table.loc[1, "decision"] = "both" if number < 2 else "undecided"
+    combined = combine_subjects(align(tables), SETTINGS)
+    assert combined["decision"].tolist()[:2] == ["both", "undecided"]
+    assert combined["n_both"].tolist() == [3, 2, 0]

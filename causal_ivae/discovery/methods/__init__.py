@@ -9,14 +9,22 @@ from causal_ivae.discovery.methods.network import NetworkMethod
 from causal_ivae.discovery.methods.pair_method import PairMethod
 from causal_ivae.discovery.methods.structural import StructuralMethod
 from causal_ivae.discovery.methods.tcl import TCLMethod
-from causal_ivae.settings import ADDED_BLOCKS, UnmixingSettings
+from causal_ivae.settings import ADDED_BLOCKS, Pipeline, UnmixingSettings
 
-__all__ = ["AUTO", "METHODS", "Method", "PairMethod", "register", "unregister"]
+__all__ = ["AUTO", "METHODS", "Method", "PairMethod", "pooled_methods", "register", "unregister"]
 
 METHODS: dict[str, Method[Any]] = {}
 """Every method by its name, in the order of pages."""
 AUTO = NetworkMethod.name
 """``method="auto"`` means this method, which hands over to structural flows where they are best."""
+
+
+def pooled_methods(pipeline: Pipeline) -> tuple[str, ...]:
+    """Return the methods by which all subjects are judged in one fit beside the group."""
+    wanted, methods = pipeline.group.pooled, tuple(pipeline.unmixing.methods)
+    if wanted is None:
+        return tuple(name for name in methods if METHODS[name].pools)
+    return methods if wanted else ()
 
 
 def register(method: Method[Any]) -> None:

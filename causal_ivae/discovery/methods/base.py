@@ -48,6 +48,8 @@ class Method(ABC, Generic[S]):
         ``unmixing.restarts``, or if there are none.
     resamples_can_be_undecided : bool
         True if a resample of segments can leave a pair undecided.
+    pools : bool
+        True if all subjects are judged in one fit as well unless the settings say otherwise.
     cyclic : bool
         True if the model of the method allows regions to drive each other in a circle.
     has_p_values : bool
@@ -67,6 +69,7 @@ class Method(ABC, Generic[S]):
     sections: frozenset[str] = frozenset()
     fit_names: tuple[str, ...] = ()
     resamples_can_be_undecided: bool = False
+    pools: bool = False
     cyclic: bool = False
     has_p_values: bool = True
     doubts: tuple[str, ...] = ()

@@ -63,6 +63,7 @@ class NetworkMethod(Method[NetworkSettings]):
     name = "network"
     title = "Network"
     settings = NetworkSettings
+    pools = True
     cyclic = True
     # What the method hands over to structural flows depends on all that these depend on.
     decision = StructuralMethod.decision | {"guard", "decoy_share"}
