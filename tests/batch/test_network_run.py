@@ -28,17 +28,12 @@ def output(tmp_path_factory):
         pd.DataFrame(series, columns=NAMES).to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
         about = {"RepetitionTime": 1.5, "Simulated": True}
         stem.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
-<<<<<<< HEAD
     pipeline = tiny_pipeline(
         unmixing__methods=["network"],
         unmixing__network__twins=3,
-        group__pooled=True,
         power__plants=4,
         decision__decoy_share=0.2,
     )
-=======
-    pipeline = tiny_pipeline(unmixing__methods=["network"])
->>>>>>> 1c6721c (The network method judges all subjects in one graph, which is the group's main one)
     options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 1}
     result = run_study(source, folder / "out", **options)
     assert set(states(result).values()) == {"done"}
@@ -52,7 +47,7 @@ def test_the_tables_come_back(output):
     found = results.subjects["01"].methods["network"]
     assert list(found.tables["twins"].columns) == ["probability", "claims", "claims_per_twin"]
     assert {"why", "probability_both", "probability_adjacent"} <= set(found.edges.columns)
-    assert 6 <= found.sidecar["Twins"] <= 20
+    assert found.sidecar["Twins"] == 3
     assert found.sidecar["Calibration"]["Bins"]
     near = found.edges["probability_adjacent"] > 0.5
     pairs = set(zip(found.edges["x"][near], found.edges["y"][near], strict=True))
@@ -79,8 +74,7 @@ def test_pages_say_what_twins_claim(output):
     page = (output / "sub-01.html").read_text(encoding="utf-8")
     assert "passed a probability of 0.7" in page
     assert "gave" in page
-    twins = load_results(output).subjects["01"].methods["network"].sidecar["Twins"]
-    assert f"each ({twins} twins)" in page
+    assert "each (3 twins)" in page
     assert "linear equations with feedback" in page
     assert "Elias" in page
     group = (output / "group.html").read_text(encoding="utf-8")
@@ -113,7 +107,9 @@ def test_subjects_that_have_no_common_scale_are_not_pooled(output, tmp_path):
         )
         about = path.with_suffix(".json")
         (source / about.name).write_bytes(about.read_bytes())
-    pipeline = tiny_pipeline(unmixing__methods=["network"], unmixing__network__twins=0)
+    pipeline = tiny_pipeline(
+        unmixing__methods=["network"], unmixing__network__twins=0, power__plants=0
+    )
     levels = ("participant", "group")
     result = run_study(source, tmp_path / "out", pipeline=pipeline, levels=levels, nprocs=1)
     assert (states(result)["pooled"], states(result)["group"]) == ("not run", "done")
