@@ -30,6 +30,27 @@ _LARGEST_EIGENVALUE = 0.8
 
 
 @dataclass(frozen=True)
+class TaskInput:
+    """Describe an input that is known, such as the blocks of a task.
+
+    Attributes
+    ----------
+    regions : tuple of int
+        Regions that it drives directly.
+    strength : float
+        Its standard deviation relative to that of the fluctuations that a region receives of its
+        own.
+    on, off : float
+        Length of its blocks and of the rests between them (s); rests vary by a half to both sides.
+    """
+
+    regions: tuple[int, ...]
+    strength: float = 0.3
+    on: float = 20.0
+    off: float = 20.0
+
+
+@dataclass(frozen=True)
 class BoldDesign:
     """Describe a simulated study: its network, its subjects and its measurement.
 
@@ -63,6 +84,7 @@ class BoldDesign:
         True if all connections are switched on and off over tens of seconds.
     saturating : bool
         True if a region's output is the hyperbolic tangent of its activity.
+    inputs : tuple of TaskInput
     """
 
     adjacency: NDArray[np.bool_]
@@ -79,6 +101,7 @@ class BoldDesign:
     slow: float = 0.4
     gated: bool = False
     saturating: bool = False
+    inputs: tuple[TaskInput, ...] = ()
 
     @property
     def confounded(self) -> NDArray[np.bool_]:
@@ -99,10 +122,13 @@ class BoldNetwork:
     values : ndarray, shape (n_subjects, n_times, n_regions), float64
         In units of the standard deviation of every region's signal over all subjects.
     design : BoldDesign
+    inputs : ndarray, shape (n_subjects, n_times, n_inputs), float64
+        1 while an input is on, else 0; not convolved.
     """
 
     values: NDArray[np.float64]
     design: BoldDesign
+    inputs: NDArray[np.float64]
 
     @property
     def stacked(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -239,6 +265,11 @@ def simulate_bold_network(design: BoldDesign, *, seed: int = 0) -> BoldNetwork:
     time_constant = np.maximum(
         rng.uniform(0.1, 0.8) * rng.uniform(0.8, 1.2, regions), RESPONSE_STEP
     )
+    on = _task(design, subjects, steps, seed)
+    for number, one in enumerate(design.inputs):
+        known = on[:, :, number] - on[:, :, number].mean(axis=0)
+        known = one.strength * known / (known.std(axis=0) + 1e-6)
+        drive[:, :, list(one.regions)] += known[:, :, None]
     gate = None
     if design.gated:
         gate = _telegraph(
@@ -257,7 +288,25 @@ def simulate_bold_network(design: BoldDesign, *, seed: int = 0) -> BoldNetwork:
         bold += np.sqrt(design.common) * rng.standard_normal((n_times, subjects, 1))
     level = np.sqrt(design.noise) * rng.uniform(0.6, 1.4, measured)
     bold += level * rng.standard_normal(bold.shape)
-    return BoldNetwork(np.ascontiguousarray(bold.transpose(1, 0, 2)), design)
+    sampled = on[np.minimum(volumes, steps - 1)].astype(np.float64)
+    return BoldNetwork(
+        np.ascontiguousarray(bold.transpose(1, 0, 2)), design, sampled.transpose(1, 0, 2)
+    )
+
+
+def _task(design: BoldDesign, subjects: int, steps: int, seed: int) -> NDArray[np.float32]:
+    """Draw when every input is on, shape (steps, subjects, inputs)."""
+    on = np.zeros((steps, subjects, len(design.inputs)), dtype=np.float32)
+    for number, one in enumerate(design.inputs):
+        for subject in range(subjects):
+            # An input has random numbers of its own, so that it changes nothing else.
+            rng = generator(seed, "task input", number, subject)
+            most = int(steps * RESPONSE_STEP / (one.on + 0.5 * one.off)) + 2
+            rests = one.off * rng.uniform(0.5, 1.5, most)
+            starts = np.cumsum(rests) + one.on * np.arange(most)
+            for start in (starts / RESPONSE_STEP).astype(int):
+                on[start : start + int(one.on / RESPONSE_STEP), subject, number] = 1.0
+    return on
 
 
 def _weights(design: BoldDesign, rng: np.random.Generator) -> NDArray[np.float32]:
