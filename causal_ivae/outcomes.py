@@ -25,6 +25,8 @@ WHY = {
     "data": "too little data to tell whether the two are connected",
     "other": "a common cause, a cycle or noise fits as well",
     "same": "the two are the same series",
+    "through": "the input reaches it only through other regions",
+    "reached": "the input reaches it; directly or through other regions is not known",
     "independent": "no dependence beyond the other regions",
 }
 """Why a pair has no arrow, in words for pages."""

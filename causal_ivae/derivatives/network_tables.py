@@ -35,6 +35,26 @@ NETWORK = Table(
         },
     },
 )
+INPUTS = Table(
+    "inputs",
+    "One row per known input and region: what the input reaches. Effects are in standard "
+    "deviations, and t values take segments, or windows within them, as observations.",
+    {
+        "input": Column("Name of the input.", text=True),
+        "region": Column("Name of the region.", text=True),
+        "total": Column("Effect through all paths."),
+        "total_t": Column("total over its standard error; from 4 on the input reaches the region."),
+        "direct": Column("Effect given the regions that may be causes of the region."),
+        "direct_t": Column("direct over its standard error."),
+        "remaining": Column("Effect given all other regions."),
+        "remaining_t": Column("remaining over its standard error."),
+        "through": Column(
+            "Regions that the input reaches and that may be causes of the region, joined by "
+            "commas.",
+            text=True,
+        ),
+    },
+)
 POWER = Table(
     "power",
     "One row per kind of series and strength: what became of arrows that were planted into series "

@@ -15,7 +15,7 @@ from causal_ivae.derivatives.edge_columns import (
     QUALITY,
     REASON,
 )
-from causal_ivae.derivatives.network_tables import NETWORK, POWER, TWINS
+from causal_ivae.derivatives.network_tables import INPUTS, NETWORK, POWER, TWINS
 from causal_ivae.derivatives.unit_tables import NODES, OUTLIERS, STATUS, SUBJECTS, TIMESERIES
 from causal_ivae.settings import fit_limits
 
@@ -386,8 +386,8 @@ MODEL = Table(
 )
 TABLES = (
     EDGES, GROUP_EDGES, TESTS, RESTARTS, TRAINING, SCREEN, EVIDENCE, STABILITY, DIAGNOSTICS,
-    EQUATIONS, NETWORK, TWINS, POWER, PRIOR_CHECK, MODEL, TIMESERIES, OUTLIERS, NODES, SUBJECTS,
-    STATUS,
+    EQUATIONS, NETWORK, TWINS, POWER, INPUTS, PRIOR_CHECK, MODEL, TIMESERIES, OUTLIERS, NODES,
+    SUBJECTS, STATUS,
 )  # fmt: skip
 
 

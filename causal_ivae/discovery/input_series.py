@@ -306,3 +306,23 @@ def pairs_of(
     if not unique:
         raise SettingsError("The skeleton holds no pair of distinct regions; nothing to orient.")
     return np.array(unique, dtype=np.int64)
+
+
+def inputs_of(names: tuple[str, ...], exogenous: Sequence[str]) -> tuple[int, ...]:
+    """Return the places of known inputs in `names`.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown, or fewer than two regions remain.
+    """
+    for name in exogenous:
+        if name not in names:
+            raise SettingsError(f"Unknown input '{name}' in 'exogenous'. {nearest(name, names)}")
+    places = tuple(sorted({names.index(name) for name in exogenous}))
+    if places and len(names) - len(places) < 2:
+        raise SettingsError(
+            f"'exogenous' leaves {len(names) - len(places)} of {len(names)} columns as regions; at "
+            "least two are needed."
+        )
+    return places

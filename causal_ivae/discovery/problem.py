@@ -47,6 +47,8 @@ class Problem:
         Repetition time (s).
     power : PowerSettings or None
         None if the power is not asked for.
+    exogenous : tuple of int
+        Places in `names` of the inputs that are known, which no arrow leads into.
     """
 
     values: NDArray[np.float32]
@@ -64,6 +66,7 @@ class Problem:
     progress: Progress | None = None
     tr: float = 2.0
     power: PowerSettings | None = None
+    exogenous: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.discovery.chunks import Progress
 from causal_ivae.discovery.cycles import find_cycles, without_cycles
-from causal_ivae.discovery.input_series import all_pairs, checked, pairs_of
+from causal_ivae.discovery.input_series import all_pairs, checked, inputs_of, pairs_of
 from causal_ivae.discovery.methods import AUTO, METHODS
 from causal_ivae.discovery.problem import Problem
 from causal_ivae.discovery.workload import Workload
@@ -30,6 +31,7 @@ def discover(
     *,
     method: str = "auto",
     skeleton: Iterable[tuple[str, str]] | None = None,
+    exogenous: Sequence[str] = (),
     restarts: int | None = None,
     acyclic: bool | None = None,
     seed: int = 0,
@@ -66,6 +68,11 @@ def discover(
         and hands over to "structural" for two regions and where linear equations do not suffice.
     skeleton : iterable of (str, str), optional
         Pairs of names to orient; default all.
+    exogenous : sequence of str, optional
+        Names of columns that are known inputs, such as the blocks of a task or a stimulation,
+        convolved with a haemodynamic response or not.  No arrow leads into them; the method
+        "network" tells which regions they reach, directly or through others (table ``inputs``).
+        Other methods leave them out.
     restarts : int, optional
         Fits from different starting weights per pair, of iVAE and TCL; default 8.
     acyclic : bool, optional
@@ -139,12 +146,18 @@ def discover(
     if chosen not in METHODS:
         raise SettingsError(f"Unknown method '{method}'. {nearest(str(method), METHODS)}")
     x, labels, order, region_names = checked(values, segments, blocks, names)
+    inputs = inputs_of(region_names, exogenous)
+    pairs = pairs_of(region_names, skeleton)
+    # Nothing is asked about two inputs, and only the network method asks what inputs reach.
+    of_inputs = np.isin(pairs, inputs).sum(axis=1)
+    pairs = pairs[of_inputs <= int(METHODS[chosen].takes_inputs)]
     problem = Problem(
         values=x,
         segments=labels,
         blocks=order,
         names=region_names,
-        pairs=pairs_of(region_names, skeleton),
+        pairs=pairs,
+        exogenous=inputs,
         unmixing=unmixing,
         independence=independence,
         decision=decision,

@@ -54,6 +54,8 @@ class Method(ABC, Generic[S]):
         True if the model of the method allows regions to drive each other in a circle.
     has_p_values : bool
         True if it tests that a pair has no direction.
+    takes_inputs : bool
+        True if it tells what known inputs reach; others leave the inputs out.
     doubts : tuple of str
         Reasons, in words, that make fits of this method doubtful but not those of all methods.
     references : str
@@ -72,6 +74,7 @@ class Method(ABC, Generic[S]):
     pools: bool = False
     cyclic: bool = False
     has_p_values: bool = True
+    takes_inputs: bool = False
     doubts: tuple[str, ...] = ()
     references: str = ""
 

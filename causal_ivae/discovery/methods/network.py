@@ -10,6 +10,7 @@ import numpy as np
 from causal_ivae.derivatives.network_tables import NETWORK, POWER, TWINS
 from causal_ivae.derivatives.tables import EDGES
 from causal_ivae.discovery.methods.base import Method
+from causal_ivae.discovery.methods.network_inputs import discover_with_inputs
 from causal_ivae.discovery.methods.structural import StructuralMethod
 from causal_ivae.discovery.network.decoys import decoy_q_values, settled, threshold
 from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
@@ -65,6 +66,7 @@ class NetworkMethod(Method[NetworkSettings]):
     settings = NetworkSettings
     pools = True
     cyclic = True
+    takes_inputs = True
     # What the method hands over to structural flows depends on all that these depend on.
     decision = StructuralMethod.decision | {"guard", "decoy_share"}
     sections = StructuralMethod.sections | {"power"}
@@ -75,6 +77,8 @@ class NetworkMethod(Method[NetworkSettings]):
         Two regions are no network, and where nonlinear terms predict much better than linear
         equations, linear evidence is confidently wrong.
         """
+        if problem.exogenous:
+            return discover_with_inputs(problem, self.discover)
         first = first_copies(problem.values)
         distinct = np.flatnonzero(first == np.arange(len(first)))
         values = problem.values[:, distinct]
