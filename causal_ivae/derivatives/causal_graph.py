@@ -223,7 +223,7 @@ class CausalGraph:
         """Return the decided edges from cause to effect, with all regions as nodes.
 
         Edges have the attributes ``score`` (positive favours the direction of the edge),
-        ``p_value``, ``q_value``, ``stability_index``, ``confidence``, ``probability_both`` and
+        ``p_value``, ``q_value``, ``interval_level``, ``confidence``, ``probability_both`` and
         ``probability_adjacent`` if they are known, and ``prior`` (the verdict) and ``prior_path``
         if the prior covers the edge.  ``quality`` is the verdict on the pair's fit; edges of a
         group have ``n_subjects``, ``n_usable`` and ``usable_decision`` instead.  A pair with the

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _NUMBERS = (
-    "score", "p_value", "q_value", "stability_index", "confidence", "probability_both",
+    "score", "p_value", "q_value", "interval_level", "confidence", "probability_both",
     "probability_adjacent",
 )  # fmt: skip
 """Columns of numbers that become attributes of arrows if they are known."""

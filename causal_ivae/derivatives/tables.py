@@ -52,10 +52,11 @@ EDGES = Table(
             "'paper' the share of restarts."
         ),
         **PROBABILITIES,
-        "stability_index": Column(
-            "How much the direction score exceeds its spread over resamples of segments and "
-            "restarts, from 0 to 1 (probability of a smaller |t|); only by iVAE and TCL. Nothing "
-            "is fitted again, so that this is no p-value of there being no direction.",
+        "interval_level": Column(
+            "Level of the widest interval of the direction score, over resamples of segments and "
+            "restarts, that leaves out 0 (probability of a smaller |t|), from 0 to 1; only by "
+            "iVAE and TCL. Nothing is fitted again, so that one minus this is no p-value of there "
+            "being no direction.",
             optional=True,
         ),
         **OF_NETWORK,

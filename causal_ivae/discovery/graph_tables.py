@@ -59,9 +59,9 @@ def edges_table(
     probability = np.full((len(pairs), len(PROBABILITY_COLUMNS)), np.nan)
     if orientation.probability is not None:
         probability[kept] = orientation.probability
-    stability = np.full(len(pairs), np.nan)
-    if orientation.stability is not None:
-        stability[kept] = orientation.stability
+    level = np.full(len(pairs), np.nan)
+    if orientation.interval_level is not None:
+        level[kept] = orientation.interval_level
     x = np.array(names, dtype=object)[pairs[:, 0]]
     y = np.array(names, dtype=object)[pairs[:, 1]]
     decided = np.array(DECISIONS, dtype=object)[decision]
@@ -76,10 +76,10 @@ def edges_table(
             "score_high": interval[:, 1],
             "score_error": error,
             "p_value": p_value,
-            "q_value": _q_values(p_value) if orientation.stability is None else np.nan,
+            "q_value": _q_values(p_value) if orientation.interval_level is None else np.nan,
             "confidence": confidence,
             **dict(zip(PROBABILITY_COLUMNS, probability.T, strict=True)),
-            **({} if orientation.stability is None else {"stability_index": stability}),
+            **({} if orientation.interval_level is None else {"interval_level": level}),
             **({} if orientation.probability is None else _leaning(decided, probability, reasons)),
             **({"reason": reasons} if impossible.any() else {}),
         }

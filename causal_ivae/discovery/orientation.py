@@ -47,8 +47,9 @@ class Orientation:
     probability : ndarray or None, shape (pairs, 4), float64
         Probabilities of `causal_ivae.discovery.probability.OUTCOMES`; None for a method without
         probabilities.
-    stability : ndarray or None, shape (pairs,), float64
-        Stability index of the score in [0, 1], see `orient`; None for a method with p-values.
+    interval_level : ndarray or None, shape (pairs,), float64
+        Level of the widest interval of the score without 0, in [0, 1], see `orient`; None for a
+        method with p-values.
     """
 
     decision: NDArray[np.int64]
@@ -61,7 +62,7 @@ class Orientation:
     confidence: NDArray[np.float64]
     shares: NDArray[np.float64]
     probability: NDArray[np.float64] | None = None
-    stability: NDArray[np.float64] | None = None
+    interval_level: NDArray[np.float64] | None = None
 
 
 def four_test_rule(p_value: NDArray[np.float64], alpha: float) -> NDArray[np.int64]:
@@ -133,13 +134,13 @@ def orient(
     (the pigeonhole bootstrap of Owen 2007), since blocks share each fit.  The standard deviation of
     the resamples, times sqrt(G / (G - 1)) for G blocks, gives a t statistic with G - 1 degrees of
     freedom.  (Percentiles of the resamples would find directions in up to a third of the pairs
-    without one if blocks are few.)  The stability index is the probability that |t| is smaller.  A
-    direction needs an index of at least 1 - `settings.alpha` and a test that rejects the
-    independence of x and y at that level.
+    without one if blocks are few.)  The interval level is the probability that |t| is smaller: that
+    of the widest interval of the score that leaves out 0.  A direction needs one of at least
+    1 - `settings.alpha` and a test that rejects the independence of x and y at that level.
 
-    One minus the index is no p-value of the hypothesis that the pair has no direction.  The fits
+    One minus that level is no p-value of the hypothesis that the pair has no direction.  The fits
     stay the same in all resamples, and a fit is not symmetric in x and y: of pairs with a common
-    cause, a cycle or unequal noise, a third and more have an index above .95.
+    cause, a cycle or unequal noise, more than half have one above .95.
     """
     pairs, restarts = usable.shape
     blocks = tests.block_excess.shape[-1]
@@ -173,7 +174,7 @@ def orient(
             settings.alpha,
         )
     tail, interval, error = _student(score, spread, blocks)
-    stability, unknown = 1.0 - tail, np.full(pairs, np.nan)
+    level, unknown = 1.0 - tail, np.full(pairs, np.nan)
     p_dependence = dependence.p_value[:, 0, 0]
     if settings.rule == "paper":
         share = (vote[..., None] == np.arange(4)).mean(axis=1)
@@ -184,7 +185,7 @@ def orient(
         confidence = np.where(decision > 0, share.max(axis=1), 1.0 - share.max(axis=1))
         return Orientation(
             decision, score, interval, error, restart_score, vote, unknown, confidence, shares,
-            stability=stability,
+            interval_level=level,
         )  # fmt: skip
     decision = np.where(score > 0, 1, 2)
     decision[tail > settings.alpha] = 0
@@ -194,7 +195,7 @@ def orient(
     confidence = np.take_along_axis(agreeing, decision[:, None], axis=1)[:, 0]
     return Orientation(
         decision, score, interval, error, restart_score, vote, unknown, confidence, shares,
-        stability=stability,
+        interval_level=level,
     )  # fmt: skip
 
 

@@ -25,15 +25,15 @@ def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
     ordered = edges.assign(outcome=outcomes_of(edges), open=~is_decided(edges)).sort_values(
         ["open", "confidence"], ascending=[True, False], kind="stable"
     )
-    # Methods without p-values have an index of stability in their place.
-    stable = "stability_index" in edges
+    # Methods without p-values have an interval level in their place.
+    leveled = "interval_level" in edges
     rows = "".join(
         f"<tr><td>{escape(_pair(edge))}</td><td>{signed(edge['score'])}</td>"
-        f"{''.join(f'<td>{value}</td>' for value in _certainty(edge, stable=stable))}"
+        f"{''.join(f'<td>{value}</td>' for value in _certainty(edge, leveled=leveled))}"
         f"<td>{percent(edge['confidence'])}</td></tr>"
         for edge in ordered.head(_MOST_ROWS).to_dict("records")
     )
-    heading = "<th>stability index</th>" if stable else "<th>p</th><th>q</th>"
+    heading = "<th>interval level</th>" if leveled else "<th>p</th><th>q</th>"
     left = len(edges) - _MOST_ROWS
     more = f"<p>and {count(left, 'pair')} more</p>" if left > 0 else ""
     return (
@@ -45,9 +45,9 @@ def to_html(method: str, names: Sequence[str], edges: pd.DataFrame) -> str:
     )
 
 
-def _certainty(edge: Mapping[Any, Any], *, stable: bool) -> tuple[str, ...]:
-    if stable:
-        return (number(edge["stability_index"], 2),)
+def _certainty(edge: Mapping[Any, Any], *, leveled: bool) -> tuple[str, ...]:
+    if leveled:
+        return (number(edge["interval_level"], 2),)
     return p_text(edge["p_value"]), p_text(edge["q_value"])
 
 

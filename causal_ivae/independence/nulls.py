@@ -248,6 +248,9 @@ def stationary_mean(first: Tensor, second: Tensor) -> Tensor:
     -----
     At lag d the kernel of a stationary series has the same mean l(d) everywhere in the block, so
     that E T = (1 / length) sum_ij K_ij l(|i - j|).  The mean of the d-th diagonal estimates l(d).
+    With AR(1) processes the result was within 1 % of the mean of T in blocks of 20 to 200 volumes,
+    but 3 to 4 % too small in blocks of 20 and 30 at a coefficient of 0.9, where the test rejected
+    in 5 to 6 % at level 0.05.
     """
     length = first.shape[-1]
     lags = torch.arange(length, 0, -1, device=first.device)

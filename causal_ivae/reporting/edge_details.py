@@ -22,7 +22,7 @@ _PROBABLE = {
 def edge_details(method: CausalGraph) -> list[str]:
     """Return one line per row of the edge table, in its order.
 
-    A line holds decision, score, p and q (or the stability index), how sure it is and the path
+    A line holds decision, score, p and q (or the interval level), how sure it is and the path
     through the prior.  If they are known, it also holds the probability of the likelier direction
     given an arrow, the medians over restarts of the four tests' p-values, and the restarts' votes.
     """
@@ -80,9 +80,9 @@ def edge_details(method: CausalGraph) -> list[str]:
 
 
 def _certainty(edge: Mapping[Any, Any]) -> list[str]:
-    """Return p and q of an edge in words, or its stability index if the method has no p."""
-    if np.isfinite(edge.get("stability_index", np.nan)):
-        return [f"stability index {edge['stability_index']:.2f}"]
+    """Return p and q of an edge in words, or its interval level if the method has no p."""
+    if np.isfinite(edge.get("interval_level", np.nan)):
+        return [f"interval level {edge['interval_level']:.2f}"]
     return [
         wording.p_phrase(edge[f"{letter}_value"]).replace("p", letter, 1)
         for letter in ("p", "q")

@@ -17,7 +17,7 @@ from causal_ivae.reporting.verdict import verdict_of
 
 _NUMBERS = ("score", "p_value", "q_value", "confidence")
 _OTHERS = (
-    "stability_index", "probability_both", "probability_adjacent", "quality", "n_subjects",
+    "interval_level", "probability_both", "probability_adjacent", "quality", "n_subjects",
     "n_usable", "usable_decision", "prior", "prior_path",
 )  # fmt: skip
 """The table has these columns only if an edge has them."""

@@ -300,7 +300,7 @@ def _method(
         "power_about": method.sidecar.get("Power"),
         "convergence": _convergence(method),
         "edges": table_rows.edge_rows(method),
-        "has_stability": "stability_index" in method.edges,
+        "has_interval_level": "interval_level" in method.edges,
         "details": edge_details(method),
         "details_left_out": left_out,
         "has_quality": "quality" in edges,

@@ -69,7 +69,7 @@ class EdgeRow:
     score: float
     p_value: float
     q_value: float
-    stability: float
+    interval_level: float
     confidence: float
     adjacent: float
     leaning: str
@@ -197,7 +197,7 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
                 score=-edge["score"] if turned else edge["score"],
                 p_value=edge["p_value"],
                 q_value=edge["q_value"],
-                stability=edge.get("stability_index", np.nan),
+                interval_level=edge.get("interval_level", np.nan),
                 confidence=edge["confidence"],
                 adjacent=edge.get("probability_adjacent", np.nan),
                 leaning=leaning_words(edge),

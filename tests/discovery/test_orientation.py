@@ -76,7 +76,7 @@ def test_swapping_the_regions_swaps_the_decision_exactly():
     )
     backward = decide(dependence, swapped)[1]
     assert backward.score[0] == -forward.score[0]
-    assert backward.stability[0] == pytest.approx(forward.stability[0])
+    assert backward.interval_level[0] == pytest.approx(forward.interval_level[0])
     np.testing.assert_allclose(backward.interval, -forward.interval[:, ::-1])
 
 
@@ -87,7 +87,7 @@ def test_the_interval_holds_zero_where_the_score_may_be_zero(spread):
         result = decide(dependence, tests)[1]
         low, high = result.interval[0]
         assert -1 <= low <= result.score[0] <= high <= 1
-        assert (result.stability[0] >= 0.95) == (low > 0 or high < 0)
+        assert (result.interval_level[0] >= 0.95) == (low > 0 or high < 0)
         assert np.isnan(result.p_value[0])
 
 
@@ -105,7 +105,7 @@ def test_the_direction_is_tested_as_the_mean_of_blocks(blocks):
     known = ttest_1samp(difference, 0.0)
     assert found.score[0] == pytest.approx(difference.mean())
     assert found.error[0] == pytest.approx(difference.std(ddof=1) / np.sqrt(blocks), rel=0.01)
-    assert 1.0 - found.stability[0] == pytest.approx(known.pvalue, rel=0.03)
+    assert 1.0 - found.interval_level[0] == pytest.approx(known.pvalue, rel=0.03)
     low, high = known.confidence_interval()
     expected = np.clip([low, high], -1.0, 1.0)
     np.testing.assert_allclose(found.interval[0], expected, atol=0.01)
@@ -125,7 +125,7 @@ def test_the_resamples_that_are_dependent_are_told_by_the_null_of_what_was_drawn
 def test_no_dependence_is_no_edge():
     found, result = decide(*made(0.1, 2.0, dependent=False))
     assert found == "none"
-    assert result.stability[0] > 0.95
+    assert result.interval_level[0] > 0.95
 
 
 def test_one_block_does_not_decide():
@@ -153,10 +153,11 @@ def test_a_diverged_restart_does_not_count():
 def test_diverged_restarts_favour_no_direction(sound):
     usable = np.arange(RESTARTS)[None] < sound
     forward, backward = (
-        1.0 - decide(*made(*least), usable)[1].stability[0] for least in ((0.1, 2.0), (2.0, 0.1))
+        1.0 - decide(*made(*least), usable)[1].interval_level[0]
+        for least in ((0.1, 2.0), (2.0, 0.1))
     )
     assert forward == pytest.approx(backward, rel=0.2)
-    everything = 1.0 - decide(*made(0.1, 2.0))[1].stability[0]
+    everything = 1.0 - decide(*made(0.1, 2.0))[1].interval_level[0]
     assert min(forward, backward) > everything
 
 
@@ -180,7 +181,7 @@ def test_disturbances_that_collapsed_favour_no_direction():
     dependence, tests = made(0.0, 0.0, spread=0.0)
     found, result = decide(dependence, tests)
     assert found == "undecided"
-    assert result.stability[0] == pytest.approx(0.0)
+    assert result.interval_level[0] == pytest.approx(0.0)
     assert result.confidence[0] == pytest.approx(0.5)
 
 
@@ -192,7 +193,7 @@ def test_chunks_of_pairs_change_no_number(monkeypatch):
     whole = orient(dependence, tests, usable, DecisionSettings(), seed=0)
     monkeypatch.setattr(orientation, "_CHUNK_NUMBERS", 1)
     chunks = orient(dependence, tests, usable, DecisionSettings(), seed=0)
-    np.testing.assert_array_equal(whole.stability, chunks.stability)
+    np.testing.assert_array_equal(whole.interval_level, chunks.interval_level)
     np.testing.assert_array_equal(whole.confidence, chunks.confidence)
 
 

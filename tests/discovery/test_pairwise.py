@@ -89,7 +89,7 @@ def test_known_directions_and_independent_pairs(method, several_pairs):
 @pytest.mark.parametrize("method", PAIR_METHODS)
 def test_tables_have_their_columns_and_every_test(method, three_regions):
     result = quick(*three_regions, method=method)
-    stable = () if method == "structural" else ("stability_index",)
+    stable = () if method == "structural" else ("interval_level",)
     assert set(result.edges.columns) == {*EDGES.required, *stable, "quality"}
     assert tuple(result.edges.columns[: len(EDGES.required)]) == EDGES.required
     assert list(result.edges["quality"]) == list(result.diagnostics["verdict"])
@@ -120,7 +120,7 @@ def test_tables_have_their_columns_and_every_test(method, three_regions):
         np.testing.assert_allclose(probability.sum(axis=1), 1.0)
     else:
         assert result.edges[["p_value", "q_value"]].isna().all(axis=None)
-        assert result.edges["stability_index"].between(0, 1).all()
+        assert result.edges["interval_level"].between(0, 1).all()
         assert result.evidence is None
         assert probability.isna().all(axis=None)
 

@@ -36,7 +36,7 @@ def test_a_copy_is_undecided_and_said(values, method, scale):
     assert row[["score", "p_value", "q_value", "confidence"]].isna().all()
     others = edges.drop(index=[("a", "d")])
     assert (others["reason"] == "").all()
-    sure = ["p_value", "q_value"] if method == "structural" else ["stability_index"]
+    sure = ["p_value", "q_value"] if method == "structural" else ["interval_level"]
     assert others[["score", *sure]].notna().all().all()
     assert len(graph.diagnostics) == 5
     # Pairs do not know of each other.

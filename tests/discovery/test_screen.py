@@ -46,7 +46,7 @@ def test_the_screen_by_dependence_changes_no_decision(two_pairs):
     kept = screened.screen["kept"] == 1
     assert 0 < kept.sum() < len(kept)
     assert screened.edges["decision"].tolist() == whole.edges["decision"].tolist()
-    columns = ["score", "stability_index", "confidence"]
+    columns = ["score", "interval_level", "confidence"]
     np.testing.assert_array_equal(screened.edges.loc[kept, columns], whole.edges.loc[kept, columns])
     left_out = screened.edges[~kept]
     assert (left_out["decision"] == "none").all()

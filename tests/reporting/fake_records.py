@@ -220,12 +220,12 @@ def probabilities(decision: str, score: float) -> tuple[float, list[float]]:
 
 
 def certain(edges: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Return the edges with an index of stability in place of p and q, as iVAE and TCL have."""
+    """Return the edges with an interval level in place of p and q, as iVAE and TCL have."""
     if method == "structural":
         forward, backward = edges["probability_forward"], edges["probability_backward"]
         given = leaning_columns((forward / (forward + backward)).to_numpy())
         return edges.assign(**given, why=np.where(edges["cause"] == "", "direction", ""))
-    return edges.assign(stability_index=1.0 - edges["p_value"], p_value=np.nan, q_value=np.nan)
+    return edges.assign(interval_level=1.0 - edges["p_value"], p_value=np.nan, q_value=np.nan)
 
 
 def evidence(edges: list[tuple[Any, ...]]) -> pd.DataFrame:
@@ -332,9 +332,9 @@ def group_record(
         record = method_record(names, method, **options)
         rng = np.random.default_rng([len(names), ord(method[0])])
         edges = record.edges.drop(columns="quality")
-        if "stability_index" in edges:
+        if "interval_level" in edges:
             # The tests over subjects have p-values, whatever the method.
-            edges["p_value"] = edges["q_value"] = 1.0 - edges.pop("stability_index")
+            edges["p_value"] = edges["q_value"] = 1.0 - edges.pop("interval_level")
         forward = rng.integers(0, n_subjects + 1, len(edges))
         leading = np.maximum(forward, n_subjects - forward)
         low, high = proportion_confint(leading, n_subjects, method="wilson")

@@ -67,7 +67,7 @@ def test_a_graph_without_edges_keeps_its_regions():
 def test_columns_of_the_table_have_one_order_whatever_the_program():
     files = graph_files(method_record(SIX).graph)
     header = files["tsv"].decode().splitlines()[0].split("\t")
-    numbers = ["score", "p_value", "q_value", "confidence", "stability_index"]
+    numbers = ["score", "p_value", "q_value", "confidence", "interval_level"]
     assert header == ["source", "target", *numbers, "quality", "prior", "prior_path"]
 
 

@@ -101,8 +101,8 @@ def test_structural_flows_are_said_where_they_were_fitted():
         }
     # With two ways to decide it is said whose each is.
     assert "A direction of iVAE needed two regions that were dependent" in both
-    assert "the index is no p-value" in both
-    assert "stability index" not in alone
+    assert "the level is no p-value" in both
+    assert "interval level" not in alone
     assert "autoencoder [@khemakhem2020] estimated" not in alone
     others = methods_text(settings, BOTH)
     assert "structural" not in others

@@ -115,7 +115,7 @@ def test_stability_is_not_called_confidence():
     heads = [row for row in page.rows if row[:2] == ["Pair", "Decision"]]
     assert [row[-3:] for row in heads] == [
         ["Probability", "If one drives the other", "Fit"],
-        ["Stability index", "Stability", "Fit"],
+        ["Interval level", "Stability", "Fit"],
     ]  # fmt: skip
     assert "Smallest probability or stability shown" in page.flat
     details = [attrs["data-detail"] for _, attrs in page.tags if "data-detail" in attrs]

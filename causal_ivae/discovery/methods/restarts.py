@@ -95,10 +95,10 @@ class RestartedMethod(PairMethod[S]):
         else:
             rule = (
                 f"A direction{whose} needed two regions that were dependent at level "
-                f"{decision.alpha:g}, and a direction score with a stability index of at least "
+                f"{decision.alpha:g}, and a direction score with an interval level of at least "
                 f"{1 - decision.alpha:g}: the mass of the t distribution within plus and minus its "
                 "t value, whose standard error comes from resampling segments and restarts. Since "
-                "nothing is fitted again for that, the index is no p-value, and no error rate is "
+                "nothing is fitted again for that, the level is no p-value, and no error rate is "
                 "claimed. The score follows the "
                 "test pattern of non-linear causal discovery [@monti2019]: it says how much more "
                 "independent one region than the other is of the disturbance that it depends on "
