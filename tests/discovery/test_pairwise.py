@@ -16,14 +16,16 @@ from causal_ivae.derivatives.tables import (
     TESTS,
     TRAINING,
 )
-from causal_ivae.discovery import graph_tables
+from causal_ivae.discovery import graph_tables, orientation
 from causal_ivae.discovery.chunks import Chunks
-from causal_ivae.discovery.methods import METHODS, PairMethod, restarts, structural
+from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.errors import FitError, InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import IndependenceSettings, UnmixingSettings
 from causal_ivae.simulate.known_graphs import simulate_pair
+from causal_ivae.unmixing import both_directions
 from causal_ivae.unmixing.diagnostics import residual_dependence
+from causal_ivae.unmixing.training import ensemble
 
 QUICK = UnmixingSettings.model_validate(
     {
@@ -89,8 +91,9 @@ def test_known_directions_and_independent_pairs(method, several_pairs):
 @pytest.mark.parametrize("method", PAIR_METHODS)
 def test_tables_have_their_columns_and_every_test(method, three_regions):
     result = quick(*three_regions, method=method)
-    stable = () if method == "structural" else ("interval_level",)
-    assert set(result.edges.columns) == {*EDGES.required, *stable, "quality"}
+    leaning = ("leaning", "probability_leaning", "why")
+    own = leaning if method == "structural" else ("interval_level",)
+    assert set(result.edges.columns) == {*EDGES.required, *own, "quality"}
     assert tuple(result.edges.columns[: len(EDGES.required)]) == EDGES.required
     assert list(result.edges["quality"]) == list(result.diagnostics["verdict"])
     assert tuple(result.tests.columns) == TESTS.names
@@ -208,7 +211,7 @@ def test_a_single_restart_cannot_agree(three_regions):
 
 
 def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monkeypatch):
-    real = restarts.unmix_pairs
+    real = ensemble.unmix_pairs
 
     def lose_one(*args, **options):
         fit = real(*args, **options)
@@ -223,7 +226,7 @@ def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monke
         )
 
     whole = quick(*three_regions, method="ivae")
-    monkeypatch.setattr(restarts, "unmix_pairs", lose_one)
+    monkeypatch.setattr(ensemble, "unmix_pairs", lose_one)
     result = quick(*three_regions, method="ivae")
     lost = (result.restarts["x"] == "a") & (result.restarts["y"] == "c")
     lost &= result.restarts["restart"] == 0
@@ -242,7 +245,7 @@ def test_a_restart_that_diverged_is_marked_and_has_no_tests(three_regions, monke
 
 
 def test_a_direction_that_diverged_leaves_its_pair_undecided(three_regions, monkeypatch):
-    real = structural.fit_hypotheses
+    real = both_directions.fit_hypotheses
 
     def lose_one(*args, **options):
         found = real(*args, **options)
@@ -251,7 +254,7 @@ def test_a_direction_that_diverged_leaves_its_pair_undecided(three_regions, monk
         return replace(found, log_likelihood=likelihood)
 
     whole = quick(*three_regions)
-    monkeypatch.setattr(structural, "fit_hypotheses", lose_one)
+    monkeypatch.setattr(both_directions, "fit_hypotheses", lose_one)
     result = quick(*three_regions)
     assert list(result.restarts["diverged"]) == [0, 0, 1, 0, 0, 0]
     assert result.restarts.loc[2, "vote"] == "inconclusive"
@@ -417,8 +420,8 @@ def test_cycles_are_reported_and_broken_on_request(three_regions, monkeypatch):
         confidence = np.array([0.9, 0.8, 0.7])
         return replace(orient(*args), decision=np.array([1, 2, 1]), confidence=confidence)
 
-    orient = restarts.orient
-    monkeypatch.setattr(restarts, "orient", round_and_round)
+    orient = orientation.orient
+    monkeypatch.setattr(orientation, "orient", round_and_round)
     whole = quick(*three_regions, method="tcl")
     (cycle,) = whole.cycles
     assert (cycle.cause, cycle.effect) == ("b", "c")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
-from causal_ivae.discovery.methods import PairMethod, restarts
+from causal_ivae.discovery.methods import PairMethod
 from causal_ivae.discovery.screen import Screen, screen_pairs
 from causal_ivae.errors import InputError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.simulate.known_graphs import simulate_pair
+from causal_ivae.unmixing.training import ensemble
 
 QUICK = UnmixingSettings.model_validate({"restarts": 2, "ivae": {"steps": 40}})
 DRAWS = IndependenceSettings(draws=199)
@@ -69,8 +70,8 @@ def test_what_is_screened_out_is_not_unmixed(two_pairs, monkeypatch):
         unmixed.extend(map(tuple, args[2].tolist()))
         return unmix(*args, **options)
 
-    unmix = restarts.unmix_pairs
-    monkeypatch.setattr(restarts, "unmix_pairs", spy)
+    unmix = ensemble.unmix_pairs
+    monkeypatch.setattr(ensemble, "unmix_pairs", spy)
     result = run(two_pairs, screen=ScreenSettings(by="partial_correlation", alpha=1e-6))
     names = result.names
     kept = result.screen[result.screen["kept"] == 1]
