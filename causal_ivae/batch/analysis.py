@@ -1,4 +1,4 @@
-"""What every piece of work of one run shares, and how a piece that fails is caught."""
+"""Hold what all pieces of work of a run share, and turn a piece that fails into an outcome."""
 
 import sys
 import time
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Analysis(Request):
-    """A request that was checked; every piece of work of a run knows it, also in the workers.
+    """Hold a checked request, which every piece of work of a run is given, also in workers.
 
     Its paths are resolved: `source` is the folder that the names of input files are relative to,
     and `participants_file` is None unless a model asks for it or it says who is excluded.
@@ -44,7 +44,7 @@ class Analysis(Request):
 
     @property
     def sharing(self) -> int:
-        """Number of worker processes that share the memory of one machine."""
+        """Return the number of worker processes that share the memory of one machine."""
         if self.scheduler is not None:
             return 1
         return processes_for(self.n_subjects, self.nprocs, self.memory)
@@ -56,20 +56,20 @@ class Analysis(Request):
 
     @property
     def load_hash(self) -> str:
-        """Hash of what determines the series, the input files aside."""
+        """Return a hash of the settings that determine the series, without the input files."""
         return digest_of(self.pipeline.load_digest, self.atlas_digest)
 
     def method_hash(self, method: str, load_hash: str) -> str:
-        """Hash of what determines a graph made from series of a given `load_hash`."""
+        """Return a hash of what determines a graph made from series of a given `load_hash`."""
         return digest_of(load_hash, METHODS[method].digest(self.pipeline))
 
     @property
     def prior_hash(self) -> str:
-        """Hash of what determines the comparison with anatomy."""
+        """Return a hash of what determines the comparison with anatomy."""
         return digest_of(self.pipeline.prior_digest, self.prior_digest)
 
     def provenance(self, settings_hash: str, inputs: dict[str, str]) -> dict[str, Any]:
-        """Return what every sidecar says of its making."""
+        """Return what every sidecar says about how its result was made."""
         return {
             "SettingsHash": settings_hash,
             "Seed": self.seed,
@@ -81,7 +81,7 @@ class Analysis(Request):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one subject, or the group, ended.
+    """Hold how the work on one subject, or on the group, ended.
 
     Attributes
     ----------
@@ -90,15 +90,15 @@ class Outcome:
     state : {"done", "up to date", "failed", "running", "not run"}
         "running" only in the status of a run that goes on, or was killed.
     seconds : float
-        Wall time, s.
+        Wall time (s).
     peak_mib : float
-        Peak memory of the process meanwhile, MiB; where the system cannot restart the count, of
-        the process so far.
+        Peak memory of the process during the work (MiB), or since the process began if the
+        system cannot restart the count.
     message : str
     crash : str
         Crash file, relative to the output folder.
     bad_input : bool
-        Whether the data or the settings are to blame.
+        True if the data or the settings are the cause of a failure.
     """
 
     unit: str
@@ -134,7 +134,7 @@ class Outcome:
 def guarded(
     analysis: Analysis, unit: str, work: Callable[[], tuple[T, State, str]]
 ) -> tuple[T | None, Outcome]:
-    """Run one piece of work; whatever it raises becomes a failed outcome with a crash file.
+    """Run one piece of work, and turn any error into a failed outcome with a crash file.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def guarded(
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error as one line; the kind is named unless it was raised on purpose."""
+    """Return an error as one line, with its type unless this package raised it on purpose."""
     text = " ".join(str(error).split())
     if isinstance(error, CausalIvaeError):
         return text
@@ -167,7 +167,7 @@ def one_line(error: BaseException) -> str:
 
 
 def write_crash(analysis: Analysis, unit: str, details: str) -> Path:
-    """Write a crash file and return its path."""
+    """Write a crash file for a unit and return its path."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     path = UnitPaths(analysis.output, unit).crash_folder / f"crash-{stamp}.txt"
     facts = "\n".join(f"{name} {version}" for name, version in versions().items())

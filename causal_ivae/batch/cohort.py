@@ -1,4 +1,4 @@
-"""The group: statistics over the subjects' graphs, or one graph of all subjects pooled."""
+"""Compute the group: statistics over the subjects' graphs, or one graph of all of them pooled."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,7 +67,7 @@ def combine(state: GroupState, stage: Stage) -> Outcome:
 def pool(
     analysis: Analysis, units: Sequence[str], regions: tuple[str, ...], unit: str = GROUP
 ) -> str:
-    """Write the series of all subjects, one below the other, as another unit's.
+    """Append the series of all subjects to one another and write them as those of one unit.
 
     Returns
     -------
@@ -143,9 +143,9 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     regions = records[0]["Regions"]
     names = tuple(name for name in regions if name in names)
     check, prior = prior_entry(analysis, edges, GROUP, method, records[0])
-    # From here on the old sidecar vouches for nothing.
+    # The old sidecar must not vouch for the new tables if writing is interrupted.
     paths.file("edges.json", method).unlink(missing_ok=True)
-    # A pooled analysis may have been here before; its series is not the group's.
+    # An earlier pooled analysis may have left series here, which are not those of the group.
     for name in (TIMESERIES.name, OUTLIERS.name):
         remove_table(paths, name)
     made = {EDGES.name: edges, PRIOR_CHECK.name: check, MODEL.name: model}
@@ -175,7 +175,7 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
 
 def _quality(member: Member, method: str) -> str:
     """Return the verdict on a subject's results by a method."""
-    # Tables that were changed since say nothing of the results.
+    # Tables that were changed after they were written do not describe the results.
     if not is_whole(member.paths.file("edges.json", method)):
         return UNKNOWN
     verdict = verdict_of(Unit.read(member.paths, (method,), of_cohort=True), method)
@@ -185,7 +185,7 @@ def _quality(member: Member, method: str) -> str:
 def _modelled(
     analysis: Analysis, subjects: "Subjects"
 ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
-    """Return the table of the model over subjects and its entry in the sidecar; none if unasked."""
+    """Return the table of the model over subjects and its entry in the sidecar, if requested."""
     formula = analysis.pipeline.group.model
     if formula is None or analysis.participants_file is None:
         return None, {}

@@ -1,4 +1,4 @@
-"""What is said before estimating starts: how much work there is, and how long it will take."""
+"""Forecast how much work a run will be and how long it will take."""
 
 from collections.abc import Mapping
 
@@ -10,13 +10,13 @@ from causal_ivae.derivatives.units import find_paths
 from causal_ivae.discovery.methods import METHODS
 
 _WORTH_SAYING = 2_000_000
-"""Steps, of all fits of all subjects, below which a forecast would cost more than it tells."""
+"""Runs with fewer training steps in all than this get no forecast, which would not be worth it."""
 
 
 def forecast(
     analysis: Analysis, waiting: Mapping[str, Estimating], nprocs: int | None
 ) -> list[str]:
-    """Rehearse the first subject for a few steps and say what all of them will take.
+    """Train the first subject for a few steps and forecast the time for all subjects.
 
     Parameters
     ----------

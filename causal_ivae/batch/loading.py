@@ -1,4 +1,4 @@
-"""One subject's files to its region series, as files: the first stage of a subject."""
+"""Load the files of one subject and write its region time series, the first stage of its work."""
 
 import re
 from collections import Counter
@@ -51,13 +51,13 @@ class Loading:
 
     @property
     def unit(self) -> str:
-        """``sub-<label>``."""
+        """Return the name of the subject's results, ``sub-<label>``."""
         return f"sub-{self.subject.label}"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the batch must know of a subject's series; nothing if loading failed.
+    """Hold what a run needs to know about a subject's series; no regions if loading failed.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Loaded:
 
 
 def up_to_date_series(piece: Loading) -> Loaded | None:
-    """Return what is known of series that need no loading, or None.
+    """Return what is known about series that are up to date; None if they must be loaded.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def up_to_date_series(piece: Loading) -> Loaded | None:
 
 
 def check_memory(piece: Loading) -> None:
-    """Check by their headers that a subject's files can be read within a worker's memory.
+    """Check from their headers that a subject's files fit into the memory of a worker.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def load(piece: Loading, stage: Stage) -> Loaded:
 def common_regions(
     loaded: Mapping[str, Loaded], rule: Literal["drop", "fail"]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """Apply one rule on missing regions to all subjects of a run.
+    """Apply the rule about missing regions to all subjects of a run.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _own_atlas(analysis: Analysis, subject: SubjectFiles) -> list[Path]:
     try:
         return [atlas_image_of(atlas, subject, analysis.source)]
     except InputError:
-        # Loading reports it.
+        # Loading the subject reports the error.
         return []
 
 

@@ -82,7 +82,7 @@ def _compare(
     templates: Path | None,
     again: bool,
 ) -> list[Path]:
-    """Write the comparison of the methods unless all that it shows is as it was."""
+    """Write the page that compares the methods, unless nothing on it has changed."""
     page, remembered = output / _COMPARISON, output / FOLDER / "compare.json"
     found = find_recording(output, drawn)
     paths, about = (UnitPaths(output, drawn), {}) if found is None else found
@@ -96,7 +96,7 @@ def _compare(
     remembered.unlink(missing_ok=True)
     write_text(page, render_compare(read_whole(paths, about), subjects, templates))
     if templates is None:
-        # What a user's own templates hold may change without notice.
+        # A user may change their own templates, which this digest does not cover.
         write_json(remembered, {"Digest": digest})
     return [page]
 
@@ -107,7 +107,7 @@ def _states(output: Path) -> dict[str, tuple[str, str]]:
     for path in sorted((output / "logs").glob("*/status.tsv")):
         for unit, found, message in _read_states(path):
             if found != "not run" or unit not in states:
-                # Whether it was done in that run or before makes no other page.
+                # The page does not depend on whether a subject was done in that run or before.
                 states[unit] = ("done" if found == "up to date" else found, message)
     return states
 
@@ -121,7 +121,7 @@ def _read_states(path: Path) -> list[tuple[str, str, str]]:
         found = [(row["subject"], row["state"], row["message"]) for row in rows]
     except (OSError, ValueError, KeyError, csv.Error):
         return []
-    # A line that was cut short lacks its last cells.
+    # A line that was only partly written lacks its last cells.
     if any(None in row for row in found):
         return []
     return [(unit, state, "" if why == MISSING else why) for unit, state, why in found]

@@ -1,4 +1,4 @@
-"""Write the pages of a unit, of the group, or of a whole output folder, from files alone."""
+"""Write the pages of a subject, the group or a whole output folder from result files alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -64,7 +64,7 @@ def write_unit_page(
 
 
 def write_region_map(output: Path, parcellation: Parcellation) -> None:
-    """Write the picture of an atlas's regions that pages show, unless it is there or cannot be.
+    """Write the picture of an atlas's regions for the pages, if it can be drawn and is missing.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def subject_rows(
     excluded: Sequence[str] = (),
     qualities: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
-    """Return what the group's page says of every subject.
+    """Return one row per subject for the page of the group.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def subject_rows(
 
 
 def qualities(group: UnitPaths, methods: Sequence[str]) -> dict[str, str]:
-    """Return the verdict on every subject of the group by the first method that has one."""
+    """Return a verdict for every subject of the group, from the first method that has one."""
     found: dict[str, str] = {}
     for method in methods:
         for unit, word in read_sidecar(group.file("edges.json", method)).get("Quality", {}).items():
@@ -161,7 +161,7 @@ def write_group_page(
     from causal_ivae.reporting.graph_files import drawing_files, unit_files
     from causal_ivae.reporting.html import group_page
 
-    # The page is older than its list for a moment, never newer.
+    # If writing is interrupted, the old page must not stand beside a list that is newer.
     paths.report.unlink(missing_ok=True)
     write_described(paths, SUBJECTS.name, listing(rows))
     try:
@@ -176,7 +176,7 @@ def write_group_page(
 def write_all(
     output: Path, labels: Sequence[str] = (), templates: Path | None = None
 ) -> tuple[list[Path], list[str]]:
-    """Write every page of an output folder again, from what is undamaged.
+    """Write every page of an output folder again from the results that are undamaged.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def write_all(
     pages : list of pathlib.Path
         The pages written.
     complaints : list of str
-        Sentences on results that are damaged and therefore on no page.
+        Sentences about results that no page shows because they are damaged.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def _sidecars(paths: UnitPaths) -> list[dict[str, Any]]:
 
 
 def _beside(root: Path, group: Unit) -> Unit | None:
-    """Return the fit of all subjects, if one was asked for or made by itself."""
+    """Return the fit of all subjects pooled, if one was requested or the method makes one."""
     asked = {
         name: method.sidecar.get("Settings", {}).get("group", {}).get("pooled")
         for name, method in group.methods.items()
@@ -270,7 +270,7 @@ def _beside(root: Path, group: Unit) -> Unit | None:
 def _write(paths: UnitPaths, page: str, files: "Files") -> None:
     for (method, suffix), content in files.items():
         write_bytes(paths.figure(suffix, method), content)
-    # Last, for its date tells whether all of them are current.
+    # The page is written last, because its date tells whether page and figures are current.
     write_text(paths.report, page)
 
 

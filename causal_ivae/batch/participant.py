@@ -1,4 +1,4 @@
-"""One subject's series to its graphs: estimate by each method, set against anatomy, report.
+"""Estimate the graphs of one subject, compare them with anatomy and write the page.
 
 Loading and estimating are two stages, because a region that one subject lacks concerns all.
 Between them stand files, so each stage can be restarted by itself.
@@ -26,7 +26,7 @@ from causal_ivae.unmixing.training.memory import give_memory_back
 
 @dataclass(frozen=True)
 class Estimating:
-    """The piece of work "estimate the graphs of one subject", or of all subjects pooled."""
+    """Hold the piece of work of estimating the graphs of one subject, or of all pooled."""
 
     analysis: Analysis
     unit: str
@@ -34,7 +34,7 @@ class Estimating:
 
 
 def estimate(piece: Estimating, stage: Stage) -> Outcome:
-    """Estimate what is stale, compare it with the prior, and write the page in any case."""
+    """Estimate all graphs that are stale, compare them with the prior, and write the page."""
 
     def work() -> tuple[None, State, str]:
         state = UnitState(piece.analysis, piece.unit)
@@ -61,7 +61,7 @@ def estimate(piece: Estimating, stage: Stage) -> Outcome:
 def prior_entry(
     analysis: Analysis, edges: Any, unit: str, method: str, about: Mapping[str, Any]
 ) -> tuple[Any | None, dict[str, Any]]:
-    """Return the table of verdicts, and the sidecar's entries on the prior.
+    """Compare edges with the prior, and return the table and the entries for the sidecar.
 
     `about` is a sidecar that may say where the regions are.
     """
@@ -83,7 +83,7 @@ def prior_entry(
 
 
 def _graphs(piece: Estimating, state: UnitState, stage: Stage) -> tuple[bool, list[str]]:
-    """Bring every method up to date; one that fails does not keep the others from running."""
+    """Bring the graphs of all methods up to date; if one fails, the others are still run."""
     methods = piece.analysis.pipeline.unmixing.methods
     series: RegionSeries | None = None
     null_check: dict[str, Any] | None = None
@@ -106,7 +106,7 @@ def _graphs(piece: Estimating, state: UnitState, stage: Stage) -> tuple[bool, li
                 worked = True
             continue
         if standing.reason:
-            # Whatever becomes of the new graph, nothing is shown of one that was changed.
+            # A graph whose files were changed must not be shown, even if the new fit fails.
             state.paths.file("edges.json", method).unlink(missing_ok=True)
         try:
             if series is None:
@@ -120,7 +120,7 @@ def _graphs(piece: Estimating, state: UnitState, stage: Stage) -> tuple[bool, li
             failures.append((method, error))
         worked = True
     if failures and all(isinstance(error, (InputError, SettingsError)) for _, error in failures):
-        # The input is to blame, alike for all methods.
+        # All methods fail in the same way if the input cannot be used, so one message is enough.
         raise failures[0][1]
     if failures:
         texts = (f"{method}: {one_line(error)}" for method, error in failures)
@@ -129,7 +129,7 @@ def _graphs(piece: Estimating, state: UnitState, stage: Stage) -> tuple[bool, li
 
 
 def _null_check(piece: Estimating, series: RegionSeries) -> dict[str, Any]:
-    """Return the sidecars' entry on the test of dependence, the same for every method."""
+    """Check the test of dependence on surrogates, and return the entry for all sidecars."""
     from causal_ivae.discovery.null_check import check_null
 
     settings = piece.analysis.pipeline
@@ -210,7 +210,7 @@ def _graph(
 
 
 def _compare_again(piece: Estimating, state: UnitState, method: str) -> None:
-    """Compare a graph that stays with the prior, and vouch for the new comparison."""
+    """Compare an existing graph with the prior again and update its sidecar."""
     paths = state.paths
     sidecar = paths.file("edges.json", method)
     about = {k: v for k, v in state.graph(method).items() if k not in ("Prior", "PriorHash")}
@@ -227,5 +227,5 @@ def _compare_again(piece: Estimating, state: UnitState, method: str) -> None:
         files |= write_described(paths, PRIOR_CHECK.name, check, method)
     settings = {**about["Settings"], "prior": piece.analysis.pipeline.prior.model_dump(mode="json")}
     about |= {"Settings": settings, **prior}
-    # A kept result of an earlier version, whose tables nobody vouches for, does not gain by this.
+    # A result of an earlier version lists no files, and must not seem to vouch for some of them.
     write_json(sidecar, {**about, FILES: files} if listed else about)

@@ -169,9 +169,7 @@ def _participants_file(request: Request, source: Path) -> Path | None:
             "Segments 'subjects' make one graph of all subjects, so there are no scores of each "
             f"for the model '{formula}': leave out one of them."
         )
-    from causal_ivae.group import (
-        check_model,
-        covariates_of,
+    from causal_ivae.group.participants import (
         excluded_participants,
         find_participants,
         read_participants,
@@ -179,6 +177,8 @@ def _participants_file(request: Request, source: Path) -> Path | None:
     )
 
     if formula is not None:
+        from causal_ivae.group.model import check_model, covariates_of
+
         covariates_of(formula)
     path = request.participants_file or find_participants(
         source if source.is_dir() else source.parent

@@ -1,4 +1,4 @@
-"""What a run would do, without doing any of it."""
+"""Tell what a run would do without doing it."""
 
 from causal_ivae.batch import loading
 from causal_ivae.batch.loading import Loaded, Loading, common_regions

@@ -1,4 +1,4 @@
-"""A subject's region time series as files, and back, so that graphs can be made from files."""
+"""Write the region time series of a subject to files, and read them back."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -74,7 +74,7 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
 
 
 def read_series(paths: UnitPaths, about: Mapping[str, Any] | None = None) -> RegionSeries:
-    """Read back what `write_series` wrote.
+    """Read the series that `write_series` wrote.
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ def read_series(paths: UnitPaths, about: Mapping[str, Any] | None = None) -> Reg
 
 
 def places(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a sidecar says of where its regions are, for another's."""
+    """Return the entries of a sidecar that say where the regions are, to copy them."""
     return {key: about[key] for key in ("Space", "Coordinates", "RegionMap") if key in about}
 
 
 def select_regions(series: RegionSeries, names: tuple[str, ...]) -> RegionSeries:
-    """Return the series of some regions, in the order given."""
+    """Return the series of the given regions, in the given order."""
     position = {name: i for i, name in enumerate(series.names)}
     columns = [position[name] for name in names]
     return replace(
@@ -161,7 +161,7 @@ def select_regions(series: RegionSeries, names: tuple[str, ...]) -> RegionSeries
 
 
 def _scale(series: RegionSeries) -> dict[str, Any]:
-    """Return the sidecar's entries on the scale of the series."""
+    """Return the entries of the sidecar that describe the scale of the series."""
     scale, percent = series.scale, series.percent
     return {
         "RegionScale": None
@@ -179,7 +179,7 @@ def _scale(series: RegionSeries) -> dict[str, Any]:
 
 
 def _outliers(series: RegionSeries) -> pd.DataFrame:
-    """Return one row per volume as acquired."""
+    """Return the table of outliers, with one row for every acquired volume."""
     total = sum(series.n_volumes)
     starts = np.concatenate([[0], np.cumsum(series.n_volumes)])
     rows = starts[series.runs] + series.volumes

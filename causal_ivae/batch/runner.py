@@ -1,4 +1,4 @@
-"""Run a plan subject by subject, each isolated from the others, and the group after them."""
+"""Run a plan: every subject in isolation from the others, and then the group."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -83,7 +83,7 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
                 shown.phase(GROUP, 1)
                 record.add(cohort.combine(state, _stage_of(shown, GROUP)))
         finally:
-            # Also when interrupted: what was not reached is said.
+            # An interrupted run must also record which units were not reached.
             record.close()
     return record.result
 
@@ -96,7 +96,7 @@ def _of_all(analysis: Analysis) -> tuple[str, ...]:
 
 
 def _claimed(output: Path, units: tuple[str, ...]) -> Claims:
-    """Keep other programs from these units, and remove what one that was killed left of them."""
+    """Claim units for this program, and remove partial files that a killed program left."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         claims = Claims(output / FOLDER)
@@ -164,7 +164,7 @@ def _participants(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loa
 
 
 def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
-    """Return what is known of every subject that could be loaded."""
+    """Load all subjects, and return those that could be loaded."""
     runner.record.display.phase("loading", len(units))
     loaded: dict[str, Loaded] = {}
     waiting = {}
@@ -172,7 +172,7 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
         try:
             known = loading.up_to_date_series(piece)
         except OSError:
-            # Loading it says what cannot be read, and is one subject's failure.
+            # Loading the subject reports which file cannot be read.
             known = None
         if known is None:
             waiting[unit] = piece
@@ -185,7 +185,7 @@ def _load(runner: "_Runner", units: Mapping[str, Loading]) -> dict[str, Loaded]:
             runner.record.loaded(unit, f"loaded in {result.outcome.seconds:.1f} s")
         else:
             runner.finish(unit, result.outcome if isinstance(result, Loaded) else result, None)
-    # Subjects finish in any order; what follows goes by the order of the plan.
+    # Subjects finish in any order, but results must not depend on it.
     return {unit: loaded[unit] for unit in units if unit in loaded}
 
 
@@ -246,7 +246,7 @@ def _estimate_pooled(
 
 @dataclass
 class _Runner:
-    """Runs pieces in a pool and turns what is lost into failed outcomes."""
+    """Run pieces of work in a pool and turn lost ones into failed outcomes."""
 
     record: Record
     pool: Pool
@@ -259,7 +259,7 @@ class _Runner:
         pieces: Mapping[str, Any],
         devices: Sequence[str] = (),
     ) -> Iterator[tuple[str, Any]]:
-        """Yield results until one of them stops the run."""
+        """Yield the name and result of each piece until a failure stops the run."""
         if self._has_stopped():
             return
         for unit, result in self.pool.map(function, pieces, devices):
@@ -268,13 +268,13 @@ class _Runner:
                 return
 
     def announce(self, waiting: Mapping[str, Estimating], nprocs: int | None) -> None:
-        """Say what will be estimated and how long it will take, where that is known here."""
+        """Tell the user how much work there is, unless other machines do it."""
         if not waiting or self.analysis.scheduler is not None or self._has_stopped():
             return
         try:
             lines = forecast(self.analysis, waiting, nprocs)
         except (CausalIvaeError, OSError, RuntimeError):
-            # What is wrong with this subject, or with torch, estimating it will say.
+            # Estimating the subject reports the same error, and a forecast is not worth a failure.
             return
         for line in lines:
             self.record.note(line)

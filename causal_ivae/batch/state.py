@@ -1,4 +1,4 @@
-"""What of the results is current, what is made again and why: decided here and nowhere else.
+"""Decide which results are current, which are made again, and why.
 
 A result is current if its sidecar says that this analysis would make the same again, and if the
 files that the sidecar vouches for are as they were written.  A state reads each sidecar once, when
@@ -29,18 +29,18 @@ _OF_PRIOR = f"_{PRIOR_CHECK.name}."
 
 @dataclass(frozen=True)
 class Standing:
-    """What is to be done about one result: the series, or a graph.
+    """Say what must be done about one result, either the series or a graph.
 
     Attributes
     ----------
     stale : bool
-        It is made again.
+        True if the result is made again.
     kept : bool
-        It stays although it was made with other settings or data (``--overwrite never``).
+        True if it stays although it was made with other settings or data (``--overwrite never``).
     compare : bool
-        It stays, and only its comparison with the prior is made again.
+        True if it stays and only its comparison with the prior is made again.
     reason : str
-        What happened to its files, as a clause; empty where nothing did.
+        What happened to its files, as a clause; empty if they are undamaged.
     """
 
     stale: bool = False
@@ -50,16 +50,16 @@ class Standing:
 
     @property
     def current(self) -> bool:
-        """Whether nothing is to be done and nothing to be said."""
+        """Check that nothing must be done and that there is nothing to report."""
         return self == Standing()
 
     def sentence(self, done: str) -> str:
-        """Return what happened to the files and what was done then; empty where nothing did."""
+        """Return a sentence on damage and on what was `done` about it; empty without damage."""
         return f"{self.reason}; {done}." if self.reason else ""
 
 
 class UnitState:
-    """The results of one subject, or of all subjects pooled, as an analysis finds them.
+    """Describe the existing results of one subject, or of all subjects pooled.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class UnitState:
     Attributes
     ----------
     series : dict
-        The sidecar of the newest series; empty where there is none that can be read.
+        The sidecar of the newest series; empty if none can be read.
     """
 
     def __init__(self, analysis: Analysis, unit: str) -> None:
@@ -82,7 +82,7 @@ class UnitState:
 
     @property
     def paths(self) -> UnitPaths:
-        """Names of the unit's files.
+        """Return the names of the unit's files.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class UnitState:
         return self._paths
 
     def series_standing(self, inputs: Mapping[str, str]) -> Standing:
-        """Return what is to be done about the series, made from input with these fingerprints."""
+        """Return what must be done about the series, given the fingerprints of the input."""
         if self._paths is None:
             tables = UnitPaths(self.analysis.output, self.unit).folder.glob("*_timeseries.tsv")
             lost = (lost_sidecar(table.with_suffix(".json")) for table in tables)
@@ -103,16 +103,16 @@ class UnitState:
         standing = _judge(self.analysis, self.series, self.analysis.load_hash, inputs, damage)
         if {"MissingRegions", "RegionScale"} <= self.series.keys():
             return standing
-        # Series of an earlier version do not say which regions are missing, or have another scale.
+        # Series of an earlier version lack the missing regions or have another scale.
         return Standing(stale=True, reason=standing.reason)
 
     def check_series(self) -> None:
-        """Check that the series are as they were written.
+        """Check that the files of the series are undamaged.
 
         Raises
         ------
         InputError
-            If they are not.
+            If one was changed or removed.
         """
         sidecar = self.paths.file("timeseries.json")
         for lost in _damage(sidecar, self.series).values():
@@ -122,13 +122,13 @@ class UnitState:
             )
 
     def graph(self, method: str) -> dict[str, Any]:
-        """Return the sidecar of a method's graph; empty where there is none, or it is damaged."""
+        """Return the sidecar of a method's graph; empty if it is missing or damaged."""
         if method not in self._graphs:
             self._graphs[method] = _read(self.paths.file("edges.json", method))
         return self._graphs[method]
 
     def standing(self, method: str, regions: Sequence[str]) -> Standing:
-        """Return what is to be done about a method's graph of these regions."""
+        """Return what must be done about a method's graph, given the regions to analyse."""
         about, damage = self.graph(method), self._graph_damage(method)
         of_prior = {name: why for name, why in damage.items() if _OF_PRIOR in name}
         rest = {name: why for name, why in damage.items() if name not in of_prior}
@@ -138,12 +138,12 @@ class UnitState:
         return replace(standing, compare=True, reason=next(iter(of_prior.values()), ""))
 
     def stale_methods(self, regions: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods whose graphs of these regions are estimated again."""
+        """Return the methods whose graphs are estimated again, given the regions to analyse."""
         methods = self.analysis.pipeline.unmixing.methods
         return tuple(method for method in methods if self.standing(method, regions).stale)
 
     def shown_methods(self) -> tuple[str, ...]:
-        """Return the methods asked for, and the others whose results are of the same analysis."""
+        """Return the requested methods and the others whose results are current as well."""
         asked = self.analysis.pipeline.unmixing.methods
         others = tuple(
             method
@@ -155,14 +155,14 @@ class UnitState:
         return (*asked, *others)
 
     def is_up_to_date(self, regions: Sequence[str]) -> bool:
-        """Whether graphs, comparisons and page need no work and no remark."""
+        """Check that graphs, comparisons and page are current and that nothing must be reported."""
         methods = self.analysis.pipeline.unmixing.methods
         return all(self.standing(method, regions).current for method in methods) and _is_newest(
             self.paths.report, [self.paths.file("edges.json", method) for method in methods]
         )
 
     def _wanted(self, method: str) -> tuple[str, Mapping[str, str]]:
-        """Return settings hash and input fingerprints of the graph that would be made now."""
+        """Return the settings hash and the input fingerprints that a new graph would have."""
         load_hash = self.series.get("SettingsHash", "")
         inputs = self.series.get("InputFingerprints", {})
         return self.analysis.method_hash(method, load_hash), inputs
@@ -176,7 +176,7 @@ class UnitState:
 
 @dataclass(frozen=True)
 class Member:
-    """One subject's graph by one method, as the group takes it: where it is, and its sidecar."""
+    """Hold the paths and the sidecar of one subject's graph that enters the group."""
 
     unit: str
     paths: UnitPaths
@@ -184,7 +184,7 @@ class Member:
 
 
 class GroupState:
-    """The group's results and those of its subjects, as an analysis finds them.
+    """Describe the existing results of the group and of its subjects.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class GroupState:
     units : sequence of str
         ``"sub-<label>"`` of every subject of this run, failed ones too.
     outcomes : mapping of str to Outcome
-        How they ended in this run; empty where only the group is run.
+        How they ended in this run; empty if only the group is run.
 
     Attributes
     ----------
@@ -207,7 +207,7 @@ class GroupState:
     ) -> None:
         self.analysis, self.units, self.outcomes = analysis, units, outcomes
         self.paths = UnitPaths(analysis.output, GROUP)
-        # What an earlier run left of a subject that failed now is of other data.
+        # The results of a subject that failed now come from an earlier run with other data.
         there = (u for u in units if u not in outcomes or outcomes[u].state != "failed")
         found = {unit: known for unit in there if (known := find_recording(analysis.output, unit))}
         left_out = excluded_units(analysis)
@@ -266,14 +266,14 @@ class GroupState:
                 )
 
     def made_from(self, method: str, members: Sequence[Member]) -> tuple[str, dict[str, str]]:
-        """Return settings hash and input fingerprints of the group's graph of these members."""
+        """Return the settings hash and the input fingerprints of the graph of these members."""
         output, participants = self.analysis.output, self.analysis.participants_file
         inputs = (
             {} if participants is None else {shown(participants, output): fingerprint(participants)}
         )
         for member in members:
             table = member.paths.file("edges.tsv", method)
-            # Read again only where an earlier version did not write its digest down.
+            # Only sidecars of an earlier version lack the digest of the table.
             written = member.about.get(FILES, {}).get(table.name, {}).get("SHA256")
             inputs[shown(table, output)] = f"sha256:{written}" if written else fingerprint(table)
         hashes = sorted({member.about["SettingsHash"] for member in members})
@@ -281,14 +281,14 @@ class GroupState:
         return digest_of(*settings), dict(sorted(inputs.items()))
 
     def standing(self, method: str, members: Sequence[Member]) -> Standing:
-        """Return what is to be done about the group's graph of these members."""
+        """Return what must be done about the group's graph, given its members."""
         sidecar = self.paths.file("edges.json", method)
         about = _read(sidecar)
         wanted = self.made_from(method, members)
         return _judge(self.analysis, about, *wanted, _damage(sidecar, about))
 
     def page_is_current(self, listing: pd.DataFrame, members: Sequence[str]) -> bool:
-        """Whether the page shows the results as they are now.
+        """Check that the page shows the current results.
 
         Parameters
         ----------
@@ -351,20 +351,20 @@ def read_whole(
 
 
 def whole_methods(paths: UnitPaths) -> tuple[str, ...]:
-    """Return the methods whose results can be shown: their sidecars and tables are undamaged."""
+    """Return the methods whose sidecars and tables are undamaged, so that pages can show them."""
     return tuple(method for method in METHODS if is_whole(paths.file("edges.json", method)))
 
 
 def _would_be_same(
     analysis: Analysis, about: Mapping[str, Any], settings_hash: str, inputs: Mapping[str, str]
 ) -> bool:
-    """Whether this analysis would make again what a sidecar describes."""
+    """Check that this analysis would make the same result as a sidecar describes."""
     return (
         about.get("SettingsHash") == settings_hash
         and about.get("Seed") == analysis.seed
         and about.get("Versions", {}).get("causal-ivae") == package_version()
         and about.get("InputFingerprints") == inputs
-        # Results of an earlier version, whose tables nobody vouches for.
+        # Sidecars of an earlier version do not vouch for their tables.
         and FILES in about
     )
 
@@ -377,10 +377,10 @@ def _judge(
     damage: Mapping[str, str],
     regions: Sequence[str] | None = None,
 ) -> Standing:
-    """Return what is to be done about what a sidecar describes; its regions are `regions`, if any.
+    """Return what must be done about the result that a sidecar describes.
 
-    Damaged results are made again even with ``--overwrite never``: they are no longer those that
-    were to be kept.
+    `regions` are those that a graph must have; None for series.  Damaged results are made again
+    even with ``--overwrite never``, since the results that were to be kept no longer exist.
     """
     if analysis.overwrite == "always":
         return Standing(stale=True)
@@ -393,7 +393,7 @@ def _judge(
 
 
 def _damage(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
-    """Return what happened to a sidecar, or to the files that it vouches for, by file name."""
+    """Return the damage to a sidecar or to the files that it vouches for, by file name."""
     if about:
         return damaged_files(sidecar, about)
     lost = lost_sidecar(sidecar)
@@ -401,7 +401,7 @@ def _damage(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_whole(sidecar: Path) -> bool:
-    """Whether a sidecar can be read and the files that it vouches for are undamaged."""
+    """Check that a sidecar can be read and that the files that it vouches for are undamaged."""
     about = _read(sidecar)
     return bool(about) and not damaged_files(sidecar, about)
 
@@ -411,7 +411,7 @@ def _read(sidecar: Path) -> dict[str, Any]:
 
 
 def _is_newest(page: Path, sidecars: Sequence[Path]) -> bool:
-    """Whether a page is there and none of the sidecars that are there is newer."""
+    """Check that a page exists and that no existing sidecar is newer."""
     if not page.is_file():
         return False
     written = page.stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""Keep the status of a run on disk, with every change, and its log."""
+"""Keep the status and the log of a run on disk while it goes on."""
 
 import os
 import platform
@@ -110,7 +110,7 @@ class Record:
         reason = f": {outcome.message}" if outcome.message else ""
         if not quiet:
             failed = outcome.state == "failed"
-            # Reasons of failures are printed at the end of the run, where they remain visible.
+            # Reasons for failures are printed at the end of the run, where they remain visible.
             shown = said if failed else f"{said}{reason}"
             self.display.finished(outcome.unit, shown, failed=failed)
         self.log(f"{outcome.unit} {said}{reason}")
@@ -152,7 +152,7 @@ class Record:
             self._timer.start()
 
     def _write_now(self) -> None:
-        # Writing it at the end of the run raises what goes wrong here.
+        # The same error is raised when the status is written at the end of the run.
         with self._lock, suppress(OSError, CausalIvaeError):
             self._timer = None
             self._write()

@@ -1,4 +1,4 @@
-"""How a table is declared: its file, its columns, and what each of them means."""
+"""Define how a table is declared: its file, its columns, and what each column means."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Level = Literal["subject", "group", "any", "run"]
 
 @dataclass(frozen=True)
 class Column:
-    """What one column holds.
+    """Describe the content of one column.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One kind of table.
+    """Describe one kind of table.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class Table:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns, in the order written."""
+        """Return the names of the columns in the order in which they are written."""
         return tuple(self.columns)
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Names of the columns that every analysis writes, in the order written."""
+        """Return the names of the columns that every analysis writes, in their order."""
         return tuple(name for name, column in self.columns.items() if not column.optional)
 
     def frame(self, data: Mapping[str, Any] | None = None) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The tables that only the network method makes."""
+"""Declare the tables that only the network method makes."""
 
 from causal_ivae.derivatives.declaration import Column, Table
 

@@ -1,4 +1,4 @@
-"""Every table that is written, declared once: its file, its columns, and what each of them means.
+"""Declare every table that is written: its file, its columns, and what each column means.
 
 Readers, writers, BIDS sidecars, what a group must delete of an earlier analysis, and the reference
 of columns in the documentation all derive from here.
@@ -393,7 +393,7 @@ TABLES = (
 
 
 ADDED_TABLES: dict[str, Table] = {}
-"""Tables of methods from outside the package, by name.
+"""This mapping holds the tables of methods from outside the package, by name.
 
 `causal_ivae.discovery.methods.register` adds them to `TABLES`.
 """

@@ -36,7 +36,7 @@ _FETCH_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Lost:
-    """A piece of work without a result, because its worker died or the work raised an error.
+    """Hold why a piece of work has no result: its worker died, or the work raised an error.
 
     Attributes
     ----------
@@ -230,7 +230,7 @@ class _Cluster:
         return max(1, cores() // processes)
 
     def _explained(self, name: str, result: Any, began: float) -> Any:
-        """Return a result; to a lost one, add what its process reported last."""
+        """Return a result, with the last report of its process if the piece was lost."""
         if not isinstance(result, Lost):
             return result
         last = self.beats.get(name, Beat(0.0))

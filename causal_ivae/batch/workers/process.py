@@ -1,4 +1,4 @@
-"""What the program sets in its own process and in each of its workers.
+"""Set up the process of the program, and each of its workers.
 
 The library sets none of this: an import or a fit leaves the process of a user as it is.
 """
@@ -23,8 +23,8 @@ def prepare_process() -> None:
     Call it before torch computes its first product, since MKL reads its settings then.  What the
     user has set in the environment stays.
     """
-    # Without it the last digits of MKL's products depend on where in memory a member's numbers lie,
-    # and so on how many others share its stack.
+    # Without this variable the last digits of MKL's products depend on where the numbers of a model
+    # lie in memory, and therefore on how many other models are trained with it.
     os.environ.setdefault("MKL_CBWR", EQUAL_DIGITS)
     keep_freed_memory()
 

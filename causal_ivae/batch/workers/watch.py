@@ -21,7 +21,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Limits:
-    """What one piece of work may take; None stands for no limit.
+    """Hold the limits of one piece of work; None stands for no limit.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Limits:
 
     @property
     def none(self) -> bool:
-        """Whether there is no limit."""
+        """Check that there is no limit."""
         return self.memory is None and self.seconds is None
 
     def verdict(self, memory: int, seconds: float) -> str:
@@ -56,7 +56,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Beat:
-    """What a process reports of a piece of work while it goes on.
+    """Hold what a process reports about a piece of work while it goes on.
 
     Attributes
     ----------
