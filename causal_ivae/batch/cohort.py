@@ -10,13 +10,15 @@ from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
 from causal_ivae.batch.pages import listing, qualities, subject_rows, write_group_page
 from causal_ivae.batch.participant import prior_entry
 from causal_ivae.batch.recording import places, read_series, select_regions, write_series
-from causal_ivae.batch.state import GroupState, Member, UnitState, excluded_units, is_whole
+from causal_ivae.batch.standing import is_whole
+from causal_ivae.batch.state import GroupState, Member, UnitState, excluded_units
 from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_table
+from causal_ivae.derivatives.group_tables import MODEL
 from causal_ivae.derivatives.names import GROUP, UnitPaths
 from causal_ivae.derivatives.stored_tables import remove_table
-from causal_ivae.derivatives.tables import EDGES, MODEL, PRIOR_CHECK
+from causal_ivae.derivatives.tables import EDGES, PRIOR_CHECK
 from causal_ivae.derivatives.unit_tables import OUTLIERS, TIMESERIES
 from causal_ivae.derivatives.units import Unit, find_recording
 from causal_ivae.provenance import fingerprints

@@ -14,48 +14,26 @@ from typing import Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Analysis, Outcome
+from causal_ivae.batch.standing import (
+    Standing,
+    damage_to,
+    existing_sidecar,
+    is_newest,
+    is_whole,
+    judge,
+    would_be_same,
+)
 from causal_ivae.derivatives.causal_graph import CausalGraph
-from causal_ivae.derivatives.files import read_sidecar, read_whole_table
+from causal_ivae.derivatives.files import read_whole_table
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths
 from causal_ivae.derivatives.tables import PRIOR_CHECK
 from causal_ivae.derivatives.units import Unit, find_recording, subjects_in
 from causal_ivae.derivatives.vouching import FILES, damaged_files, lost_sidecar
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, InputError
-from causal_ivae.provenance import digest_of, fingerprint, package_version, shown
+from causal_ivae.provenance import digest_of, fingerprint, shown
 
 _OF_PRIOR = f"_{PRIOR_CHECK.name}."
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Say what must be done about one result, either the series or a graph.
-
-    Attributes
-    ----------
-    stale : bool
-        True if the result is made again.
-    kept : bool
-        True if it stays although it was made with other settings or data (``--overwrite never``).
-    compare : bool
-        True if it stays and only its comparison with the prior is made again.
-    reason : str
-        What happened to its files, as a clause; empty if they are undamaged.
-    """
-
-    stale: bool = False
-    kept: bool = False
-    compare: bool = False
-    reason: str = ""
-
-    @property
-    def current(self) -> bool:
-        """Check that nothing must be done and that there is nothing to report."""
-        return self == Standing()
-
-    def sentence(self, done: str) -> str:
-        """Return a sentence on damage and on what was `done` about it; empty without damage."""
-        return f"{self.reason}; {done}." if self.reason else ""
 
 
 class UnitState:
@@ -99,8 +77,8 @@ class UnitState:
             tables = UnitPaths(self.analysis.output, self.unit).folder.glob("*_timeseries.tsv")
             lost = (lost_sidecar(table.with_suffix(".json")) for table in tables)
             return Standing(stale=True, reason=next(lost, ""))
-        damage = _damage(self._paths.file("timeseries.json"), self.series)
-        standing = _judge(self.analysis, self.series, self.analysis.load_hash, inputs, damage)
+        damage = damage_to(self._paths.file("timeseries.json"), self.series)
+        standing = judge(self.analysis, self.series, self.analysis.load_hash, inputs, damage)
         if {"MissingRegions", "RegionScale"} <= self.series.keys():
             return standing
         # Series of an earlier version lack the missing regions or have another scale.
@@ -115,7 +93,7 @@ class UnitState:
             If one was changed or removed.
         """
         sidecar = self.paths.file("timeseries.json")
-        for lost in _damage(sidecar, self.series).values():
+        for lost in damage_to(sidecar, self.series).values():
             raise InputError(
                 f"The series of '{self.unit}' cannot be used, for {lost} ('{sidecar}'): run the "
                 "level participant again."
@@ -124,7 +102,7 @@ class UnitState:
     def graph(self, method: str) -> dict[str, Any]:
         """Return the sidecar of a method's graph; empty if it is missing or damaged."""
         if method not in self._graphs:
-            self._graphs[method] = _read(self.paths.file("edges.json", method))
+            self._graphs[method] = existing_sidecar(self.paths.file("edges.json", method))
         return self._graphs[method]
 
     def standing(self, method: str, regions: Sequence[str]) -> Standing:
@@ -132,7 +110,7 @@ class UnitState:
         about, damage = self.graph(method), self._graph_damage(method)
         of_prior = {name: why for name, why in damage.items() if _OF_PRIOR in name}
         rest = {name: why for name, why in damage.items() if name not in of_prior}
-        standing = _judge(self.analysis, about, *self._wanted(method), rest, regions)
+        standing = judge(self.analysis, about, *self._wanted(method), rest, regions)
         if standing.stale or not (of_prior or about.get("PriorHash") != self.analysis.prior_hash):
             return standing
         return replace(standing, compare=True, reason=next(iter(of_prior.values()), ""))
@@ -149,7 +127,7 @@ class UnitState:
             method
             for method in METHODS
             if method not in asked
-            and _would_be_same(self.analysis, self.graph(method), *self._wanted(method))
+            and would_be_same(self.analysis, self.graph(method), *self._wanted(method))
             and not self._graph_damage(method)
         )
         return (*asked, *others)
@@ -157,7 +135,7 @@ class UnitState:
     def is_up_to_date(self, regions: Sequence[str]) -> bool:
         """Check that graphs, comparisons and page are current and that nothing must be reported."""
         methods = self.analysis.pipeline.unmixing.methods
-        return all(self.standing(method, regions).current for method in methods) and _is_newest(
+        return all(self.standing(method, regions).current for method in methods) and is_newest(
             self.paths.report, [self.paths.file("edges.json", method) for method in methods]
         )
 
@@ -170,7 +148,7 @@ class UnitState:
     def _graph_damage(self, method: str) -> dict[str, str]:
         if method not in self._damage:
             sidecar = self.paths.file("edges.json", method)
-            self._damage[method] = _damage(sidecar, self.graph(method))
+            self._damage[method] = damage_to(sidecar, self.graph(method))
         return self._damage[method]
 
 
@@ -234,7 +212,7 @@ class GroupState:
         members = []
         for unit, (paths, _) in self._found.items():
             sidecar = paths.file("edges.json", method)
-            if about := _read(sidecar):
+            if about := existing_sidecar(sidecar):
                 members.append(Member(unit, paths, about))
                 self._check(members[-1], sidecar, method)
         if not members and self.excluded:
@@ -283,9 +261,9 @@ class GroupState:
     def standing(self, method: str, members: Sequence[Member]) -> Standing:
         """Return what must be done about the group's graph, given its members."""
         sidecar = self.paths.file("edges.json", method)
-        about = _read(sidecar)
+        about = existing_sidecar(sidecar)
         wanted = self.made_from(method, members)
-        return _judge(self.analysis, about, *wanted, _damage(sidecar, about))
+        return judge(self.analysis, about, *wanted, damage_to(sidecar, about))
 
     def page_is_current(self, listing: pd.DataFrame, members: Sequence[str]) -> bool:
         """Check that the page shows the current results.
@@ -301,7 +279,7 @@ class GroupState:
         if self.analysis.pooled_methods:
             shown_on_it.append(UnitPaths(self.analysis.output, POOLED))
         sidecars = [paths.file("edges.json", m) for paths in shown_on_it for m in METHODS]
-        if not _is_newest(self.paths.report, sidecars):
+        if not is_newest(self.paths.report, sidecars):
             return False
         written = read_whole_table(self.paths.file("subjects.tsv"), ())
         return written is not None and bool(written.equals(listing))
@@ -340,7 +318,7 @@ def read_whole(
     sidecars: dict[str, Mapping[str, Any]] = {}
     for method in METHODS:
         place = paths.file("edges.json", method)
-        sidecar = known[method].sidecar if method in known else _read(place)
+        sidecar = known[method].sidecar if method in known else existing_sidecar(place)
         if sidecar and not damaged_files(place, sidecar):
             sidecars[method] = sidecar
     found = Unit.of_sidecars(paths, sidecars, about, of_cohort=of_cohort, disturbances=False)
@@ -353,66 +331,3 @@ def read_whole(
 def whole_methods(paths: UnitPaths) -> tuple[str, ...]:
     """Return the methods whose sidecars and tables are undamaged, so that pages can show them."""
     return tuple(method for method in METHODS if is_whole(paths.file("edges.json", method)))
-
-
-def _would_be_same(
-    analysis: Analysis, about: Mapping[str, Any], settings_hash: str, inputs: Mapping[str, str]
-) -> bool:
-    """Check that this analysis would make the same result as a sidecar describes."""
-    return (
-        about.get("SettingsHash") == settings_hash
-        and about.get("Seed") == analysis.seed
-        and about.get("Versions", {}).get("causal-ivae") == package_version()
-        and about.get("InputFingerprints") == inputs
-        # Sidecars of an earlier version do not vouch for their tables.
-        and FILES in about
-    )
-
-
-def _judge(
-    analysis: Analysis,
-    about: Mapping[str, Any],
-    settings_hash: str,
-    inputs: Mapping[str, str],
-    damage: Mapping[str, str],
-    regions: Sequence[str] | None = None,
-) -> Standing:
-    """Return what must be done about the result that a sidecar describes.
-
-    `regions` are those that a graph must have; None for series.  Damaged results are made again
-    even with ``--overwrite never``, since the results that were to be kept no longer exist.
-    """
-    if analysis.overwrite == "always":
-        return Standing(stale=True)
-    if damage or not about:
-        return Standing(stale=True, reason=next(iter(damage.values()), ""))
-    same = _would_be_same(analysis, about, settings_hash, inputs)
-    if same and (regions is None or about.get("Regions") == list(regions)):
-        return Standing()
-    return Standing(kept=True) if analysis.overwrite == "never" else Standing(stale=True)
-
-
-def _damage(sidecar: Path, about: Mapping[str, Any]) -> dict[str, str]:
-    """Return the damage to a sidecar or to the files that it vouches for, by file name."""
-    if about:
-        return damaged_files(sidecar, about)
-    lost = lost_sidecar(sidecar)
-    return {sidecar.name: lost} if lost else {}
-
-
-def is_whole(sidecar: Path) -> bool:
-    """Check that a sidecar can be read and that the files that it vouches for are undamaged."""
-    about = _read(sidecar)
-    return bool(about) and not damaged_files(sidecar, about)
-
-
-def _read(sidecar: Path) -> dict[str, Any]:
-    return read_sidecar(sidecar) if sidecar.is_file() else {}
-
-
-def _is_newest(page: Path, sidecars: Sequence[Path]) -> bool:
-    """Check that a page exists and that no existing sidecar is newer."""
-    if not page.is_file():
-        return False
-    written = page.stat().st_mtime_ns
-    return all(file.stat().st_mtime_ns <= written for file in sidecars if file.is_file())

@@ -18,6 +18,7 @@ from causal_ivae.derivatives.files import (
     write_json,
     write_table,
 )
+from causal_ivae.derivatives.group_tables import MODEL
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.stored_tables import (
     StoredTables,
@@ -30,7 +31,6 @@ from causal_ivae.derivatives.tables import (
     DIAGNOSTICS,
     EQUATIONS,
     EVIDENCE,
-    MODEL,
     PRIOR_CHECK,
     RESTARTS,
     SCREEN,
@@ -316,11 +316,7 @@ class CausalGraph:
         else:
             files[array.name] = write_array(array, self.disturbances.astype(np.float16))
             files[about.name] = write_json(about, {"Description": _DISTURBANCES})
-        edges, dense, described = (
-            place("edges.tsv"),
-            place("relmat.dense.tsv"),
-            place("relmat.json"),
-        )
+        edges, dense, described = map(place, ("edges.tsv", "relmat.dense.tsv", "relmat.json"))
         files[edges.name] = write_table(edges, self.edges)
         files[dense.name] = write_table(dense, pd.DataFrame(self.matrix), header=False)
         measure = {"Description": _MATRIX, "Measure": f"direction score of {self.method}"}

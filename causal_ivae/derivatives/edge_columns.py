@@ -7,6 +7,10 @@ from causal_ivae.outcomes import CONNECTED, DECISIONS, LEAST_ADJACENT, WHY
 
 _text = partial(Column, text=True)
 
+PAIR = {
+    "x": _text("First region of the pair."),
+    "y": _text("Second region of the pair."),
+}
 PROBABILITIES = {
     "probability_unknown": Column("Probability that none of the next three holds."),
     "probability_forward": Column("Probability of x -> y."),

@@ -11,20 +11,18 @@ from causal_ivae.derivatives.edge_columns import (
     DECISION,
     LEANING,
     OF_NETWORK,
+    PAIR,
     PROBABILITIES,
     QUALITY,
     REASON,
 )
+from causal_ivae.derivatives.group_tables import MODEL
 from causal_ivae.derivatives.network_tables import INPUTS, NETWORK, POWER, TWINS
 from causal_ivae.derivatives.unit_tables import NODES, OUTLIERS, STATUS, SUBJECTS, TIMESERIES
 from causal_ivae.settings import fit_limits
 
 _text = partial(Column, text=True)
 
-_PAIR = {
-    "x": _text("First region of the pair."),
-    "y": _text("Second region of the pair."),
-}
 PROBABILITY_COLUMNS = tuple(PROBABILITIES)
 
 EDGES = Table(
@@ -133,7 +131,7 @@ TESTS = Table(
     "tests",
     "One row per HSIC test, and one per pair for the two regions themselves.",
     {
-        **_PAIR,
+        **PAIR,
         "restart": Column(
             "Which fit; by structural flows 0 is that of x -> y and 1 that of y -> x; n/a for the "
             "test of the two regions themselves."
@@ -149,7 +147,7 @@ RESTARTS = Table(
     "restarts",
     "One row per pair and fit.",
     {
-        **_PAIR,
+        **PAIR,
         "restart": Column("Which fit, as in the tests."),
         "vote": _text("Of the four-test rule: 'x->y', 'y->x', 'none' or 'inconclusive'."),
         "score": Column("Direction score of this fit alone; positive favours x -> y."),
@@ -164,7 +162,7 @@ TRAINING = Table(
     "training",
     "One row per pair, fit and recorded step of training; of thousands of fits fewer steps.",
     {
-        **_PAIR,
+        **PAIR,
         "restart": Column("Which fit, as in the tests."),
         "step": Column("Training step."),
         "objective": Column("What is maximised; higher is better."),
@@ -174,7 +172,7 @@ SCREEN = Table(
     "screen",
     "One row per pair, where pairs were screened by a cheap test before they were unmixed.",
     {
-        **_PAIR,
+        **PAIR,
         "statistic": Column(
             "What the pair was screened by: HSIC given the segment, less its mean under the null, "
             "the correlation given all other regions, or for a skeleton that of its tests with the "
@@ -226,7 +224,7 @@ EVIDENCE = Table(
     "evidence",
     "One row per unmixed pair, by structural flows: what speaks for either direction.",
     {
-        **_PAIR,
+        **PAIR,
         "mechanism": _text(
             "What decided: structural equations with a linear effect of the cause, or nonlinear "
             "ones."
@@ -267,7 +265,7 @@ STABILITY = Table(
     "stability",
     "One row per unmixed pair: how often resamples and restarts lead to each decision.",
     {
-        **_PAIR,
+        **PAIR,
         "resamples_forward": Column(
             "Share of resamples with the decision x -> y: of segments (and stretches within them) "
             "by structural flows, of segments and restarts by other methods. Nothing is fitted "
@@ -290,7 +288,7 @@ DIAGNOSTICS = Table(
     "diagnostics",
     "One row per unmixed pair, on its best fit: whether that can be believed, and why.",
     {
-        **_PAIR,
+        **PAIR,
         "verdict": _text(
             "Of the restart with the best objective: 'usable', 'doubtful', 'modulation not shown' "
             "(which is no proof that there is none: see detectable) or 'not identifiable' (too few "
@@ -364,26 +362,6 @@ PRIOR_CHECK = Table(
         "path": _text("The regions of the path that explains the edge, joined by ' > '."),
     },
     level="any",
-)
-MODEL = Table(
-    "model",
-    "One row per pair and term of the model over subjects, where one was asked for.",
-    {
-        **_PAIR,
-        "term": _text(
-            "Column of the design; a level of a factor is compared with the factor's first."
-        ),
-        "estimate": Column("Change of the score (positive favours x -> y) with the term."),
-        "error": Column("Standard error, robust to unequal variances (HC2)."),
-        "low": Column("Lower end of the 95 % interval."),
-        "high": Column("Upper end of the 95 % interval."),
-        "p_value": Column(
-            "Of the null hypothesis that the term has no effect; missing where the term rests on "
-            "the only subject with a level."
-        ),
-        "q_value": Column("Benjamini-Hochberg across the pairs, for each term."),
-    },
-    level="group",
 )
 TABLES = (
     EDGES, GROUP_EDGES, TESTS, RESTARTS, TRAINING, SCREEN, EVIDENCE, STABILITY, DIAGNOSTICS,

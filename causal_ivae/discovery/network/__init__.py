@@ -6,6 +6,7 @@ __all__ = [
     "evidence",
     "judgement",
     "linearity",
+    "power",
     "scaling",
     "twins",
     "units",
