@@ -5,6 +5,7 @@ __all__ = [
     "decoys",
     "evidence",
     "judgement",
+    "known_inputs",
     "linearity",
     "power",
     "scaling",
