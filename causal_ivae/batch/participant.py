@@ -174,6 +174,7 @@ def _graph(
         series.segments[used],
         series.names,
         method=method,
+        exogenous=settings.exogenous,
         restarts=settings.unmixing.restarts,
         seed=analysis.seed,
         device=analysis.device,

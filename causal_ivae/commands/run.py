@@ -88,6 +88,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "or subjects",
     )
     how.add_argument(
+        "--exogenous",
+        nargs="+",
+        default=None,
+        metavar="TRIAL_TYPE",
+        help="known inputs, which no arrow leads into: trial types of the events (convolved with a "
+        "haemodynamic response) or columns of tables",
+    )
+    how.add_argument(
         "--screen",
         nargs="?",
         const="partial_correlation",
@@ -262,6 +270,8 @@ def _pipeline(options: Namespace) -> "Pipeline":
         changes["screen.by"] = _screening(options.screen)
     if options.pooled:
         changes["group.pooled"] = True
+    if options.exogenous is not None:
+        changes["exogenous"] = list(options.exogenous)
     if options.segments is not None:
         changes |= _segments(options.segments)
     return load_pipeline(options.pipeline).changed(changes)

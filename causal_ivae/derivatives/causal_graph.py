@@ -175,6 +175,11 @@ class CausalGraph:
         return self.made_by or self.method
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """Return the names of the known inputs, into which no arrow leads."""
+        return tuple(self.sidecar.get("Inputs", ()))
+
+    @property
     def edges(self) -> pd.DataFrame:
         """Return the table of edges, one row per pair with decision, cause, effect and score."""
         return self.tables["edges"]
@@ -225,11 +230,12 @@ class CausalGraph:
         Edges have the attributes ``score`` (positive favours the direction of the edge),
         ``p_value``, ``q_value``, ``interval_level``, ``confidence``, ``probability_both`` and
         ``probability_adjacent`` if they are known, and ``prior`` (the verdict) and ``prior_path``
-        if the prior covers the edge.  ``quality`` is the verdict on the pair's fit; edges of a
+        if the prior covers the edge.  Known inputs are nodes with ``kind="input"``.
+        ``quality`` is the verdict on the pair's fit; edges of a
         group have ``n_subjects``, ``n_usable`` and ``usable_decision`` instead.  A pair with the
         decision "both" has two edges.
         """
-        return digraph(self.method, self.names, self.edges, self.verdicts)
+        return digraph(self.method, self.names, self.edges, self.verdicts, self.inputs)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of `edges` with ``x`` and ``y`` as the index."""

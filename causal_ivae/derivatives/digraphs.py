@@ -27,6 +27,7 @@ def digraph(
     names: Sequence[str],
     edges: pd.DataFrame,
     verdicts: Mapping[tuple[str, str], tuple[str, str]],
+    inputs: Sequence[str] = (),
 ) -> "nx.DiGraph[str]":
     """Return the decided edges as `causal_ivae.derivatives.causal_graph.CausalGraph.graph`.
 
@@ -37,12 +38,15 @@ def digraph(
         Regions, which become the nodes.
     edges : pandas.DataFrame
     verdicts : mapping from (cause, effect) to verdict and path
+    inputs : sequence of str
+        Nodes that are known inputs, which have the attribute ``kind``.
     """
     # Importing networkx takes longer than finding out what is up to date.
     import networkx as nx
 
     graph: nx.DiGraph[str] = nx.DiGraph(method=method)
     graph.add_nodes_from(names)
+    graph.add_nodes_from(inputs, kind="input")
     arrows = arrows_of(edges)
     columns = [name for name in (*_NUMBERS, *_COUNTS, *_WORDS) if name in edges]
     rows = edges.reindex(index=arrows["row"], columns=columns).to_dict("records")

@@ -34,6 +34,7 @@ def graph_figure(
     verdicts: Mapping[tuple[str, str], str],
     figure_name: str,
     method: str,
+    inputs: Sequence[str] = (),
 ) -> Drawing:
     """Draw one method's graph in a layout that depends on the region names only.
 
@@ -49,6 +50,8 @@ def graph_figure(
         Name that is unique on the page.
     method : str
         Name of the method on pages.
+    inputs : sequence of str
+        Names that are known inputs, which are drawn as squares.
 
     Returns
     -------
@@ -81,7 +84,8 @@ def graph_figure(
             ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
             width = edge.width * scales[edge.style.arrow]
             draw_arrow(axes, ends, edge.style, width, edge.heads, f"edge-{edge.row}")
-        _draw_nodes(axes, nodes, labels, shown)
+        known = np.isin(np.array(names, dtype=object), list(inputs))
+        _draw_nodes(axes, nodes, labels, shown, known)
     label = (
         f"Graph estimated by {method}: {count(len(names), 'region')} on a circle and "
         f"{count(heads, 'directed edge')}, each listed in the edge table."
@@ -99,6 +103,7 @@ def _draw_nodes(
     nodes: NDArray[np.float64],
     labels: NDArray[np.float64],
     shown: Sequence[str],
+    known: NDArray[np.bool_],
 ) -> None:
     for node, label, name in zip(nodes, labels, shown, strict=True):
         side = "left" if label[0] > 0 else "right"
@@ -108,9 +113,11 @@ def _draw_nodes(
             label[0] + (2.0 if label[0] > 0 else -2.0), label[1], name, ha=side,
             va="center_baseline", fontsize=FONT, zorder=4,
         )  # fmt: skip
-    axes.scatter(
-        nodes[:, 0], nodes[:, 1], s=(2 * _NODE) ** 2, c="white", edgecolors=INK, lw=1.1, zorder=3
-    )
+    for marker, here in (("o", ~known), ("s", known)):
+        axes.scatter(
+            nodes[here, 0], nodes[here, 1], s=(2 * _NODE) ** 2, c="white", edgecolors=INK, lw=1.1,
+            zorder=3, marker=marker,
+        )  # fmt: skip
 
 
 def _label_positions(nodes: NDArray[np.float64], radius: float) -> NDArray[np.float64]:

@@ -238,7 +238,7 @@ def _blocks(series: RegionSeries, events: Sequence[Path | None]) -> list[str]:
         here = np.flatnonzero(series.runs == run)
         midpoints = (series.volumes[here] + 0.5) * series.tr
         claimed = np.zeros(len(here), dtype=bool)
-        blocks = _read_events(path)
+        blocks = _read_blocks(path)
         _check_within(path, blocks, series.n_volumes[run] * series.tr)
         for onset, duration, trial_type in blocks:
             inside = (midpoints >= onset) & (midpoints < onset + duration)
@@ -268,7 +268,14 @@ def _check_within(path: Path, blocks: list[tuple[float, float, str]], length: fl
     )
 
 
-def _read_events(path: Path) -> list[tuple[float, float, str]]:
+def read_events(path: Path) -> list[tuple[float, float, str]]:
+    """Return onset (s), duration (s, 0 where it is not given) and trial type of all events.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or lacks a column.
+    """
     require_file(path)
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -280,18 +287,23 @@ def _read_events(path: Path) -> list[tuple[float, float, str]]:
                 f"'{path}' has no column '{column}'; blocks need onset and duration in s and a "
                 "trial_type."
             )
-    blocks = []
+    events = []
     for row, (onset, duration, trial_type) in enumerate(
         zip(table["onset"], table["duration"], table["trial_type"], strict=True)
     ):
         try:
-            # Events without a duration, such as button presses, are not blocks.
             length = 0.0 if duration in ("n/a", "") else float(duration)
             block = (float(onset), length, str(trial_type).strip())
         except ValueError as error:
             raise InputError(f"'{path}', row {row + 1}: {error}.") from error
-        if length > 0 and block[2] not in ("n/a", ""):
-            blocks.append(block)
+        if block[2] not in ("n/a", ""):
+            events.append(block)
+    return events
+
+
+def _read_blocks(path: Path) -> list[tuple[float, float, str]]:
+    # Events without a duration, such as button presses, are not blocks.
+    blocks = [event for event in read_events(path) if event[1] > 0]
     if not blocks:
         raise InputError(f"'{path}' has no event with a duration above 0 s, so no blocks.")
     return blocks

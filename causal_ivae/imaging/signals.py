@@ -15,6 +15,7 @@ from causal_ivae.imaging.run_series import RunSeries, image_run, table_runs
 from causal_ivae.imaging.same_volumes import without_concatenations
 from causal_ivae.imaging.segments import assign_segments
 from causal_ivae.imaging.series import Cleaning, RegionSeries
+from causal_ivae.imaging.task_inputs import with_task_inputs
 from causal_ivae.settings import Pipeline
 
 _NOT_COMMON = ("sub", "ses", "run", "desc", "atlas", "seg")
@@ -37,7 +38,8 @@ def load_subject(
     ----------
     subject : SubjectFiles
     pipeline : Pipeline
-        Its ``regions`` choose and order the regions.
+        Its ``exogenous`` adds columns made from events; its ``regions`` choose and order the
+        regions.
     parcellation : Parcellation or None
         The atlas, which images need.  It also names the columns of arrays without names if the
         numbers match.
@@ -97,6 +99,7 @@ def load_subject(
             label for run in runs for label in (run.labels or ("",) * len(run.volumes))
         ]  # fmt: skip
     events = [run.events for run in runs]
+    series = with_task_inputs(series, events, pipeline.exogenous)
     series = assign_segments(series, pipeline.segments, events, labels)
     caution = scale_caution(series, pipeline.segments)
     return replace(series, notes=(*series.notes, caution)) if caution else series

@@ -90,7 +90,9 @@ def _dot(graph: "nx.DiGraph[str]") -> str:
     # networkx does not quote names.
     listed = ", ".join(f"{key}={_quoted(value)}" for key, value in graph.graph.items())
     lines = ["digraph {", f"  graph [{listed}];"]
-    lines += [f"  {_quoted(node)};" for node in graph]
+    for node, about in graph.nodes(data=True):
+        shape = " [kind=input, shape=box]" if about.get("kind") == "input" else ""
+        lines.append(f"  {_quoted(node)}{shape};")
     for cause, effect, about in graph.edges(data=True):
         listed = ", ".join(f"{key}={_quoted(value)}" for key, value in about.items())
         lines.append(f"  {_quoted(cause)} -> {_quoted(effect)} [{listed}];")

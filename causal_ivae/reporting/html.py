@@ -284,7 +284,7 @@ def _method(
         "index": index,
         "key": name,
         "name": shown,
-        "graph": graph_figure(*drawn, f"fig-graph-{index}", shown),
+        "graph": graph_figure(*drawn, f"fig-graph-{index}", shown, method.inputs),
         "circuit": circuit,
         "brain": brain_figure(*drawn, f"fig-brain-{index}", shown, centres),
         "confidence_name": wording.confidence_name(edges),

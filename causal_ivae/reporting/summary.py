@@ -19,6 +19,7 @@ from causal_ivae.outcomes import (
     outcomes_of,
 )
 from causal_ivae.reporting.fits import fits_sentence
+from causal_ivae.reporting.inputs_text import inputs_sentences
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.power_text import planted_sentences
 from causal_ivae.reporting.table_rows import IMPOSSIBLE, SCREENED, same_direction, untested
@@ -50,6 +51,7 @@ def summary_sentences(record: Unit) -> list[str]:
     for name, method in record.methods.items():
         sentences.append(_findings(name, method))
         label = method_label(name, method.sidecar)
+        sentences += inputs_sentences(label, method)
         sentences += twins_sentences(label, method) + planted_sentences(label, method)
     sentences += [
         f"{method_label(name, method.sidecar)} took for granted that one region of every pair "

@@ -28,6 +28,11 @@ class Pipeline(Settings):
     description: str = ""
     atlas: str | None = Field(None, description="a bundled atlas or a file; images need one")
     regions: tuple[str, ...] | None = Field(None, description="regions to keep; null keeps all")
+    exogenous: tuple[str, ...] = Field(
+        (),
+        description="known inputs, which no arrow leads into: columns of tables, or trial types of "
+        "events, which are convolved with a haemodynamic response",
+    )
     tables: TableSettings = TableSettings()
     denoise: DenoiseSettings = DenoiseSettings()
     segments: SegmentSettings = SegmentSettings()
@@ -50,7 +55,7 @@ class Pipeline(Settings):
 
         The atlas is not included: the content of its files counts, not their place.
         """
-        parts = {"regions", "tables", "denoise", "segments"}
+        parts = {"regions", "exogenous", "tables", "denoise", "segments"}
         tree = self.model_dump(mode="json", include=parts)
         # The settings that a preset contains are included already.
         del tree["denoise"]["preset"]

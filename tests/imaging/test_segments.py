@@ -6,7 +6,7 @@ import pytest
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.segments import (
     _check_within,
-    _read_events,
+    _read_blocks,
     assign_segments,
     pool_subjects,
 )
@@ -183,7 +183,7 @@ def test_spaces_around_a_trial_type_make_no_other_segment(tmp_path):
     rows = "".join(f"{40 * i}\t40\t{'ABC'[i % 3]}{' ' * (i % 2)}\n" for i in range(6))
     path = tmp_path / "events.tsv"
     path.write_text("onset\tduration\ttrial_type\n" + rows)
-    assert {block[2] for block in _read_events(path)} == {"A", "B", "C"}
+    assert {block[2] for block in _read_blocks(path)} == {"A", "B", "C"}
 
 
 @pytest.mark.parametrize(

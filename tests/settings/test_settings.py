@@ -181,7 +181,8 @@ SETTINGS = sorted(
 def test_every_setting_makes_stale_what_it_determines_and_no_more(dotted):
     section = dotted.split(".")[0]
     expected = {
-        "regions": {"load"}, "tables": {"load"}, "denoise": {"load"}, "segments": {"load"},
+        "regions": {"load"}, "exogenous": {"load"}, "tables": {"load"}, "denoise": {"load"},
+        "segments": {"load"},
         "screen": set(METHODS), "independence": set(METHODS), "decision": set(METHODS),
         "unmixing": set(METHODS), "prior": {"prior"}, "group": {"group"},
         "power": {"network"},
