@@ -115,6 +115,7 @@ def set_leaf(pipeline: Pipeline, dotted: str) -> Pipeline:
     value = getattr(model, last)
     other = {
         "unmixing.methods": ["tcl"],
+        "exogenous": ["tone"],
         "denoise.preset": "24P",
         "denoise.strategy": ["motion"],
         "denoise.motion": "full",
