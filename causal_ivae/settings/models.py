@@ -18,6 +18,8 @@ from causal_ivae.settings.base import Settings
 PriorFamily = Literal["gaussian", "laplace"]
 Modulates = Literal["variance", "mean_variance"]
 Likelihood = Literal["gaussian", "bernoulli"]
+Posterior = Literal["full", "diagonal"]
+Decoder = Literal["invertible", "mlp"]
 
 
 class ElboWeights(Settings):
@@ -101,12 +103,50 @@ class IVAESettings(AutoencoderSettings):
 
     prior: PriorFamily = "laplace"
     modulates: Modulates = "variance"
+    posterior: Posterior = Field(
+        "full",
+        description="covariance of q(z|x,u): full, or diagonal as published",
+    )
+    decoder: Decoder = Field(
+        "invertible",
+        description="network that maps disturbances to x: invertible, or mlp, which a diagonal "
+        "posterior and binary observations have in any case",
+    )
+    maps: int = Field(
+        4, ge=1, description="linear maps of the invertible decoder, with splines between them"
+    )
+    knots: int = Field(8, ge=2, description="pieces of every spline")
+    bound: float = Field(4.0, gt=0, description="a spline is linear beyond this")
+    final_noise: float = Field(
+        1e-3,
+        gt=0,
+        description="noise standard deviation of the invertible decoder at the end of training, "
+        "in units of the whitened columns'",
+    )
+    steps: int = Field(700, ge=1)
+    learning_rate: float = Field(2e-2, gt=0)
+
+    @property
+    def invertible(self) -> bool:
+        """Return whether the decoder is an invertible network, and not a network of its own."""
+        return self.decoder == "invertible" and self.posterior == "full" and not self.binary
+
+    @model_validator(mode="after")
+    def _weights_need_a_diagonal_posterior(self) -> Self:
+        if self.posterior == "full" and not self.weights.plain:
+            raise ValueError("weights other than 1 need posterior: diagonal")
+        return self
 
 
 class GeneralIVAESettings(IVAESettings):
     """Hold the settings of iVAE of continuous or binary observations."""
 
     likelihood: Likelihood = Field("gaussian", description="'bernoulli' for binary observations")
+    maps: int = Field(
+        8, ge=1, description="linear maps of the invertible decoder, with splines between them"
+    )
+    steps: int = Field(6000, ge=1)
+    batch_size: int = Field(256, ge=8)
 
     @property
     def binary(self) -> bool:
@@ -135,7 +175,7 @@ class FlowSettings(TrainingSettings):
     hidden: int = Field(
         0, ge=0, description="units of the networks of the affine couplings; 0 for no couplings"
     )
-    bound: float = Field(4.0, gt=0, description="a spline is the identity beyond this")
+    bound: float = Field(4.0, gt=0, description="a spline is linear beyond this")
     jitter: float = Field(
         0.05,
         gt=0,

@@ -192,7 +192,7 @@ def test_parameters_of_other_libraries_are_saved(tmp_path):
     model.fit(x, u).save(tmp_path / "model.safetensors")
     loaded = IVAE.load(tmp_path / "model.safetensors")
     assert (loaded.n_components, loaded.seed, loaded.noise) == (2, 3, 0.5)
-    weighted = IVAE(weights=WEIGHTS, steps=2, device="cpu").fit(x, u)
+    weighted = IVAE(posterior="diagonal", weights=WEIGHTS, steps=2, device="cpu").fit(x, u)
     weighted.save(tmp_path / "model.safetensors")
     assert IVAE.load(tmp_path / "model.safetensors")._settings().weights == WEIGHTS
 
@@ -403,7 +403,12 @@ def test_the_weights_of_the_vae():
         mutual_information=2.0, total_correlation=6.0, dimension_wise_kl=2.0
     )
     assert VAE(beta=2.0, weights=WEIGHTS)._settings().weights == WEIGHTS
-    assert IVAE(weights={"total_correlation": 3.0})._settings().weights.total_correlation == 3.0
+    assert (
+        IVAE(posterior="diagonal", weights={"total_correlation": 3.0})
+        ._settings()
+        .weights.total_correlation
+        == 3.0
+    )
     assert IVAE()._settings().weights.plain
     x, _ = STACKED["VAE"].data()
     codes = [

@@ -5,13 +5,13 @@ import pytest
 import torch
 from scipy.integrate import cumulative_trapezoid
 from scipy.stats import kstest, laplace, multivariate_normal, norm
-from torch import Tensor, nn
+from torch import nn
 
 from causal_ivae.settings import FlowSettings
 from causal_ivae.unmixing.estimators import FastICA, FlowIVAE
 from causal_ivae.unmixing.matching import mean_correlation
 from causal_ivae.unmixing.models.draws import member_keys, standard_normal
-from causal_ivae.unmixing.models.flow import StackedCoupling, StackedFlow, StackedSplines
+from causal_ivae.unmixing.models.flow import StackedCoupling, StackedFlow
 from causal_ivae.unmixing.models.networks import Initialiser
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.validation.paper.mixtures import simulate_mixture
@@ -37,80 +37,6 @@ def make_flow(features, components, hidden, *, layers=4, strength=0.3, **changes
     settings = FlowSettings(layers=layers, knots=5, hidden=hidden, bound=BOUND, **changes)
     keys = member_keys([3, 4], CPU)
     return scrambled(StackedFlow(keys, features, components, Auxiliary(4), settings), strength)
-
-
-class Splines:
-    """The second of two layers of splines, on (members, rows, features)."""
-
-    def __init__(self, strength: float) -> None:
-        made = StackedSplines(Initialiser(member_keys([1, 2], CPU)), 2, 3, 8, BOUND)
-        self.layers = scrambled(made, strength)
-
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        y, log_slope = self.layers(x.mT, self.layers.tables()[1])
-        return y.mT, log_slope.mT
-
-    def inverse(self, y: Tensor) -> Tensor:
-        return self.layers.inverse(y.mT, self.layers.tables()[1]).mT
-
-    def knots(self) -> tuple[Tensor, Tensor]:
-        """Return x and y of every knot but the last, each (members, knots, features)."""
-        left, _, bottom, *_ = self.layers.tables()[1].unbind(1)
-        return left.mT, bottom.mT
-
-
-@pytest.fixture(scope="module", params=[0.1, 1.0, 4.0], ids=lambda s: f"strength {s}")
-def spline(request) -> Splines:
-    return Splines(request.param)
-
-
-def places(spline: Splines) -> Tensor:
-    """Return numbers inside and outside the bounds, and at every knot, (2, rows, 3)."""
-    generator = torch.Generator().manual_seed(9)
-    anywhere = 6.0 * (2.0 * torch.rand(2, 400, 3, generator=generator, dtype=torch.float64) - 1.0)
-    ends = torch.tensor([-BOUND, BOUND, 0.0, 100.0, -100.0]).double()[None, :, None]
-    with torch.no_grad():
-        return torch.cat([anywhere, *spline.knots(), ends.expand(2, 5, 3)], dim=1)
-
-
-@torch.no_grad()
-def test_a_spline_is_undone_by_its_inverse(spline):
-    x = places(spline)
-    torch.testing.assert_close(spline.inverse(spline(x)[0]), x, atol=1e-8, rtol=1e-8)
-    torch.testing.assert_close(spline(spline.inverse(x))[0], x, atol=1e-8, rtol=1e-8)
-
-
-@torch.no_grad()
-def test_a_spline_passes_through_its_knots(spline):
-    left, bottom = spline.knots()
-    torch.testing.assert_close(spline(left)[0], bottom)
-    assert (left - bottom).abs().max() > 1e-3
-
-
-@torch.no_grad()
-def test_a_spline_rises_between_its_bounds_and_is_the_identity_beyond(spline):
-    x = places(spline).sort(dim=1).values
-    y, log_slope = spline(x)
-    different = x.diff(dim=1) > 1e-9
-    assert (y.diff(dim=1)[different] > 0).all()
-    outside = x.abs() >= BOUND
-    assert torch.equal(y[outside], x[outside])
-    assert (log_slope[outside] == 0).all()
-    assert (y[~outside] - x[~outside]).abs().max() > 0.01
-    edge = torch.tensor([-BOUND + 1e-9, BOUND - 1e-9]).double()[None, :, None].expand(2, 2, 3)
-    torch.testing.assert_close(spline(edge)[1], torch.zeros(2, 2, 3).double(), atol=1e-5, rtol=0)
-
-
-def test_the_log_slope_of_a_spline_is_that_of_its_derivative(spline):
-    x = places(spline).requires_grad_()
-    y, log_slope = spline(x)
-    (slope,) = torch.autograd.grad(y.sum(), x)
-    interior = (x.abs() - BOUND).abs() > 1e-9
-    torch.testing.assert_close(slope.log()[interior], log_slope[interior], atol=1e-7, rtol=1e-7)
-    step = 1e-6
-    with torch.no_grad():
-        numeric = (spline(x[:, :400] + step)[0] - spline(x[:, :400] - step)[0]) / (2 * step)
-        assert (numeric.log() - log_slope[:, :400]).abs().median() < 1e-6
 
 
 @pytest.mark.parametrize("flipped", [False, True])

@@ -1,4 +1,4 @@
-"""FastICA and DirectLiNGAM: recovery, orientation, saving, a package that is not there."""
+"""The linear estimators: recovery, orientation, saving, a package that is not there."""
 
 import sys
 
@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.unmixing.estimators import DirectLiNGAM, FastICA
+from causal_ivae.unmixing.estimators import DirectLiNGAM, FastICA, SegmentICA
 from causal_ivae.unmixing.matching import mean_correlation
 
 
@@ -21,6 +21,30 @@ def test_fast_ica_unmixes():
     assert mean_correlation(sources, z) > 0.99
     np.testing.assert_allclose(z.std(axis=0), 1.0, rtol=1e-6)
     np.testing.assert_allclose(z, (x - model.mean_) @ model.unmixing_.T)
+
+
+def test_segment_ica_unmixes_gaussian_sources_that_change_with_the_segment(tmp_path):
+    rng = np.random.default_rng(0)
+    segments = np.repeat(np.arange(12), 200) + 5
+    # All variances grow together, so that the sources are dependent and FastICA is misled.
+    std = np.exp(np.linspace(-1.5, 1.5, 12))[:, None] ** [1.0, 1.0, 1.0] * rng.uniform(
+        0.7, 1.4, (12, 3)
+    )
+    sources = rng.normal(size=(2400, 3)) * std[segments - 5]
+    x = sources @ rng.normal(size=(3, 4)) + [5.0, 0.0, -3.0, 1.0]
+    model = SegmentICA(3)
+    z = model.fit_transform(x, segments)
+    assert mean_correlation(sources, z) > 0.99
+    assert mean_correlation(sources, FastICA(3).fit_transform(x)) < 0.97
+    np.testing.assert_allclose(z, (x - model.mean_) @ model.unmixing_.T)
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(
+        SegmentICA.load(tmp_path / "model.safetensors").unmixing_, model.unmixing_
+    )
+    with pytest.raises(InputError, match="SegmentICA needs the segments: give x and u"):
+        SegmentICA().fit(x)
+    with pytest.raises(InputError, match="n_components is 5, but 'x' has 4 columns"):
+        SegmentICA(5).fit(x, segments)
 
 
 def test_direct_lingam(tmp_path):

@@ -84,6 +84,7 @@ CONTINUOUS = Auxiliary(features=2)
 WEIGHTS = ElboWeights(
     reconstruction=2.0, mutual_information=0.5, total_correlation=3.0, dimension_wise_kl=1.5
 )
+DIAGONAL = {"posterior": "diagonal"}
 STRUCTURAL = StructuralSettings(layers=2, knots=4, hidden=8)
 FLOW = FlowSettings(layers=3, knots=4, hidden=8)
 KINDS = {
@@ -91,12 +92,20 @@ KINDS = {
     "iVAE Laplace": Kind(IVAESettings(prior="laplace")),
     "iVAE mean": Kind(IVAESettings(prior="gaussian", modulates="mean_variance")),
     "iVAE Laplace mean": Kind(IVAESettings(prior="laplace", modulates="mean_variance")),
-    "iVAE weighted": Kind(IVAESettings(weights=WEIGHTS)),
-    "iVAE xtanh, noise given": Kind(IVAESettings(activation="xtanh", noise=0.2, warmup=0.0)),
-    "iVAE Bernoulli": Kind(GeneralIVAESettings(likelihood="bernoulli"), n_features=5),
     "iVAE continuous": Kind(IVAESettings(), CONTINUOUS),
     "iVAE continuous mean": Kind(IVAESettings(modulates="mean_variance"), CONTINUOUS),
     "iVAE fewer": Kind(IVAESettings(), n_features=4),
+    "iVAE Bernoulli": Kind(GeneralIVAESettings(likelihood="bernoulli"), n_features=5),
+    "iVAE perceptrons": Kind(IVAESettings(decoder="mlp"), n_features=4, n_components=3),
+    "diagonal iVAE Gaussian": Kind(IVAESettings(prior="gaussian", **DIAGONAL)),
+    "diagonal iVAE Laplace": Kind(IVAESettings(prior="laplace", **DIAGONAL)),
+    "diagonal iVAE mean": Kind(IVAESettings(modulates="mean_variance", **DIAGONAL)),
+    "diagonal iVAE weighted": Kind(IVAESettings(weights=WEIGHTS, **DIAGONAL)),
+    "diagonal iVAE xtanh, noise given": Kind(
+        IVAESettings(activation="xtanh", noise=0.2, warmup=0.0, **DIAGONAL)
+    ),
+    "diagonal iVAE continuous": Kind(IVAESettings(**DIAGONAL), CONTINUOUS),
+    "diagonal iVAE fewer": Kind(IVAESettings(**DIAGONAL), n_features=4),
     "VAE": Kind(VAESettings()),
     "VAE weighted": Kind(VAESettings(weights=WEIGHTS, likelihood="bernoulli"), n_features=5),
     "flow": Kind(FLOW),
@@ -163,7 +172,7 @@ def test_only_the_noise_that_was_given_is_not_learned():
         for name, parameter in made.build().named_parameters()
         if not parameter.requires_grad
     ]
-    assert fixed == ["iVAE xtanh, noise given: log_noise"]
+    assert fixed == ["diagonal iVAE xtanh, noise given: log_noise"]
 
 
 @every_kind
@@ -177,11 +186,11 @@ def test_the_loss_is_the_objective_lowered(kind):
 
 
 def test_the_kl_term_is_annealed():
-    model, x, u = KINDS["iVAE Gaussian"].started()
+    model, x, u = KINDS["diagonal iVAE Gaussian"].started()
     kl = model.kl_per_component(x, u).sum(-1)
     elbo, loss = model.objective(batch(model, x, u, share=0.05))
     torch.testing.assert_close(loss, 0.05 / model.warmup * kl - (elbo + kl))
-    unannealed = KINDS["iVAE xtanh, noise given"].started()[0]
+    unannealed = KINDS["diagonal iVAE xtanh, noise given"].started()[0]
     first, last = (unannealed.objective(batch(unannealed, x, u, share))[1] for share in (0.05, 1.0))
     assert torch.equal(first, last)
 

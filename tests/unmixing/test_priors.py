@@ -215,7 +215,9 @@ def test_the_likelihood_of_binary_columns_is_bernoullis():
 
 @torch.no_grad()
 def test_the_likelihood_of_other_columns_is_gaussian():
-    model = StackedIVAE(member_keys([1, 2], CPU), 4, 2, Auxiliary(3), IVAESettings()).double()
+    model = StackedIVAE(
+        member_keys([1, 2], CPU), 4, 2, Auxiliary(3), IVAESettings(decoder="mlp")
+    ).double()
     model.log_noise.add_(0.5 * normal(2, 1, 4, seed=4))
     x, decoded = normal(2, 60, 4), normal(2, 60, 4, seed=1)
     expected = norm.logpdf(x.numpy(), decoded.numpy(), model.log_noise.exp().numpy()).sum(-1)
@@ -226,7 +228,7 @@ def test_the_likelihood_of_other_columns_is_gaussian():
 @torch.no_grad()
 def test_importance_weights_average_to_the_likelihood(auxiliary):
     # With a linear decoder and a Gaussian prior log p(x|u) is known.
-    settings = IVAESettings(prior="gaussian", layers=1)
+    settings = IVAESettings(prior="gaussian", layers=1, posterior="diagonal")
     model = StackedIVAE(member_keys([1, 2], CPU), 2, 1, auxiliary, settings).double()
     encoder, decoder = model.encoder.layers[0], model.decoder.layers[0]
     encoder.weight.zero_()

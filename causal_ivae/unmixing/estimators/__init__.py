@@ -2,7 +2,7 @@
 
 from causal_ivae.unmixing.estimators.autoencoders import IVAE, VAE
 from causal_ivae.unmixing.estimators.flow import FlowIVAE
-from causal_ivae.unmixing.estimators.linear import DirectLiNGAM, FastICA
+from causal_ivae.unmixing.estimators.linear import DirectLiNGAM, FastICA, SegmentICA
 from causal_ivae.unmixing.estimators.tcl import TCL
 
-__all__ = ["IVAE", "TCL", "VAE", "DirectLiNGAM", "FastICA", "FlowIVAE"]
+__all__ = ["IVAE", "TCL", "VAE", "DirectLiNGAM", "FastICA", "FlowIVAE", "SegmentICA"]

@@ -11,21 +11,25 @@ from torch import Tensor
 
 from causal_ivae.errors import InputError
 from causal_ivae.settings import (
+    Decoder,
     ElboWeights,
     GeneralIVAESettings,
     Modulates,
+    Posterior,
     PriorFamily,
     VAESettings,
 )
 from causal_ivae.unmixing.estimators.base import StackedEstimator
 from causal_ivae.unmixing.estimators.parameters import validated
+from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
 from causal_ivae.unmixing.models.ivae import StackedIVAE
 
 _STREAM = 1 << 21
 _DEFAULTS = VAESettings()
+_IVAE = GeneralIVAESettings()
 
 
-class _Autoencoder(StackedEstimator[StackedIVAE]):
+class _Autoencoder(StackedEstimator[StackedIVAE | StackedInvertibleIVAE]):
     likelihood: str
 
     def _takes_columns_as_they_are(self) -> bool:
@@ -95,23 +99,38 @@ class IVAE(_Autoencoder):
         continuous.
     likelihood : {"gaussian", "bernoulli"}
         Distribution of x given z; "bernoulli" for columns of zeros and ones.
-    noise : float or "learned"
-        Standard deviation of p(x|z), in units of each column's standard deviation.
-    weights : ElboWeights or dict
-        Weights of the parts of the ELBO, all 1 by default; the published simulations use
-        ``ElboWeights(reconstruction=100, mutual_information=1, total_correlation=0,
-        dimension_wise_kl=10)``.
+    posterior : {"full", "diagonal"}
+        Covariance of q(z|x,u).  The published estimator is "diagonal"; its bound is highest at
+        wrong unmixings (see Notes).
+    decoder : {"invertible", "mlp"}
+        Network from disturbances to x: invertible, with the mean of q as its inverse; or a
+        multilayer perceptron, with another one as the encoder.  A diagonal posterior and binary
+        observations have the latter in any case.
+    maps, knots, bound : int, int, float
+        Of the invertible decoder: number of linear maps, number of pieces of the splines between
+        them, and the value beyond which a spline is linear.
+    final_noise : float
+        Of the invertible decoder: standard deviation of p(x|z) at the end of training, in units
+        of the whitened columns.  It starts at 0.01.
     hidden, layers : int
-        Units per hidden layer and number of weight matrices, of encoder and decoder.
+        Of the perceptrons: units per hidden layer and number of weight matrices.
     activation : {"leaky_relu", "xtanh"}
+        Of the perceptrons.
     slope : float
         Slope of leaky ReLU below zero, or of the linear part of xtanh.
+    noise : float or "learned"
+        With perceptrons: standard deviation of p(x|z), in units of each column's standard
+        deviation.
+    weights : ElboWeights or dict
+        Weights of the parts of the ELBO, all 1 by default; others need a diagonal posterior.  The
+        published simulations use ``ElboWeights(reconstruction=100, mutual_information=1,
+        total_correlation=0, dimension_wise_kl=10)``.
+    warmup : float
+        With perceptrons: share of the steps over which the weight of the KL term rises to one.
     steps, batch_size, learning_rate : int, int, float
         Training by Adam, whose learning rate falls along a cosine.
     patience : float
         Share of the steps without improvement after which a fit ends; 0 for all steps.
-    warmup : float
-        Share of the steps over which the weight of the KL term rises to one.
     restarts : int
         Number of fits from different starting weights; the one with the best ELBO is kept.
     seed : int
@@ -120,10 +139,16 @@ class IVAE(_Autoencoder):
 
     Notes
     -----
-    The model maximises the ELBO of equation 8.  Disturbances are identified up to order, sign and
-    scale (for one sufficient statistic per component, up to a monotone function) if there are
-    enough segments that differ enough (theorem 1).  For binary x there is no such theorem: the
-    authors withdrew the proof of identifiability for discrete observations in a corrigendum.
+    The model maximises the ELBO of equation 8.  With a diagonal q(z|x,u) and little noise, that
+    bound is below the log-likelihood by the sum of log |J_i| minus log |det J|, J_i being the
+    columns of the Jacobian of f (Reizinger et al. 2022, "Embrace the gap"), and a wrong unmixing
+    with orthogonal columns has the higher bound.  With the full covariance it is as high as the
+    log-likelihood.
+
+    Disturbances are identified up to order, sign and scale (for one sufficient statistic per
+    component, up to a monotone function) if there are enough segments that differ enough (theorem
+    1).  For binary x there is no such theorem: the authors withdrew the proof of identifiability
+    for discrete observations in a corrigendum.
     """
 
     def __init__(
@@ -132,18 +157,24 @@ class IVAE(_Autoencoder):
         *,
         prior: PriorFamily = "gaussian",
         modulates: Modulates = "variance",
-        likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood,
-        noise: float | Literal["learned"] = _DEFAULTS.noise,
+        likelihood: Literal["gaussian", "bernoulli"] = _IVAE.likelihood,
+        posterior: Posterior = _IVAE.posterior,
+        decoder: Decoder = _IVAE.decoder,
+        maps: int = _IVAE.maps,
+        knots: int = _IVAE.knots,
+        bound: float = _IVAE.bound,
+        final_noise: float = _IVAE.final_noise,
+        noise: float | Literal["learned"] = _IVAE.noise,
         weights: ElboWeights | None = None,
-        hidden: int = _DEFAULTS.hidden,
-        layers: int = _DEFAULTS.layers,
-        activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation,
-        slope: float = _DEFAULTS.slope,
-        steps: int = _DEFAULTS.steps,
-        patience: float = _DEFAULTS.patience,
-        batch_size: int = _DEFAULTS.batch_size,
-        learning_rate: float = _DEFAULTS.learning_rate,
-        warmup: float = _DEFAULTS.warmup,
+        hidden: int = _IVAE.hidden,
+        layers: int = _IVAE.layers,
+        activation: Literal["leaky_relu", "xtanh"] = _IVAE.activation,
+        slope: float = _IVAE.slope,
+        steps: int = _IVAE.steps,
+        patience: float = _IVAE.patience,
+        batch_size: int = _IVAE.batch_size,
+        learning_rate: float = _IVAE.learning_rate,
+        warmup: float = _IVAE.warmup,
         restarts: int = 1,
         seed: int = 0,
         device: str = "auto",
@@ -152,6 +183,12 @@ class IVAE(_Autoencoder):
         self.prior = prior
         self.modulates = modulates
         self.likelihood = likelihood
+        self.posterior = posterior
+        self.decoder = decoder
+        self.maps = maps
+        self.knots = knots
+        self.bound = bound
+        self.final_noise = final_noise
         self.noise = noise
         self.weights = weights
         self.hidden = hidden

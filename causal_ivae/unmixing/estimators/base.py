@@ -242,12 +242,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         return self
 
     def _build(self, n_features: int) -> "partial[StackedModel]":
-        components = n_features if self.n_components is None else self.n_components
-        if not 1 <= components <= n_features:
-            raise InputError(
-                f"n_components is {components}, but 'x' has {n_features} columns; give 1 to "
-                f"{n_features}."
-            )
+        components = checked_components(self.n_components, n_features)
         return partial(
             make_model,
             n_features=n_features,
@@ -318,6 +313,23 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
 
     def _log_scale(self) -> float:
         return float(np.log(self.scale_).sum())
+
+
+def checked_components(n_components: int | None, n_features: int) -> int:
+    """Return the number of components, by default that of features.
+
+    Raises
+    ------
+    InputError
+        If there are none, or more than features.
+    """
+    components = n_features if n_components is None else n_components
+    if not 1 <= components <= n_features:
+        raise InputError(
+            f"n_components is {components}, but 'x' has {n_features} columns; give 1 to "
+            f"{n_features}."
+        )
+    return components
 
 
 def plain_parameters(estimator: BaseEstimator) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
     hidden : int
         Number of hidden units of the affine couplings that follow the splines; 0 for no couplings.
     bound : float
-        A spline is the identity outside [-bound, bound].
+        A spline is linear outside [-bound, bound].
     jitter : float
         Standard deviation of the noise that is added to x in every step if there are fewer
         components than columns, in units of each column's standard deviation; without it such data

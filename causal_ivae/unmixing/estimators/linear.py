@@ -1,4 +1,4 @@
-"""Define the linear baselines FastICA and DirectLiNGAM, which use no segments."""
+"""Define the linear baselines: FastICA, ICA of the segments' covariances, and DirectLiNGAM."""
 
 import json
 from importlib import import_module
@@ -15,7 +15,17 @@ from sklearn.base import BaseEstimator
 from causal_ivae import arrays
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.seeding import child_seed
-from causal_ivae.unmixing.estimators.base import checked_path, plain_parameters, read_description
+from causal_ivae.unmixing.estimators.auxiliary import distinct_segments, labels
+from causal_ivae.unmixing.estimators.base import (
+    checked_components,
+    checked_path,
+    plain_parameters,
+    read_description,
+)
+from causal_ivae.unmixing.linear_ica import fast_ica, score_matching_ica
+
+_ITERATIONS = 60
+_TINY = 1e-12
 
 
 class _Linear(BaseEstimator):  # type: ignore[misc]
@@ -93,12 +103,7 @@ class FastICA(_Linear):
             The result is ``unmixing_`` (ndarray, shape (n_components, n_features)).
         """
         data = arrays.matrix(x)
-        n = data.shape[1] if self.n_components is None else self.n_components
-        if not 1 <= n <= data.shape[1]:
-            raise InputError(
-                f"n_components is {n}, but 'x' has {data.shape[1]} columns; give 1 to "
-                f"{data.shape[1]}."
-            )
+        n = checked_components(self.n_components, data.shape[1])
         model = sklearn.decomposition.FastICA(
             n,
             whiten="unit-variance",
@@ -106,6 +111,58 @@ class FastICA(_Linear):
             max_iter=self.max_iter,
         ).fit(data)
         self.mean_, self.unmixing_ = model.mean_, model.components_
+        return self
+
+
+class SegmentICA(_Linear):
+    """Unmix x linearly by how the variances of its components change between segments.
+
+    Parameters
+    ----------
+    n_components : int or None
+
+    Notes
+    -----
+    The components start at those of FastICA and then maximise the score-matching objective of the
+    segments' covariances, whose law is Gaussian with variances that depend on the segment (Monti,
+    Zhang, Hyvarinen 2019, section 3.2).  Nothing is random.
+    """
+
+    def __init__(self, n_components: int | None = None) -> None:
+        self.n_components = n_components
+
+    def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:
+        """Estimate the unmixing.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_times, n_features)
+        u : array_like, shape (n_times,) of int
+            The segment of every row.
+
+        Returns
+        -------
+        self
+            The result is ``unmixing_`` (ndarray, shape (n_components, n_features)).
+
+        Raises
+        ------
+        InputError
+            If there are no segments, or too few or too short ones.
+        """
+        data = arrays.matrix(x)
+        n = checked_components(self.n_components, data.shape[1])
+        if u is None:
+            raise InputError("SegmentICA needs the segments: give x and u.")
+        _, segments = distinct_segments(labels(u, len(data)))
+        mean = data.mean(axis=0)
+        values, vectors = np.linalg.eigh(np.cov((data - mean).T).reshape(data.shape[1], -1))
+        principal = vectors[:, ::-1][:, :n] / np.sqrt(np.maximum(values[::-1][:n], _TINY))
+        white = torch.as_tensor((data - mean) @ principal)[None]
+        given = torch.as_tensor(segments)
+        start = fast_ica(white, iterations=_ITERATIONS)
+        _, weight = score_matching_ica(white, given, *start)
+        self.mean_, self.unmixing_ = mean, (principal @ weight[0].numpy()).T
         return self
 
 

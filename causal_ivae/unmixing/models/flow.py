@@ -12,113 +12,18 @@ from causal_ivae.unmixing.models.networks import (
     Initialiser,
     StackedLinear,
     StackedMLP,
-    pick,
-    softplus,
 )
 from causal_ivae.unmixing.models.priors import StackedPrior, segment_means
+from causal_ivae.unmixing.models.splines import StackedSplines
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
 
-_MIN_SHARE = 1e-2
-_MIN_SLOPE = 1e-3
 _LOG_2PI = math.log(2.0 * math.pi)
 _EVALUATION_STREAM = 1 << 22
 _NEARLY = 0.05
 """Random starting weights are reduced to this share, so that the flow starts nearly linear."""
 _MAX_LOG_SCALE = 3.0
 _RIDGE = 1e-8
-_LEFT, _BOTTOM = 0, 2
-"""A table of splines holds the left edges and the bottoms of the pieces at these places."""
 _ITERATIONS = 20
-_SLOPE_ONE = math.log(math.expm1(1.0 - _MIN_SLOPE))
-
-
-class StackedSplines(nn.Module):
-    """Transform every column by monotone rational-quadratic splines, in several layers.
-
-    Parameters
-    ----------
-    init : Initialiser
-    layers, features, knots : int
-    bound : float
-        A spline maps [-bound, bound] onto itself in `knots` pieces and is the identity elsewhere.
-
-    Notes
-    -----
-    The splines are those of Durkan, Bekasov, Murray, Papamakarios 2019, "Neural spline flows",
-    section 3.1.
-    """
-
-    def __init__(
-        self, init: Initialiser, layers: int, features: int, knots: int, bound: float
-    ) -> None:
-        super().__init__()
-        self.bound = bound
-        self.knots = knots
-        self.widths = init.symmetric(layers, features, knots, bound=0.1)
-        self.heights = init.symmetric(layers, features, knots, bound=0.1)
-        self.slopes = init.symmetric(layers, features, knots - 1, bound=0.1)
-
-    def tables(self) -> tuple[Tensor, ...]:
-        """Return the pieces of every layer's splines, each (members, 6, features, knots).
-
-        The six entries are left edges, widths, bottoms, heights, and the slopes at both ends.
-        """
-        widths = self._shares(self.widths)
-        heights = self._shares(self.heights)
-        inner = softplus(self.slopes + _SLOPE_ONE) + _MIN_SLOPE
-        one = torch.ones_like(inner[..., :1])
-        slopes = torch.cat((one, inner, one), dim=-1)
-        parts = (
-            self._edges(widths),
-            widths,
-            self._edges(heights),
-            heights,
-            slopes[..., :-1],
-            slopes[..., 1:],
-        )
-        return torch.stack(parts, dim=2).unbind(1)
-
-    def forward(self, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the splines' values and log slopes at x, each (members, features, rows)."""
-        clamped = x.clamp(-self.bound, self.bound)
-        left, width, bottom, height, slope, next_slope = _pieces(table, clamped, _LEFT)
-        t = (clamped - left) / width
-        rise = height / width
-        across = t * (1.0 - t)
-        below = rise + (slope + next_slope - 2.0 * rise) * across
-        y = bottom + height * (rise * t.square() + slope * across) / below
-        above = next_slope * t.square() + 2.0 * rise * across + slope * (1.0 - t).square()
-        log_slope = torch.log(rise.square() * above / below.square())
-        inside = x.abs() < self.bound
-        return torch.where(inside, y, x), torch.where(inside, log_slope, 0.0)
-
-    def inverse(self, y: Tensor, table: Tensor) -> Tensor:
-        """Return the x that `forward` maps to y, shape (members, features, rows)."""
-        clamped = y.clamp(-self.bound, self.bound)
-        left, width, bottom, height, slope, next_slope = _pieces(table, clamped, _BOTTOM)
-        rise = height / width
-        lift = clamped - bottom
-        bend = lift * (slope + next_slope - 2.0 * rise)
-        a = height * (rise - slope) + bend
-        b = height * slope - bend
-        c = -rise * lift
-        root = (b.square() - 4.0 * a * c).clamp_min(0.0).sqrt()
-        x = left + width * (-2.0 * c / (b + root))
-        return torch.where(y.abs() < self.bound, x, y)
-
-    def _shares(self, free: Tensor) -> Tensor:
-        share = _MIN_SHARE / self.knots + (1.0 - _MIN_SHARE) * free.softmax(-1)
-        return 2.0 * self.bound * share
-
-    def _edges(self, sizes: Tensor) -> Tensor:
-        return nn.functional.pad(sizes.cumsum(-1)[..., :-1], (1, 0)) - self.bound
-
-
-def _pieces(table: Tensor, values: Tensor, edges: int) -> tuple[Tensor, ...]:
-    """Return the six table entries of the piece in which every value lies."""
-    inner = table[:, edges, :, 1:].detach().contiguous()
-    piece = torch.searchsorted(inner, values.detach().contiguous())
-    return pick(table, piece).unbind(1)
 
 
 class StackedCoupling(nn.Module):
@@ -286,20 +191,57 @@ class StackedFlow(StackedModel):
         log_determinant = torch.linalg.slogdet(self.weights).logabsdet.sum(1, keepdim=True)
         log_determinant = log_determinant.expand(-1, x.shape[1])
         for i, table in enumerate(self.splines.tables(), start=1):
-            z, log_slope = self.splines(z, table)
-            log_determinant = log_determinant + log_slope.sum(1)
+            z, slope = self.splines(z, table)
+            log_determinant = log_determinant + slope.log().sum(1)
             if self.couplings:
                 z, log_slope = self.couplings[i - 1](z)
                 log_determinant = log_determinant + log_slope.sum(1)
             z = torch.baddbmm(biases[i], weights[i].mT, z)
         return z.mT, log_determinant
 
-    def mix(self, z: Tensor) -> Tensor:
+    def unmix_along(
+        self, x: Tensor, direction: Tensor, tables: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `unmix` returns, and the product of the Jacobian with a direction per row.
+
+        Parameters
+        ----------
+        x, direction : Tensor, shape (members, rows, n_features)
+        tables : tuple of Tensor, optional
+            The pieces of the splines, if they are known already.
+
+        Returns
+        -------
+        z : Tensor, shape (members, rows, n_features)
+        log_determinant : Tensor, shape (members, rows)
+        along : Tensor, shape (members, rows, n_features)
+            Derivative of z if x moves in the direction.
+
+        Raises
+        ------
+        NotImplementedError
+            If there are couplings, whose derivatives are not carried along.
+        """
+        if self.couplings:
+            raise NotImplementedError("Directions are not carried through affine couplings.")
+        weights, biases = self.weights.unbind(1), self.biases.unbind(1)
+        log_determinant = torch.linalg.slogdet(self.weights).logabsdet.sum(1, keepdim=True)
+        log_determinant = log_determinant.expand(-1, x.shape[1])
+        z, along = torch.baddbmm(biases[0], weights[0].mT, x.mT), weights[0].mT @ direction.mT
+        for i, table in enumerate(tables or self.splines.tables(), start=1):
+            z, slope = self.splines(z, table)
+            log_determinant = log_determinant + slope.log().sum(1)
+            along = weights[i].mT @ (slope * along)
+            z = torch.baddbmm(biases[i], weights[i].mT, z)
+        return z.mT, log_determinant, along.mT
+
+    def mix(self, z: Tensor, tables: tuple[Tensor, ...] | None = None) -> Tensor:
         """Return the x that `unmix` maps to z, shape (members, rows, n_features)."""
-        tables = self.splines.tables()
+        tables = tables or self.splines.tables()
+        inverses = torch.linalg.inv(self.weights).unbind(1)
         z = z.mT
         for i in reversed(range(self.weights.shape[1])):
-            z = torch.linalg.solve(self.weights[:, i].mT, z - self.biases[:, i])
+            z = inverses[i].mT @ (z - self.biases[:, i])
             if i and self.couplings:
                 coupling = self.couplings[i - 1]
                 assert isinstance(coupling, StackedCoupling)
@@ -323,16 +265,26 @@ class StackedFlow(StackedModel):
             Standard normal numbers that are added to x, scaled by the jitter, if there are fewer
             components than columns; by default the same draw in every call.
         """
+        if self.log_noise is not None:
+            if added is None:
+                added = standard_normal(self.keys, _EVALUATION_STREAM, tuple(x.shape[1:]))
+            x = x + self.jitter * added
+        z, log_determinant = self.unmix(x)
+        return self.log_prior(z, u) + log_determinant
+
+    def log_prior(self, z: Tensor, u: Tensor) -> Tensor:
+        """Return log p(z|u) of disturbances and noise (members, rows, n_features) in nats per row.
+
+        Returns
+        -------
+        Tensor, shape (members, rows)
+        """
+        log_prior = self.prior.log_density(z[..., : self.n_components], u).sum(-1)
         if self.log_noise is None:
-            z, log_determinant = self.unmix(x)
-            return self.prior.log_density(z, u).sum(-1) + log_determinant
-        if added is None:
-            added = standard_normal(self.keys, _EVALUATION_STREAM, tuple(x.shape[1:]))
-        z, log_determinant = self.unmix(x + self.jitter * added)
+            return log_prior
         noise = z[..., self.n_components :] * torch.exp(-self.log_noise)
         log_noise = -0.5 * noise.square() - self.log_noise - 0.5 * _LOG_2PI
-        log_prior = self.prior.log_density(z[..., : self.n_components], u)
-        return log_prior.sum(-1) + log_noise.sum(-1) + log_determinant
+        return log_prior + log_noise.sum(-1)
 
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the mean log-likelihood and, as the loss, its negative."""

@@ -1,6 +1,7 @@
-"""Define a stack of identifiable variational autoencoders (iVAE; Khemakhem et al. 2020)."""
+"""Define a stack of iVAEs with networks as encoder and decoder (Khemakhem et al. 2020)."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,38 @@ _NEVER = -1e4
 _NOISE_AT_START = 0.3
 """A learned noise level starts at this standard deviation, in units of the data's."""
 _EVALUATION_STREAM = 1 << 22
+_SMALL = 0.1
+"""The encoder's outputs for T are multiplied by this, so that q starts nearly diagonal."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Hold the Gaussian q(z|x,u) of every row, whose covariance is L L' with L = diag(d) (I + T).
+
+    Attributes
+    ----------
+    mean, log_diagonal : Tensor, shape (members, rows, n_components)
+        The mean, and log d.
+    lower : Tensor or None, shape (members, rows, n_components, n_components)
+        T, which is zero on and above the diagonal; None if the covariance is diagonal.
+    """
+
+    mean: Tensor
+    log_diagonal: Tensor
+    lower: Tensor | None = None
+
+    @property
+    def log_std(self) -> Tensor:
+        """Return log standard deviations of the components, with the shape of the mean."""
+        if self.lower is None:
+            return self.log_diagonal
+        return self.log_diagonal + 0.5 * torch.log1p(self.lower.square().sum(-1))
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """Return z from standard normal numbers, shape (..., members, rows, n_components)."""
+        if self.lower is not None:
+            noise = noise + (self.lower @ noise[..., None])[..., 0]
+        return torch.addcmul(self.mean, self.log_diagonal.exp(), noise)
 
 
 class StackedIVAE(StackedModel):
@@ -34,11 +67,12 @@ class StackedIVAE(StackedModel):
     Notes
     -----
     The decoder is p(x|z) = N(f(z), diag(sigma^2)) (equation 6), or independent Bernoulli variables
-    with logits f(z) for binary x.  The prior p(z|u) is equation 7, q(z|x,u) is a diagonal
-    Gaussian, and the ELBO is equation 8 with the KL term in closed form.  If its weights are not
-    all one, the KL term is decomposed as in Chen, Li, Grosse, Duvenaud 2018, equation 2, and
-    estimated by minibatch-weighted sampling (their appendix C.1), as in the simulations published
-    with the paper.
+    with logits f(z) for binary x.  The prior p(z|u) is equation 7, and the ELBO is equation 8 with
+    the KL term in closed form.  q(z|x,u) is a diagonal Gaussian, as published, or has the
+    covariance L L', where L = diag(d) (I + T), T is strictly lower triangular, and d and T are
+    outputs of the encoder.  If the weights of the ELBO are not all one, its KL term is decomposed
+    as in Chen, Li, Grosse, Duvenaud 2018, equation 2, and estimated by minibatch-weighted sampling
+    (their appendix C.1), as in the simulations published with the paper.
     """
 
     def __init__(
@@ -55,12 +89,17 @@ class StackedIVAE(StackedModel):
         self.warmup = settings.warmup
         self.weights = settings.weights
         self.sees_features = auxiliary.features > 0
+        correlated = isinstance(settings, IVAESettings) and settings.posterior == "full"
+        # The positions below the diagonal of T, in the order of the encoder's outputs.
+        self.below = torch.tril_indices(
+            n_components, n_components, -1 if correlated else -n_components, device=keys.device
+        )
         init = Initialiser(keys)
         act = activation(settings.activation, settings.slope)
         self.encoder = StackedMLP(
             init,
             n_features + auxiliary.features,
-            2 * n_components,
+            2 * n_components + self.below.shape[1],
             hidden=settings.hidden,
             layers=settings.layers,
             act=act,
@@ -88,22 +127,24 @@ class StackedIVAE(StackedModel):
             self.log_noise = init.constant(1, n_features, value=math.log(start))
             self.log_noise.requires_grad_(learned)
 
-    def posterior(self, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log standard deviation of q(z|x,u).
+    def posterior(self, x: Tensor, u: Tensor) -> "Posterior":
+        """Return q(z|x,u) of every row.
 
         Parameters
         ----------
         x : Tensor, shape (members, rows, n_features)
         u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
-
-        Returns
-        -------
-        mean, log_std : Tensor, shape (members, rows, n_components)
         """
         if self.sees_features:
             x = torch.cat((x, u.expand(len(x), *u.shape)), dim=-1)
-        mean, log_std = self.encoder(x, u).chunk(2, dim=-1)
-        return mean, log_std.clamp(-8.0, 4.0)
+        n, count = self.n_components, self.below.shape[1]
+        mean, log_diagonal, free = self.encoder(x, u).split((n, n, count), dim=-1)
+        log_diagonal = log_diagonal.clamp(-8.0, 4.0)
+        if not count:
+            return Posterior(mean, log_diagonal)
+        lower = free.new_zeros(*free.shape[:-1], n, n)
+        lower[..., self.below[0], self.below[1]] = _SMALL * free
+        return Posterior(mean, log_diagonal, lower)
 
     def noise_shape(self, rows: int) -> tuple[int, ...]:
         """Return the shape of the random numbers for one draw of z per row."""
@@ -113,14 +154,14 @@ class StackedIVAE(StackedModel):
         """Return the ELBO and the loss, whose terms are weighted and whose KL part is annealed."""
         anneal = (batch.share / self.warmup).clamp_max(1.0) if self.warmup else 1.0
         assert batch.noise is not None
-        mean, log_std = self.posterior(batch.x, batch.u)
-        z = torch.addcmul(mean, log_std.exp(), batch.noise)
+        posterior = self.posterior(batch.x, batch.u)
+        z = posterior.draw(batch.noise)
         reconstruction = batch.mean(self._log_likelihood(batch.x, self.decoder(z)))
         if self.weights.plain:
-            kl = batch.mean(self.prior.kl(mean, log_std, batch.u)).sum(-1)
+            kl = batch.mean(self._kl(posterior, batch.u))
             return reconstruction - kl, anneal * kl - reconstruction
         log_prior = self.prior.log_density(z, batch.u).sum(-1)
-        terms = _decomposed_kl(z, mean, log_std, log_prior, batch)
+        terms = _decomposed_kl(z, posterior.mean, posterior.log_diagonal, log_prior, batch)
         w = self.weights
         weighted = (
             w.mutual_information * terms[0]
@@ -132,15 +173,15 @@ class StackedIVAE(StackedModel):
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the mean ELBO of all rows in nats per row, shape (members,)."""
-        mean, log_std = self.posterior(x, u)
-        noise = standard_normal(self.keys, _EVALUATION_STREAM, tuple(mean.shape[1:]))
-        decoded = self.decoder(mean + log_std.exp() * noise)
-        kl = self.prior.kl(mean, log_std, u).mean(-2).sum(-1)
-        return self._log_likelihood(x, decoded).mean(-1) - kl
+        posterior = self.posterior(x, u)
+        noise = standard_normal(self.keys, _EVALUATION_STREAM, tuple(posterior.mean.shape[1:]))
+        decoded = self.decoder(posterior.draw(noise))
+        return (self._log_likelihood(x, decoded) - self._kl(posterior, u)).mean(-1)
 
     def kl_per_component(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the mean KL(q(z_i|x,u) || p(z_i|u)) over rows, shape (members, n_components)."""
-        return self.prior.kl(*self.posterior(x, u), u).mean(-2)
+        posterior = self.posterior(x, u)
+        return self.prior.kl(posterior.mean, posterior.log_std, u).mean(-2)
 
     def log_importance_weights(self, x: Tensor, u: Tensor, stream: int, draws: int) -> Tensor:
         """Return log p(x,z|u) - log q(z|x,u) for draws of z from q.
@@ -155,10 +196,11 @@ class StackedIVAE(StackedModel):
         -------
         Tensor, shape (draws, members, rows)
         """
-        mean, log_std = self.posterior(x, u)
-        noise = standard_normal(self.keys, stream, (draws, *mean.shape[1:])).movedim(1, 0)
-        z = mean + log_std.exp() * noise
-        log_q = (-0.5 * noise.square() - log_std - 0.5 * _LOG_2PI).sum(-1)
+        posterior = self.posterior(x, u)
+        shape = (draws, *posterior.mean.shape[1:])
+        noise = standard_normal(self.keys, stream, shape).movedim(1, 0)
+        z = posterior.draw(noise)
+        log_q = (-0.5 * noise.square() - posterior.log_diagonal - 0.5 * _LOG_2PI).sum(-1)
         # The decoder takes (members, rows, ...), so that the draws become further rows.
         decoded = self.decoder(z.movedim(0, 1).flatten(1, 2)).unflatten(1, (draws, -1))
         log_x = self._log_likelihood(x, decoded.movedim(1, 0))
@@ -175,7 +217,15 @@ class StackedIVAE(StackedModel):
 
     def disturbances(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the posterior means of z, shape (members, rows, n_components)."""
-        return self.posterior(x, u)[0]
+        return self.posterior(x, u).mean
+
+    def _kl(self, posterior: "Posterior", u: Tensor) -> Tensor:
+        """Return KL(q(z|x,u) || p(z|u)) of every row, shape (members, rows)."""
+        kl = self.prior.kl(posterior.mean, posterior.log_std, u).sum(-1)
+        if posterior.lower is None:
+            return kl
+        # Correlated components have less entropy than their marginal distributions together.
+        return kl + (posterior.log_std - posterior.log_diagonal).sum(-1)
 
     def _log_likelihood(self, x: Tensor, decoded: Tensor) -> Tensor:
         """Return log p(x|z) summed over columns."""

@@ -49,11 +49,29 @@ class StackedMonotone(nn.Module):
         -------
         y, log_slope : Tensor, shape (members, rows)
         """
-        table: Tensor = _Table.apply(  # type: ignore[no-untyped-call]
-            _FASTER * self.widths, _FASTER * self.log_slopes, self.bound
-        )
+        table = pieces(_FASTER * self.widths, _FASTER * self.log_slopes, self.bound)
         y, log_slope = _Chain.apply(x, log_scale, shift, table)  # type: ignore[no-untyped-call]
         return y, log_slope
+
+
+def pieces(widths: Tensor, log_slopes: Tensor, bound: float) -> Tensor:
+    """Return the pieces of increasing functions whose slopes are piecewise linear, tails included.
+
+    Parameters
+    ----------
+    widths : Tensor, shape (members, functions, knots)
+        Their softmax gives the shares of [-bound, bound] that the pieces take.
+    log_slopes : Tensor, shape (members, functions, knots + 1)
+        At the edges of the pieces.
+    bound : float
+
+    Returns
+    -------
+    Tensor, shape (members, functions, 4, knots + 2)
+        The left edge, the value and the slope there, and half the slope's change per unit.
+    """
+    table: Tensor = _Table.apply(widths, log_slopes, bound)  # type: ignore[no-untyped-call]
+    return table
 
 
 class _Table(torch.autograd.Function):

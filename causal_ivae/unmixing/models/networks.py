@@ -68,48 +68,6 @@ def add_up(rows: Tensor, u: Tensor, segments: int) -> Tensor:
     return rows.new_zeros(len(rows), segments, rows.shape[-1]).index_add_(1, u, rows)
 
 
-def pick(table: Tensor, piece: Tensor) -> Tensor:
-    """Return the table entries of the piece in which every row lies.
-
-    Parameters
-    ----------
-    table : Tensor, shape (members, entries, ..., pieces)
-    piece : Tensor, shape (members, ..., rows), int64
-
-    Returns
-    -------
-    Tensor, shape (members, entries, ..., rows)
-    """
-    if table.is_cuda:
-        picked: Tensor = _Pick.apply(table, piece)  # type: ignore[no-untyped-call]
-        return picked
-    return _picked(table, piece)
-
-
-def _picked(table: Tensor, piece: Tensor) -> Tensor:
-    index = piece[:, None].expand(-1, table.shape[1], *piece.shape[1:])
-    return table.gather(-1, index)
-
-
-class _Pick(torch.autograd.Function):
-    """Pick with a product as the gradient, since that of gather adds in no fixed order on CUDA."""
-
-    @staticmethod
-    def forward(context: Any, table: Tensor, piece: Tensor) -> Tensor:
-        """Return the table entries of every row's piece."""
-        context.save_for_backward(piece)
-        context.pieces = table.shape[-1]
-        return _picked(table, piece)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Return the gradient of the table."""
-        (piece,) = context.saved_tensors
-        places = torch.arange(context.pieces, device=piece.device)
-        one_hot = (piece[..., None] == places).to(gradient.dtype)
-        return (gradient.movedim(1, -2) @ one_hot).movedim(-2, 1), None
-
-
 class Initialiser:
     """Make initial weights, each from its own random stream.
 

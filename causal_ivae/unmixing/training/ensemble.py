@@ -23,6 +23,7 @@ from causal_ivae.settings import (
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.equations import StackedEquations
 from causal_ivae.unmixing.models.flow import StackedFlow
+from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
 from causal_ivae.unmixing.models.ivae import StackedIVAE
 from causal_ivae.unmixing.models.priors import StackedPrior
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
@@ -97,6 +98,8 @@ def make_model(
         return StackedFlow(keys, n_features, components, auxiliary, settings)
     if isinstance(settings, VAESettings):
         return StackedIVAE(keys, n_features, components, Auxiliary(), settings)
+    if isinstance(settings, IVAESettings) and settings.invertible:
+        return StackedInvertibleIVAE(keys, n_features, components, auxiliary, settings)
     if isinstance(settings, IVAESettings):
         return StackedIVAE(keys, n_features, components, auxiliary, settings)
     raise TypeError(f"No model has settings of the kind {type(settings).__name__}.")
@@ -186,7 +189,7 @@ def fit_stack(
             retried=failed,
             modulation=_modulation(model),
             kl=model.kl_per_component(x, u).double().cpu().numpy()
-            if isinstance(model, StackedIVAE)
+            if isinstance(model, StackedIVAE | StackedInvertibleIVAE)
             else None,
         )
     return model, fit

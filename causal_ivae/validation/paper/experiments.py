@@ -29,7 +29,8 @@ from causal_ivae.validation.paper.mixtures import (
 )
 from causal_ivae.validation.paper.model_comparison import Comparison, Recipe, Say, compare
 
-FLOW, ELBO, PUBLISHED = "iVAE (flow)", "iVAE (ELBO)", "iVAE (published weights)"
+OURS, FLOW = "iVAE", "iVAE (flow)"
+DIAGONAL, PUBLISHED = "iVAE (diagonal)", "iVAE (published weights)"
 VAE_NAME, BETA, BETA_TC, TCL_NAME = "VAE", "beta-VAE", "beta-TC-VAE", "TCL"
 
 FigureName = Literal["figure1", "figure2", "figure3", "discrete", "selection"]
@@ -136,12 +137,18 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
         "batch_size": 64,
         "learning_rate": 3e-3,
     }
+    invertible: dict[str, Any] = {"maps": 8, "batch_size": 256, "learning_rate": 2e-2}
     plain = network | {"batch_size": 128, "learning_rate": 3e-3, "steps": steps(4000)}
     settings: dict[str, TrainingSettings] = {
         FLOW: FlowSettings(prior="gaussian", steps=steps(5000)),
-        ELBO: IVAESettings(prior="gaussian", **plain),
+        OURS: IVAESettings(prior="gaussian", steps=steps(5000), **invertible),
+        DIAGONAL: IVAESettings(prior="gaussian", posterior="diagonal", **plain),
         PUBLISHED: IVAESettings(
-            prior="gaussian", weights=_WEIGHTS[PUBLISHED], steps=steps(2000), **published
+            prior="gaussian",
+            posterior="diagonal",
+            weights=_WEIGHTS[PUBLISHED],
+            steps=steps(2000),
+            **published,
         ),
         TCL_NAME: TCLSettings(
             hidden=64, batch_size=128, learning_rate=1e-2, weight_decay=1e-5, steps=steps(4000)
@@ -159,7 +166,7 @@ def _figure1(scale: Scale, fit: Fit, _: Say) -> Outcome:
         n_segments=5, n_per_segment=scale.n_per_segment, n_sources=2, activation="xtanh", seed=0
     )
     made = recipes(scale)
-    chosen = [made[name] for name in (FLOW, ELBO, VAE_NAME)]
+    chosen = [made[name] for name in (OURS, FLOW, DIAGONAL, VAE_NAME)]
     result = fit([mixture], chosen)
     return Outcome(
         result.runs.assign(panel="a"),
@@ -175,7 +182,7 @@ def _figure1(scale: Scale, fit: Fit, _: Say) -> Outcome:
 
 def _figure2(scale: Scale, fit: Fit, say: Say) -> Outcome:
     made = recipes(scale)
-    names = (FLOW, ELBO, VAE_NAME, BETA, BETA_TC)
+    names = (OURS, FLOW, DIAGONAL, VAE_NAME, BETA, BETA_TC)
     runs, curves = [], []
     for activation, n in [("leaky_relu", 5), ("xtanh", 5), *(("leaky_relu", n) for n in (2, 3, 4))][
         : scale.conditions + 1
@@ -205,8 +212,9 @@ def _figure2(scale: Scale, fit: Fit, say: Say) -> Outcome:
 
 def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
     made = recipes(scale)
-    shorter = {"steps": max(20, round(_FIGURE3_FLOW_STEPS * scale.effort))}
-    made[FLOW] = Recipe(FLOW, made[FLOW].settings.model_copy(update=shorter))
+    shorter = {"steps": max(20, round(_FIGURE3_STEPS * scale.effort))}
+    for name in (OURS, FLOW):
+        made[name] = Recipe(name, made[name].settings.model_copy(update=shorter))
     easy = {
         name: replace(recipe, settings=recipe.settings.model_copy(update=_EASY.get(name, {})))
         for name, recipe in made.items()
@@ -216,7 +224,7 @@ def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
         "b": (simulate_easy_segments, easy),
     }
     runs = []
-    names = (FLOW, ELBO, TCL_NAME)
+    names = (OURS, FLOW, DIAGONAL, TCL_NAME)
     for (panel, (simulate, of)), n_segments in product(
         panels.items(), (10, 20, 30, 40, 50)[: scale.conditions]
     ):
@@ -232,10 +240,11 @@ def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
     return Outcome(pd.concat(runs, ignore_index=True), settings=described)
 
 
-_FIGURE3_FLOW_STEPS = 3000
+_FIGURE3_STEPS = 3000
 _EASY: dict[str, dict[str, Any]] = {
+    OURS: {"modulates": "mean_variance", "learning_rate": 1e-2},
     FLOW: {"modulates": "mean_variance", "learning_rate": 1e-2},
-    ELBO: {"modulates": "mean_variance"},
+    DIAGONAL: {"modulates": "mean_variance"},
 }
 
 
@@ -259,7 +268,8 @@ def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
         "steps": max(20, round(2000 * scale.effort)),
     }
     chosen = [
-        Recipe(ELBO, GeneralIVAESettings(prior="gaussian", **shared)),
+        Recipe(OURS, GeneralIVAESettings(prior="gaussian", **shared)),
+        Recipe(DIAGONAL, GeneralIVAESettings(prior="gaussian", posterior="diagonal", **shared)),
         Recipe(VAE_NAME, VAESettings(**shared)),
     ]
     result = fit(mixtures, chosen)
@@ -267,7 +277,7 @@ def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
 
 
 def _selection(scale: Scale, fit: Fit, _: Say) -> Outcome:
-    base = recipes(scale)[ELBO].settings
+    base = recipes(scale)[DIAGONAL].settings
     base = base.model_copy(update={"steps": max(20, base.steps // 2)})
     grid = [
         {"hidden": hidden, "layers": layers, "learning_rate": rate, "noise": noise}

@@ -1,7 +1,6 @@
 """Fit models to simulated mixtures and score what they recover."""
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +10,11 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import TrainingSettings
-from causal_ivae.unmixing.estimators import FastICA
+from causal_ivae.unmixing.estimators import SegmentICA
 from causal_ivae.unmixing.matching import mean_correlations, weak_mean_correlations
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.tcl import StackedTCL
@@ -231,15 +229,13 @@ class _Data:
         return pd.concat(tables), pd.concat(points) if points else pd.DataFrame(), components
 
     def baselines(self, seed: int) -> pd.DataFrame:
-        """Score the observations themselves, linear ICA of them, and random components."""
+        """Score the observations themselves, linear ICA by segments, and random components."""
         rows = []
         n, d = self.mixtures[0].train.sources.shape[1], self.columns.shape[1]
         for mixture in self.mixtures:
             samples = (mixture.train, mixture.test)
             started = time.perf_counter()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                ica = FastICA(n, seed=seed).fit(mixture.train.observations)
+            ica = SegmentICA(n).fit(mixture.train.observations, mixture.train.segments)
             elapsed = time.perf_counter() - started
             rng = generator(seed, "chance", mixture.seed)
             recovered = {

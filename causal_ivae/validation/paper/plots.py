@@ -21,8 +21,9 @@ from causal_ivae.drawing.svg import (
 from causal_ivae.validation.paper.experiments import (
     BETA,
     BETA_TC,
-    ELBO,
+    DIAGONAL,
     FLOW,
+    OURS,
     PUBLISHED,
     TCL_NAME,
     VAE_NAME,
@@ -32,8 +33,9 @@ from causal_ivae.validation.paper.experiments import (
 from causal_ivae.validation.suites.method_lines import legend_below
 
 _COLOURS = {
-    FLOW: BLUE,
-    ELBO: "#5b9bd5",
+    OURS: BLUE,
+    FLOW: "#1b3a5c",
+    DIAGONAL: "#5b9bd5",
     PUBLISHED: "#2a9d8f",
     VAE_NAME: AMBER,
     BETA: "#8d5fa8",
@@ -104,7 +106,7 @@ def _figure3(outcome: Outcome) -> Figure:
     for ax, (panel, title) in zip(axes, titles.items(), strict=True):
         chosen = outcome.runs[(outcome.runs["panel"] == panel) & outcome.runs["selected"]]
         signed = chosen[chosen["target"] == "s"]
-        for method in (FLOW, ELBO, *_BASELINES):
+        for method in (OURS, FLOW, DIAGONAL, *_BASELINES):
             _line(ax, signed[signed["method"] == method], method)
         form, rows = best_tcl(chosen)
         _line(ax, rows, TCL_NAME, f"{form} (best form)")

@@ -60,7 +60,7 @@ def measure_training(effort: Effort, clock: Clock) -> list[Measurement]:
 def _case(
     case: TrainingCase, effort: Effort, clock: Clock, values: Tensor, segments: Tensor
 ) -> list[Measurement]:
-    settings = IVAESettings(hidden=case.hidden, layers=_LAYERS, batch_size=case.batch)
+    settings = _settings(case)
     members = min(
         effort.members,
         IVAEMethod()
@@ -101,6 +101,13 @@ def _case(
     return found
 
 
+def _settings(case: TrainingCase) -> IVAESettings:
+    """Return the published form of iVAE, which a plain loop has too."""
+    return IVAESettings(
+        posterior="diagonal", hidden=case.hidden, layers=_LAYERS, batch_size=case.batch
+    )
+
+
 def _stack_step(
     case: TrainingCase, members: int, clock: Clock, values: Tensor, segments: Tensor
 ) -> Callable[[], float]:
@@ -109,9 +116,7 @@ def _stack_step(
     columns = torch.arange(_FEATURES, device=clock.device).repeat(members, 1)
 
     def fit(steps: int) -> None:
-        settings = IVAESettings(
-            hidden=case.hidden, layers=_LAYERS, batch_size=case.batch, steps=steps
-        )
+        settings = _settings(case).model_copy(update={"steps": steps})
         build = partial(
             make_model,
             n_features=_FEATURES,
