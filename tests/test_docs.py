@@ -38,7 +38,7 @@ def test_the_site_builds_and_takes_numbers_from_where_they_are_kept(tmp_path):
     validation = (tmp_path / "validation" / "index.html").read_text(encoding="utf-8")
     assert "include:" not in validation
     assert "Unequal measurement noise gives directions" in validation
-    assert "The ELBO estimator does not separate five sources" in validation
+    assert "The published ELBO estimator does not separate five sources" in validation
     assert (tmp_path / "figure4" / "figure4.png").is_file()
     api = (tmp_path / "api" / "index.html").read_text(encoding="utf-8")
     assert 'id="causal_ivae.discover"' in api

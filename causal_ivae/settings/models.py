@@ -7,6 +7,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -105,6 +106,7 @@ class IVAESettings(AutoencoderSettings):
     modulates: Modulates = "variance"
     posterior: Posterior = Field(
         "full",
+        validate_default=True,
         description="covariance of q(z|x,u): full, or diagonal as published",
     )
     decoder: Decoder = Field(
@@ -123,7 +125,7 @@ class IVAESettings(AutoencoderSettings):
         description="noise standard deviation of the invertible decoder at the end of training, "
         "in units of the whitened columns'",
     )
-    steps: int = Field(700, ge=1)
+    steps: int = Field(400, ge=1)
     learning_rate: float = Field(2e-2, gt=0)
 
     @property
@@ -131,11 +133,13 @@ class IVAESettings(AutoencoderSettings):
         """Return whether the decoder is an invertible network, and not a network of its own."""
         return self.decoder == "invertible" and self.posterior == "full" and not self.binary
 
-    @model_validator(mode="after")
-    def _weights_need_a_diagonal_posterior(self) -> Self:
-        if self.posterior == "full" and not self.weights.plain:
-            raise ValueError("weights other than 1 need posterior: diagonal")
-        return self
+    @field_validator("posterior")
+    @classmethod
+    def _weights_need_a_diagonal_posterior(cls, posterior: str, info: ValidationInfo) -> str:
+        weights = info.data.get("weights")
+        if posterior == "full" and weights is not None and not weights.plain:
+            raise ValueError("weights of the bound other than 1 need 'diagonal'")
+        return posterior
 
 
 class GeneralIVAESettings(IVAESettings):

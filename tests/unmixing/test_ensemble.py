@@ -122,7 +122,9 @@ def test_a_pair_is_the_same_whatever_shares_its_stack(method, data):
 
 def test_wide_networks_make_small_stacks_on_a_cpu():
     def members(hidden, batch, device=CPU):
-        size = METHODS["ivae"].size(IVAESettings(hidden=hidden, batch_size=batch))
+        size = METHODS["ivae"].size(
+            IVAESettings(posterior="diagonal", hidden=hidden, batch_size=batch)
+        )
         return size.members_at_once(1200, 2.0, device)
 
     sizes = [members(*of) for of in ((32, 128), (100, 256), (1000, 256), (1000, 10**6))]
@@ -312,7 +314,9 @@ def test_segments_that_say_nothing_are_no_divergence(settings):
 def test_an_elbo_that_falls_under_other_weights_is_no_divergence(data):
     values, segments = data
     weights = ElboWeights(mutual_information=0.0, total_correlation=0.0, dimension_wise_kl=0.0)
-    settings = GeneralIVAESettings(likelihood="bernoulli", steps=120, weights=weights)
+    settings = GeneralIVAESettings(
+        likelihood="bernoulli", posterior="diagonal", steps=120, weights=weights, learning_rate=0.01
+    )
     binary = (values > 0).astype(np.float32)
     _, fit = train(settings, binary, segments, [[0, 1]], [1])
     assert not fit.retried.any()

@@ -65,7 +65,9 @@ def stacked(kind, **changes):
 
 STACKED = {
     "IVAE": Case(stacked(IVAE)),
-    "IVAE weighted": Case(stacked(IVAE, weights=WEIGHTS, modulates="mean_variance")),
+    "IVAE weighted": Case(
+        stacked(IVAE, posterior="diagonal", weights=WEIGHTS, modulates="mean_variance")
+    ),
     "IVAE Bernoulli": Case(
         stacked(IVAE, n_components=2, likelihood="bernoulli"), "segments", 4, True
     ),

@@ -218,7 +218,7 @@ def test_the_solution_of_the_flow_stays_a_solution():
     flow = FlowIVAE(prior="gaussian", steps=600, device="cpu").fit(x, u)
     scaled = torch.as_tensor((x - flow.mean_) / flow.scale_, dtype=torch.float32)[None]
     labels = torch.as_tensor(u)
-    settings = IVAESettings(prior="gaussian")
+    settings = IVAESettings(prior="gaussian", maps=8)
     model = StackedInvertibleIVAE(member_keys([0], CPU), 2, 2, Auxiliary(20), settings)
     model.flow.load_state_dict(flow.model_.state_dict())
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

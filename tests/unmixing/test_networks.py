@@ -9,11 +9,9 @@ from causal_ivae.unmixing.models.networks import (
     Initialiser,
     StackedMaxout,
     StackedMLP,
-    _Pick,
     activation,
     add_up,
     look_up,
-    pick,
 )
 from causal_ivae.unmixing.models.priors import expected_absolute
 
@@ -104,21 +102,3 @@ def test_maxout_has_the_gradient_of_its_formula(pieces):
     torch.testing.assert_close(net(x), formula(x))
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs)
-
-
-@pytest.mark.parametrize("features", [(), (3,)], ids=["one column", "three columns"])
-def test_picking_pieces_has_one_gradient_on_every_device(features):
-    piece = torch.randint(0, 5, (2, *features, 7), generator=torch.Generator().manual_seed(1))
-    gradient = normal(2, 4, *features, 7, seed=2)
-    found, gradients = [], []
-    for function in (pick, _Pick.apply):
-        table = normal(2, 4, *features, 5).requires_grad_()
-        found.append(function(table, piece))
-        found[-1].backward(gradient)
-        gradients.append(table.grad)
-    torch.testing.assert_close(*found)
-    torch.testing.assert_close(*gradients)
-    for member, row in ((0, 3), (1, 6)):
-        at = (member, slice(None), *(0 for _ in features))
-        expected = table[(*at, piece[(member, *(0 for _ in features), row)])]
-        assert torch.equal(found[0][(*at, row)], expected)

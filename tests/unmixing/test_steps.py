@@ -18,6 +18,7 @@ from causal_ivae.settings import (
 )
 from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.models.draws import member_keys
+from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.training.adam import PackedAdam
@@ -28,10 +29,20 @@ from causal_ivae.unmixing.training.steps import Rows, Steps
 SEGMENTS, STEPS = 6, 12
 SIZE = {"steps": STEPS, "batch_size": 64}
 MODELS = {
-    "iVAE": IVAESettings(hidden=8, modulates="mean_variance", **SIZE),
-    "patient iVAE": IVAESettings(hidden=8, patience=0.1, **SIZE),
+    "iVAE": IVAESettings(modulates="mean_variance", **SIZE),
+    "patient iVAE": IVAESettings(patience=0.1, **SIZE),
+    "diagonal iVAE": IVAESettings(
+        posterior="diagonal", hidden=8, modulates="mean_variance", learning_rate=0.01, **SIZE
+    ),
     "beta-TC-VAE": VAESettings(hidden=8, weights=ElboWeights(total_correlation=4.0), **SIZE),
-    "xtanh": IVAESettings(hidden=8, activation="xtanh", prior="gaussian", **SIZE),
+    "xtanh": IVAESettings(
+        posterior="diagonal",
+        hidden=8,
+        activation="xtanh",
+        prior="gaussian",
+        learning_rate=0.01,
+        **SIZE,
+    ),
     "TCL": TCLSettings(hidden=8, **SIZE),
     "flow": FlowSettings(layers=3, **SIZE),
     "coupled flow": FlowSettings(layers=3, hidden=4, **SIZE),
@@ -96,8 +107,10 @@ def test_a_step_that_the_device_numbers_is_that_step(name):
             numbered._reached.zero_()
         numbered.take_numbered()
     assert not torch.equal(before, state(one))
-    torch.testing.assert_close(state(other), state(one), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(numbered._reached / (STEPS - 5), reached, rtol=1e-4, atol=1e-5)
+    # An invertible decoder divides its misfit, and so its rounding, by a small noise.
+    atol = 2e-4 if isinstance(one, StackedInvertibleIVAE) else 1e-5
+    torch.testing.assert_close(state(other), state(one), rtol=1e-4, atol=atol)
+    torch.testing.assert_close(numbered._reached / (STEPS - 5), reached, rtol=1e-4, atol=atol)
 
 
 @on_gpu

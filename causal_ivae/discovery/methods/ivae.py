@@ -24,8 +24,8 @@ class IVAEMethod(RestartedMethod[IVAESettings]):
     def size(self, settings: IVAESettings) -> FitSize:
         """Return the size of encoder and decoder."""
         if settings.invertible:
-            width = _ARRAYS_PER_MAP * _COLUMNS
-            return FitSize(settings.maps * width, width, settings.batch_size)
+            numbers = _ARRAYS_PER_MAP * _COLUMNS * settings.maps
+            return FitSize(numbers, _COLUMNS * settings.knots, settings.batch_size)
         numbers = 2 * _ARRAYS_PER_LAYER * settings.layers * settings.hidden
         return FitSize(numbers, settings.hidden, settings.batch_size)
 

@@ -238,7 +238,8 @@ class StackedFlow(StackedModel):
     def mix(self, z: Tensor, tables: tuple[Tensor, ...] | None = None) -> Tensor:
         """Return the x that `unmix` maps to z, shape (members, rows, n_features)."""
         tables = tables or self.splines.tables()
-        inverses = torch.linalg.inv(self.weights).unbind(1)
+        # A member whose training diverged has a singular map and must not stop the others.
+        inverses = torch.linalg.inv_ex(self.weights).inverse.unbind(1)
         z = z.mT
         for i in reversed(range(self.weights.shape[1])):
             z = inverses[i].mT @ (z - self.biases[:, i])

@@ -126,7 +126,7 @@ class StackedInvertibleIVAE(StackedModel):
         """Return the mean KL(q(z_i|x) || p(z_i|u)) over rows, shape (members, n_components)."""
         y = self._whitened(x)
         variance = torch.zeros_like(y)
-        for direction in torch.eye(y.shape[-1], device=y.device):
+        for direction in torch.eye(y.shape[-1], dtype=y.dtype, device=y.device):
             _, _, along = self.flow.unmix_along(y, direction.expand_as(y))
             variance = variance + along.square()
         z = self.flow.disturbances(y, u)

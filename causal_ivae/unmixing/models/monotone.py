@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from causal_ivae.unmixing.models.networks import Initialiser
 
 _MIN_SHARE = 1e-2
-_FASTER = 2.0
+FASTER = 2.0
 """Widths and slopes learn so much faster than weights, since their logarithms differ by units."""
 
 
@@ -49,7 +49,7 @@ class StackedMonotone(nn.Module):
         -------
         y, log_slope : Tensor, shape (members, rows)
         """
-        table = pieces(_FASTER * self.widths, _FASTER * self.log_slopes, self.bound)
+        table = pieces(FASTER * self.widths, FASTER * self.log_slopes, self.bound)
         y, log_slope = _Chain.apply(x, log_scale, shift, table)  # type: ignore[no-untyped-call]
         return y, log_slope
 
