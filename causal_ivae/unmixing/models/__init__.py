@@ -1,3 +1,13 @@
 """Define stacked models, which train many small models as one."""
 
-__all__ = ["draws", "equations", "flow", "ivae", "priors", "stacked", "structural_flow", "tcl"]
+__all__ = [
+    "draws",
+    "equations",
+    "flow",
+    "invertible_ivae",
+    "ivae",
+    "priors",
+    "stacked",
+    "structural_flow",
+    "tcl",
+]
