@@ -11,6 +11,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_output(parser)
     parser.add_argument("--subjects", type=count, default=7, metavar="N", help="1 to 7 (default)")
     parser.add_argument("--simulated", action="store_true", help="use simulated BOLD")
+    parser.add_argument(
+        "--simulated-task", action="store_true", help="use simulated BOLD of a task, a known input"
+    )
     add_device(parser)
     add_nprocs(parser)
     parser.add_argument("--overwrite", choices=("never", "stale", "always"), default="stale")
@@ -24,7 +27,13 @@ def _run(options: Namespace, command: str) -> int:
     from causal_ivae.settings.pipeline_files import load_pipeline
 
     output = options.output.expanduser().resolve()
-    prepare(output, n_subjects=options.subjects, simulated=options.simulated, say=say)
+    prepare(
+        output,
+        n_subjects=options.subjects,
+        simulated=options.simulated,
+        task=options.simulated_task,
+        say=say,
+    )
     enough = options.subjects >= load_pipeline("default").group.min_subjects
     planned = plan(
         Request(

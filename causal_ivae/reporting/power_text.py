@@ -49,6 +49,12 @@ def planted_sentences(label: str, method: CausalGraph) -> list[str]:
             "so that more data of this kind are not known to help. Less smoothing and filtering in "
             "time, shorter repetition times, or a known input (a task, a stimulation) may.",
         ]
+    if sign["Low"] <= 0.5:
+        return [
+            text,
+            f"{label}: of strong planted arrows {shown} lean the right way; these are too few to "
+            "tell whether directions can be decided (power.plants).",
+        ]
     advice = _advice(twins, about)
     return [text, f"{label}: of strong planted arrows {shown} lean the right way. {advice}"]
 

@@ -170,3 +170,27 @@ def test_real_package_can_be_downloaded_and_read(tmp_path):
     assert np.corrcoef(precuneus, values[:, REGIONS.index("Cingulate_Post_L")])[0, 1] > 0.3
     above = (data.prior.to_numpy() > data.settings["prior.threshold"]).sum() / 30
     assert 0.2 < above < 0.8
+
+
+def test_a_task_is_simulated_with_its_events_and_the_input_is_known(tmp_path):
+    demo_data.prepare(tmp_path / "demo", n_subjects=2, task=True)
+    source = tmp_path / "demo" / "input"
+    about = json.loads((source / "dataset_description.json").read_text(encoding="utf-8"))
+    assert about["Data"] == "simulated task"
+    for label in SUBJECTS[:2]:
+        stem = f"sub-{label}_task-tones"
+        events = pd.read_csv(source / f"{stem}_events.tsv", sep="\t")
+        assert set(events["trial_type"]) == {"tone"}
+        assert events["duration"].median() == pytest.approx(20.0, abs=2.0)
+        beside = json.loads((source / f"{stem}_timeseries.json").read_text(encoding="utf-8"))
+        assert beside["Simulated"]
+        values = pd.read_csv(source / f"{stem}_timeseries.tsv", sep="\t")
+        on = np.zeros(len(values))
+        for onset, duration, _ in events.itertuples(index=False):
+            first = round(onset / beside["RepetitionTime"])
+            on[first : first + round(duration / beside["RepetitionTime"])] = 1.0
+        delayed = np.roll(on, round(5.0 / beside["RepetitionTime"]))
+        driven = [abs(np.corrcoef(delayed, values[name])[0, 1]) for name in values]
+        assert np.argmax(driven) == 0
+    assert load_pipeline(tmp_path / "demo" / "pipeline.yaml").exogenous == ("tone",)
+    assert load_prior(load_pipeline(tmp_path / "demo" / "pipeline.yaml").prior) is not None

@@ -94,3 +94,6 @@ def test_more_data_are_asked_for_where_power_is_small_and_signs_are_right():
     assert times_needed(blind) is None
     assert not Power((some,), 0.4, 0).undecidable
     assert Power((blind,), 0.4, 0).undecidable
+    few = PowerRow("twins", 0.6, 8, 8, 2, 1, 5)
+    assert Power((few,), 0.4, 0).right_sign[1] < 0.5
+    assert not Power((few,), 0.4, 0).undecidable
