@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+CODE_URL = "https://pypi.org/project/causal-ivae/"
+"""Where the code is published."""
 WHOLE_FILE_BYTES = 64 * 2**20
 _HEAD_BYTES = 2**20
 _PACKAGES = (
@@ -79,4 +81,4 @@ def versions() -> dict[str, str]:
 
 def generated_by() -> list[dict[str, Any]]:
     """Return the ``GeneratedBy`` entry of ``dataset_description.json``."""
-    return [{"Name": "causal-ivae", "Version": package_version()}]
+    return [{"Name": "causal-ivae", "Version": package_version(), "CodeURL": CODE_URL}]

@@ -192,6 +192,7 @@ def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str
     centres = region_centres(parcellation)
     return {
         "Space": parcellation.space,
+        **_networks(parcellation, wanted),
         "Coordinates": {name: centres[name] for name in wanted if name in centres},
         **({"RegionMap": map_name(parcellation)} if has_map(parcellation) else {}),
     }
@@ -233,3 +234,10 @@ def input_files(subject: SubjectFiles, folders: Folders) -> list[Path]:
 
 def _cleaned_before(run: RunFile) -> bool:
     return run.content == "table" or run.denoised
+
+
+def _networks(parcellation: Parcellation, wanted: list[str]) -> dict[str, Any]:
+    if not parcellation.networks:
+        return {}
+    known = dict(zip(parcellation.names, parcellation.networks, strict=True))
+    return {"Networks": {name: known[name] for name in wanted}}

@@ -143,7 +143,8 @@ def read_series(paths: UnitPaths, about: Mapping[str, Any] | None = None) -> Reg
 
 def places(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a sidecar that say where the regions are, to copy them."""
-    return {key: about[key] for key in ("Space", "Coordinates", "RegionMap") if key in about}
+    keys = ("Space", "Coordinates", "Networks", "RegionMap")
+    return {key: about[key] for key in keys if key in about}
 
 
 def select_regions(series: RegionSeries, names: tuple[str, ...]) -> RegionSeries:

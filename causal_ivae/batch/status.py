@@ -15,6 +15,7 @@ import yaml
 
 from causal_ivae.batch.analysis import Analysis, Outcome
 from causal_ivae.batch.progress import Display
+from causal_ivae.derivatives.dataset import describe_dataset
 from causal_ivae.derivatives.files import (
     append_line,
     read_sidecar,
@@ -24,7 +25,7 @@ from causal_ivae.derivatives.files import (
     write_text,
 )
 from causal_ivae.errors import CausalIvaeError
-from causal_ivae.provenance import generated_by, versions
+from causal_ivae.provenance import versions
 
 _PERIOD = 1.0
 """Seconds between two writings of the status, which take a while with thousands of subjects."""
@@ -174,16 +175,8 @@ class Record:
 
 def describe(record: Record) -> None:
     """Write the BIDS description of the output, and the settings and facts of this run."""
-    description = {
-        "Name": "causal-ivae: causal graphs between brain regions",
-        "BIDSVersion": "1.10.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": generated_by(),
-    }
     analysis = record.analysis
-    path = analysis.output / "dataset_description.json"
-    if read_sidecar(path) != description:
-        write_json(path, description)
+    describe_dataset(analysis.output, analysis.source)
     settings = yaml.safe_dump(analysis.pipeline.model_dump(mode="json"), sort_keys=False)
     write_text(record.folder / "pipeline.yaml", settings)
     about = {

@@ -20,6 +20,7 @@ from causal_ivae.derivatives.files import (
 )
 from causal_ivae.derivatives.group_tables import MODEL
 from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.derivatives.nodes import node_table
 from causal_ivae.derivatives.stored_tables import (
     StoredTables,
     remove_table,
@@ -309,7 +310,7 @@ class CausalGraph:
                 remove_table(paths, name, self.method)
             elif name != "edges":
                 files |= write_described(paths, name, self.tables[name], self.method)
-        nodes = pd.DataFrame({"index": range(len(self.names)), "name": list(self.names)})
+        nodes = node_table(self.names, self.sidecar)
         files |= write_described(paths, "nodeindices", nodes, only_changed=True)
 
         def place(suffix: str) -> Path:
@@ -325,7 +326,16 @@ class CausalGraph:
         edges, dense, described = map(place, ("edges.tsv", "relmat.dense.tsv", "relmat.json"))
         files[edges.name] = write_table(edges, self.edges)
         files[dense.name] = write_table(dense, pd.DataFrame(self.matrix), header=False)
-        measure = {"Description": _MATRIX, "Measure": f"direction score of {self.method}"}
+        measure = {
+            "Description": _MATRIX,
+            "Measure": f"direction score of {self.method}",
+            "RelationshipMeasure": "direction score",
+            "Directed": True,
+            "Weighted": True,
+            "ValidDiagonal": False,
+            "StorageFormat": "Full",
+            "NodeFiles": [paths.file("nodeindices.tsv").name],
+        }
         files[described.name] = write_json(described, measure)
         write_json(vouches, self._about() | {FILES: files})
 

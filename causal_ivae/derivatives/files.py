@@ -96,8 +96,10 @@ def _replace(path: Path, content: bytes) -> None:
 def write_table(
     path: Path, table: pd.DataFrame, *, header: bool = True, only_changed: bool = False
 ) -> dict[str, Any]:
-    """Write a tab-separated table with missing values as ``n/a``, as BIDS requires."""
-    text = table.to_csv(
+    """Write a tab-separated table; what is missing or empty is ``n/a``, as BIDS requires."""
+    words = [column for column in table if not pd.api.types.is_numeric_dtype(table[column].dtype)]
+    filled = table.assign(**{str(c): table[c].mask(table[c].astype(str) == "") for c in words})
+    text = filled.to_csv(
         sep="\t", index=False, header=header, na_rep="n/a", lineterminator="\n", float_format="%.9g"
     )
     return write_text(path, text, only_changed=only_changed)

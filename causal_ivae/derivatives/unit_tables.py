@@ -30,6 +30,10 @@ NODES = _of_unit(
     {
         "index": Column("Row and column of the region, from 0."),
         "name": _text("Name of the region."),
+        "x": Column("Centre of the region, mm, to the right.", optional=True),
+        "y": Column("Centre of the region, mm, to the front.", optional=True),
+        "z": Column("Centre of the region, mm, upwards.", optional=True),
+        "network": _text("Network that the atlas counts the region to.", optional=True),
     },
     level="any",
 )
