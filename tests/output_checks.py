@@ -66,7 +66,9 @@ def differences(one: Path, other: Path) -> list[str]:
 def status(output: Path) -> pd.DataFrame:
     """Return the status of the newest run, by unit."""
     newest = max((output / "logs").glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
-    table = pd.read_csv(newest.with_name("status.tsv"), sep="\t", keep_default_na=False).replace("n/a", "")
+    table = pd.read_csv(newest.with_name("status.tsv"), sep="\t", keep_default_na=False).replace(
+        "n/a", ""
+    )
     return table.set_index("subject")
 
 

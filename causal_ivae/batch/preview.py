@@ -6,6 +6,10 @@ from causal_ivae.batch.plan import Plan
 from causal_ivae.batch.state import UnitState
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.file_names import Folders
+from causal_ivae.imaging.possible_segments import check_segments_of
+
+WOULD_FAIL = "would fail"
+"""What is said of a subject that a run would refuse begins so."""
 
 
 def preview(planned: Plan) -> dict[str, str]:
@@ -35,8 +39,9 @@ def preview(planned: Plan) -> dict[str, str]:
             known = loading.up_to_date_series(piece)
             if known is None:
                 loading.check_memory(piece)
+                check_segments_of(subject, analysis.pipeline.segments.by)
         except (InputError, OSError) as error:
-            said[piece.unit] = f"would fail: {error}"
+            said[piece.unit] = f"{WOULD_FAIL}: {error}"
             continue
         if known is not None:
             loaded[piece.unit] = known
@@ -45,7 +50,7 @@ def preview(planned: Plan) -> dict[str, str]:
     for unit in loaded:
         state, wanted = UnitState(analysis, unit), regions.get(unit, ())
         if unit in lacking:
-            said[unit] = f"would fail: lacks {', '.join(lacking[unit])}"
+            said[unit] = f"{WOULD_FAIL}: lacks {', '.join(lacking[unit])}"
         elif analysis.pooled or state.is_up_to_date(wanted):
             said[unit] = "up to date"
         else:

@@ -185,6 +185,13 @@ def describe(record: Record) -> None:
         "Host": platform.node(),
         "Process": os.getpid(),
         "Seed": analysis.seed,
+        "Filters": {
+            "labels": list(analysis.labels),
+            "sessions": list(analysis.sessions),
+            "tasks": list(analysis.tasks),
+            "space": analysis.space,
+            "bids_filter": None if analysis.bids_filter is None else dict(analysis.bids_filter),
+        },
         "SettingsHash": analysis.pipeline.digest,
         "Versions": versions(),
     }

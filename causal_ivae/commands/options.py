@@ -40,6 +40,24 @@ def count(text: str) -> int:
     return int(text)
 
 
+_SIZES = {"": 2**30, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+"""Bytes of the units of memory; numbers without one are GiB."""
+
+
+def memory(text: str) -> int:
+    """Parse an amount of memory, such as ``4``, ``4G``, ``4GB`` or ``500M``, to bytes."""
+    plain = text.strip().lower().removesuffix("ib").removesuffix("b")
+    unit = plain[-1:] if plain[-1:].isalpha() else ""
+    if unit not in _SIZES:
+        raise argparse.ArgumentTypeError(f"'{text}' is no amount of memory such as 4G or 500M")
+    return round(positive(plain.removesuffix(unit)) * _SIZES[unit])
+
+
+def megabytes(text: str) -> int:
+    """Parse an amount of memory in MB to bytes."""
+    return round(positive(text) * 1e6)
+
+
 def add_output(parser: _Arguments) -> None:
     """Add the argument for the folder that a command writes to."""
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder to write to")
@@ -54,6 +72,9 @@ def add_nprocs(parser: _Arguments) -> None:
     """Add the option for the number of worker processes."""
     parser.add_argument(
         "--nprocs",
+        "--n_cpus",
+        "--n-cpus",
+        "--nthreads",
         type=count,
         metavar="N",
         help="subjects at once (default: one per core or GPU)",

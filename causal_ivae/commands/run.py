@@ -1,5 +1,6 @@
 """Define ``causal-ivae run``, which estimates causal graphs of subjects and of the group."""
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -13,10 +14,13 @@ from causal_ivae.commands.options import (
     add_nprocs,
     add_output,
     add_verbose,
+    count,
+    megabytes,
+    memory,
     positive,
     seed,
 )
-from causal_ivae.errors import NotFetchedError, SettingsError, nearest
+from causal_ivae.errors import InputError, NotFetchedError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from causal_ivae.batch.plan import Plan
@@ -26,8 +30,13 @@ if TYPE_CHECKING:
 
 
 LEVELS = ("participant", "group")
-_MANY = ("--participant-label", "--session-label", "--task", "--method")
+_LABELS = ("--participant-label", "--participant_label")
+_SESSIONS = ("--session-label", "--session_label", "--session-id")
+_TASKS = ("--task", "--task-id", "--task_id", "-t")
+_MANY = (*_LABELS, *_SESSIONS, *_TASKS, "--method")
 """Options that take several words."""
+_PERHAPS = ("--screen",)
+"""Options that take one word or none."""
 
 
 def with_levels_apart(arguments: Sequence[str]) -> list[str]:
@@ -42,7 +51,9 @@ def with_levels_apart(arguments: Sequence[str]) -> list[str]:
     kept, levels = list(arguments), list[str]()
     for start, stop in reversed(list(pairwise([*options, len(arguments)]))):
         # One word after an option is its value; a level may only come after it.
-        while arguments[start] in _MANY and stop - start > 2 and kept[stop - 1] in LEVELS:
+        least = 2 if arguments[start] in _MANY else 1
+        several = arguments[start] in (*_MANY, *_PERHAPS)
+        while several and stop - start > least and kept[stop - 1] in LEVELS:
             levels.insert(0, kept.pop(stop - 1))
             stop -= 1
     return [*kept, "--", *levels] if levels else kept
@@ -65,13 +76,20 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="participant, group, or both",
     )
     what = parser.add_argument_group("what to run on")
-    what.add_argument("--participant-label", nargs="+", default=[], metavar="LABEL")
-    what.add_argument("--task", nargs="+", default=[], metavar="LABEL")
-    what.add_argument("--session-label", nargs="+", default=[], metavar="LABEL")
+    what.add_argument(*_LABELS, nargs="+", default=[], metavar="LABEL")
+    what.add_argument(*_TASKS, nargs="+", default=[], metavar="LABEL", help="one or several")
+    what.add_argument(*_SESSIONS, nargs="+", default=[], metavar="LABEL")
     what.add_argument("--space", metavar="NAME", help="such as MNI152NLin2009cAsym")
     what.add_argument("--bids-filter-file", type=Path, metavar="FILE", help="as fMRIPrep's")
     how = parser.add_argument_group("how to analyse")
-    how.add_argument("--pipeline", default="default", metavar="NAME|FILE")
+    how.add_argument("--pipeline", metavar="NAME|FILE", help="default: default")
+    how.add_argument(
+        "--config-file",
+        type=Path,
+        metavar="FILE",
+        help="pipeline.yaml in the logs of an earlier run, which is repeated with its settings, "
+        "seed and choice of subjects; other options take precedence",
+    )
     how.add_argument(
         "--denoise",
         metavar="NAME|FILE",
@@ -125,16 +143,25 @@ def _add_arguments(parser: ArgumentParser) -> None:
     how.add_argument(
         "--tr", type=float, metavar="SECONDS", help="repetition time of tables without a sidecar"
     )
-    how.add_argument("--seed", type=seed, default=0, metavar="N")
+    how.add_argument("--seed", "--random-seed", type=seed, metavar="N", help="default: 0")
     where = parser.add_argument_group("where and when")
     add_device(where)
     add_nprocs(where)
     where.add_argument(
         "--mem",
-        type=positive,
-        metavar="GIB",
-        help="memory of each worker process; a subject that takes more fails, and only as many "
-        "workers are started as fit into the machine's memory",
+        type=memory,
+        metavar="4G",
+        help="memory of each worker process (GiB without a unit); a subject that takes more fails, "
+        "and only as many workers are started as fit into the machine's memory",
+    )
+    where.add_argument(
+        "--mem-mb", "--mem_mb", type=megabytes, dest="mem", metavar="MB", help="the same, in MB"
+    )
+    where.add_argument(
+        "--omp-nthreads", type=count, metavar="N", help="threads of each worker process"
+    )
+    where.add_argument(
+        "-w", "--work-dir", type=Path, metavar="FOLDER", help="accepted; nothing is written there"
     )
     where.add_argument(
         "--time-limit",
@@ -154,6 +181,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--reports-only", action="store_true", help="write the pages again from OUTPUT's files"
     )
     where.add_argument(
+        "--boilerplate-only",
+        action="store_true",
+        help="print the paragraph for the methods section, from OUTPUT's files",
+    )
+    where.add_argument(
         "--templates",
         type=Path,
         metavar="FOLDER",
@@ -167,6 +199,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(options: Namespace, command: str) -> int:
     if options.reports_only:
         return _write_reports(options)
+    if options.boilerplate_only:
+        return _print_boilerplate(options)
+    if options.work_dir is not None:
+        say(f"--work-dir '{options.work_dir}' is not used: there are no intermediate files.")
+    if options.omp_nthreads is not None:
+        # Worker processes read it when they start.
+        os.environ["OMP_NUM_THREADS"] = str(options.omp_nthreads)
     from causal_ivae.batch.plan import plan
 
     request = _request(options, command)
@@ -178,8 +217,7 @@ def _run(options: Namespace, command: str) -> int:
         _fetch(error.atlas)
         planned = plan(request)
     if options.dry_run:
-        _print_plan(planned)
-        return DONE
+        return _print_plan(planned)
     return run_and_report(planned, verbose=options.verbose)
 
 
@@ -221,10 +259,40 @@ def _fetch(name: str) -> None:
         fetch(atlas, say)
 
 
+def _print_boilerplate(options: Namespace) -> int:
+    """Print what the page of the group, or else of the first subject, says on methods."""
+    import re
+
+    wanted = [f"sub-{label.removeprefix('sub-')}" for label in options.participant_label]
+    pages = [options.output / f"{unit}.html" for unit in (wanted or ["group"])]
+    pages += sorted(options.output.glob("sub-*.html")) if not wanted else []
+    page = next((page for page in pages if page.is_file()), None)
+    text = "" if page is None else page.read_text(encoding="utf-8")
+    found = re.search(r'<section id="methods".*?</h2>\s*<p>(.*?)</p>', text, flags=re.DOTALL)
+    if found is None:
+        raise InputError(f"'{options.output}' holds no page with a paragraph on methods.")
+    from html import unescape
+
+    print(" ".join(unescape(re.sub(r"<[^>]+>", "", found.group(1))).split()))
+    return DONE
+
+
+def _earlier(options: Namespace) -> dict[str, Any]:
+    """Return the choice of subjects and the seed of the run that ``--config-file`` is from."""
+    if options.config_file is None:
+        return {}
+    from causal_ivae.derivatives.files import read_sidecar
+
+    about = read_sidecar(options.config_file.with_name("run.json"))
+    chosen = about.get("Filters", {})
+    return {**(chosen if isinstance(chosen, dict) else {}), "seed": about.get("Seed", 0)}
+
+
 def _request(options: Namespace, command: str) -> "Request":
     from causal_ivae.batch.request import Request
     from causal_ivae.imaging.filters import load_bids_filter
 
+    earlier = _earlier(options)
     query = None
     if options.bids_filter_file is not None:
         query = load_bids_filter(options.bids_filter_file)
@@ -233,16 +301,16 @@ def _request(options: Namespace, command: str) -> "Request":
         output=options.output,
         levels=tuple(dict.fromkeys(options.levels)),
         pipeline=_pipeline(options),
-        labels=tuple(options.participant_label),
-        sessions=tuple(options.session_label),
-        tasks=tuple(options.task),
-        space=options.space,
-        bids_filter=query,
-        seed=options.seed,
+        labels=tuple(options.participant_label or earlier.get("labels", ())),
+        sessions=tuple(options.session_label or earlier.get("sessions", ())),
+        tasks=tuple(options.task or earlier.get("tasks", ())),
+        space=options.space or earlier.get("space"),
+        bids_filter=query or earlier.get("bids_filter"),
+        seed=int(earlier.get("seed", 0)) if options.seed is None else options.seed,
         device=options.device,
         overwrite=options.overwrite,
         nprocs=options.nprocs,
-        memory=None if options.mem is None else round(options.mem * 2**30),
+        memory=options.mem,
         time_limit=None if options.time_limit is None else 60 * options.time_limit,
         scheduler=options.scheduler,
         stop_on_first_crash=options.stop_on_first_crash,
@@ -274,7 +342,10 @@ def _pipeline(options: Namespace) -> "Pipeline":
         changes["exogenous"] = list(options.exogenous)
     if options.segments is not None:
         changes |= _segments(options.segments)
-    return load_pipeline(options.pipeline).changed(changes)
+    if options.config_file is not None and options.pipeline is not None:
+        raise SettingsError("Both --pipeline and --config-file name settings; give one of them.")
+    name = options.config_file or options.pipeline or "default"
+    return load_pipeline(name).changed(changes)
 
 
 def _screening(text: str) -> str:
@@ -307,8 +378,8 @@ def _segments(text: str) -> dict[str, Any]:
     return changes
 
 
-def _print_plan(planned: "Plan") -> None:
-    from causal_ivae.batch.preview import preview
+def _print_plan(planned: "Plan") -> int:
+    from causal_ivae.batch.preview import WOULD_FAIL, preview
 
     analysis = planned.analysis
     pipeline = analysis.pipeline
@@ -326,6 +397,7 @@ def _print_plan(planned: "Plan") -> None:
         unit = f"sub-{subject.label}"
         runs = ", ".join(run.name for run in subject.runs)
         print(f"  {unit} ({runs}): {' '.join(said[unit].split())}")
+    return FAILED if any(what.startswith(WOULD_FAIL) for what in said.values()) else DONE
 
 
 def _print_result(result: "BatchResult", output: Path, *, loud: bool) -> None:
