@@ -25,7 +25,7 @@ from causal_ivae.derivatives.files import (
     write_text,
 )
 from causal_ivae.errors import CausalIvaeError
-from causal_ivae.provenance import versions
+from causal_ivae.provenance import generated_by, versions
 
 _PERIOD = 1.0
 """Seconds between two writings of the status, which take a while with thousands of subjects."""
@@ -176,7 +176,7 @@ class Record:
 def describe(record: Record) -> None:
     """Write the BIDS description of the output, and the settings and facts of this run."""
     analysis = record.analysis
-    describe_dataset(analysis.output, analysis.source)
+    describe_dataset(analysis.output, analysis.source, generated_by())
     settings = yaml.safe_dump(analysis.pipeline.model_dump(mode="json"), sort_keys=False)
     write_text(record.folder / "pipeline.yaml", settings)
     about = {

@@ -1,10 +1,10 @@
 """Describe an output folder as a BIDS dataset of derivatives."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from causal_ivae.derivatives.files import read_sidecar, write_json, write_text
-from causal_ivae.provenance import generated_by
 
 _IGNORED = """\
 # BIDS has no place yet for pages, figures, statistics over subjects, tables of graphs and series.
@@ -42,7 +42,7 @@ Each table has a JSON file of the same name that says what its columns mean.
 """
 
 
-def describe_dataset(output: Path, source: Path) -> None:
+def describe_dataset(output: Path, source: Path, generated_by: Sequence[Mapping[str, Any]]) -> None:
     """Write ``dataset_description.json``, and ``README.md`` and ``.bidsignore`` if missing.
 
     Parameters
@@ -50,6 +50,8 @@ def describe_dataset(output: Path, source: Path) -> None:
     output : pathlib.Path
     source : pathlib.Path
         Folder of the input, which the description links to.
+    generated_by : sequence of mapping
+        The entry of this name: program, version and where its code is.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def describe_dataset(output: Path, source: Path) -> None:
         "Name": "causal-ivae: causal graphs between brain regions",
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
-        "GeneratedBy": generated_by(),
+        "GeneratedBy": list(generated_by),
         "SourceDatasets": [{"URL": link}],
         "DatasetLinks": {"source": link},
     }
