@@ -18,6 +18,10 @@ _EVIDENCE = {
     "smaller": "Size of the smaller of the two coefficients",
     "larger_z": "Larger of the two coefficients' sizes over their standard errors",
     "smaller_z": "Smaller of the two coefficients' sizes over their standard errors",
+    "agreement": "Share of segments (of subjects, where all are pooled) whose own gain has the "
+    "sign of gain",
+    "gain_without_one": "gain without the segment that speaks most for its sign, nothing fitted "
+    "again, nats per volume; with another sign, the direction depends on this segment",
     "scales": "What scales that depend on the causes add to the likelihood of the best acyclic "
     "graph, nats per volume",
 }

@@ -19,7 +19,7 @@ from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
 from causal_ivae.outcomes import arrows_of, count_arrows, is_decided
-from causal_ivae.reporting import figures, fits, group_rows, summary, table_rows
+from causal_ivae.reporting import figures, fits, group_rows, pooled_text, summary, table_rows
 from causal_ivae.reporting.brain_figure import brain_figure
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
@@ -140,8 +140,8 @@ def group_page(
     page["findings"] += summary.reproducibility_sentences(record) + summary.model_sentences(record)
     page["beside"] = None
     if pooled is not None:
-        page["findings"] = summary.pooled_sentences(pooled) + page["findings"]
-        page["findings"] += summary.beside_sentences(record, pooled)
+        page["findings"] = pooled_text.pooled_sentences(pooled) + page["findings"]
+        page["findings"] += pooled_text.beside_sentences(record, pooled)
         page["beside"] = {
             "graphs": [
                 (

@@ -14,7 +14,6 @@ from causal_ivae.group.sign_flips import smallest_p
 from causal_ivae.outcomes import (
     CONNECTED,
     DIRECTIONS,
-    count_arrows,
     is_decided,
     outcomes_of,
 )
@@ -278,39 +277,6 @@ def _group_settings(method: CausalGraph) -> GroupSettings:
     return GroupSettings().model_copy(
         update={key: recorded[key] for key in _OF_TESTS if key in recorded}
     )
-
-
-def pooled_sentences(pooled: Unit) -> list[str]:
-    """Describe the graphs of all subjects by methods whose main graph it is."""
-    sentences = []
-    for name, method in pooled.methods.items():
-        if METHODS[name].pools:
-            label = f"{method_label(name, method.sidecar)}, all subjects in one graph"
-            n_arrows = count_arrows(method.edges)
-            sentences += twins_sentences(label, method) or [f"{label}: {count(n_arrows, 'arrow')}."]
-    return sentences
-
-
-def beside_sentences(record: Unit, pooled: Unit) -> list[str]:
-    """Describe for every method how one fit of all subjects compares with the group."""
-    sentences = []
-    for name, method in record.methods.items():
-        if name not in pooled.methods:
-            continue
-        n_both, n_same = same_direction(method, pooled.methods[name])
-        label = method_label(name, method.sidecar)
-        if n_both == 0:
-            sentences.append(
-                f"{label}: there is no pair to which the group and the fit of all subjects pooled "
-                "both give a direction."
-            )
-        else:
-            sentences.append(
-                f"{label}: the group and the fit of all subjects pooled both give a direction to "
-                f"{count(n_both, 'pair')} and agree on {n_same}; random directions would agree on "
-                f"{n_both / 2:g}."
-            )
-    return sentences
 
 
 def model_sentences(record: Unit) -> list[str]:

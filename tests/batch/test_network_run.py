@@ -80,6 +80,7 @@ def test_pages_say_what_twins_claim(output):
     group = (output / "group.html").read_text(encoding="utf-8")
     assert "main graph" in group
     assert "all subjects in one graph:" in group
+    assert "lean the same way whoever is left out" in group
     assert group.index("fig-pooled-0") < group.index("fig-graph-0")
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causal_ivae.derivatives.network_tables import NETWORK, POWER, TWINS
+from causal_ivae.derivatives.network_tables import POWER
 from causal_ivae.derivatives.tables import EDGES
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.methods.network_inputs import discover_with_inputs
 from causal_ivae.discovery.methods.structural import StructuralMethod
 from causal_ivae.discovery.network.decoys import decoy_q_values, settled, threshold
 from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
+from causal_ivae.discovery.network.result_tables import evidence_table, twins_table
 from causal_ivae.discovery.network.twins import Twins
 from causal_ivae.discovery.problem import Found, Problem
 from causal_ivae.discovery.same_series import first_copies, reasons_of_copies
@@ -35,7 +36,6 @@ _FEWEST_REGIONS = 3
 _VOLUMES_PER_REGION = 2
 _FEWEST_TWINS = 6
 """There are at least this many twins, and more only if they may change what is drawn."""
-_LEVELS = np.array([0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98])
 _OF_NETWORKS = 0.95
 """With the guard "network" a claim must exceed all claims of this share of the twins."""
 
@@ -116,8 +116,8 @@ class NetworkMethod(Method[NetworkSettings]):
             {
                 "edges": _edges(problem, claims, rows, first, slope),
                 **({} if power is None else {POWER.name: power.frame()}),
-                "network": _network_table(problem, judgement, rows),
-                "twins": _twins_table(claims),
+                "network": evidence_table(problem, judgement, rows),
+                "twins": twins_table(judgement.directed, claims.decoys),
             },
             about=about,
         )
@@ -154,9 +154,10 @@ class NetworkMethod(Method[NetworkSettings]):
         """Describe the evidence and the twins."""
         twins = self.own(unmixing).twins
         against = (
-            f" Claims were set against those of {count(twins, 'twin')} of the data, series with "
-            "the same covariance and spectra but without any arrow: a factor model whose factors "
-            "and specific parts were each moved in time by themselves."
+            f" Claims were set against those of up to {count(twins, 'twin')} of the data, series "
+            "with the same covariance, spectra and regional delays but without any arrow: a factor "
+            "model whose factors and specific parts were each moved in time by themselves. There "
+            "were fewer if more could not change what was drawn."
             if twins
             else ""
         )
@@ -377,29 +378,3 @@ def _edges(
             **({} if judged.all() else {"reason": reason}),
         }
     )
-
-
-def _network_table(
-    problem: Problem, judgement: NetworkJudgement, rows: NDArray[np.int64]
-) -> pd.DataFrame:
-    """Return the evidence of every pair between which arrows were looked for."""
-    from causal_ivae.discovery.network.evidence import NetworkEvidence
-
-    shown = (rows >= 0) & judgement.kept[rows]
-    x, y = np.array(problem.names, dtype=object)[problem.pairs[shown].T]
-    place = (np.cumsum(judgement.kept) - 1)[rows[shown]]
-    columns: dict[str, NDArray[Any]] = {"x": x, "y": y}
-    for prefix, evidence in (("", judgement.series), ("innovations_", judgement.whitened)):
-        for one in fields(NetworkEvidence):
-            values = np.empty(0) if evidence is None else getattr(evidence, one.name)[place]
-            columns[prefix + one.name] = values
-    return NETWORK.frame(columns)
-
-
-def _twins_table(claims: _Claims) -> pd.DataFrame:
-    """Return how many arrows the data and a twin claim, by least probability."""
-    own, twins = claims.judgement.directed.ravel(), len(claims.decoys)
-    of_data = (own >= _LEVELS[:, None]).sum(axis=1)
-    of_twins = (claims.decoys.ravel() >= _LEVELS[:, None]).sum(axis=1)
-    per_twin = of_twins / twins if twins else np.full(len(_LEVELS), np.nan)
-    return TWINS.frame({"probability": _LEVELS, "claims": of_data, "claims_per_twin": per_twin})

@@ -8,6 +8,7 @@ __all__ = [
     "known_inputs",
     "linearity",
     "power",
+    "result_tables",
     "scaling",
     "twins",
     "units",

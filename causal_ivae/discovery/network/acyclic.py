@@ -183,12 +183,15 @@ class ArrowGains:
         Score of the best graph with x -> y less that of the best with y -> x.
     t : ndarray, shape (n_pairs,), float64
         The gain over its standard error over units.
+    by_unit : ndarray, shape (n_units, n_pairs), float64
+        The gain as a weighted mean over units, to first order.
     """
 
     graph: NDArray[np.bool_]
     total: float
     gain: NDArray[np.float64]
     t: NDArray[np.float64]
+    by_unit: NDArray[np.float64]
 
 
 def arrow_gains(
@@ -218,9 +221,10 @@ def arrow_gains(
     graphs = _best_graphs(scores, pairs, strength, rng, alternatives=True)
     n, value = len(pairs), scores.totals(graphs)
     gain = value[1 : n + 1] - value[n + 1 :]
-    by_unit = scores.units_of(graphs)
-    error = units.error((by_unit[1 : n + 1] - by_unit[n + 1 :]).T)
-    return ArrowGains(graphs[0], float(value[0]), gain, gain / (error + 1e-6))
+    of_units = scores.units_of(graphs)
+    by_unit = (of_units[1 : n + 1] - of_units[n + 1 :]).T
+    error = units.error(by_unit)
+    return ArrowGains(graphs[0], float(value[0]), gain, gain / (error + 1e-6), by_unit)
 
 
 def best_total(

@@ -43,6 +43,12 @@ class NetworkEvidence:
         Sizes of the two coefficients.
     larger_z, smaller_z : ndarray, shape (n_pairs,), float64
         Their sizes over their standard errors, sorted by themselves.
+    agreement : ndarray, shape (n_pairs,), float64
+        Share of the segments (of subjects, where these are pooled) whose own gain has the sign of
+        that of all.
+    gain_without_one : ndarray, shape (n_pairs,), float64
+        The gain without the segment that speaks most for its sign; with another sign, the direction
+        depends on this segment.  Nothing is fitted again.
     scales : ndarray, shape (n_pairs,), float64
         What scales that depend on causes gain in the acyclic graph (nats per volume); the same for
         all pairs.
@@ -58,6 +64,8 @@ class NetworkEvidence:
     smaller: NDArray[np.float64]
     larger_z: NDArray[np.float64]
     smaller_z: NDArray[np.float64]
+    agreement: NDArray[np.float64]
+    gain_without_one: NDArray[np.float64]
     scales: NDArray[np.float64]
 
     @classmethod
@@ -124,6 +132,7 @@ class NetworkEvidence:
         straight, reverse = np.abs(b[y, x]), np.abs(b[x, y])
         z = straight / np.sqrt(variance[forward]), reverse / np.sqrt(variance[backward])
         curvature = np.diag(fit.inverse_hessian)
+        agreement, gain_without_one = _by_segment(units, best.by_unit)
         return cls(
             difference=straight - reverse,
             difference_z=(straight - reverse) / np.sqrt(np.maximum(of_difference, 1e-8)),
@@ -135,6 +144,8 @@ class NetworkEvidence:
             smaller=np.minimum(straight, reverse),
             larger_z=np.maximum(*z),
             smaller_z=np.minimum(*z),
+            agreement=agreement,
+            gain_without_one=gain_without_one,
             scales=np.full(len(pairs), pay),
         )
 
@@ -235,6 +246,27 @@ def _tanh_ratio(units: Units, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDA
     """
     bent = np.swapaxes(units.values, 1, 2) @ np.tanh(units.values) / units.counts[:, None, None]
     return np.asarray(units.products()[:, x, y] * (bent[:, x, y] - bent[:, y, x]))
+
+
+def _by_segment(
+    units: Units, by_unit: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return which share of segments agrees on the gain of every pair, and the gain without one.
+
+    Parameters
+    ----------
+    units : Units
+    by_unit : ndarray, shape (n_units, n_pairs), float64
+    """
+    _, number = np.unique(units.segment, return_inverse=True)
+    weight = np.bincount(number, units.weights)
+    parts = np.zeros((len(weight), by_unit.shape[1]))
+    np.add.at(parts, number, units.weights[:, None] * by_unit)
+    total = parts.sum(axis=0)
+    signed = parts * np.where(total < 0.0, -1.0, 1.0)
+    most = signed.argmax(axis=0)
+    left = total - np.take_along_axis(parts, most[None], axis=0)[0]
+    return (signed > 0.0).mean(axis=0), left / np.maximum(1.0 - weight[most], 1e-9)
 
 
 def _regression(covariance: NDArray[np.float64], graph: NDArray[np.bool_]) -> NDArray[np.float64]:

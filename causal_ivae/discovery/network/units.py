@@ -30,10 +30,14 @@ class Units:
         sixth digit in single precision.
     counts : ndarray, shape (n_units,), int64
         Number of volumes of every unit.
+    segment : ndarray, shape (n_units,), int64
+        Segment of every unit, for instance the subject of a window; of several that were joined,
+        the first.
     """
 
     values: NDArray[np.float32]
     counts: NDArray[np.int64]
+    segment: NDArray[np.int64]
 
     @classmethod
     def of(
@@ -58,7 +62,7 @@ class Units:
         x /= np.sqrt(np.square(x).mean(axis=0)) + 1e-12
         padded = np.zeros((len(counts), counts.max(), x.shape[1]), dtype=np.float32)
         padded[unit, np.arange(len(x)) - starts[unit]] = x
-        return cls(padded, counts)
+        return cls(padded, counts, segments[::step][order][starts])
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -87,7 +91,7 @@ class Units:
     def thinned(self, most_rows: int) -> "Units":
         """Return every second, third, ... volume of every unit, so that few remain."""
         step = -(-int(self.counts.sum()) // most_rows)
-        return Units(self.values[:, ::step], -(-self.counts // step))
+        return Units(self.values[:, ::step], -(-self.counts // step), self.segment)
 
     def error(self, by_unit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the standard error of a weighted mean over units, from its values by unit.

@@ -5,6 +5,7 @@ import pytest
 
 from causal_ivae.discovery.network import acyclic
 from causal_ivae.discovery.network.acyclic import arrow_gains, local_scores
+from causal_ivae.discovery.network.evidence import NetworkEvidence
 from causal_ivae.discovery.network.linear import RIDGE, fit_feedback, objective
 from causal_ivae.discovery.network.scales import fit_scales
 from causal_ivae.discovery.network.units import Units
@@ -139,3 +140,21 @@ def test_the_order_of_regions_does_not_matter():
         x, y = pairs_of(coefficients).T
         signed[k, x, y], signed[k, y, x] = found.gain, -found.gain
     np.testing.assert_allclose(signed[0][np.ix_(order, order)], signed[1], atol=1e-9)
+
+
+def test_evidence_says_whether_a_direction_depends_on_one_segment():
+    rng = np.random.default_rng(8)
+    alike = rng.laplace(size=(8, 200, 2))
+    one = rng.normal(size=(8, 200, 2))
+    one[3] = rng.laplace(size=(200, 2)) ** 3 / 4.0
+    found = []
+    for noise in (alike, one):
+        noise[:, :, 1] += 0.6 * noise[:, :, 0]
+        units = Units.of(noise.reshape(-1, 2), np.repeat(np.arange(8), 200))
+        assert set(units.segment) == set(range(8))
+        assert len(units.counts) > 8
+        found.append(NetworkEvidence.of_units(units, np.array([[0, 1]]), seed=0, growing=False))
+    shared, single = found
+    assert shared.agreement[0] >= 0.75
+    assert shared.gain[0] > shared.gain_without_one[0] > 0.7 * shared.gain[0]
+    assert abs(single.gain_without_one[0]) < 0.5 * abs(single.gain[0])
