@@ -22,8 +22,6 @@ from tiny_study import (
 
 from causal_ivae import discovery
 from causal_ivae.batch import loading, pages, participant
-from causal_ivae.batch.analysis import Outcome
-from causal_ivae.batch.loading import Loaded, common_regions
 from causal_ivae.batch.overview import write_overview
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.derivatives.units import Unit, find_paths
@@ -428,24 +426,6 @@ def test_an_overview_does_not_tell_in_how_many_runs_it_came_about(finished):
     assert set(states(run_study(source, out)).values()) == {"up to date"}
     write_overview(out)
     assert (out / "index.html").read_bytes() == index
-
-
-def loaded(regions, missing=()):
-    return Loaded(Outcome("sub-x", "done"), tuple(regions), tuple(missing))
-
-
-def test_dropped_region_is_dropped_for_every_subject():
-    known = {"sub-01": loaded("ABC"), "sub-02": loaded("ABC", "B"), "sub-03": loaded("CAB")}
-    regions, lacking = common_regions(known, "drop")
-    assert lacking == {}
-    assert regions == {"sub-01": ("A", "C"), "sub-02": ("A", "C"), "sub-03": ("C", "A")}
-
-
-def test_subject_that_lacks_a_region_of_the_others_stops():
-    known = {"sub-01": loaded("ABC"), "sub-02": loaded("AC"), "sub-03": loaded("ABC")}
-    regions, lacking = common_regions(known, "fail")
-    assert lacking == {"sub-02": ("B",)}
-    assert regions["sub-01"] == ("A", "B", "C")
 
 
 @pytest.mark.parametrize(
