@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from causal_ivae.commands.command import DONE, FAILED, Command, complain, say
 from causal_ivae.commands.options import (
@@ -20,13 +20,13 @@ from causal_ivae.commands.options import (
     positive,
     seed,
 )
-from causal_ivae.errors import InputError, NotFetchedError, SettingsError, nearest
+from causal_ivae.commands.run_settings import pipeline_of
+from causal_ivae.errors import InputError, NotFetchedError
 
 if TYPE_CHECKING:
     from causal_ivae.batch.plan import Plan
     from causal_ivae.batch.request import Request
     from causal_ivae.batch.status import BatchResult
-    from causal_ivae.settings import Pipeline
 
 
 LEVELS = ("participant", "group")
@@ -300,7 +300,7 @@ def _request(options: Namespace, command: str) -> "Request":
         source=options.input,
         output=options.output,
         levels=tuple(dict.fromkeys(options.levels)),
-        pipeline=_pipeline(options),
+        pipeline=pipeline_of(options),
         labels=tuple(options.participant_label or earlier.get("labels", ())),
         sessions=tuple(options.session_label or earlier.get("sessions", ())),
         tasks=tuple(options.task or earlier.get("tasks", ())),
@@ -318,64 +318,6 @@ def _request(options: Namespace, command: str) -> "Request":
         participants_file=options.participants,
         command=command,
     )
-
-
-def _pipeline(options: Namespace) -> "Pipeline":
-    """Return the pipeline with the options applied to it."""
-    from causal_ivae.settings.pipeline_files import load_pipeline
-
-    given = {
-        "denoise.preset": options.denoise,
-        "atlas": options.atlas,
-        "unmixing.methods": options.method,
-        "tables.tr": options.tr,
-        "group.model": options.model,
-    }
-    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    if options.prior is not None:
-        changes["prior.name"] = None if options.prior == "none" else options.prior
-    if options.screen is not None:
-        changes["screen.by"] = _screening(options.screen)
-    if options.pooled:
-        changes["group.pooled"] = True
-    if options.exogenous is not None:
-        changes["exogenous"] = list(options.exogenous)
-    if options.segments is not None:
-        changes |= _segments(options.segments)
-    if options.config_file is not None and options.pipeline is not None:
-        raise SettingsError("Both --pipeline and --config-file name settings; give one of them.")
-    name = options.config_file or options.pipeline or "default"
-    return load_pipeline(name).changed(changes)
-
-
-def _screening(text: str) -> str:
-    from causal_ivae.settings import SCREENINGS
-
-    if text not in SCREENINGS:
-        raise SettingsError(f"Invalid value '{text}' for --screen. {nearest(text, SCREENINGS)}")
-    return text
-
-
-def _segments(text: str) -> dict[str, Any]:
-    """Return the settings that ``--segments KIND`` or ``--segments windows:SECONDS`` means."""
-    from causal_ivae.settings.input import SegmentKind
-
-    kind, colon, seconds = text.partition(":")
-    kinds = get_args(SegmentKind)
-    if kind not in kinds or (colon and kind != "windows"):
-        windows, *others, last = kinds
-        allowed = f"{windows}, {windows}:SECONDS, {', '.join(others)} or {last}"
-        raise SettingsError(f"Invalid value '{text}' for --segments. Allowed: {allowed}.")
-    changes: dict[str, Any] = {"segments.by": kind}
-    if colon:
-        try:
-            changes["segments.window_seconds"] = float(seconds)
-        except ValueError:
-            raise SettingsError(
-                f"Invalid window '{seconds}' in --segments {text}: give seconds, such as "
-                "windows:60."
-            ) from None
-    return changes
 
 
 def _print_plan(planned: "Plan") -> int:

@@ -19,6 +19,7 @@ from causal_ivae.derivatives.files import (
     write_table,
 )
 from causal_ivae.derivatives.group_tables import MODEL
+from causal_ivae.derivatives.matrix_words import DISTURBANCES, MATRIX
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.nodes import node_table
 from causal_ivae.derivatives.stored_tables import (
@@ -46,19 +47,6 @@ if TYPE_CHECKING:
     import networkx as nx
     from causallearn.graph.GeneralGraph import GeneralGraph
     from matplotlib.figure import Figure
-
-_MATRIX = (
-    "Signed direction score of every ordered pair of regions. Row = cause, column = effect: a "
-    "positive value in row i, column j favours 'region i drives region j', and the value in row "
-    "j, column i is its negative. No header; rows and columns in the order of _nodeindices.tsv. "
-    "File names follow the draft of BIDS extension proposal 17 (BEP017)."
-)
-_DISTURBANCES = (
-    "Recovered disturbances, z-scored, half precision, shape (pairs, 2, volumes): one row per "
-    "unmixed pair in the order of _diagnostics.tsv, of the fit that it judges; by structural flows "
-    "of x and y, else n1 and n2. Volumes are the rows of _timeseries.tsv that are in a segment. "
-    "Read it with numpy.load."
-)
 
 
 @dataclass(frozen=True)
@@ -322,12 +310,12 @@ class CausalGraph:
             array.unlink(missing_ok=True)
         else:
             files[array.name] = write_array(array, self.disturbances.astype(np.float16))
-            files[about.name] = write_json(about, {"Description": _DISTURBANCES})
+            files[about.name] = write_json(about, {"Description": DISTURBANCES})
         edges, dense, described = map(place, ("edges.tsv", "relmat.dense.tsv", "relmat.json"))
         files[edges.name] = write_table(edges, self.edges)
         files[dense.name] = write_table(dense, pd.DataFrame(self.matrix), header=False)
         measure = {
-            "Description": _MATRIX,
+            "Description": MATRIX,
             "Measure": f"direction score of {self.method}",
             "RelationshipMeasure": "direction score",
             "Directed": True,
