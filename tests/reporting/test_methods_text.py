@@ -29,8 +29,10 @@ def test_numbers_and_settings_are_in_the_text():
 
 
 def test_every_change_of_a_setting_shows():
-    base = methods_text(Pipeline(), BOTH)
+    pipeline = Pipeline().changed({"unmixing.ivae.posterior": "diagonal"})
+    base = methods_text(pipeline, BOTH)
     for change in (
+        {"unmixing.ivae.posterior": "full"},
         {"unmixing.ivae.prior": "gaussian"},
         {"unmixing.ivae.modulates": "mean_variance"},
         {"unmixing.ivae.noise": 0.1},
@@ -47,7 +49,10 @@ def test_every_change_of_a_setting_shows():
         {"prior.draws": 199},
         {"tables.detrend_order": 2},
     ):
-        assert methods_text(Pipeline().changed(change), BOTH) != base, change
+        assert methods_text(pipeline.changed(change), BOTH) != base, change
+    inverted = methods_text(Pipeline(), BOTH)
+    for change in ({"unmixing.ivae.maps": 6}, {"unmixing.ivae.final_noise": 0.003}):
+        assert methods_text(Pipeline().changed(change), BOTH) != inverted, change
 
 
 def test_segments_found_in_the_series_are_said():
@@ -153,8 +158,9 @@ def test_the_works_cited():
 
 
 def test_the_linear_ica_and_the_weights_of_the_bound_are_cited_where_they_were_used():
-    _, plain = resolve(methods_text(Pipeline(), BOTH))
-    settings = Pipeline().changed(
+    pipeline = Pipeline().changed({"unmixing.ivae.posterior": "diagonal"})
+    _, plain = resolve(methods_text(pipeline, BOTH))
+    settings = pipeline.changed(
         {"unmixing.tcl.ica": "score_matching", "unmixing.ivae.weights.reconstruction": 100.0}
     )
     text = methods_text(settings, BOTH)

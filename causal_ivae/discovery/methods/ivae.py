@@ -73,7 +73,7 @@ class IVAEMethod(RestartedMethod[IVAESettings]):
         if model.invertible:
             return (
                 f"an invertible decoder of {model.maps} linear maps with monotone splines "
-                "[@muller2019] between them, the inverse of the encoder's mean, a posterior with "
+                "[@mueller2019] between them, the inverse of the encoder's mean, a posterior with "
                 "the full covariance that this implies [@reizinger2022], and a Gaussian likelihood "
                 f"of the whitened regions, whose standard deviation fell to {model.final_noise:g} "
                 "during training"
