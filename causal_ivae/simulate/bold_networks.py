@@ -10,20 +10,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.special import gammaln
 
 from causal_ivae.seeding import generator
+from causal_ivae.simulate.haemodynamics import RESPONSE_STEP, haemodynamic_responses
 
 GraphKind = Literal["sparse", "hub", "collider", "chain", "ring", "two-cycle"]
 GRAPH_KINDS: tuple[GraphKind, ...] = ("sparse", "hub", "collider", "chain", "ring", "two-cycle")
 Drive = Literal["telegraph", "shots", "laplace", "gaussian"]
 DRIVES: tuple[Drive, ...] = ("telegraph", "shots", "laplace", "gaussian")
 
-RESPONSE_STEP = 0.1
-"""Neural activity is integrated, and responses are sampled, in steps of this length (s)."""
 _SETTLING = 35.0
 """Activity runs for this long before the first volume (s), longer than a haemodynamic response."""
-_RESPONSE_SECONDS = 32.0
 _MOST_CAUSES = 4
 _LARGEST_EIGENVALUE = 0.8
 """Weights are scaled down to this spectral radius, so that feedback does not grow without bound."""
@@ -371,45 +368,6 @@ def _integrate(
         state = state + rate * (drive[step] + received - state)
         activity[step] = state
     return activity
-
-
-def haemodynamic_responses(
-    rng: np.random.Generator,
-    shape: tuple[int, ...],
-    delay_sd: float,
-    late: NDArray[np.float64] | float = 0.0,
-) -> NDArray[np.float32]:
-    """Draw a haemodynamic response for every region.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    shape : tuple of int
-        For instance (n_subjects, n_regions).
-    delay_sd : float
-        Standard deviation of the time to peak (s).
-    late : float or ndarray of float
-        Added to the time to peak (s).
-
-    Returns
-    -------
-    ndarray, shape (n_steps, *shape), float32
-        Every `RESPONSE_STEP` seconds, of absolute sum one.
-    """
-    seconds = np.arange(0.0, _RESPONSE_SECONDS, RESPONSE_STEP) + RESPONSE_STEP / 2
-    seconds = seconds.reshape(-1, *[1] * len(shape))
-    peak = rng.uniform(4.8, 6.4) + rng.normal(0.0, delay_sd, shape) + late
-    peak = np.clip(peak, 2.5, 10.0)
-    width = rng.uniform(0.8, 1.2) * (1.0 + rng.normal(0.0, 0.1, shape))
-    width = np.clip(width, 0.5, 1.6)
-
-    def density(mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        form = mean / width
-        logarithm = (form - 1) * np.log(seconds) - seconds / width - form * np.log(width)
-        return np.asarray(np.exp(logarithm - gammaln(form)))
-
-    response = density(peak) - rng.uniform(0.0, 0.25) * density(peak + 10.0)
-    return np.asarray(response / np.abs(response).sum(axis=0), dtype=np.float32)
 
 
 def _convolve(activity: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.simulate.bold_networks import RESPONSE_STEP, haemodynamic_responses
+from causal_ivae.simulate.haemodynamics import RESPONSE_STEP, haemodynamic_responses
 
 _REGULARISATION = 0.05
 """Power of the response, relative to its largest, below which content is hardly passed on."""
