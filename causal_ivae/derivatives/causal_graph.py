@@ -125,8 +125,7 @@ class CausalGraph:
     evidence : pandas.DataFrame or None
         Evidence behind the probabilities; None for methods other than "structural".
     stability : pandas.DataFrame or None
-        How often resamples and restarts lead to each decision; None for analyses of all regions at
-        once.
+        How often resamples and restarts lead to each decision; None without fits of pairs.
     screen : pandas.DataFrame or None
         Results of the screen for every pair; None if all pairs were unmixed.
     equations : pandas.DataFrame or None
@@ -375,10 +374,7 @@ class CausalGraph:
         of_cohort: bool = False,
         disturbances: bool = True,
     ) -> Self:
-        """Make the graph that `read` reads where the content of its sidecar is known already.
-
-        Its disturbances are left out if they are not asked for.
-        """
+        """Make the graph that `read` reads from its sidecar; disturbances can be left out."""
         wanted = disturbances and not of_cohort
         cycles = (
             Cycle(tuple(cycle["Regions"]), cycle["Cause"], cycle["Effect"])

@@ -8,8 +8,8 @@ from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, percent
 from causal_ivae.outcomes import count_arrows, is_decided
+from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.table_rows import same_direction
 from causal_ivae.reporting.twins_text import twins_sentences
 
 

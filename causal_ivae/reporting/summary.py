@@ -17,11 +17,12 @@ from causal_ivae.outcomes import (
     is_decided,
     outcomes_of,
 )
+from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.inputs_text import inputs_sentences
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.power_text import planted_sentences
-from causal_ivae.reporting.table_rows import IMPOSSIBLE, SCREENED, same_direction, untested
+from causal_ivae.reporting.table_rows import IMPOSSIBLE, SCREENED, untested
 from causal_ivae.reporting.twins_text import twins_sentences
 from causal_ivae.settings import GroupSettings
 

@@ -11,12 +11,11 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, RESTARTS, STABILITY, TESTS
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.outcomes import CONNECTED, DIRECTIONS, WHY, arrows_of, is_decided, outcomes_of
+from causal_ivae.outcomes import CONNECTED, WHY, arrows_of, is_decided, outcomes_of
 from causal_ivae.reporting.volume_counts import is_analysed
 
 MOST_DETAILED = 500
 """A page lists tests, fits, evidence and stability of this many pairs, to limit its size."""
-
 SCREENED = "by the screen"
 """A pair that the screen left out."""
 IMPOSSIBLE = "impossible"
@@ -369,17 +368,6 @@ def segment_rows(record: Unit) -> list[SegmentRow]:
         )
         for (run, segment), group in used.groupby(["run", "segment"], sort=False)
     ]
-
-
-def same_direction(first: CausalGraph, second: CausalGraph) -> tuple[int, int]:
-    """Return how many pairs have one direction by both methods, and how many the same one."""
-    directions = []
-    for method in (first, second):
-        rows = zip(*(method.edges[name] for name in ("x", "y", "decision")), strict=True)
-        one = [(x, y) if said == "x->y" else (y, x) for x, y, said in rows if said in DIRECTIONS]
-        directions.append({frozenset(arrow): arrow for arrow in one})
-    both = directions[0].keys() & directions[1].keys()
-    return len(both), sum(directions[0][pair] == directions[1][pair] for pair in both)
 
 
 def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:

@@ -28,8 +28,8 @@ from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.cycles import find_cycles
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
+from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.subject_summary import summarise_subject
-from causal_ivae.reporting.table_rows import same_direction
 
 
 def test_everything_is_written_and_nothing_is_half_written(study):

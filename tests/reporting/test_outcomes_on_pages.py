@@ -13,9 +13,10 @@ from svg_reading import drawn, edge_table, heads, part
 from causal_ivae.drawing.arrows import STYLES
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.outcomes import CONNECTED
+from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.circuit_figure import circuit_figure
 from causal_ivae.reporting.comparison_page import pair_rows
-from causal_ivae.reporting.table_rows import edge_rows, same_direction
+from causal_ivae.reporting.table_rows import edge_rows
 
 NAMES = names_of(4)
 A, B, C, D = NAMES
