@@ -46,7 +46,6 @@ They are about half of the pairs of the six regions, so that agreement can be to
 """
 LONGEST_PATH = 2
 RESTARTS = 2
-PLANTS = 12
 TASK_BLOCK = 20.0
 
 SOURCE = (
@@ -191,7 +190,6 @@ def demo_pipeline() -> Pipeline:
             "description": f"Six regions of the left hemisphere; the default analysis with "
             f"{RESTARTS} restarts, so that it takes minutes.",
             "unmixing.restarts": RESTARTS,
-            "power.plants": PLANTS,
         }
     )
 
