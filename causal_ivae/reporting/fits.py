@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count
 from causal_ivae.reporting.table_rows import SCREENED, untested
@@ -94,3 +96,22 @@ def _row(row: dict[Any, Any]) -> FitRow:
         agreement=row["agreement"],
         dependence_p=row["dependence_p"],
     )
+
+
+def convergence(method: CausalGraph) -> dict[str, Any] | None:
+    """Summarise how the restarts of all pairs ended; None where there is none."""
+    table = method.restarts
+    if table is None or not np.isfinite(table["objective"]).any():
+        return None
+    n_restarts = len(table)
+    retried = int(table["retried"].sum()) if "retried" in table else 0
+    table = table[np.isfinite(table["objective"])]
+    return {
+        "n": len(table),
+        "diverged": n_restarts - len(table),
+        "retried": retried,
+        "low": table["objective"].quantile(0.25),
+        "median": table["objective"].median(),
+        "high": table["objective"].quantile(0.75),
+        "slope": table["slope"].median(),
+    }

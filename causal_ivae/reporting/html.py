@@ -298,7 +298,7 @@ def _method(
             else None
         ),
         "power_about": method.sidecar.get("Power"),
-        "convergence": _convergence(method),
+        "convergence": fits.convergence(method),
         "edges": table_rows.edge_rows(method),
         "has_interval_level": "interval_level" in method.edges,
         "details": edge_details(method),
@@ -347,24 +347,6 @@ def _width_of(record: Unit) -> str:
     """Return what arrows are drawn thicker for, which the methods may state differently."""
     names = (wording.confidence_name(method.edges) for method in record.methods.values())
     return " or ".join(dict.fromkeys(names))
-
-
-def _convergence(method: CausalGraph) -> dict[str, Any] | None:
-    table = method.restarts
-    if table is None or not np.isfinite(table["objective"]).any():
-        return None
-    n_restarts = len(table)
-    retried = int(table["retried"].sum()) if "retried" in table else 0
-    table = table[np.isfinite(table["objective"])]
-    return {
-        "n": len(table),
-        "diverged": n_restarts - len(table),
-        "retried": retried,
-        "low": table["objective"].quantile(0.25),
-        "median": table["objective"].median(),
-        "high": table["objective"].quantile(0.75),
-        "slope": table["slope"].median(),
-    }
 
 
 def _series(record: Unit) -> dict[str, Any] | None:
