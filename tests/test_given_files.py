@@ -14,13 +14,13 @@ from causal_ivae.group.participants import read_participants
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.filters import load_bids_filter
-from causal_ivae.imaging.segments import _read_events
+from causal_ivae.imaging.segments import read_events
 from causal_ivae.imaging.series_tables import read_table_run
 from causal_ivae.settings import PriorSettings, TableSettings
 from causal_ivae.settings.pipeline_files import load_pipeline
 
 READERS = {
-    "events.tsv": _read_events,
+    "events.tsv": read_events,
     "filter.json": load_bids_filter,
     "participants.tsv": read_participants,
     "regions.tsv": load_atlas,

@@ -71,11 +71,6 @@ def write_region_map(output: Path, parcellation: Parcellation) -> None:
     output : pathlib.Path
     parcellation : Parcellation
         In the space of the images, if there are any.
-
-    Raises
-    ------
-    InputError, SettingsError
-        If the atlas cannot be read.
     """
     if not has_map(parcellation):
         return

@@ -1,7 +1,10 @@
 """Unmix every stack member by linear independent component analysis."""
 
+import math
+
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from causal_ivae.unmixing.models.priors import segment_means
 
@@ -89,17 +92,31 @@ def score_matching_ica(x: Tensor, u: Tensor, mean: Tensor, weight: Tensor) -> tu
         covariance, share = covariance.clone(), (counts / counts.sum()).clone()
         identity = torch.eye(n, dtype=white.dtype, device=white.device)
         free = identity.repeat(len(white), 1, 1).requires_grad_()
-        optimizer = torch.optim.Adam([free], lr=_LEARNING_RATE, foreach=True)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
-        for _ in range(_STEPS):
+        moments = torch.zeros_like(free.detach()), torch.zeros_like(free.detach())
+        taken = torch.zeros((), device=free.device)
+        for step in range(_STEPS):
             rows_of_w = torch.nn.functional.normalize(free, dim=-1)[:, None]
             gram = rows_of_w @ rows_of_w.mT * (rows_of_w @ covariance @ rows_of_w.mT)
             gram = gram + _RIDGE * identity
             ones = gram.new_ones(*gram.shape[:-1], 1)
             value = torch.linalg.solve(gram, ones).sum((-1, -2))
-            optimizer.zero_grad()
-            torch.autograd.backward(-(value * share).sum())
-            optimizer.step()
-            schedule.step()
+            (gradient,) = torch.autograd.grad(-(value * share).sum(), free)
+            # The function does what the class torch.optim.Adam does, which imports a compiler.
+            adam(
+                [free.detach()],
+                [gradient],
+                [moments[0]],
+                [moments[1]],
+                [],
+                [taken],
+                foreach=False,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=0.5 * _LEARNING_RATE * (1.0 + math.cos(math.pi * step / _STEPS)),
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
     unmixing = torch.nn.functional.normalize(free.detach(), dim=-1).to(weight.dtype)
     return mean, weight @ unmixing.mT

@@ -40,4 +40,8 @@ def finished(study, tmp_path):
     """Return a copy of the finished study: input and output."""
     folder, _ = study
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    # The copy is described as made from the input that was copied with it.
+    description = tmp_path / "out" / "dataset_description.json"
+    linked = description.read_text(encoding="utf-8")
+    description.write_text(linked.replace(folder.as_uri(), tmp_path.as_uri()), encoding="utf-8")
     return tmp_path / "input", tmp_path / "out"

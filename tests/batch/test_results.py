@@ -83,6 +83,7 @@ def test_every_file_of_a_declared_table_says_what_its_columns_are(odd_output):
     left = {table.name for table in TABLES if table.level != "run"} - found
     assert left == {
         "timeseries", "screen", "equations", "evidence", "model", "priorcheck", "network", "twins",
+        "power", "inputs",
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.cycles import find_cycles
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
+from causal_ivae.reporting import html
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.subject_summary import summarise_subject
 
@@ -341,7 +342,7 @@ def test_report_failure_keeps_the_data(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(pages, "subject_page", fail)
+    monkeypatch.setattr(html, "subject_page", fail)
     result = run_study(source, tmp_path / "out")
     assert result.exit_code == 1
     assert "report failed: RuntimeError: no ink" in result.failed[0].message

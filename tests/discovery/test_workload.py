@@ -65,7 +65,7 @@ def test_the_share_that_passes_the_screen_is_counted():
         np.hstack([values, noise]),
         segments,
         method="ivae",
-        unmixing=settings(1, restarts=1),
+        unmixing=settings(20, restarts=1),
         independence=DRAWS,
         screen=ScreenSettings(by="partial_correlation"),
     ).screen["kept"]

@@ -2,11 +2,9 @@ import io
 
 import nibabel as nib
 import numpy as np
-import pytest
 from PIL import Image
 
 from causal_ivae.batch.pages import write_region_map
-from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.mni_maps import has_map
 from causal_ivae.reporting.region_map import region_map
@@ -59,20 +57,17 @@ def test_without_the_frame_of_mni_there_is_no_map(tmp_path):
     assert not has_map(load_atlas(write_atlas(tmp_path, blobs(), table, "T1w")))
     (tmp_path / "names.tsv").write_text("name\nA\nB\n")
     assert not has_map(load_atlas(tmp_path / "names.tsv"))
-    write_region_map(tmp_path / "out", str(tmp_path / "names.tsv"))
+    write_region_map(tmp_path / "out", load_atlas(tmp_path / "names.tsv"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_map_is_drawn_again_only_when_its_atlas_changed(tmp_path):
     atlas = write_atlas(tmp_path, blobs(), "index\tname\n3\tA\n8\tB\n")
-    write_region_map(tmp_path, str(atlas))
+    write_region_map(tmp_path, load_atlas(atlas))
     (picture,) = tmp_path.glob("atlas-*_regions.png")
     drawn = picture.stat().st_mtime_ns
-    write_region_map(tmp_path, str(atlas))
+    write_region_map(tmp_path, load_atlas(atlas))
     assert picture.stat().st_mtime_ns == drawn
     write_atlas(tmp_path, blobs()[::-1].copy(), "index\tname\n3\tA\n8\tB\n")
-    write_region_map(tmp_path, str(atlas))
+    write_region_map(tmp_path, load_atlas(atlas))
     assert picture.stat().st_mtime_ns > drawn
-    atlas.write_bytes(b"nothing")
-    with pytest.raises(InputError, match="cannot be read"):
-        write_region_map(tmp_path, str(atlas))
