@@ -2,9 +2,11 @@ import io
 
 import nibabel as nib
 import numpy as np
+import pytest
 from PIL import Image
 
 from causal_ivae.batch.pages import write_region_map
+from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_atlas
 from causal_ivae.reporting.mni_maps import has_map
 from causal_ivae.reporting.region_map import region_map
@@ -71,3 +73,6 @@ def test_a_map_is_drawn_again_only_when_its_atlas_changed(tmp_path):
     write_atlas(tmp_path, blobs()[::-1].copy(), "index\tname\n3\tA\n8\tB\n")
     write_region_map(tmp_path, load_atlas(atlas))
     assert picture.stat().st_mtime_ns > drawn
+    atlas.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="cannot be read"):
+        write_region_map(tmp_path, load_atlas(atlas))
