@@ -5,11 +5,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from nibabel.cifti2.cifti2 import Cifti2Image
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import ArrayLike, NDArray
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
@@ -20,6 +18,7 @@ from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out
 from causal_ivae.imaging.grayordinates import means_of_grayordinates
 from causal_ivae.imaging.images import image_means
+from causal_ivae.imaging.opening import open_image
 from causal_ivae.imaging.volumes import image_shape
 from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
 
@@ -110,11 +109,7 @@ def _opened(image: Any) -> Any:
     where = "The image"
     if isinstance(image, (str, PathLike)):
         where = f"'{image}'"
-        require_file(Path(image))
-        try:
-            image = nib.load(Path(image))
-        except (OSError, EOFError, ValueError, ImageFileError) as error:
-            raise InputError(f"{where} cannot be read as an image: {error}") from error
+        image = open_image(Path(image), where)
     if not hasattr(image, "dataobj"):
         raise InputError(
             f"'images' holds a {type(image).__name__}; give paths or images of nibabel. Region "

@@ -1,15 +1,12 @@
 """Open CIFTI files, and read what their axes say."""
 
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 from nibabel.cifti2.cifti2 import Cifti2Image
 from nibabel.cifti2.cifti2_axes import SeriesAxis
-from nibabel.filebasedimages import ImageFileError
 
 from causal_ivae.errors import InputError
-from causal_ivae.given_files import require_file
+from causal_ivae.imaging.opening import open_image
 from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
 
 
@@ -27,13 +24,7 @@ def open_cifti(path: Path, what: str) -> Cifti2Image:
     InputError
         If it cannot be read or is no CIFTI file.
     """
-    require_file(path)
-    try:
-        image: Any = nib.load(path)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
-        raise InputError(f"The {what} '{path}' cannot be read: {error}") from error
-    except Exception as error:
-        raise InputError(f"The {what} '{path}' is damaged: {error}") from error
+    image = open_image(path, f"The {what} '{path}'")
     if not isinstance(image, Cifti2Image):
         raise InputError(f"The {what} '{path}' is no CIFTI file, whatever its name says.")
     return image

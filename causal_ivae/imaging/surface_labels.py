@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.freesurfer.io import read_annot
 from nibabel.gifti.gifti import GiftiImage
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError
 from causal_ivae.given_files import require_file
+from causal_ivae.imaging.opening import open_image
 
 _NO_REGION = frozenset((
     "???", "unknown", "medial_wall", "medialwall", "medial wall", "corpuscallosum", "background",
@@ -105,13 +104,7 @@ def _read(path: Path, side: str) -> Hemisphere:
 
 
 def _open(path: Path) -> Any:
-    require_file(path)
-    try:
-        image = nib.load(path)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
-        raise InputError(f"'{path}' cannot be read: {error}") from error
-    except Exception as error:
-        raise InputError(f"'{path}' is damaged: {error}") from error
+    image = open_image(path, f"'{path}'")
     if not isinstance(image, GiftiImage) or not image.darrays:
         raise InputError(f"'{path}' is no GIFTI file with data.")
     return image
