@@ -9,7 +9,8 @@ from nilearn.maskers import NiftiLabelsMasker
 from causal_ivae import discover, discover_images, load_series
 from causal_ivae.discovery.input_series import checked
 from causal_ivae.errors import InputError, SettingsError
-from tests.imaging.layouts import LAYOUTS, N_TIMES, NAMES, dlabel, dtseries, ptseries, series
+from tests.imaging.layout_files import N_TIMES, NAMES, dlabel, dtseries, ptseries, series
+from tests.imaging.layouts import LAYOUTS
 
 
 @pytest.fixture

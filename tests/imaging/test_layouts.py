@@ -14,7 +14,8 @@ from causal_ivae.imaging.atlas_choice import atlas_for
 from causal_ivae.imaging.bids import find_subjects
 from causal_ivae.imaging.signals import load_subject
 from causal_ivae.settings import Pipeline
-from tests.imaging.layouts import LAYOUTS, N_TIMES, series
+from tests.imaging.layout_files import N_TIMES, series
+from tests.imaging.layouts import LAYOUTS
 from tests.tiny_study import TINY
 
 
