@@ -3,7 +3,6 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -21,16 +20,11 @@ from tiny_study import (
 )
 
 from causal_ivae import discovery
-from causal_ivae.batch import loading, pages, participant
-from causal_ivae.batch.overview import write_overview
+from causal_ivae.batch import loading, participant
 from causal_ivae.derivatives.files import read_table
-from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.cycles import find_cycles
-from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import SettingsError
 from causal_ivae.reporting import html
-from causal_ivae.reporting.agreement import same_direction
-from causal_ivae.reporting.subject_summary import summarise_subject
 
 
 def test_everything_is_written_and_nothing_is_half_written(study):
@@ -368,65 +362,6 @@ def test_failed_method_leaves_the_other_and_a_page(tmp_path, monkeypatch):
     assert file_of(tmp_path / "out", "sub-01", "edges.json", "tcl").is_file()
     assert not file_of(tmp_path / "out", "sub-01", "edges.json", "ivae").exists()
     assert "TCL" in (tmp_path / "out" / "sub-01.html").read_text()
-
-
-def test_pages_alone_are_written_again(finished, no_cluster):
-    _, out = finished
-    for page in (*out.glob("*.html"), *out.rglob("figures/*")):
-        page.unlink()
-    written, complaints = pages.write_all(out)
-    assert not complaints
-    assert sorted(p.name for p in written) == [
-        "group.html", "sub-01.html", "sub-02.html", "sub-03.html",
-    ]  # fmt: skip
-    assert all(page.is_file() for page in written)
-    for unit in ("sub-01", "group"):
-        for method in ("ivae", "tcl"):
-            figures = sorted((out / unit / "figures").glob(f"{unit}_*meas-{method}_graph.*"))
-            kinds = [path.suffix for path in figures]
-            assert kinds == [".dot", ".graphml", ".json", ".png", ".svg", ".tsv"]
-            figures = sorted((out / unit / "figures").glob(f"{unit}_*meas-{method}_*.svg"))
-            drawn = {path.stem.rpartition("_")[2]: path for path in figures}
-            assert drawn["scores"].with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-            ElementTree.parse(drawn["graph"])
-            assert ("training" in drawn) == (unit != "group")
-            # Tables of time series say not where regions are.
-            assert "brain" not in drawn
-    assert list((out / "sub-01" / "figures").glob("sub-01_*_series.png"))
-    assert list((out / "group" / "figures").glob("group_share.svg"))
-
-
-def test_an_overview_lists_every_subject_with_its_newest_state(finished, tmp_path):
-    _, out = finished
-    written = write_overview(out)
-    assert [path.name for path in written] == ["compare.html", "index.html"]
-    index = (out / "index.html").read_text()
-    for unit in ("sub-01", "sub-02", "sub-03"):
-        assert f'data-unit="{unit}" data-state="done"' in index
-    assert 'href="compare.html"' in index
-    assert "iVAE and TCL" in (out / "compare.html").read_text()
-    assert write_overview(tmp_path) == []
-
-
-def test_the_part_of_the_files_that_an_overview_reads_says_the_same(finished):
-    _, out = finished
-    for unit in ("sub-01", "sub-02", "sub-03"):
-        paths = find_paths(out, unit)
-        whole, part = (Unit.read(paths, METHODS, of_cohort=only) for only in (False, True))
-        assert list(part.methods) == ["ivae", "tcl"]
-        assert part.timeseries is None
-        assert summarise_subject(part) == summarise_subject(whole)
-        agreements = {same_direction(*one.methods.values()) for one in (whole, part)}
-        assert len(agreements) == 1
-
-
-def test_an_overview_does_not_tell_in_how_many_runs_it_came_about(finished):
-    source, out = finished
-    write_overview(out)
-    index = (out / "index.html").read_bytes()
-    assert set(states(run_study(source, out)).values()) == {"up to date"}
-    write_overview(out)
-    assert (out / "index.html").read_bytes() == index
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
-"""Pages without the drawings that come with them."""
+"""Pages without the drawings that come with them, and what every page must satisfy."""
+
+import re
+
+from page_parser import Page
 
 from causal_ivae.reporting.html import group_page, subject_page
 
@@ -9,3 +13,23 @@ def render_subject(*arguments):
 
 def render_group(*arguments, **options):
     return group_page(*arguments, **options)[0]
+
+
+def assert_self_contained(html):
+    page = Page(html)
+    for tag, attrs in page.tags:
+        for key, value in attrs.items():
+            if key not in ("src", "href", "xlink:href", "srcset", "data", "action", "poster"):
+                continue
+            allowed = ("#", "data:image/png;base64,")
+            if tag == "a":
+                saved = ("data:application/yaml;base64,", "data:application/x-bibtex;base64,")
+                own = ("#", "sub-", *saved)
+                allowed = (*own, "https://doi.org/", "https://arxiv.org/abs/")
+            assert value.startswith(allowed), (tag, key, value[:80])
+    assert not {"link", "iframe", "object", "embed", "base", "form"} & {t for t, _ in page.tags}
+    assert "@import" not in html
+    assert not re.search(r"url\(\s*['\"]?(?!#)", html)
+    scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+    assert scripts == [{}]
+    assert "default-src 'none'" in html
