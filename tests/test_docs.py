@@ -37,7 +37,6 @@ def test_the_site_builds_and_takes_numbers_from_where_they_are_kept(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     validation = (tmp_path / "validation" / "index.html").read_text(encoding="utf-8")
     assert "include:" not in validation
-    assert "Unequal measurement noise gives directions" in validation
     assert "The published ELBO estimator does not separate five sources" in validation
     assert (tmp_path / "figure4" / "figure4.png").is_file()
     api = (tmp_path / "api" / "index.html").read_text(encoding="utf-8")
@@ -56,7 +55,11 @@ def test_the_site_builds_and_takes_numbers_from_where_they_are_kept(tmp_path):
     ("page", "line", "complaint"),
     [
         ("limits.md", "[nowhere](nowhere.md)", "nowhere.md"),
-        ("validation.md", "<!-- include: README.md # Nothing -->", "no section '## Nothing'"),
+        (
+            "validation.md",
+            "<!-- include: reports/validation/README.md # No -->",
+            "no section '## No'",
+        ),
     ],
 )
 def test_what_is_not_there_is_an_error(tmp_path, page, line, complaint):
@@ -85,6 +88,34 @@ def test_commands_are_those_of_the_program():
             elif words[0] == "python":
                 assert (CHECKOUT / words[1]).is_file(), line
     assert found >= 10
+
+
+def test_readme_is_short_and_every_link_leads_to_a_file():
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 600
+    paths = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
+    assert len(re.findall(r"!\[[^\]]*\]\(", text)) == 2
+    assert len(paths) >= 10
+    assert all((CHECKOUT / path).is_file() for path in paths)
+
+
+def test_numbers_of_the_readme_are_those_of_the_page_that_keeps_them():
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    claims = re.search(r"^## What to expect\n(.*?)^## ", text, re.M | re.S).group(1)
+    kept = (CHECKOUT / "docs" / "pages" / "trust.md").read_text(encoding="utf-8")
+    numbers = re.findall(r"\b\d+\b", claims)
+    assert len(numbers) >= 5
+    assert [n for n in numbers if not re.search(rf"\b{n}\b", kept)] == []
+
+
+def test_commands_of_the_readme_are_those_of_the_program():
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    typed = re.findall(r"^    causal-ivae (.*)$", text, re.M)
+    table = re.search(r"^\| from .*?\n\n", text, re.M | re.S).group(0)
+    typed += [f"run {command}" for command in re.findall(r"`([^`]+ participant[^`]*)`", table)]
+    for command in typed:
+        build_parser().parse_args(shlex.split(command))
+    assert len(typed) >= 8
 
 
 @pytest.mark.slow

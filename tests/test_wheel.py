@@ -1,6 +1,7 @@
 """The wheel that is built, run from another folder than the checkout."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -57,6 +58,19 @@ def test_wheel_holds_one_package_and_its_resources(wheel):
         }
         assert bundled
         assert {f"causal_ivae/_resources/{name}" for name in bundled} <= set(names)
+
+
+def test_description_of_the_package_has_links_that_work_anywhere(wheel):
+    archive = zipfile.ZipFile(wheel)
+    [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    text = archive.read(name).decode()
+    assert "Project-URL: Documentation, https://" in text
+    assert "Description-Content-Type: text/markdown" in text
+    links = re.findall(r"\]\(([^)\s]+)\)", text.partition("\n\n")[2])
+    assert len(links) >= 10
+    assert all(link.startswith("https://") for link in links)
+    site = "https://causal-ivae.readthedocs.io/en/latest"
+    assert {f"{site}/trust.html", f"{site}/example-report.html"} <= set(links)
 
 
 def test_installed_wheel_finds_its_own_resources(installed, tmp_path):
