@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 # Only times differ between two runs of the same analysis.
-_TIMES = ("Seconds",)
-_DURATION = re.compile(rb'(data-sort="[\d.e-]+">)?\b\d+(\.\d+)? (ms|s|min|h)\b')
+_TIMES = ("Seconds", "Date")
+_DURATION = re.compile(rb'<time .*?</time>|(data-sort="[\d.e-]+">)?\b\d+(\.\d+)? (ms|s|min|h)\b')
 
 
 def final_files(output: Path) -> list[Path]:

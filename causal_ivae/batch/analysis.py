@@ -74,6 +74,7 @@ class Analysis(Request):
             "SettingsHash": settings_hash,
             "Seed": self.seed,
             "Versions": versions(),
+            "Date": datetime.now(UTC).isoformat(timespec="seconds"),
             "Command": self.command,
             "InputFingerprints": inputs,
         }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from causal_ivae.batch.analysis import one_line
+from causal_ivae.batch.navigation import correct_links
 from causal_ivae.batch.state import read_whole, whole_methods
 from causal_ivae.batch.summaries import FOLDER, folder_digest, summary_of
 from causal_ivae.derivatives.files import read_sidecar, write_json, write_text
@@ -70,6 +71,7 @@ def _write(output: Path, templates: Path | None, again: bool) -> list[Path]:
         pages.append((f"{POOLED}.html", "All subjects pooled"))
     if in_group or several:
         pages.append((_COMPARISON, "Methods compared"))
+    correct_links(output, [unit for unit, s in summaries.items() if s.methods], templates)
     index = output / "index.html"
     write_text(index, render_index(rows, run, pages, templates))
     return [*written, index]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from causal_ivae.batch.analysis import Outcome, one_line
+from causal_ivae.batch.navigation import navigation_of
 from causal_ivae.batch.state import whole_methods
 from causal_ivae.batch.summaries import folder_digest, summarise_page
 from causal_ivae.derivatives.files import (
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 
 
 def write_unit_page(
-    paths: UnitPaths, methods: Sequence[str], templates: Path | None = None
+    paths: UnitPaths,
+    methods: Sequence[str],
+    templates: Path | None = None,
+    *,
+    with_group: bool = False,
 ) -> None:
     """Write the page of one subject, or of all subjects pooled.
 
@@ -41,6 +46,8 @@ def write_unit_page(
     methods : sequence of str
     templates : pathlib.Path, optional
         A user's own.
+    with_group : bool
+        True if a page of the group will be written too.
 
     Raises
     ------
@@ -54,7 +61,9 @@ def write_unit_page(
     digest = folder_digest(paths.folder)
     try:
         record = Unit.read(paths, tuple(methods))
-        page, drawings = subject_page(record, templates)
+        group = with_group or (paths.root / f"{GROUP}.html").is_file()
+        navigation = navigation_of(paths.root, paths.unit, group=group)
+        page, drawings = subject_page(record, templates, navigation)
         files = {**unit_files(record), **drawing_files(drawings)}
     except Exception as error:
         raise _failed(paths.unit, error) from error

@@ -48,7 +48,12 @@ def estimate(piece: Estimating, stage: Stage) -> Outcome:
             failure = error
         stage("report", 0.95)
         try:
-            write_unit_page(paths, state.shown_methods(), piece.analysis.templates)
+            write_unit_page(
+                paths,
+                state.shown_methods(),
+                piece.analysis.templates,
+                with_group="group" in piece.analysis.levels,
+            )
         except CausalIvaeError as error:
             raise failure or error from error
         if failure is not None:

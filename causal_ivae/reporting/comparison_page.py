@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from causal_ivae.derivatives.names import GROUP
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.outcomes import DIRECTIONS, is_decided, outcomes_of
 from causal_ivae.reporting import html, summary
 from causal_ivae.reporting.fits import USABLE
 from causal_ivae.reporting.method_names import method_label
+from causal_ivae.reporting.page_head import Navigation
 from causal_ivae.reporting.quality import quality_sentences
 from causal_ivae.reporting.subject_summary import SubjectSummary
 from causal_ivae.reporting.templates import render
@@ -49,13 +51,13 @@ def render_compare(
     templates : pathlib.Path, optional
         As in `causal_ivae.reporting.html.subject_page`.
     """
-    page = html.shared_parts(record)
+    page = html.shared_parts(record, Navigation(group=record.name == GROUP))
     page["kind"], page["title"] = "Comparison of methods", "Methods compared"
-    page["of"] = "the group" if record.name == "group" else record.name
+    page["of"] = "the group" if record.name == GROUP else record.name
     page["pairs"] = pair_rows(record)
     page["agreement"] = [
         *quality_sentences(record),
-        *(verdict.sentence for verdict in verdicts_of(record) if record.name != "group"),
+        *(verdict.sentence for verdict in verdicts_of(record) if record.name != GROUP),
         *summary.agreement_sentences(record),
     ]
     labels = {name: method_label(name, m.sidecar) for name, m in record.methods.items()}

@@ -34,6 +34,7 @@ from causal_ivae.reporting.origin import (
     most_subjects,
     provenance_of,
 )
+from causal_ivae.reporting.page_head import Navigation, head_of
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
 from causal_ivae.reporting.quality import quality_sentences
 from causal_ivae.reporting.references import as_bibtex
@@ -44,6 +45,7 @@ from causal_ivae.reporting.volume_counts import volumes_of
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
+_ALONE = Navigation()
 _WITH_PAGE = ("done", "up to date", "excluded")
 """Subjects in these states have a page of their own."""
 _CROWDED = 30
@@ -65,7 +67,9 @@ def _uncollected() -> Iterator[None]:
 
 
 @_uncollected()
-def subject_page(record: Unit, templates: Path | None = None) -> tuple[str, Drawings]:
+def subject_page(
+    record: Unit, templates: Path | None = None, navigation: Navigation = _ALONE
+) -> tuple[str, Drawings]:
     """Make the page of one subject, or of all subjects pooled into one series.
 
     Parameters
@@ -74,6 +78,8 @@ def subject_page(record: Unit, templates: Path | None = None) -> tuple[str, Draw
         Results, in which failed methods are absent and missing tables are None.
     templates : pathlib.Path, optional
         Folder of a user's own templates, as in `causal_ivae.reporting.templates.render`.
+    navigation : Navigation
+        Pages beside this one.
 
     Returns
     -------
@@ -82,7 +88,7 @@ def subject_page(record: Unit, templates: Path | None = None) -> tuple[str, Draw
     drawings : dict
         All figures of the page.
     """
-    page = shared_parts(record)
+    page = shared_parts(record, navigation)
     pooled = not record.name.startswith("sub-")
     page["pooled"] = pooled
     page["title"] = "All subjects pooled" if pooled else record.name
@@ -129,7 +135,7 @@ def group_page(
     drawings : dict
         As in `subject_page`.
     """
-    page = shared_parts(record, n_subjects=most_subjects(record))
+    page = shared_parts(record, Navigation(group=True), n_subjects=most_subjects(record))
     page["title"] = "Group"
     page["kind"] = "Group report"
     page["status"] = [
@@ -205,7 +211,9 @@ def _drawings(page: Mapping[str, Any]) -> Drawings:
     return {key: drawing for key, drawing in found.items() if drawing is not None}
 
 
-def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
+def shared_parts(
+    record: Unit, navigation: Navigation = _ALONE, *, n_subjects: int | None = None
+) -> dict[str, Any]:
     """Return the content that all pages about graphs share."""
     names = record.names
     text, cited = methods_of(record, names, n_subjects)
@@ -213,6 +221,8 @@ def shared_parts(record: Unit, n_subjects: int | None = None) -> dict[str, Any]:
     placed = [name for name in names if name in centres]
     return {
         "unit": record.name,
+        "head": head_of(record),
+        "navigation": navigation,
         "names": names,
         "simulated": is_simulated(record),
         "notes": [str(note) for note in record.sidecar.get("Notes", ())],

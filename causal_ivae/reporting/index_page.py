@@ -6,8 +6,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from causal_ivae.drawing import wording
+from causal_ivae.provenance import package_version
 from causal_ivae.reporting.fits import UNKNOWN, VERDICTS
 from causal_ivae.reporting.method_names import method_name
+from causal_ivae.reporting.page_head import Head, Navigation
 from causal_ivae.reporting.subject_summary import SubjectSummary
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.volume_counts import Volumes
@@ -83,6 +85,8 @@ def render_index(
         "index.html.jinja",
         {
             "unit": "all subjects",
+            "head": Head(version=package_version(), files=("sub-*/", "logs/")),
+            "navigation": Navigation(group=any(link == "group.html" for link, _ in pages)),
             "kind": "Cohort",
             "title": "All subjects",
             "simulated": False,

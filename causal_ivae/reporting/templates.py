@@ -40,6 +40,11 @@ def render(template: str, page: Mapping[str, Any], folder: Path | None = None) -
     )
 
 
+def render_part(template: str, variables: Mapping[str, Any], folder: Path | None = None) -> str:
+    """Render a template that is part of a page; arguments are those of `render`."""
+    return _environment(folder).get_template(template).render(**variables)
+
+
 def check_templates(folder: Path) -> None:
     """Check a user's folder of templates before anything is estimated.
 

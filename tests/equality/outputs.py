@@ -45,8 +45,8 @@ BYTEWISE = {".tsv", ".npy", ".graphml", ".dot"}
 PASSED_OVER = ("logs", ".causal-ivae-index")
 # Of time, of the program and of where things lie.
 UNLIKE = {
-    "Seconds", "Versions", "Command", "InputFingerprints", "SettingsHash", "PriorHash", "Sources",
-    "GeneratedBy", "Files", "RegionMap",
+    "Seconds", "Date", "Versions", "Command", "InputFingerprints", "SettingsHash", "PriorHash",
+    "Sources", "GeneratedBy", "Files", "RegionMap",
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def assert_self_contained(html):
             allowed = ("#", "data:image/png;base64,")
             if tag == "a":
                 saved = ("data:application/yaml;base64,", "data:application/x-bibtex;base64,")
-                own = ("#", "sub-", *saved)
+                own = ("#", "sub-", "index.html", "group.html", *saved)
                 allowed = (*own, "https://doi.org/", "https://arxiv.org/abs/")
             assert value.startswith(allowed), (tag, key, value[:80])
     assert not {"link", "iframe", "object", "embed", "base", "form"} & {t for t, _ in page.tags}

@@ -58,7 +58,11 @@ def test_the_policy_allows_for_a_script_of_one_s_own(tmp_path):
     ("name", "text", "said"),
     [
         ("subject.html.jinja", "one\n{% if %}", "subject.html.jinja', line 2: "),
-        ("subjekt.html", "", "holds none of _parts.html.jinja, base.html.jinja"),
+        (
+            "subjekt.html",
+            "",
+            "holds none of _links.html.jinja, _navigation.html.jinja, _parts.html.jinja",
+        ),
     ],
 )
 def test_faults_of_a_folder_are_named(tmp_path, name, text, said):
