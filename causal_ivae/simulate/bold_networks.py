@@ -319,7 +319,11 @@ def _weights(design: BoldDesign, rng: np.random.Generator) -> NDArray[np.float32
     if radius > _LARGEST_EIGENVALUE:
         weights *= _LARGEST_EIGENVALUE / radius
     spread = rng.uniform(0.0, 0.4) * rng.standard_normal((design.n_subjects, *weights.shape))
-    return (weights * np.clip(1.0 + spread, 0.0, 2.0)).astype(np.float32)
+    of_subject = weights * np.clip(1.0 + spread, 0.0, 2.0)
+    # Where a subject's weights came out so large that activity would grow without end.
+    growth = np.linalg.eigvals(of_subject).real.max(axis=1)
+    of_subject[growth >= 1.0] *= (_LARGEST_EIGENVALUE / growth[growth >= 1.0])[:, None, None]
+    return of_subject.astype(np.float32)
 
 
 def _telegraph(

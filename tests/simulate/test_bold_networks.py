@@ -65,3 +65,12 @@ def test_drawn_designs_stay_in_their_ranges():
     assert all(design.n_times * design.n_subjects <= 18_000 for design in designs)
     assert {design.kind for design in designs} == set(GRAPH_KINDS)
     assert any(design.hidden for design in designs)
+
+
+def test_no_subject_has_weights_that_let_activity_grow_without_end():
+    # The weights of one subject differ so much from the mean that feedback would explode.
+    seed = 910008
+    design = replace(draw_bold_design(seed, most_volumes=5000), n_times=300)
+    network = simulate_bold_network(design, seed=seed)
+    spread = network.values.std(axis=1)
+    assert spread.max() < 10 * np.median(spread)
