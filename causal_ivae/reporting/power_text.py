@@ -9,6 +9,11 @@ import pandas as pd
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count, percent
 
+_WHERE = {
+    "twins": "beside common sources as in these data",
+    "shifted": "between regions that share nothing else",
+}
+"""What planted arrows stand beside, by kind of series."""
 _MOST_TIMES = 100
 """Advice for more than so many times the data would be no advice."""
 
@@ -26,55 +31,61 @@ def planted_sentences(label: str, method: CausalGraph) -> list[str]:
     about, table = method.sidecar.get("Power"), method.tables.get("power")
     if not about or table is None:
         return []
-    twins = table[table["series"] == "twins"]
-    drawn = twins["drawn"].sum()
-    wrong = f"{percent(twins['wrong'].sum() / drawn)} of those drawn" if drawn else "none"
-    strengths = " / ".join(f"{value:g}".removeprefix("0") for value in twins["strength"])
-    shares = " / ".join(f"{100 * value:.0f}" for value in twins["drawn"])
+    by_kind = {kind: table[table["series"] == kind] for kind in _WHERE}
+    drawn, wrong = table["drawn"].sum(), table["wrong"].sum()
+    of_drawn = f"{percent(wrong / drawn)} of those drawn" if drawn else "none"
+    strengths = " / ".join(f"{value:g}".removeprefix("0") for value in by_kind["twins"]["strength"])
+    shares = " and in ".join(
+        f"{' / '.join(f'{100 * value:.0f}' for value in rows['drawn'])} % {_WHERE[kind]}"
+        for kind, rows in by_kind.items()
+    )
     text = (
         f"{label}, power: with these data ({count(about['Volumes'], 'volume')}, "
         f"{count(about['Windows'], 'segment')}, lag-one correlation {about['LagOne']:.2f}) an "
-        f"arrow of strength {strengths} between regions with common sources like these would be "
-        f"drawn in {shares} %, pointing the wrong way in {wrong} "
-        f"({int(twins['planted'].iloc[0])} planted arrows of each strength)."
+        f"arrow of strength {strengths} would be drawn in {shares}, pointing the wrong way in "
+        f"{of_drawn} ({int(table['planted'].iloc[0])} planted arrows of each kind)."
     )
-    sign = about["RightSign"]
-    interval = f"95% interval {percent(sign['Low'])} to {percent(sign['High'])}"
-    shown = f"{percent(sign['Share'])} ({interval})"
+    signs = about["RightSign"]
+    shown = " and ".join(
+        f"{percent(signs[kind]['Share'])} (95% interval {percent(signs[kind]['Low'])} to "
+        f"{percent(signs[kind]['High'])}) {where}"
+        for kind, where in _WHERE.items()
+    )
+    lean = f"{label}: of strong arrows planted through haemodynamic responses {shown} lean the"
     if about["CannotDecide"]:
         return [
             text,
-            f"{label}: these data cannot decide directions. Of strong arrows planted into them "
-            f"through haemodynamic responses, {shown} lean the right way, no better than chance, "
-            "so that more data of this kind are not known to help. Less smoothing and filtering in "
-            "time, shorter repetition times, or a known input (a task, a stimulation) may.",
+            f"{label}: these data cannot decide directions.",
+            f"{lean} right way, no better than chance, so that more data of this kind are not "
+            "known to help. Less smoothing and filtering in time, shorter repetition times, or a "
+            "known input (a task, a stimulation) may.",
         ]
-    if sign["Low"] <= 0.5:
+    if signs["shifted"]["Low"] <= 0.5:
         return [
             text,
-            f"{label}: of strong planted arrows {shown} lean the right way; these are too few to "
-            "tell whether directions can be decided (power.plants).",
+            f"{lean} right way; these are too few to tell whether directions can be decided "
+            "(power.plants).",
         ]
-    advice = _advice(twins, about)
-    return [text, f"{label}: of strong planted arrows {shown} lean the right way. {advice}"]
+    return [text, f"{lean} right way. {_advice(by_kind, about)}"]
 
 
-def _advice(twins: pd.DataFrame, about: Mapping[str, Any]) -> str:
+def _advice(by_kind: Mapping[str, pd.DataFrame], about: Mapping[str, Any]) -> str:
     """Return what would be needed to draw most arrows of the middle strength."""
-    row = twins.iloc[len(twins) // 2]
-    times = float(row["times_needed"])
-    aim = f"To draw 80% of arrows of {row['strength']:g} the right way"
-    if times <= 1:
-        return f"{aim}, these data suffice."
-    if not np.isfinite(times) or times > _MOST_TIMES:
-        return f"{aim}, more data of this kind are not known to help."
-    return (
-        f"{aim}, about {times:.1f} times the data would be needed: "
-        f"{_round(times * about['Volumes']):,} volumes in {_round(times * about['Windows']):,} "
-        f"such segments, or {times:.1f} times the subjects in one pooled network. This is "
-        "extrapolated from the shares above, as if evidence grew with the root of the number of "
-        "volumes."
-    )
+    middle = {kind: rows.iloc[len(rows) // 2] for kind, rows in by_kind.items()}
+    aim = f"To draw 80% of arrows of {middle['twins']['strength']:g} the right way"
+    for kind, row in middle.items():
+        times = float(row["times_needed"])
+        if times <= 1:
+            return f"{aim} {_WHERE[kind]}, these data suffice."
+        if np.isfinite(times) and times <= _MOST_TIMES:
+            return (
+                f"{aim} {_WHERE[kind]}, about {times:.1f} times the data would be needed: "
+                f"{_round(times * about['Volumes']):,} volumes in "
+                f"{_round(times * about['Windows']):,} such segments, or {times:.1f} times the "
+                "subjects in one pooled network. This is extrapolated from the shares above, as "
+                "if evidence grew with the root of the number of volumes."
+            )
+    return f"{aim}, more data of this kind are not known to help."
 
 
 def _round(value: float) -> int:

@@ -36,13 +36,13 @@ def expect(values, segments, unmixing, screen="none"):
 
 
 def test_what_is_expected_is_what_it_takes():
-    values, segments = regions(8)
-    unmixing = settings(150, restarts=8)
+    values, segments = regions(6)
+    unmixing = settings(150)
     ratios = []
     # Machines that run tests are busy with other things too, for a while.
     while len(ratios) < 3 and not any(1 / 3 < ratio < 3 for ratio in ratios):
         load = expect(values, segments, unmixing)
-        assert (load.pairs, load.unmixed, load.fits, load.members) == (28, 28, 224, 64)
+        assert (load.pairs, load.unmixed, load.fits, load.members) == (15, 15, 60, 60)
         began = time.perf_counter()
         discover(values, segments, method="ivae", unmixing=unmixing, independence=DRAWS)
         ratios.append(load.seconds / (time.perf_counter() - began))
@@ -52,7 +52,7 @@ def test_what_is_expected_is_what_it_takes():
 def test_more_of_everything_takes_longer_and_memory_has_its_bound():
     values, segments = regions(6)
     small = expect(values, segments, settings(100))
-    assert expect(values, segments, settings(2000)).seconds > 4 * small.seconds
+    assert expect(values, segments, settings(1000)).seconds > 3 * small.seconds
     assert 0 < small.memory_gib < UnmixingSettings().memory_gib + 0.1
     assert "15 pairs x 4 fits, 100 steps each, in one stack on cpu" in small.sentence()
 
