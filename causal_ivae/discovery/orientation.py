@@ -104,6 +104,7 @@ def orient(
     dependence: IndependenceTable,
     tests: IndependenceTable,
     usable: NDArray[np.bool_],
+    identified: NDArray[np.bool_],
     settings: DecisionSettings,
     seed: int,
 ) -> Orientation:
@@ -117,6 +118,9 @@ def orient(
         Tests of regions against the disturbances of every restart in turn.
     usable : ndarray, shape (pairs, restarts), bool
         True for restarts that did not diverge; the others are not used.
+    identified : ndarray, shape (pairs,), bool
+        False for pairs whose segments do not show that they identify the disturbances.  Without
+        that a fit is one unmixing of many, and neither rule takes a direction from it.
     settings : DecisionSettings
     seed : int
         Seed of the resamples, which all pairs share.
@@ -136,7 +140,8 @@ def orient(
     freedom.  (Percentiles of the resamples would find directions in up to a third of the pairs
     without one if blocks are few.)  The interval level is the probability that |t| is smaller: that
     of the widest interval of the score that leaves out 0.  A direction needs one of at least
-    1 - `settings.alpha` and a test that rejects the independence of x and y at that level.
+    1 - `settings.alpha`, a test that rejects the independence of x and y at that level, and
+    disturbances that are identified.
 
     One minus that level is no p-value of the hypothesis that the pair has no direction.  The fits
     stay the same in all resamples, and a fit is not symmetric in x and y: of pairs with a common
@@ -182,13 +187,14 @@ def orient(
         share[:, 0] = 0.0
         winner = share.argmax(axis=1)
         decision = np.where(share.max(axis=1) > 0.5, winner, 0)
+        decision[~identified & (decision < 3)] = 0
         confidence = np.where(decision > 0, share.max(axis=1), 1.0 - share.max(axis=1))
         return Orientation(
             decision, score, interval, error, restart_score, vote, unknown, confidence, shares,
             interval_level=level,
         )  # fmt: skip
     decision = np.where(score > 0, 1, 2)
-    decision[tail > settings.alpha] = 0
+    decision[(tail > settings.alpha) | ~identified] = 0
     decision[p_dependence > settings.alpha] = 3
     # An undecided pair has the confidence of its more frequent direction.
     agreeing = np.column_stack([shares[:, 1:3].max(axis=1), shares[:, 1:]])

@@ -277,11 +277,21 @@ FIGURE_OPTIONS = (
     SEED,
     DEVICE,
     Option("data", "folder", "FOLDER", "tables of the subjects; figure4 only"),
+    Option("datasets", "count", "N", "simulated with seeds 0 to N - 1 (default: 5); not figure4"),
+    Option("restarts", "count", "N", "of every model on a data set (default: 5); not figure4"),
 )
 
 
 def reproduce(
-    figure: str, output: Path, *, command: str, quick: bool, data: Path | None, **options: Any
+    figure: str,
+    output: Path,
+    *,
+    command: str,
+    quick: bool,
+    data: Path | None,
+    datasets: int | None,
+    restarts: int | None,
+    **options: Any,
 ) -> Report:
     """Compute a figure of the paper and write it; `options` are those of `FIGURE_OPTIONS`."""
     from causal_ivae.validation.paper.figure4.command import reproduce_figure4
@@ -290,7 +300,11 @@ def reproduce(
 
     session = Session.start(output, command=command, quick=quick)
     if figure == "figure4":
+        if datasets is not None or restarts is not None:
+            raise SettingsError("--datasets and --restarts are for simulations; figure4 has none.")
         return reproduce_figure4(session, data=data, **options)
     if data is not None:
         raise SettingsError(f"--data is for figure4; {figure} simulates its data.")
-    return reproduce(cast("FigureName", figure), session, **options)
+    given = {"data_sets": datasets, "restarts": restarts}
+    size = {name: value for name, value in given.items() if value is not None}
+    return reproduce(cast("FigureName", figure), session, size=size, **options)

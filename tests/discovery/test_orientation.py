@@ -51,9 +51,10 @@ def made(x_least: float, y_least: float, *, dependent: bool = True, spread: floa
     return dependence, tests
 
 
-def decide(dependence, tests, usable=None, **settings):
+def decide(dependence, tests, usable=None, *, identified=True, **settings):
     usable = np.ones((1, RESTARTS), dtype=bool) if usable is None else usable
-    result = orient(dependence, tests, usable, DecisionSettings(**settings), seed=0)
+    shown = np.array([identified])
+    result = orient(dependence, tests, usable, shown, DecisionSettings(**settings), seed=0)
     return DECISIONS[result.decision[0]], result
 
 
@@ -100,7 +101,7 @@ def test_the_direction_is_tested_as_the_mean_of_blocks(blocks):
     excess[0, 0, 1], excess[0, 1, 0] = (1 - difference) / 2, (1 + difference) / 2
     tests = table(excess, np.zeros((1, 2, 2)))
     dependence = table(np.full((1, 1, 1, blocks), 4.0), np.zeros((1, 1, 1)))
-    found = orient(dependence, tests, np.ones((1, 1), dtype=bool),
+    found = orient(dependence, tests, np.ones((1, 1), dtype=bool), np.ones(1, dtype=bool),
                    DecisionSettings(resamples=100_000), seed=0)  # fmt: skip
     known = ttest_1samp(difference, 0.0)
     assert found.score[0] == pytest.approx(difference.mean())
@@ -172,7 +173,8 @@ def test_few_blocks_make_no_directions_out_of_nothing(blocks):
     tests = table(flat, np.zeros(flat.shape[:-1]))
     dependence = table(np.full((pairs, 1, 1, blocks), 4.0), np.full((pairs, 1, 1), 0.001))
     usable = np.ones((pairs, RESTARTS), dtype=bool)
-    result = orient(dependence, tests, usable, DecisionSettings(resamples=499), seed=0)
+    settings = DecisionSettings(resamples=499)
+    result = orient(dependence, tests, usable, np.ones(pairs, dtype=bool), settings, seed=0)
     # Percentiles of the resamples decide .36 of these pairs at 2 blocks and .29 at 3.
     assert np.isin(result.decision, [1, 2]).mean() < 0.11
 
@@ -185,14 +187,22 @@ def test_disturbances_that_collapsed_favour_no_direction():
     assert result.confidence[0] == pytest.approx(0.5)
 
 
+def test_disturbances_that_are_not_identified_have_no_direction():
+    assert decide(*made(0.1, 2.0))[0] == "x->y"
+    found, result = decide(*made(0.1, 2.0), identified=False)
+    assert found == "undecided"
+    assert result.score[0] == decide(*made(0.1, 2.0))[1].score[0]
+    assert decide(*made(0.1, 2.0, dependent=False), identified=False)[0] == "none"
+
+
 def test_chunks_of_pairs_change_no_number(monkeypatch):
     rng = np.random.default_rng(0)
     tests = table(rng.normal(size=(5, 2, 2 * RESTARTS, BLOCKS)), np.zeros((5, 2, 2 * RESTARTS)))
     dependence = table(np.full((5, 1, 1, BLOCKS), 4.0), np.full((5, 1, 1), 0.001))
-    usable = np.ones((5, RESTARTS), dtype=bool)
-    whole = orient(dependence, tests, usable, DecisionSettings(), seed=0)
+    usable, shown = np.ones((5, RESTARTS), dtype=bool), np.ones(5, dtype=bool)
+    whole = orient(dependence, tests, usable, shown, DecisionSettings(), seed=0)
     monkeypatch.setattr(orientation, "_CHUNK_NUMBERS", 1)
-    chunks = orient(dependence, tests, usable, DecisionSettings(), seed=0)
+    chunks = orient(dependence, tests, usable, shown, DecisionSettings(), seed=0)
     np.testing.assert_array_equal(whole.interval_level, chunks.interval_level)
     np.testing.assert_array_equal(whole.confidence, chunks.confidence)
 
@@ -204,5 +214,6 @@ def test_paper_rule_takes_the_majority_of_restarts():
     found, result = decide(dependence, tests, rule="paper")
     assert found == "y->x"
     assert result.confidence[0] == pytest.approx(0.75)
+    assert decide(dependence, tests, rule="paper", identified=False)[0] == "undecided"
     p_value[0, 1, 2, 0] = 0.0
     assert decide(dependence, tests, rule="paper")[0] == "undecided"

@@ -18,7 +18,8 @@ def tiny(monkeypatch):
 
 
 def test_reproduce_writes_figure_tables_and_settings(tmp_path, tiny, capsys):
-    assert main(["reproduce", "figure1", str(tmp_path), "--quick", "--seed", "3"]) == 0
+    asked = ["reproduce", "figure1", str(tmp_path), "--quick", "--seed", "3"]
+    assert main([*asked, "--restarts", "3"]) == 0
     written = sorted(path.name for path in tmp_path.iterdir())
     assert written == [
         f"figure1{end}" for end in (".json", ".png", ".svg", "_runs.tsv", "_summary.tsv")
@@ -34,6 +35,8 @@ def test_reproduce_writes_figure_tables_and_settings(tmp_path, tiny, capsys):
     assert record["Quick"] is True
     assert record["Command"].startswith("causal-ivae reproduce figure1")
     assert record["Settings"]["recipes"]["iVAE (flow)"]["steps"] == 20
+    assert record["Settings"]["scale"]["restarts"] == 3
+    assert (runs.loc[runs["method"] == "iVAE", "restart"] == [0, 1, 2]).all()
 
 
 def test_the_same_seed_gives_the_same_numbers(tmp_path, tiny):
@@ -57,6 +60,8 @@ def test_wrong_usage_is_one_line(tmp_path, capsys):
     assert main(["reproduce", "figure1", str(file), "--quick"]) == 2
     assert "is not a folder" in capsys.readouterr().err
     assert main(["benchmark", "nothing", str(tmp_path)]) == 2
+    assert main(["reproduce", "figure4", str(tmp_path), "--restarts", "2"]) == 2
+    assert "figure4 has none" in capsys.readouterr().err
 
 
 def test_benchmark_prints_ratio_and_both_times(tmp_path, capsys, monkeypatch):

@@ -71,13 +71,15 @@ class RestartedMethod(PairMethod[S]):
         fit = Fit.joined([part.fit for part in parts])
         table = IndependenceTable.joined([part.tests for part in parts])
         usable = np.isfinite(fit.objective).reshape(len(dependence.statistic), -1)
+        diagnostics = [one for part in parts for one in part.diagnostics]
+        identified = np.array([not (one.obstacles or one.unshown) for one in diagnostics])
         seed = child_seed(subject.seed, subject.key, self.name)
         return Estimate(
             fit,
             table,
             usable,
-            orient(dependence, table, usable, subject.decision, seed),
-            [one for part in parts for one in part.diagnostics],
+            orient(dependence, table, usable, identified, subject.decision, seed),
+            diagnostics,
             np.concatenate([part.shown for part in parts]),
         )
 
@@ -105,6 +107,10 @@ class RestartedMethod(PairMethod[S]):
                 "least. Pairs that were not dependent were given no edge, all others were left "
                 "undecided."
             )
+        rule += (
+            " No direction was taken from fits whose segments did not show the modulation that "
+            "identifies the disturbances."
+        )
         sure = (
             "of the restarts"
             if decision.rule == "paper"

@@ -1,5 +1,8 @@
 """Compute the paper's simulation figures and write them with the numbers behind them."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pandas as pd
 
 from causal_ivae.provenance import versions
@@ -10,7 +13,15 @@ from causal_ivae.validation.report import Report, Say
 from causal_ivae.validation.session import Session
 
 
-def reproduce(figure: FigureName, session: Session, *, seed: int, device: str, say: Say) -> Report:
+def reproduce(
+    figure: FigureName,
+    session: Session,
+    *,
+    size: Mapping[str, int],
+    seed: int,
+    device: str,
+    say: Say,
+) -> Report:
     """Compute a figure and write it.
 
     Parameters
@@ -20,6 +31,8 @@ def reproduce(figure: FigureName, session: Session, *, seed: int, device: str, s
         Its folder gets ``<figure>_runs.tsv`` (every fit), ``_summary.tsv`` (medians and ranges
         over data sets of the restarts selected), ``_curves.tsv`` (where scores were followed
         during training), ``.png``, ``.svg`` and ``.json`` (every setting and seed).
+    size : mapping of str to int
+        Changes to the scale: ``data_sets``, ``restarts`` or none.
     seed : int
         Of the starting weights; data sets have the seeds 0, 1, ...
     device : str
@@ -27,9 +40,8 @@ def reproduce(figure: FigureName, session: Session, *, seed: int, device: str, s
         Told what is done.
     """
     target = resolve_device(device)
-    outcome = run_experiment(
-        figure, QUICK if session.quick else FULL, seed=seed, device=target, say=say
-    )
+    scale = replace(QUICK if session.quick else FULL, **size)
+    outcome = run_experiment(figure, scale, seed=seed, device=target, say=say)
     png, svg = draw(figure, outcome)
     tables = {"runs": outcome.runs, "summary": summarise(outcome.runs), "curves": outcome.curves}
     written = session.write(
