@@ -80,7 +80,9 @@ POWER = Table(
         "drawn_low": Column("Lower end of its 95 % Wilson interval."),
         "drawn_high": Column("Upper end of its 95 % Wilson interval."),
         "wrong": Column("Share of them that are drawn the wrong way."),
-        "right_sign": Column("Share of them whose likelier direction is the right one."),
+        "right_sign": Column(
+            "Share of the connected ones whose likelier direction is the right one."
+        ),
         "right_sign_low": Column("Lower end of its 95 % Wilson interval."),
         "right_sign_high": Column("Upper end of its 95 % Wilson interval."),
         "times_needed": Column(

@@ -243,7 +243,7 @@ def power_figure(power: pd.DataFrame, figure_name: str, method: str) -> Drawing:
             looks = (
                 ("drawn", "o-", BLUE, "drawn"),
                 ("wrong", "s--", RED, "drawn the wrong way"),
-                ("right_sign", "^:", INK, "likelier direction right"),
+                ("right_sign", "^:", INK, "likelier direction right, if connected"),
             )
             for name, form, color, words in looks:
                 axes.plot(rows["strength"], rows[name], form, color=color, ms=4.5, label=words)

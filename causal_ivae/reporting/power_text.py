@@ -46,12 +46,15 @@ def planted_sentences(label: str, method: CausalGraph) -> list[str]:
         f"{of_drawn} ({int(table['planted'].iloc[0])} planted arrows of each kind)."
     )
     signs = about["RightSign"]
+    if signs["shifted"]["Share"] is None:
+        return [text, f"{label}: none of the strong planted arrows was found to be a connection."]
     shown = " and ".join(
         f"{percent(signs[kind]['Share'])} (95% interval {percent(signs[kind]['Low'])} to "
         f"{percent(signs[kind]['High'])}) {where}"
         for kind, where in _WHERE.items()
+        if signs[kind]["Share"] is not None
     )
-    lean = f"{label}: of strong arrows planted through haemodynamic responses {shown} lean the"
+    lean = f"{label}: of strong planted arrows that were found to be connections {shown} lean the"
     if about["CannotDecide"]:
         return [
             text,

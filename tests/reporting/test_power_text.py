@@ -2,16 +2,24 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from causal_ivae.discovery.network.power import STRENGTHS, Power, PowerRow
 from causal_ivae.reporting.power_text import planted_sentences
 
 
-def said(twins: tuple[int, int], shifted: tuple[int, int], planted: int = 100) -> str:
+def said(
+    twins: tuple[int, int],
+    shifted: tuple[int, int],
+    planted: int = 100,
+    connected: int | None = None,
+) -> str:
     """Say what came of arrows: of each kind how many were drawn, all rightly, and right signs."""
     rows = tuple(
-        PowerRow(base, strength, planted, planted, drawn, 0, right)
+        PowerRow(
+            base, strength, planted, planted if connected is None else connected, drawn, 0, right
+        )
         for base, (drawn, right) in {"twins": twins, "shifted": shifted}.items()
         for strength in STRENGTHS
     )
@@ -22,7 +30,10 @@ def said(twins: tuple[int, int], shifted: tuple[int, int], planted: int = 100) -
         "Windows": 20,
         "LagOne": 0.6,
         "RightSign": {
-            base: dict(zip(("Share", "Low", "High"), found, strict=True))
+            base: {
+                name: None if np.isnan(value) else value
+                for name, value in zip(("Share", "Low", "High"), found, strict=True)
+            }
             for base, found in right.items()
         },
         "CannotDecide": power.undecidable,
@@ -56,3 +67,7 @@ def test_what_is_advised(twins, shifted, words):
 
 def test_few_planted_arrows_are_said_to_be_too_few():
     assert "too few to tell" in said((0, 3), (0, 3), planted=4)
+
+
+def test_nothing_is_said_of_signs_where_nothing_was_found_connected():
+    assert "none of the strong planted arrows was found" in said((0, 0), (0, 0), connected=0)

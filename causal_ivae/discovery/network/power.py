@@ -49,8 +49,8 @@ class PowerRow:
     strength : float
     planted, connected, drawn, wrong, right_sign : int
         Number of arrows planted; of those between regions that were called connected; of those that
-        were drawn either way; of those that were drawn the wrong way; of those whose likelier
-        direction is the right one.
+        were drawn either way; of those that were drawn the wrong way; of the connected ones whose
+        likelier direction is the right one.
     """
 
     base: str
@@ -89,11 +89,13 @@ class Power:
             "planted": planted,
             "times_needed": np.array([times_needed(row) for row in self.rows], dtype=np.float64),
         }
-        for name in ("connected", "drawn", "wrong", "right_sign"):
+        for name in ("connected", "drawn", "wrong"):
             columns[name] = counts[name] / planted
-        for name in ("drawn", "right_sign"):
-            low, high = proportion_confint(counts[name], planted, method="wilson")
-            columns |= {f"{name}_low": low, f"{name}_high": high}
+        for name, total in (("drawn", planted), ("right_sign", counts["connected"])):
+            found = [_share(*pair) for pair in zip(counts[name], total, strict=True)]
+            columns |= dict(
+                zip((name, f"{name}_low", f"{name}_high"), np.transpose(found), strict=True)
+            )
         return POWER.frame(columns)
 
     def about(
@@ -108,7 +110,12 @@ class Power:
             "LagOne": float(np.median(lagged)),
             "RepetitionTime": tr,
             "RightSign": {
-                base: dict(zip(("Share", "Low", "High"), self.right_sign(base), strict=True))
+                base: {
+                    name: None if np.isnan(value) else value
+                    for name, value in zip(
+                        ("Share", "Low", "High"), self.right_sign(base), strict=True
+                    )
+                }
                 for base in BASES
             },
             "CannotDecide": self.undecidable,
@@ -117,11 +124,13 @@ class Power:
         }
 
     def right_sign(self, base: str) -> tuple[float, float, float]:
-        """Return the share of right signs of the two largest strengths, with its 95 % interval."""
+        """Return the share of right signs of strong arrows, and its 95 % interval.
+
+        Strong arrows are those of the two largest strengths that were found connected; without any
+        all three numbers are NaN.
+        """
         strong = [row for row in self.rows if row.base == base and row.strength > STRENGTHS[0]]
-        right, planted = sum(row.right_sign for row in strong), sum(row.planted for row in strong)
-        low, high = proportion_confint(right, planted, method="wilson")
-        return right / planted, float(low), float(high)
+        return _share(sum(row.right_sign for row in strong), sum(row.connected for row in strong))
 
     @property
     def undecidable(self) -> bool:
@@ -131,7 +140,7 @@ class Power:
         few planted arrows alone make no data undecidable.
         """
         _, low, high = self.right_sign("shifted")
-        return low <= 0.5 and high < WANTED
+        return bool(low <= 0.5 and high < WANTED)
 
 
 def estimate_power(
@@ -218,6 +227,14 @@ def _counts(
     return np.array(counts, dtype=np.int64), odds[found.kept[rows]]
 
 
+def _share(count: int, total: int) -> tuple[float, float, float]:
+    """Return a share and its 95 % Wilson interval; NaN of nothing."""
+    if not total:
+        return np.nan, np.nan, np.nan
+    low, high = proportion_confint(count, total, method="wilson")
+    return count / total, float(low), float(high)
+
+
 def calibrated_slope(odds: NDArray[np.float64]) -> float:
     """Return the factor of log odds with which they are right as often as they say.
 
@@ -258,9 +275,11 @@ def times_needed(row: PowerRow) -> float | None:
     right = row.drawn - row.wrong
     if right >= WANTED * row.planted:
         return 1.0
-    if proportion_confint(row.right_sign, row.planted, method="wilson")[0] <= 0.5:
+    if not _share(row.right_sign, row.connected)[1] > 0.5:
         return None
-    share, drawn = ((count + 0.5) / (row.planted + 1) for count in (row.right_sign, right))
+    # Where nothing was found connected, one direction is as likely as the other.
+    signs = row.right_sign + 0.5 * (row.planted - row.connected)
+    share, drawn = ((count + 0.5) / (row.planted + 1) for count in (signs, right))
     mean = float(norm.ppf(share))
     limit = mean - float(norm.ppf(drawn))
     return max(1.0, ((limit + float(norm.ppf(WANTED))) / mean) ** 2)

@@ -109,3 +109,17 @@ def test_data_cannot_decide_if_signs_are_no_better_than_chance_without_common_so
     assert not found(5, 8).undecidable
     # Where only common sources hide the direction, other data of the kind could show it.
     assert not found(52, 100, base="twins").undecidable
+
+
+def test_signs_count_only_of_arrows_that_were_found_connected():
+    # Of an arrow that was not looked for, no direction is likelier, which is no wrong sign.
+    rows = tuple(PowerRow(base, 0.6, 100, 20, 0, 0, 15) for base in BASES)
+    found = Power(rows, 0.4, 0)
+    assert found.right_sign("shifted")[0] == 0.75
+    assert not found.undecidable
+    assert (found.frame()["right_sign"] == 0.75).all()
+    nothing = Power(tuple(PowerRow(base, 0.6, 100, 0, 0, 0, 0) for base in BASES), 0.4, 0)
+    assert np.isnan(nothing.right_sign("twins")).all()
+    assert nothing.frame()["right_sign"].isna().all()
+    assert not nothing.undecidable
+    assert times_needed(nothing.rows[0]) is None
