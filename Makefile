@@ -7,7 +7,7 @@ OUTPUT ?= demo
 WORKERS ?= 2
 PAIRS   ?= 192
 
-.PHONY: demo test install lint types layers unit test-browser soak validate docs calibrate constraints format clean
+.PHONY: demo test install lint types layers unit test-browser soak gpu validate docs calibrate constraints format clean
 
 demo: $(STAMP)
 	$(BIN)/causal-ivae demo $(OUTPUT)
@@ -46,6 +46,10 @@ test-browser: $(STAMP)
 # Cohorts of 200 and 20 subjects while workers and the program are killed, against a quiet run.
 soak: $(STAMP)
 	$(BIN)/python tests/soak/soak.py $(SOAK)
+
+# Tests, speeds and a whole brain on a GPU, in some eight minutes.
+gpu: $(STAMP)
+	$(BIN)/python tests/gpu_check.py build/gpu
 
 # Accuracy and error rates on simulated truth: minutes to hours, printed as tables.
 validate: $(STAMP)

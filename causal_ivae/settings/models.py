@@ -271,7 +271,12 @@ class UnmixingSettings(Settings):
 
     methods: tuple[str, ...] = ("network", "ivae", "tcl")
     restarts: int = Field(8, ge=1)
-    memory_gib: float = Field(2.0, gt=0, description="memory that one chunk of the stack may use")
+    memory_gib: float = Field(
+        2.0,
+        gt=0,
+        description="memory that one stack of fits may use; on a GPU half of what is free, if "
+        "that is more",
+    )
     network: NetworkSettings = NetworkSettings()
     structural: StructuralSettings = StructuralSettings()
     ivae: IVAESettings = IVAESettings()

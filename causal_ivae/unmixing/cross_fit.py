@@ -110,9 +110,10 @@ class CrossFit:
                 (gradient,) = torch.autograd.grad(given.sum(), x)
                 change = gradient[..., 1:] / log_slope.exp().detach()[..., None]
                 n[here.nonzero(), rows.nonzero()[:, 0]] = given.detach()
-                squares[here] = squares[here].scatter_add(
-                    1, columns[here][:, 1:], change.square().sum(1)
-                )
+                # A product adds up in a fixed order on a GPU, where a scattered sum does not.
+                places = nn.functional.one_hot(columns[here][:, 1:], squares.shape[1])
+                change = (change.square().sum(1)[:, None] @ places.to(change.dtype))[:, 0]
+                squares[here] = squares[here] + change
         slope = (squares[:, :-1] / len(self._values)).sqrt()
         shape = (restarts, len(which))
         return n.view(*shape, -1), slope.view(*shape, -1)

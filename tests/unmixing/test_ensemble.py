@@ -132,7 +132,18 @@ def test_wide_networks_make_small_stacks_on_a_cpu():
     assert 10 <= sizes[1] <= 25
     assert sizes[2] == 2
     assert sizes[3] == 1
-    assert members(100, 128, torch.device("cuda")) > 64
+
+
+def test_stacks_on_a_gpu_grow_with_what_is_free_there(monkeypatch):
+    size = METHODS["ivae"].size(IVAESettings())
+
+    def members(free_gib, memory_gib=2.0):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free_gib * 2**30, 0))
+        return size.members_at_once(1200, memory_gib, torch.device("cuda"))
+
+    assert members(1) == members(4) > 64
+    assert members(80) == pytest.approx(20 * members(4), rel=0.01)
+    assert members(4, memory_gib=8.0) == pytest.approx(4 * members(4), rel=0.01)
 
 
 @every_method

@@ -24,7 +24,7 @@ from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.training.adam import PackedAdam
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
 from causal_ivae.unmixing.training.schedule import Schedule
-from causal_ivae.unmixing.training.steps import Rows, Steps
+from causal_ivae.unmixing.training.steps import Rows, Steps, _Graph
 
 SEGMENTS, STEPS = 6, 12
 SIZE = {"steps": STEPS, "batch_size": 64}
@@ -171,7 +171,7 @@ def test_a_member_hardly_depends_on_its_stack_on_a_gpu(name):
 
 
 @on_gpu
-def test_the_memory_of_a_graph_is_given_back():
+def test_the_memory_of_a_graph_on_a_gpu_is_given_back():
     device = torch.device("cuda")
     held = []
     for _ in range(4):
@@ -181,3 +181,13 @@ def test_the_memory_of_a_graph_is_given_back():
         del steps
         held.append(torch.cuda.memory_reserved(device))
     assert held[-1] <= held[0]
+
+
+@on_gpu
+def test_what_goes_wrong_while_a_gpu_captures_is_raised_itself():
+    def work() -> None:
+        if torch.cuda.is_current_stream_capturing():
+            raise ValueError("the model's own error")
+
+    with pytest.raises(ValueError, match="own error"):
+        _Graph(work, torch.device("cuda")).launch(10)

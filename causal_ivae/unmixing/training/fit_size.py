@@ -11,6 +11,11 @@ _IN_CACHE = 2**19
 
 If they exceed the CPU's caches, a step of wide networks takes a third longer.
 """
+_OF_GPU = 0.5
+"""On a GPU, a stack may take this share of the memory that is free, if that is more.
+
+Many small stacks would leave a large card idle most of the time.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,12 @@ class FitSize:
 
     def members_at_once(self, n_times: int, memory_gib: float, device: "torch.device") -> int:
         """Return the number of fits in a stack, given the number of volumes."""
-        room = max(1, int(memory_gib * 2**30 / self.n_bytes(n_times)))
+        allowed = memory_gib * 2**30
+        if device.type == "cuda":
+            import torch
+
+            allowed = max(allowed, _OF_GPU * torch.cuda.mem_get_info(device)[0])
+        room = max(1, int(allowed / self.n_bytes(n_times)))
         if device.type != "cpu":
             return room
         in_cache = max(1, _IN_CACHE // (self.width * min(self.batch_size, n_times)))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -179,28 +180,38 @@ class _Graph:
         self._work, self._device = work, device
         self._done = 0
         self._captured: torch.cuda.CUDAGraph | None = None
+        # One stream for all launches, since every stream has workspaces of its own.
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def launch(self, count: int) -> None:
         """Do the work a number of times and wait until it is done."""
         with torch.cuda.device(self._device):
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
                 for _ in range(count):
                     self._once()
-            stream.synchronize()
+            self._stream.synchronize()
 
     def _once(self) -> None:
         if self._captured is None and self._done >= _WARMING:
-            torch.cuda.synchronize()
-            self._captured = torch.cuda.CUDAGraph()
-            self._captured.capture_begin()
-            try:
-                self._work()
-            finally:
-                self._captured.capture_end()
+            self._captured = self._capture()
         if self._captured is None:
             self._work()
         else:
             self._captured.replay()
         self._done += 1
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        """Capture the work; what goes wrong in it is raised, and not what ends the capture."""
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        # Calls of other threads, such as of another worker's program, do not spoil the capture.
+        graph.capture_begin(capture_error_mode="thread_local")
+        try:
+            self._work()
+        except BaseException:
+            with suppress(RuntimeError):
+                graph.capture_end()
+            raise
+        graph.capture_end()
+        return graph
