@@ -99,3 +99,62 @@ for (const row of listedEdges) {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") show(null);
 });
+// Draw the scores of all subjects on the pair that is pressed, with their intervals.
+const drawn = (tag, about, text) => {
+  const part = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(about)) part.setAttribute(name, value);
+  if (text !== undefined) part.textContent = text;
+  return part;
+};
+const forestOf = (row) => {
+  const names = row.closest("table").dataset.subjects.split(" ");
+  const numbers = row.dataset.forest.split(" ").map((cell) =>
+    cell.split(",").map((value) => (value === "" ? null : Number(value) / 100)));
+  const people = names.map((name, i) => ({ name, score: numbers[i][0], low: numbers[i][1], high: numbers[i][2] }))
+    .filter((one) => one.score !== null)
+    .sort((a, b) => b.score - a.score);
+  const { first, second } = row.dataset;
+  const step = people.length > 60 ? Math.max(3, 900 / people.length) : 17;
+  const top = 26;
+  const height = top + step * people.length + 58;
+  const x = (value) => 370 + 220 * value;
+  const towards = people.filter((one) => one.score > 0).length;
+  const said = `${towards} of ${people.length} subjects favour ${first} → ${second}, ` +
+    `${people.filter((one) => one.score < 0).length} favour ${second} → ${first}.`;
+  const svg = drawn("svg", { viewBox: `0 0 620 ${height}`, role: "img", "aria-label": said });
+  svg.append(drawn("text", { x: x(-1), y: 14 }, `← ${second.slice(0, 30)} drives`),
+    drawn("text", { x: x(1), y: 14, "text-anchor": "end" }, `${first.slice(0, 30)} drives →`));
+  const bottom = top + step * people.length;
+  people.forEach((one, i) => {
+    const y = top + step * (i + 0.5);
+    if (one.low !== null && one.high !== null) {
+      svg.append(drawn("line", { x1: x(one.low), x2: x(one.high), y1: y, y2: y, class: "line" }));
+    }
+    const hollow = one.name.endsWith("*") ? " hollow" : "";
+    const mark = drawn("circle", { cx: x(one.score), cy: y, r: Math.min(4, step / 2), class: `mark${hollow}` });
+    mark.append(drawn("title", {}, `${one.name.replace("*", "")}: ${one.score.toFixed(2)}`));
+    svg.append(mark);
+    if (step > 9) svg.append(drawn("text", { x: 140, y: y + 4, "text-anchor": "end" }, one.name.replace("*", "")));
+  });
+  svg.append(drawn("line", { x1: x(0), x2: x(0), y1: top, y2: bottom, class: "zero" }),
+    drawn("line", { x1: x(-1), x2: x(1), y1: bottom + 24, y2: bottom + 24, class: "axis" }));
+  const mean = x(Number(row.dataset.mean));
+  svg.append(drawn("path", { d: `M${mean - 7} ${bottom + 10}l7 -6l7 6l-7 6z`, class: "mean" }),
+    drawn("text", { x: 140, y: bottom + 14, "text-anchor": "end" }, "mean"));
+  for (const value of [-1, -0.5, 0, 0.5, 1]) {
+    svg.append(drawn("text", { x: x(value), y: bottom + 40, "text-anchor": "middle" }, String(value).replace("-", "−")));
+  }
+  svg.append(drawn("text", { x: x(0), y: bottom + 55, "text-anchor": "middle" }, "score"));
+  return [svg, said];
+};
+const forest = document.getElementById("forest");
+if (forest) {
+  for (const button of document.querySelectorAll("[data-opens=forest]")) {
+    button.addEventListener("click", () => {
+      const [svg, said] = forestOf(button.closest("tr"));
+      forest.querySelector("h2").textContent = said;
+      forest.querySelector(".forest-plot").replaceChildren(svg);
+      forest.showModal();
+    });
+  }
+}

@@ -14,6 +14,7 @@ from causal_ivae.batch.state import whole_methods
 from causal_ivae.batch.summaries import folder_digest, summarise_page
 from causal_ivae.derivatives.files import (
     read_sidecar,
+    read_table,
     write_bytes,
     write_text,
 )
@@ -28,6 +29,7 @@ from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.mni_maps import has_map, map_name
 
 if TYPE_CHECKING:
+    from causal_ivae.reporting.forest import SubjectScores
     from causal_ivae.reporting.graph_files import Files
 
 
@@ -163,14 +165,20 @@ def write_group_page(
         If the page cannot be made; the results stay as they are.
     """
     from causal_ivae.reporting.graph_files import drawing_files, unit_files
-    from causal_ivae.reporting.html import group_page
+    from causal_ivae.reporting.group_page import group_page
 
     # If writing is interrupted, the old page must not stand beside a list that is newer.
     paths.report.unlink(missing_ok=True)
     write_described(paths, SUBJECTS.name, listing(rows))
     try:
         record = Unit.read(paths, tuple(methods))
-        page, drawings = group_page(record, rows, templates, pooled=_beside(paths.root, record))
+        page, drawings = group_page(
+            record,
+            rows,
+            templates,
+            pooled=_beside(paths.root, record),
+            scores=_scores_of_subjects(paths.root, record),
+        )
         files = {**unit_files(record), **drawing_files(drawings)}
     except Exception as error:
         raise _failed(GROUP, error) from error
@@ -269,6 +277,25 @@ def _beside(root: Path, group: Unit) -> Unit | None:
     if not any(asked.values()) and not (by_itself and find_paths(root, POOLED)):
         return None
     return Unit.read(UnitPaths(root, POOLED), tuple(METHODS))
+
+
+def _scores_of_subjects(root: Path, group: Unit) -> dict[str, "SubjectScores"]:
+    """Read the scores of all subjects of the group, by method."""
+    from causal_ivae.reporting.forest import SubjectScores
+
+    columns = ("x", "y", "score", "score_low", "score_high")
+    found = {}
+    for name, method in group.methods.items():
+        tables = {}
+        for unit in method.sidecar.get("Subjects", ()):
+            paths = find_paths(root, unit)
+            table = None if paths is None else paths.file("edges.tsv", name)
+            if table is not None and table.is_file():
+                tables[unit] = read_table(table, columns=columns)
+        if tables:
+            edges = pd.concat(tables, names=["unit"]).reset_index("unit")
+            found[name] = SubjectScores(tuple(tables), edges)
+    return found
 
 
 def _write(paths: UnitPaths, page: str, files: "Files") -> None:

@@ -3,10 +3,13 @@
 __all__ = [
     "comparison_page",
     "fits",
+    "forest",
     "graph_files",
+    "group_page",
     "html",
     "index_page",
     "mni_maps",
+    "page_head",
     "region_map",
     "subject_summary",
     "templates",

@@ -1,4 +1,4 @@
-"""Make the self-contained pages of subjects and of the group from their result files."""
+"""Make the self-contained pages of subjects, and what the pages about graphs share."""
 
 import gc
 from base64 import b64encode
@@ -6,20 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
-from causal_ivae.derivatives.names import POOLED
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.drawing.svg import Drawing
 from causal_ivae.outcomes import arrows_of, count_arrows, is_decided
-from causal_ivae.reporting import figures, fits, group_rows, pooled_text, summary, table_rows
+from causal_ivae.reporting import figures, fits, summary, table_rows
 from causal_ivae.reporting.brain_figure import brain_figure
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
@@ -31,12 +29,10 @@ from causal_ivae.reporting.origin import (
     from_images,
     is_simulated,
     methods_of,
-    most_subjects,
     provenance_of,
 )
 from causal_ivae.reporting.page_head import Navigation, head_of
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
-from causal_ivae.reporting.quality import quality_sentences
 from causal_ivae.reporting.references import as_bibtex
 from causal_ivae.reporting.series_figure import series_figure
 from causal_ivae.reporting.templates import render
@@ -46,16 +42,12 @@ from causal_ivae.reporting.volume_counts import volumes_of
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
 _ALONE = Navigation()
-_WITH_PAGE = ("done", "up to date", "excluded")
-"""Subjects in these states have a page of their own."""
 _CROWDED = 30
 """A circle with more edges is hard to read."""
-_MODEL_ROWS = 200
-"""A table of the model over subjects has at most this many rows."""
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Suspend garbage collection, which would take a quarter of the time that figures need."""
     collecting = gc.isenabled()
     gc.disable()
@@ -66,7 +58,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-@_uncollected()
+@uncollected()
 def subject_page(
     record: Unit, templates: Path | None = None, navigation: Navigation = _ALONE
 ) -> tuple[str, Drawings]:
@@ -103,103 +95,11 @@ def subject_page(
     page["panels"], page["panels_left_out"] = pair_panels(record)
     page["many_segments"] = has_many_segments(record)
     page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
-    return render("subject.html.jinja", page, templates), _drawings(page)
+    return render("subject.html.jinja", page, templates), drawings_of(page)
 
 
-@_uncollected()
-def group_page(
-    record: Unit,
-    subjects: Sequence[Mapping[str, Any]],
-    templates: Path | None = None,
-    *,
-    pooled: Unit | None = None,
-) -> tuple[str, Drawings]:
-    """Make the page of the group.
-
-    Parameters
-    ----------
-    record : Unit
-        Results of the group, whose edges have the columns of `causal_ivae.group`.
-    subjects : sequence of mappings
-        ``label`` (with or without ``sub-``), ``state`` ("done", "up to date", "failed" or
-        "skipped", which has no results), ``seconds`` and ``message`` of every subject.
-    templates : pathlib.Path, optional
-        As in `subject_page`.
-    pooled : Unit, optional
-        Results of one fit of all subjects, for comparison.
-
-    Returns
-    -------
-    html : str
-        The page, which needs no other file and no network, but links to the subjects' pages.
-    drawings : dict
-        As in `subject_page`.
-    """
-    page = shared_parts(record, Navigation(group=True), n_subjects=most_subjects(record))
-    page["title"] = "Group"
-    page["kind"] = "Group report"
-    page["status"] = [
-        summary.status_sentence(subjects),
-        *quality_sentences(record),
-        *summary.power_sentences(record),
-    ]
-    page["findings"] += summary.reproducibility_sentences(record) + summary.model_sentences(record)
-    page["beside"] = None
-    if pooled is not None:
-        page["findings"] = pooled_text.pooled_sentences(pooled) + page["findings"]
-        page["findings"] += pooled_text.beside_sentences(record, pooled)
-        page["beside"] = {
-            "graphs": [
-                (
-                    label := method_label(name, method.sidecar),
-                    graph_figure(pooled.names, method.edges, {}, f"fig-pooled-{index}", label),
-                )
-                for index, (name, method) in enumerate(pooled.methods.items())
-                if METHODS[name].pools
-            ],
-            "link": f"{POOLED}.html",
-            "methods": [
-                (
-                    method_label(name, method.sidecar),
-                    group_rows.beside_rows(method, other),
-                    wording.confidence_name(other.edges),
-                )
-                for name, method in record.methods.items()
-                if (other := pooled.methods.get(name)) is not None
-            ],
-        }
-    page["models"] = [
-        _model(name, method) for name, method in record.methods.items() if method.model is not None
-    ]
-    page["subjects"] = [_subject(subject) for subject in subjects]
-    shares = {
-        method_label(name, method.sidecar): method.edges
-        for name, method in record.methods.items()
-        if "share_low" in method.edges and len(method.edges)
-    }
-    page["share"] = figures.share_figure(shares, "fig-share") if shares else None
-    return render("group.html.jinja", page, templates), _drawings(page)
-
-
-def _model(name: str, method: CausalGraph) -> dict[str, Any]:
-    about = method.sidecar.get("Model", {})
-    assert method.model is not None
-    reasons: dict[str, list[str]] = {}
-    for unit, reason in about.get("LeftOut", {}).items():
-        reasons.setdefault(reason, []).append(unit)
-    return {
-        "key": name,
-        "name": method_label(name, method.sidecar),
-        "formula": about.get("Formula", ""),
-        "n_subjects": len(about.get("Subjects", ())),
-        "left_out": reasons,
-        "untested": about.get("Untested", {}),
-        "rows": group_rows.model_rows(method, _MODEL_ROWS),
-        "n_rows": int(group_rows.tested_terms(method.model).sum()),
-    }
-
-
-def _drawings(page: Mapping[str, Any]) -> Drawings:
+def drawings_of(page: Mapping[str, Any]) -> Drawings:
+    """Return all figures of a page."""
     found: dict[tuple[str | None, str], Drawing | None] = {
         (None, "series"): (page.get("series") or {}).get("figure"),
         (None, "reliability"): (page.get("calibration") or {}).get("figure"),
@@ -383,18 +283,4 @@ def _series(record: Unit) -> dict[str, Any] | None:
         "threshold": threshold,
         "kind": record.sidecar.get("SegmentKind", "segments"),
         "sources": [str(source) for source in record.sidecar.get("Sources", ())],
-    }
-
-
-def _subject(subject: Mapping[str, Any]) -> dict[str, Any]:
-    unit = f"sub-{str(subject['label']).removeprefix('sub-')}"
-    message = subject.get("message")
-    return {
-        "unit": unit,
-        "state": str(subject["state"]),
-        "quality": str(subject.get("quality") or ""),
-        "seconds": subject.get("seconds"),
-        "message": "" if wording.is_missing(message) else str(message),
-        # A subject that failed or has no results may have no page.
-        "link": quote(f"{unit}.html") if subject["state"] in _WITH_PAGE else None,
     }

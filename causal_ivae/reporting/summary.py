@@ -1,6 +1,6 @@
 """Describe the findings in sentences that claim no more than the numbers do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -8,28 +8,22 @@ from typing import Any
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.drawing.wording import count, listed, p_phrase, percent, signed
-from causal_ivae.group import unanimous_pairs_needed
-from causal_ivae.group.sign_flips import smallest_p
+from causal_ivae.drawing.wording import count, listed, p_phrase, percent
 from causal_ivae.outcomes import (
     CONNECTED,
     DIRECTIONS,
-    is_decided,
     outcomes_of,
 )
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import fits_sentence
+from causal_ivae.reporting.group_rows import tested_terms
 from causal_ivae.reporting.inputs_text import inputs_sentences
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.power_text import planted_sentences
 from causal_ivae.reporting.table_rows import IMPOSSIBLE, SCREENED, untested
 from causal_ivae.reporting.twins_text import twins_sentences
-from causal_ivae.settings import GroupSettings
 
-_FEW_SUBJECTS = 10
 _CYCLES_NAMED = 3
-_OF_TESTS = ("alpha", "draws", "min_score")
-"""Settings of the group that decide how unanimous subjects must be."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ def summary_sentences(record: Unit) -> list[str]:
     sentences += [
         sentence
         for name, method in record.methods.items()
-        for sentence in _cycle_sentences(method_label(name, method.sidecar), method)
+        for sentence in cycle_sentences(method_label(name, method.sidecar), method)
     ]
     sentences += agreement_sentences(record)
     for name, method in record.methods.items():
@@ -165,144 +159,16 @@ def prior_remarks(methods: Mapping[str, CausalGraph]) -> list[str]:
     return list(dict.fromkeys(remarks))
 
 
-def status_sentence(subjects: Sequence[Mapping[str, Any]]) -> str:
-    """Describe how many subjects are finished, up to date, without results or failed."""
-    states = [str(subject["state"]) for subject in subjects]
-    words = {
-        "done": "finished", "up to date": "up to date", "excluded": "excluded",
-        "skipped": "without results", "failed": "failed",
-    }  # fmt: skip
-    known = [f"{states.count(s)} {word}" for s, word in words.items() if s in states]
-    return f"{count(len(states), 'subject')}: {listed(known)}." if known else "No subjects."
-
-
-def power_sentences(record: Unit) -> list[str]:
-    """Describe how many subjects are combined, and how unanimous they must be for a direction.
-
-    Notes
-    -----
-    `causal_ivae.group.unanimous_pairs_needed` explains the number of pairs.
-    """
-    alike: dict[tuple[int, int, GroupSettings], list[str]] = {}
-    for name, method in record.methods.items():
-        if "n_subjects" not in method.edges or not len(method.edges):
-            continue
-        size = int(method.edges["n_subjects"].max())
-        tested = int(method.edges["q_value"].notna().sum())
-        settings = _group_settings(method)
-        label = method_label(name, method.sidecar)
-        alike.setdefault((size, tested, settings), []).append(label)
-    sentences = []
-    for (n, tested, settings), members in alike.items():
-        graphs = "graph combines" if len(members) == 1 else "graphs combine"
-        text = f"The group's {listed(members)} {graphs} {count(n, 'subject')}"
-        needed = unanimous_pairs_needed(n, tested, settings)
-        if not tested:
-            text += "; no pair is dependent, so that none was tested for direction"
-        elif n <= _FEW_SUBJECTS or needed is None or needed > 1:
-            least = smallest_p(n, settings.draws)
-            text += f"; with this number, no p-value can be below {least:.2g}"
-            text += _unanimity(n, tested, needed, settings)
-        sentences.append(text + ".")
-    return sentences
-
-
-def _unanimity(n_subjects: int, tested: int, needed: int | None, settings: GroupSettings) -> str:
-    """Describe how many pairs must be unanimous before any of them gets a direction."""
-    if needed is None:
-        return f", and a direction needs q ≤ {settings.alpha:g}, so that no pair can have one"
-    limits = f"q ≤ {settings.alpha:g} and a mean score of {settings.min_score:g} or more"
-    if needed == 1:
-        return (
-            f", and a direction needs a pair in which all {n_subjects} subjects favour it, or more "
-            f"pairs in which nearly all do ({count(tested, 'pair')} tested for direction; "
-            f"{limits})"
-        )
-    return (
-        f", and a direction needs at least {needed} of the {tested} pairs tested for direction in "
-        f"which all {n_subjects} subjects favour the same one, or more pairs in which nearly all "
-        f"do ({limits})"
-    )
-
-
-def reproducibility_sentences(record: Unit) -> list[str]:
-    """Describe how much the group's graphs depend on single subjects."""
-    sentences = []
-    for name, method in record.methods.items():
-        edges = method.edges
-        if "leave_one_out" not in edges or edges["leave_one_out"].isna().all():
-            continue
-        label = method_label(name, method.sidecar)
-        if is_decided(edges).any():
-            sentences.append(_one_fewer(label, method))
-        halves = method.sidecar.get("SplitHalf")
-        if halves:
-            text = (
-                f"{label}: two random halves of the subjects favour the same direction for "
-                f"{percent(halves['SameDirection'])} of the pairs (50% by chance"
-            )
-            correlation = halves.get("Correlation")
-            if correlation:
-                text += (
-                    f"), and their scores correlate by {signed(correlation['Median'])} (95% of "
-                    f"{halves['Splits']} splits: {signed(correlation['Low'])} to "
-                    f"{signed(correlation['High'])}"
-                )
-            sentences.append(text + ").")
-    return sentences
-
-
-def _one_fewer(label: str, method: CausalGraph) -> str:
-    """Describe how many directions are lost, and how many turn, with one subject fewer."""
-    edges = method.edges[is_decided(method.edges)]
-    held = int((edges["leave_one_out"] == 1).sum())
-    text = (
-        f"{label}: of {count(len(edges), 'direction')}, {held:,} would also be decided without any "
-        "one of the subjects"
-    )
-    least = smallest_p(int(edges["n_subjects"].max()) - 1, _group_settings(method).draws)
-    if held < len(edges) and least > 0.01:
-        text += (
-            f" (with one subject fewer no p-value can be below {least:.2g}, so that decisions get "
-            "lost whoever is left out)"
-        )
-    if "sign_without_one" in edges:
-        turned = int((edges["sign_without_one"] < 1).sum())
-        text += f"; the sign of {turned:,} depends on a single subject"
-    return text + "."
-
-
-def _group_settings(method: CausalGraph) -> GroupSettings:
-    """Return the recorded settings of the statistics over subjects, or else the defaults."""
-    recorded = method.sidecar.get("Settings", {}).get("group", {})
-    return GroupSettings().model_copy(
-        update={key: recorded[key] for key in _OF_TESTS if key in recorded}
-    )
-
-
-def model_sentences(record: Unit) -> list[str]:
-    """Describe for every term of the model over subjects how many scores depend on it."""
-    sentences = []
-    for name, method in record.methods.items():
-        about, table = method.sidecar.get("Model"), method.model
-        if not about or table is None:
-            continue
-        alpha = method.sidecar.get("Settings", {}).get("group", {}).get("alpha", 0.05)
-        table = table[table["term"] != "Intercept"]
-        found = [
-            f"{term} in {int((rows['q_value'] <= alpha).sum())}"
-            for term, rows in table.groupby("term", sort=False)
-            if rows["p_value"].notna().any()
-        ]
-        n_pairs = len(method.edges)
-        sentences.append(
-            f"{method_label(name, method.sidecar)}, {about['Formula']} over "
-            f"{count(len(about['Subjects']), 'subject')}: of {count(n_pairs, 'pair')}, the score "
-            f"depends on {listed(found)} (q ≤ {alpha:g})."
-            if found
-            else f"{method_label(name, method.sidecar)}, {about['Formula']}: no term to test."
-        )
-    return sentences
+def model_counts(method: CausalGraph) -> list[tuple[str, int]]:
+    """Return of every tested term of the model over subjects how many scores depend on it."""
+    table = method.model
+    if table is None:
+        return []
+    alpha = method.sidecar.get("Settings", {}).get("group", {}).get("alpha", 0.05)
+    return [
+        (str(term), int((rows["q_value"] <= alpha).sum()))
+        for term, rows in table[tested_terms(table)].groupby("term", sort=False)
+    ]
 
 
 def _findings(name: str, method: CausalGraph) -> str:
@@ -350,7 +216,8 @@ def _decision(method: CausalGraph) -> Mapping[str, Any]:
     return found
 
 
-def _cycle_sentences(label: str, method: CausalGraph) -> list[str]:
+def cycle_sentences(label: str, method: CausalGraph) -> list[str]:
+    """Describe the cycles that the directions of a method close, and what follows from them."""
     cycles = method.sidecar.get("Cycles") or []
     if not cycles:
         return []

@@ -70,11 +70,12 @@ def test_subjects_are_left_out_of_the_group_by_participants_tsv(finished):
     assert list(listed["state"]) == ["done", "excluded", "done"]
     assert listed["quality"]["sub-02"] == ""
     page = (out / "group.html").read_text()
-    assert "3 subjects: 2 finished and 1 excluded." in page
+    assert "none of them usable by iVAE" in page
+    assert "and 1 excluded." in page
     again = run_study(source, out, levels=("group",))
     assert states(again)["group"] == "up to date"
     pages.write_all(out)
-    assert "3 subjects: 2 finished and 1 excluded." in (out / "group.html").read_text()
+    assert "and 1 excluded." in (out / "group.html").read_text()
     known.write_text(known.read_text().replace("sub-02\t1", "sub-02\t0"))
     run_study(source, out, levels=("group",))
     assert read_table(file_of(out, "group", "edges.tsv", "ivae")).equals(before)
@@ -98,8 +99,9 @@ def test_the_quality_of_subjects_is_on_the_pages_of_the_group(finished):
     table = read_table(file_of(out, "group", "edges.tsv", "ivae"))
     assert {"n_usable", "usable_decision"} <= set(table)
     page = (out / "group.html").read_text()
-    assert "the results of all 3 subjects are not usable" in page
-    assert "Every decision on this page rests on such results." in page
+    assert "3 subjects, none of them usable by iVAE" in page
+    assert "Do not use these directions: nobody&#39;s results are usable." in page
+    assert page.count("data-forest=") == 6
     badge = f'<span class="quality {words["sub-01"].replace(" ", "-")}">{words["sub-01"]}</span>'
     assert page.count(badge) >= 1
     write_overview(out)
@@ -122,7 +124,7 @@ def test_one_fit_of_all_subjects_stands_beside_the_group(finished):
     # The statistics over subjects are what they were.
     assert read_table(file_of(out, "group", "edges.tsv", "tcl")).equals(before)
     page = (out / "group.html").read_text()
-    assert "All subjects in one graph" in page
+    assert "One graph of all subjects, and statistics over subjects" in page
     assert 'href="pooled.html"' in page
     assert "All subjects pooled" in (out / "pooled.html").read_text()
     write_overview(out)
@@ -132,7 +134,7 @@ def test_one_fit_of_all_subjects_stands_beside_the_group(finished):
     assert out / "pooled.html" in pages.write_all(out)[0]
     # Without it, the page speaks of it no longer.
     run_study(source, out, levels=("group",))
-    assert "Beside one fit" not in (out / "group.html").read_text()
+    assert "One graph of all subjects" not in (out / "group.html").read_text()
 
 
 def test_a_pooled_fit_that_cannot_be_leaves_the_group(finished, tmp_path):

@@ -17,7 +17,8 @@ from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.stored_tables import table_names
 from causal_ivae.discovery.methods import METHODS, unregister
 from causal_ivae.discovery.series_to_graph import expected_workload
-from causal_ivae.reporting.html import group_page, subject_page
+from causal_ivae.reporting.group_page import group_page
+from causal_ivae.reporting.html import subject_page
 from causal_ivae.reporting.index_page import index_row
 from causal_ivae.reporting.subject_summary import summarise_subject
 from causal_ivae.settings import (

@@ -4,7 +4,8 @@ import re
 
 from page_parser import Page
 
-from causal_ivae.reporting.html import group_page, subject_page
+from causal_ivae.reporting.group_page import group_page
+from causal_ivae.reporting.html import subject_page
 
 
 def render_subject(*arguments):
