@@ -65,7 +65,7 @@ def test_worker_that_is_killed_midway_costs_its_subject_and_the_other_does_the_r
     labels = ("01", "02", "03", "04")
     source, out = write_study(tmp_path / "input", labels), tmp_path / "out"
     # Long enough to be killed midway, and short enough to wait for.
-    pipeline = tiny_pipeline(unmixing__methods=["structural", "ivae"], unmixing__ivae__steps=1500)
+    pipeline = tiny_pipeline(unmixing__methods=["structural", "ivae"], unmixing__ivae__steps=200)
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(run_study, source, out, pipeline=pipeline, scheduler=address)
         _until(lambda: _running(out))
