@@ -76,7 +76,7 @@ def several_pairs():
 def test_known_directions_and_independent_pairs(method, several_pairs):
     values, segments, names, skeleton, kinds = several_pairs
     unmixing = UnmixingSettings.model_validate(
-        {"restarts": 4, "structural": {"steps": 300}, "ivae": {"steps": 1000}}
+        {"restarts": 4, "structural": {"steps": 300}, "ivae": {"steps": 400}}
     )
     result = discover(values, segments, names, method=method, skeleton=skeleton, unmixing=unmixing)
     decision = result.edges["decision"].to_numpy()

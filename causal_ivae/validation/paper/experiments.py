@@ -73,6 +73,7 @@ class Scale:
 
 
 FULL = Scale()
+_FEWEST_STEPS = 6
 QUICK = Scale(data_sets=2, restarts=2, n_per_segment=100, effort=0.02, conditions=2)
 
 
@@ -129,7 +130,7 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
     """Return every model that is compared, at the effort given."""
 
     def steps(full: int) -> int:
-        return max(20, round(full * scale.effort))
+        return max(_FEWEST_STEPS, round(full * scale.effort))
 
     network: dict[str, Any] = {"hidden": 64, "warmup": 0.0}
     published: dict[str, Any] = network | {
@@ -212,7 +213,7 @@ def _figure2(scale: Scale, fit: Fit, say: Say) -> Outcome:
 
 def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
     made = recipes(scale)
-    shorter = {"steps": max(20, round(_FIGURE3_STEPS * scale.effort))}
+    shorter = {"steps": max(_FEWEST_STEPS, round(_FIGURE3_STEPS * scale.effort))}
     for name in (OURS, FLOW):
         made[name] = Recipe(name, made[name].settings.model_copy(update=shorter))
     easy = {
@@ -265,7 +266,7 @@ def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
         "hidden": 64,
         "batch_size": 256,
         "learning_rate": 3e-3,
-        "steps": max(20, round(2000 * scale.effort)),
+        "steps": max(_FEWEST_STEPS, round(2000 * scale.effort)),
     }
     chosen = [
         Recipe(OURS, GeneralIVAESettings(prior="gaussian", **shared)),

@@ -105,8 +105,8 @@ FULL = Effort(
 )
 
 QUICK = Effort(
-    turns=3,
-    training_turns=3,
+    turns=2,
+    training_turns=2,
     members=8,
     training=(TrainingCase(48, 64, 50, 2, 12, 20), TrainingCase(100, 256, 100, 2, 6, 5)),
     test_volumes=(100, 200),
