@@ -43,18 +43,21 @@ def test_networks_are_read_from_arrays_and_from_tables(folder, series):
 
 def test_the_benchmark_scores_every_method(folder, capsys):
     arguments = ["benchmark", "networks", str(folder / "out"), "--data", str(folder), "--own", "0",
-                 "--subjects", "10", "--networks", "chain", "--nprocs", "1", "--methods",
+                 "--subjects", "1", "10", "--networks", "chain", "--nprocs", "1", "--methods",
                  "network", "network-no-twins", "partial-tanh", "pc"]  # fmt: skip
     assert main(arguments) == 0
     out = folder / "out"
     summary = pd.read_csv(out / "benchmark_networks_summary.tsv", sep="\t").set_index("method")
+    # One subject alone is judged by windows.
+    alone, summary = (rows for _, rows in summary.groupby("subjects"))
+    assert list(alone.index) == list(summary.index)
     assert list(summary.index) == ["network", "network-no-twins", "partial-tanh", "pc"]
     assert (summary["true"] == 3).all()
     assert summary.loc["network-no-twins", "right"] >= 2
     assert summary.loc["network", "precision"] == 1.0
     assert summary.loc["partial-tanh", "adjacency_recall"] == 1.0
     rows = pd.read_csv(out / "benchmark_networks.tsv", sep="\t")
-    assert len(rows) == 4 * 12
+    assert len(rows) == 4 * 12 * (1 + 3)
     assert rows.loc[rows["method"] == "pc", "probability"].isna().all()
     assert "precision" in capsys.readouterr().out
 

@@ -32,6 +32,8 @@ PACKAGES: Mapping[str, str | None] = {
     **{name: rival.package for name, rival in NETWORK_RIVALS.items()},
 }
 """All methods, and the package that each needs."""
+_FEWEST_SEGMENTS, _VOLUMES_PER_WINDOW = 3, 25
+"""Fewer subjects than this number of segments are each divided into windows of this length."""
 _LEAST_ADJACENT = 0.5
 
 METHOD = {
@@ -232,9 +234,15 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         if case.method in NETWORK_RIVALS:
             return claims_of(case.method, series)
         subjects, times, regions = series.shape
+        blocks = np.repeat(np.arange(subjects), times)
+        segments = blocks
+        if subjects < _FEWEST_SEGMENTS:
+            windows = max(_FEWEST_SEGMENTS, times // _VOLUMES_PER_WINDOW)
+            segments = np.arange(len(blocks)) * subjects * windows // len(blocks)
         graph = discover(
             series.reshape(-1, regions),
-            np.repeat(np.arange(subjects), times),
+            segments,
+            blocks=blocks,
             method="network",
             seed=child_seed(self.seed, case.network, case.draw),
             unmixing=self._unmixing(case.method),
