@@ -12,7 +12,7 @@ ENV MALLOC_TRIM_THRESHOLD_=1073741824 \
 COPY . /opt/causal-ivae
 WORKDIR /opt/causal-ivae
 RUN python -m pip install --no-cache-dir uv
-RUN uv pip install --system --no-cache --torch-backend ${TORCH} --constraint constraints.txt '.[atlases,cluster,hdf5,segments]'
+RUN uv pip install --system --no-cache --torch-backend ${TORCH} --constraint constraints.txt '.[atlases,cluster,hdf5,segments,skeleton]'
 RUN causal-ivae atlas list
 WORKDIR /tmp
 ENTRYPOINT ["causal-ivae"]

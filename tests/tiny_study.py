@@ -50,8 +50,9 @@ def tiny_pipeline(**changes: object) -> Pipeline:
     )
 
 
-def write_tiny_pipeline(path: Path) -> Path:
-    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+def write_tiny_pipeline(path: Path, **unmixing: object) -> Path:
+    settings = {**TINY, "unmixing": {**TINY["unmixing"], **unmixing}}
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path
 
 

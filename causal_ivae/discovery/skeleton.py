@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from causal_ivae.errors import SettingsError
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.conditional import conditional_table
 from causal_ivae.independence.partial import partial_correlations
@@ -111,13 +112,23 @@ def find_skeleton(
     -------
     Skeleton
 
+    Raises
+    ------
+    SettingsError
+        If the causal-learn package is not installed.
+
     Notes
     -----
     This is the order-independent PC algorithm (Colombo and Maathuis 2014) of causal-learn (Zheng et
     al. 2024).
     """
     # The import is slow and needed only here.
-    from causallearn.utils.PCUtils.SkeletonDiscovery import skeleton_discovery
+    try:
+        from causallearn.utils.PCUtils.SkeletonDiscovery import skeleton_discovery
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "The screen 'skeleton' needs the package causal-learn: pip install causal-learn."
+        ) from error
 
     tester = _Tester(test, n_regions, alpha)
     found = skeleton_discovery(

@@ -1,8 +1,8 @@
-"""Write three simulated subjects as CSV files of region time series.
+"""Write three simulated subjects as CSV files of region time series, and participants.tsv.
 
     python docs/examples/tables.py FOLDER
 
-ERC drives CA1, and CA1 drives SUB.  No measurement of a brain.
+ERC drives CA1, and CA1 drives SUB.  No measurement of a brain; scores of memory are made up.
 """
 
 import sys
@@ -15,14 +15,18 @@ from causal_ivae.simulate import simulate_bold
 
 
 def main(folder: Path) -> None:
-    """Write one file per subject: a column per region, a row per volume."""
+    """Write a file per subject, with a column per region, and the table of people."""
     folder.mkdir(parents=True)
     adjacency = np.zeros((3, 3), dtype=bool)
     adjacency[0, 1] = adjacency[1, 2] = True
     for label in ("01", "02", "03"):
         values = simulate_bold(adjacency, n_times=600, tr=1.0, subject=label).values
-        table = pd.DataFrame(values, columns=["ERC", "CA1", "SUB"])
+        # In the units of a scanner: around a baseline, and not equally strong everywhere.
+        scales = np.random.default_rng(int(label)).uniform(5, 15, size=3)
+        table = pd.DataFrame(1000 + scales * values, columns=["ERC", "CA1", "SUB"])
         table.to_csv(folder / f"sub-{label}_timeseries.csv", index=False)
+    people = {"participant_id": ["sub-01", "sub-02", "sub-03"], "memory": [21, 17, 19]}
+    pd.DataFrame(people).to_csv(folder / "participants.tsv", sep="\t", index=False)
 
 
 if __name__ == "__main__":
