@@ -56,6 +56,10 @@ def prepare(target: Path, *, report: bool = True) -> None:
     for picture in _PICTURES:
         shutil.copy(ROOT / picture, target / "images")
     reference_pages.write_all(target)
+    page = target / "versions.md"
+    table = reference_pages.versions(ROOT)
+    text = page.read_text(encoding="utf-8").replace("<!-- table of versions -->", table)
+    page.write_text(text, encoding="utf-8")
     (target / "extra").mkdir()
     if report:
         _write_report(target / "extra")

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import os
 import re
+import tomllib
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,6 +189,25 @@ def _commands(parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
         if isinstance(action, _SubParsersAction):
             for inner in dict.fromkeys(action.choices.values()):
                 yield from _commands(inner)
+
+
+def versions(root: Path) -> str:
+    """Return the table of dependencies, their ranges and the versions that were tested together."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = dict(
+        line.lower().replace("_", "-").split("==")
+        for line in (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    )
+    users = ("atlases", "cluster", "excel", "hdf5", "lingam", "parquet", "segments", "skeleton")
+    rows = [("", text) for text in project["dependencies"]]
+    rows += [(extra, text) for extra in users for text in project["optional-dependencies"][extra]]
+    lines = ["| package | extra | range | tested with |", "|---|---|---|---|"]
+    for extra, text in rows:
+        name, limits = re.match(r"([\w.-]+)(?:\[\w+\])?(.*)", text).groups()
+        tested = pinned.get(name.lower(), "")
+        lines.append(f"| {name} | {extra} | `{limits}` | {tested} |")
+    return "\n".join(lines)
 
 
 def write_all(folder: Path) -> None:

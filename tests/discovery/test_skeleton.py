@@ -1,12 +1,14 @@
 """The skeleton: what separates pairs, what collides, and at which level it errs."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from causal_ivae import discover
 from causal_ivae.discovery.skeleton import correlation_test, find_skeleton, kernel_test
-from causal_ivae.errors import InputError
+from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
 
 CPU = torch.device("cpu")
@@ -113,3 +115,9 @@ def test_discover_unmixes_the_pairs_of_the_skeleton(diamond):
     assert (left_out["decision"] == "none").all()
     assert (left_out["p_value"] > 0.01).all()
     assert len(result.diagnostics) == 4
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "causallearn.utils.PCUtils.SkeletonDiscovery", None)
+    with pytest.raises(SettingsError, match=r"screen 'skeleton' needs.*pip install causal-learn"):
+        find_skeleton(3, lambda *_: None, alpha=0.05)

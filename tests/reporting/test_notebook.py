@@ -1,8 +1,12 @@
+import sys
+
 import networkx as nx
 import pandas as pd
 import pytest
 from fake_records import HOSTILE, method_record
 from page_parser import Page
+
+from causal_ivae.errors import SettingsError
 
 NAMES = ("CA1", HOSTILE, "SUB", "ERC")
 
@@ -45,6 +49,12 @@ def test_networkx_graph_has_the_undecided_pairs_on_request(result):
     n_open = (result.edges["decision"] == "undecided").sum()
     assert n_open > 0
     assert both.number_of_edges() == decided.number_of_edges() + 2 * n_open
+
+
+def test_causal_learn_is_named_where_it_is_missing(result, monkeypatch):
+    monkeypatch.setitem(sys.modules, "causallearn.graph.Edge", None)
+    with pytest.raises(SettingsError, match="pip install causal-learn"):
+        result.to_causal_learn()
 
 
 def test_causal_learn_reads_directions_and_open_pairs(result):
