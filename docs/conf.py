@@ -36,7 +36,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
-    "min_reported_time": 1000,
+    # The page of computing times would load scripts from elsewhere.
+    "write_computation_times": False,
     # Examples of a site that is built for its links alone need not run.
     "plot_gallery": os.environ.get("RUN_EXAMPLES", "1") == "1",
 }

@@ -25,6 +25,8 @@ PAGES = (
     "cluster", "limits", "index",
 )  # fmt: skip
 """The studies of the two tutorials are what the others go on with."""
+BENCHMARK = "causal-ivae benchmark"
+"""These take long, and have a test of their own."""
 NOT_OURS = {"tigramite"}
 """Programs that a page shows and that nobody needs for this one."""
 
@@ -86,22 +88,42 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_what_the_pages_show_works(here):
-    ran = []
+def run_pages() -> int:
+    """Run the blocks of all pages in their order, but for benchmarks; return how many there are."""
+    ran = 0
     for page in PAGES:
         names: dict[str, object] = {"__name__": "__main__"}
         for language, text in blocks(page):
             if language == "python":
                 run_script(text, names)
-            else:
-                for line in text.splitlines():
+            for line in text.splitlines() if language == "bash" else []:
+                if not line.startswith(BENCHMARK):
                     run_line(line)
-            ran.append((page, language))
-    assert len(ran) >= 25
+            ran += 1
+    return ran
+
+
+def test_what_the_pages_show_works(here):
+    assert run_pages() >= 25
     assert (here / "example" / "figure.svg").is_file()
     assert (here / "example" / "results" / "group.html").is_file()
     assert (here / "tables-results" / "sub-01.html").is_file()
-    assert list((here / "tables-results").rglob("nodeLabels.txt"))
+    assert list(here.rglob("nodeLabels.txt"))
+
+
+@pytest.mark.slow
+def test_benchmarks_that_the_pages_show_work(here):
+    run_line("python docs/examples/tables.py tables")
+    lines = [
+        line
+        for page in PAGES
+        for _, text in blocks(page)
+        for line in text.splitlines()
+        if line.startswith(BENCHMARK)
+    ]
+    for line in lines:
+        run_line(line)
+    assert len(lines) >= 2
 
 
 def test_pages_without_their_own_data_are_those_that_are_left_out():

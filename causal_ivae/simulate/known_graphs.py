@@ -252,7 +252,7 @@ def simulate_bold(
 
     Notes
     -----
-    Neural activity is x_j = n_j + sum over causes i of strength * (x_i + 0.5 |x_i|), with AR(1)
+    Neural activity is x_j = n_j + sum over causes i of strength * (x_i + 0.5 abs(x_i)), with AR(1)
     disturbances.  BOLD is this activity convolved with the double-gamma haemodynamic response
     (Friston et al. 1998), plus white noise.
     """

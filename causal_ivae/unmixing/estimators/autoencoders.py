@@ -140,10 +140,10 @@ class IVAE(_Autoencoder):
     Notes
     -----
     The model maximises the ELBO of equation 8.  With a diagonal q(z|x,u) and little noise, that
-    bound is below the log-likelihood by the sum of log |J_i| minus log |det J|, J_i being the
-    columns of the Jacobian of f (Reizinger et al. 2022, "Embrace the gap"), and a wrong unmixing
-    with orthogonal columns has the higher bound.  With the full covariance it is as high as the
-    log-likelihood.
+    bound is below the log-likelihood by the sum of ``log |J_i|`` minus ``log |det J|``, J_i being
+    the columns of the Jacobian of f (Reizinger et al. 2022, "Embrace the gap"), and a wrong
+    unmixing with orthogonal columns has the higher bound.  With the full covariance it is as high
+    as the log-likelihood.
 
     Disturbances are identified up to order, sign and scale (for one sufficient statistic per
     component, up to a monotone function) if there are enough segments that differ enough (theorem

@@ -51,8 +51,8 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
 
     Notes
     -----
-    Without observation noise, f is invertible and the likelihood p(x|u) = p_z(f^-1(x)|u) |det J| is
-    exact (Khemakhem et al. 2020, footnote 1).
+    Without observation noise, f is invertible and the likelihood
+    ``p(x|u) = p_z(f^-1(x)|u) |det J|`` is exact (Khemakhem et al. 2020, footnote 1).
     """
 
     def __init__(
