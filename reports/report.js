@@ -158,3 +158,110 @@ if (forest) {
     });
   }
 }
+// Rate a subject: through the server that shows this page, or else in a file to save.
+const ratingBox = document.getElementById("rating");
+const index = document.getElementById("index");
+const followed = document.querySelector("[data-live]");
+const lineOf = (unit) => index.querySelector(`tr[data-unit="${CSS.escape(unit)}"]`);
+const showRating = (line, choice, note) => {
+  line.dataset.rating = choice || "not rated";
+  line.dataset.note = note;
+  const cell = line.querySelector(".rating");
+  const button = cell.querySelector("button");
+  button.textContent = choice || "rate";
+  button.setAttribute("aria-label", `Rate ${line.dataset.unit}: ${line.dataset.rating}`);
+  for (const old of cell.querySelectorAll("br, small")) old.remove();
+  if (note) {
+    const small = document.createElement("small");
+    small.textContent = note;
+    cell.append(document.createElement("br"), small);
+  }
+};
+const fileOfRatings = () => {
+  const lines = Array.from(index.tBodies[0].rows).filter((line) => line.dataset.rating !== "not rated" || line.dataset.note)
+    .map((line) => [line.dataset.unit, { pass: "0", exclude: "1" }[line.dataset.rating] ?? "n/a", line.dataset.note || "n/a"].join("\t"));
+  return ["participant_id\texclude\tnote", ...lines, ""].join("\n");
+};
+if (ratingBox) {
+  let rated = null;
+  let unsaved = 0;
+  const form = ratingBox.querySelector("form");
+  const problem = ratingBox.querySelector(".problem");
+  index.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-rate]");
+    if (!button) return;
+    rated = button.closest("tr").dataset.unit;
+    const { rating, note } = lineOf(rated).dataset;
+    ratingBox.querySelector("h2").textContent = rated;
+    form.elements.choice.value = rating === "not rated" ? "" : rating;
+    form.elements.note.value = note;
+    problem.hidden = true;
+    ratingBox.showModal();
+  });
+  const save = async () => {
+    const choice = form.elements.choice.value;
+    const note = form.elements.note.value.split(/\s+/).join(" ").trim();
+    if (followed) {
+      const answer = await fetch("rate", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ unit: rated, choice, note }),
+      }).catch(() => null);
+      if (!answer?.ok) {
+        problem.textContent = answer ? (await answer.json()).message : "causal-ivae view no longer runs.";
+        problem.hidden = false;
+        return;
+      }
+    }
+    showRating(lineOf(rated), choice, note);
+    if (!followed) {
+      unsaved += 1;
+      const box = document.querySelector(".unsaved");
+      box.hidden = false;
+      box.querySelector("span").textContent = `${unsaved} ${unsaved === 1 ? "rating is" : "ratings are"} not saved.`;
+      box.querySelector("a").href = `data:text/tab-separated-values;charset=utf-8,${encodeURIComponent(fileOfRatings())}`;
+    }
+    ratingBox.close();
+    lineOf(rated).querySelector("[data-rate]").focus();
+  };
+  ratingBox.querySelector("[data-save]").addEventListener("click", save);
+  form.addEventListener("submit", (event) => {
+    // Enter in the note saves; only the button "Cancel" closes without saving.
+    if (event.submitter?.textContent !== "Cancel" || document.activeElement === form.elements.note) {
+      event.preventDefault();
+      save();
+    }
+  });
+  // A dot of the strip leads to its subject.
+  document.querySelector(".strip")?.addEventListener("click", (event) => {
+    const dot = event.target.closest("[data-dot]");
+    if (!dot) return;
+    const search = document.querySelector("[data-filter=unit]");
+    search.value = dot.dataset.dot;
+    search.dispatchEvent(new Event("input", { bubbles: true }));
+    lineOf(dot.dataset.dot).scrollIntoView({ block: "center" });
+  });
+}
+// While a run goes on, take over what has changed in the index.
+if (followed) {
+  let version = Number(followed.dataset.live);
+  const follow = async () => {
+    const answer = await fetch(`changes?since=${version}`).catch(() => null);
+    if (answer?.ok) {
+      const news = await answer.json();
+      version = news.version;
+      if (news.reload && !ratingBox.open) location.reload();
+      followed.querySelector(".run-line").textContent = news.progress;
+      for (const [unit, html] of Object.entries(news.rows)) {
+        const made = document.createElement("template");
+        made.innerHTML = html.trim();
+        const line = made.content.firstElementChild;
+        const old = lineOf(unit);
+        if (old) old.replaceWith(line); else index.tBodies[0].append(line);
+      }
+      for (const box of document.querySelectorAll("[data-filters]")) filterRows(box);
+    }
+    setTimeout(follow, 2000);
+  };
+  setTimeout(follow, 2000);
+}

@@ -6,6 +6,7 @@ files, ``pages`` makes their pages, ``status`` and ``progress`` tell how it goes
 """
 
 __all__ = [
+    "live",
     "overview",
     "pages",
     "plan",

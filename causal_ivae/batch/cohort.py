@@ -11,7 +11,13 @@ from causal_ivae.batch.pages import listing, qualities, subject_rows, write_grou
 from causal_ivae.batch.participant import prior_entry
 from causal_ivae.batch.recording import places, read_series, select_regions, write_series
 from causal_ivae.batch.standing import is_whole
-from causal_ivae.batch.state import GroupState, Member, UnitState, excluded_units
+from causal_ivae.batch.state import (
+    GroupState,
+    Member,
+    UnitState,
+    excluded_sentence,
+    excluded_units,
+)
 from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_table
@@ -53,7 +59,7 @@ def combine(state: GroupState, stage: Stage) -> Outcome:
                 _combine(state, method, members)
                 worked = True
         if state.excluded:
-            messages.append(f"Excluded by participants.tsv: {', '.join(state.excluded)}.")
+            messages.append(excluded_sentence(state.excluded))
         stage("report", 0.9)
         known = qualities(state.paths, analysis.pipeline.unmixing.methods)
         rows = subject_rows(state.units, used, state.outcomes, state.excluded, known)
@@ -94,12 +100,14 @@ def pool(
     for state in states:
         state.check_series()
     series = [select_regions(read_series(state.paths, state.series), regions) for state in states]
-    left_out = excluded_units(analysis) - {*units}
-    excluded = sorted(subject for subject in left_out if find_recording(analysis.output, subject))
+    excluded = {
+        subject: file
+        for subject, file in sorted(excluded_units(analysis).items())
+        if subject not in units and find_recording(analysis.output, subject)
+    }
     pooled = replace(pool_subjects(series), entities=())
     if excluded:
-        said = f"Excluded by participants.tsv: {', '.join(excluded)}."
-        pooled = replace(pooled, notes=(*pooled.notes, said))
+        pooled = replace(pooled, notes=(*pooled.notes, excluded_sentence(excluded)))
     provenance = {
         **places(states[0].series),
         "MissingRegions": [],
@@ -153,7 +161,7 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     made = {EDGES.name: edges, PRIOR_CHECK.name: check, MODEL.name: model}
     about = {
         "Subjects": [m.unit for m in members],
-        "Excluded": list(state.excluded),
+        "Excluded": state.excluded,
         "Quality": quality,
         "Device": ", ".join(sorted({record["Device"] for record in records})),
         "Simulated": any(record["Simulated"] for record in records),

@@ -1,7 +1,8 @@
 """Write the pages over an output folder, ``index.html`` and ``compare.html``, from its files."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from causal_ivae.batch.analysis import one_line
@@ -13,8 +14,9 @@ from causal_ivae.derivatives.names import GROUP, MISSING, POOLED, UnitPaths, is_
 from causal_ivae.derivatives.units import find_paths, find_recording, subjects_in
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError
+from causal_ivae.group import Rating, read_ratings
 from causal_ivae.provenance import digest_of
-from causal_ivae.reporting.index_page import index_row, render_index
+from causal_ivae.reporting.index_page import IndexRow, index_row, render_index
 from causal_ivae.reporting.subject_summary import SubjectSummary
 
 _COMPARISON = "compare.html"
@@ -52,13 +54,13 @@ def write_overview(
 
 
 def _write(output: Path, templates: Path | None, again: bool) -> list[Path]:
-    states = _states(output)
-    units = sorted({*subjects_in(output), *filter(is_subject, states)})
-    summaries = {unit: summary_of(output, unit) for unit in units}
+    states = states_of(output)
+    summaries = {unit: summary_of(output, unit) for unit in units_of(output, states)}
     if not summaries:
         return []
-    run = [method for method in METHODS if any(method in s.methods for s in summaries.values())]
-    rows = [index_row(found, *_state(found, states), run) for found in summaries.values()]
+    ratings = read_ratings(output)
+    run = methods_run(summaries)
+    rows = [row_of(found, states, run, ratings) for found in summaries.values()]
     several = {unit: found for unit, found in summaries.items() if len(found.methods) > 1}
     group = find_paths(output, GROUP) or UnitPaths(output, GROUP)
     in_group = len(whole_methods(group)) > 1
@@ -66,15 +68,42 @@ def _write(output: Path, templates: Path | None, again: bool) -> list[Path]:
     if in_group or several:
         drawn = GROUP if in_group else next(iter(several))
         written += _compare(output, drawn, several, templates, again)
-    pages = [("group.html", "Group")] if (output / "group.html").is_file() else []
-    if (output / f"{POOLED}.html").is_file():
-        pages.append((f"{POOLED}.html", "All subjects pooled"))
-    if in_group or several:
-        pages.append((_COMPARISON, "Methods compared"))
     correct_links(output, [unit for unit, s in summaries.items() if s.methods], templates)
     index = output / "index.html"
-    write_text(index, render_index(rows, run, pages, templates))
+    write_text(index, render_index(rows, run, other_pages(output), templates))
     return [*written, index]
+
+
+def units_of(output: Path, states: Mapping[str, object]) -> list[str]:
+    """Return all subjects that have results or were part of a run, in order."""
+    return sorted({*subjects_in(output), *filter(is_subject, states)})
+
+
+def methods_run(summaries: Mapping[str, SubjectSummary]) -> list[str]:
+    """Return the methods by which somebody has results."""
+    return [method for method in METHODS if any(method in s.methods for s in summaries.values())]
+
+
+def row_of(
+    summary: SubjectSummary,
+    states: Mapping[str, tuple[str, str]],
+    methods: Sequence[str],
+    ratings: Mapping[str, Rating],
+) -> IndexRow:
+    """Return the row of a subject in the index."""
+    unknown = ("done", "") if summary.methods else ("skipped", "Has no results.")
+    state = states.get(summary.unit, unknown)
+    return index_row(summary, *state, methods, ratings.get(summary.unit, Rating()))
+
+
+def other_pages(output: Path) -> list[tuple[str, str]]:
+    """Return file name and link text of the pages over several subjects."""
+    known = {
+        f"{GROUP}.html": "Group",
+        f"{POOLED}.html": "All subjects pooled",
+        _COMPARISON: "Methods compared",
+    }
+    return [(name, words) for name, words in known.items() if (output / name).is_file()]
 
 
 def _compare(
@@ -103,32 +132,49 @@ def _compare(
     return [page]
 
 
-def _states(output: Path) -> dict[str, tuple[str, str]]:
+@dataclass(frozen=True)
+class StatusRow:
+    """Hold what the status of a run says of one unit; the time is in seconds."""
+
+    unit: str
+    state: str
+    message: str
+    seconds: float
+
+
+def states_of(output: Path) -> dict[str, tuple[str, str]]:
     """Return state and message of every unit in the newest run that reached it."""
     states: dict[str, tuple[str, str]] = {}
     for path in sorted((output / "logs").glob("*/status.tsv")):
-        for unit, found, message in _read_states(path):
-            if found != "not run" or unit not in states:
+        for row in rows_of_status(path):
+            if row.state != "not run" or row.unit not in states:
                 # The page does not depend on whether a subject was done in that run or before.
-                states[unit] = ("done" if found == "up to date" else found, message)
+                state = "done" if row.state == "up to date" else row.state
+                states[row.unit] = (state, row.message)
     return states
 
 
-def _read_states(path: Path) -> list[tuple[str, str, str]]:
-    """Return unit, state and message of every row of a run's status; none if it is damaged."""
+def rows_of_status(path: Path) -> list[StatusRow]:
+    """Return the rows of a run's status; none if it is damaged."""
     # An array of a thousand jobs leaves a thousand of these tables, which pandas reads too slowly.
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t", strict=True))
-        found = [(row["subject"], row["state"], row["message"]) for row in rows]
-    except (OSError, ValueError, KeyError, csv.Error):
+        return [
+            StatusRow(
+                row["subject"],
+                row["state"],
+                _text(row["message"]),
+                float(row["seconds"]),
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
+
+
+def _text(cell: str | None) -> str:
     # A line that was only partly written lacks its last cells.
-    if any(None in row for row in found):
-        return []
-    return [(unit, state, "" if why == MISSING else why) for unit, state, why in found]
-
-
-def _state(found: SubjectSummary, states: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
-    unknown = ("done", "") if found.methods else ("skipped", "Has no results.")
-    return states.get(found.unit, unknown)
+    if cell is None:
+        raise ValueError("the line was only partly written")
+    return "" if cell == MISSING else cell

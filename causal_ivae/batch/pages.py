@@ -24,6 +24,7 @@ from causal_ivae.derivatives.unit_tables import SUBJECTS
 from causal_ivae.derivatives.units import Unit, find_paths, subjects_in
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
+from causal_ivae.group.participants import PARTICIPANTS
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.mni_maps import has_map, map_name
@@ -59,6 +60,7 @@ def write_unit_page(
     # Drawing takes longer to import than it takes to find out that a page is current.
     from causal_ivae.reporting.graph_files import drawing_files, unit_files
     from causal_ivae.reporting.html import subject_page
+    from causal_ivae.reporting.methods_files import methods_files
 
     digest = folder_digest(paths.folder)
     try:
@@ -66,7 +68,7 @@ def write_unit_page(
         group = with_group or (paths.root / f"{GROUP}.html").is_file()
         navigation = navigation_of(paths.root, paths.unit, group=group)
         page, drawings = subject_page(record, templates, navigation)
-        files = {**unit_files(record), **drawing_files(drawings)}
+        files = {**unit_files(record), **drawing_files(drawings), **methods_files(record)}
     except Exception as error:
         raise _failed(paths.unit, error) from error
     _write(paths, page, files)
@@ -98,7 +100,7 @@ def subject_rows(
     units: Sequence[str],
     seconds: Mapping[str, float],
     outcomes: Mapping[str, Outcome],
-    excluded: Sequence[str] = (),
+    excluded: Mapping[str, str] = MappingProxyType({}),
     qualities: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return one row per subject for the page of the group.
@@ -111,8 +113,8 @@ def subject_rows(
         Of those whose graphs are in the group's, how long their graphs took.
     outcomes : mapping of str to Outcome
         Of this run.
-    excluded : sequence of str
-        Subjects with results that ``participants.tsv`` leaves out of the group.
+    excluded : mapping of str to str
+        Subjects with results that are left out of the group, with the file that says so.
     qualities : mapping of str to str
         From `qualities`.
     """
@@ -120,7 +122,7 @@ def subject_rows(
     for unit in units:
         row = _row(unit, seconds.get(unit), outcomes.get(unit))
         if unit in excluded and row["state"] != "failed":
-            row |= {"state": "excluded", "message": "Excluded by participants.tsv."}
+            row |= {"state": "excluded", "message": f"Excluded by {excluded[unit]}."}
         rows.append(row | {"quality": qualities.get(unit, "")})
     return rows
 
@@ -166,6 +168,7 @@ def write_group_page(
     """
     from causal_ivae.reporting.graph_files import drawing_files, unit_files
     from causal_ivae.reporting.group_page import group_page
+    from causal_ivae.reporting.methods_files import methods_files
 
     # If writing is interrupted, the old page must not stand beside a list that is newer.
     paths.report.unlink(missing_ok=True)
@@ -179,7 +182,7 @@ def write_group_page(
             pooled=_beside(paths.root, record),
             scores=_scores_of_subjects(paths.root, record),
         )
-        files = {**unit_files(record), **drawing_files(drawings)}
+        files = {**unit_files(record), **drawing_files(drawings), **methods_files(record)}
     except Exception as error:
         raise _failed(GROUP, error) from error
     _write(paths, page, files)
@@ -254,7 +257,7 @@ def write_all(
                 for unit, paths in found.items()
                 if unit in members
             }
-            excluded = [unit for about in _sidecars(group) for unit in about.get("Excluded", ())]
+            excluded = {u: by for about in _sidecars(group) for u, by in _excluded(about).items()}
             known = qualities(group, tuple(METHODS))
             rows = subject_rows(list(found), seconds, {}, excluded, known)
             write(group, partial(write_group_page, group, rows=rows, templates=templates))
@@ -265,6 +268,14 @@ def write_all(
 
 def _sidecars(paths: UnitPaths) -> list[dict[str, Any]]:
     return [read_sidecar(paths.file("edges.json", method)) for method in METHODS]
+
+
+def _excluded(about: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return who was left out of a group by which file; sidecars of earlier versions only list."""
+    found = about.get("Excluded", {})
+    if isinstance(found, Mapping):
+        return found
+    return dict.fromkeys(found, PARTICIPANTS)
 
 
 def _beside(root: Path, group: Unit) -> Unit | None:

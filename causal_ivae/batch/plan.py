@@ -8,6 +8,13 @@ from causal_ivae.batch.analysis import Analysis
 from causal_ivae.batch.request import Request
 from causal_ivae.derivatives.files import read_sidecar
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
+from causal_ivae.group import (
+    RATINGS,
+    excluded_participants,
+    find_participants,
+    read_participants,
+    says_who_is_excluded,
+)
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.atlas_choice import atlas_for, is_template
 from causal_ivae.imaging.bids import SubjectFiles, find_subjects
@@ -64,6 +71,9 @@ def _plan(request: Request) -> Plan:
             "participant: run the level group alone."
         )
     participants_file = _participants_file(request, source)
+    if "group" in request.levels and (output / RATINGS).is_file():
+        # A wrong value is found before anything is run.
+        excluded_participants(output / RATINGS)
     prior = load_prior(pipeline.prior)
     subjects, parcellation = _subjects(request, source)
     if not subjects:
@@ -169,13 +179,6 @@ def _participants_file(request: Request, source: Path) -> Path | None:
             "Segments 'subjects' make one graph of all subjects, so there are no scores of each "
             f"for the model '{formula}': leave out one of them."
         )
-    from causal_ivae.group.participants import (
-        excluded_participants,
-        find_participants,
-        read_participants,
-        says_who_is_excluded,
-    )
-
     if formula is not None:
         from causal_ivae.group.model import check_model, covariates_of
 

@@ -14,7 +14,7 @@ from causal_ivae.batch.pages import write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan
 from causal_ivae.batch.progress import Display, Silent
-from causal_ivae.batch.state import GroupState, UnitState, excluded_units
+from causal_ivae.batch.state import GroupState, UnitState, excluded_sentence, excluded_units
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
 from causal_ivae.batch.workers.machine import devices_for
 from causal_ivae.batch.workers.pool import Lost, Pool, Stage, open_pool
@@ -196,10 +196,10 @@ def _pooled(runner: "_Runner", analysis: Analysis, units: Mapping[str, Loading])
     for unit, names in lacking.items():
         runner.fail(unit, loaded[unit].outcome, _lacks(names))
     excluded = excluded_units(analysis)
-    left_out = [unit for unit in loaded if unit in excluded]
+    left_out = {unit: excluded[unit] for unit in loaded if unit in excluded}
     kept = [unit for unit in loaded if unit not in {*lacking, *left_out}]
     if left_out:
-        runner.record.note(f"Excluded by participants.tsv: {', '.join(left_out)}.")
+        runner.record.note(excluded_sentence(left_out))
     for unit in kept:
         runner.record.add(loaded[unit].outcome, quiet=True)
     if runner.stopped:

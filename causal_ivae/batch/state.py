@@ -31,6 +31,7 @@ from causal_ivae.derivatives.units import Unit, find_recording, subjects_in
 from causal_ivae.derivatives.vouching import FILES, damaged_files, lost_sidecar
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, InputError
+from causal_ivae.group import RATINGS, excluded_participants
 from causal_ivae.provenance import digest_of, fingerprint, shown
 
 _OF_PRIOR = f"_{PRIOR_CHECK.name}."
@@ -176,8 +177,8 @@ class GroupState:
     ----------
     paths : UnitPaths
         Of the group.
-    excluded : tuple of str
-        Subjects with results that ``participants.tsv`` leaves out of the group.
+    excluded : dict of str to str
+        Subjects with results that are left out of the group, with the file that says so.
     """
 
     def __init__(
@@ -189,7 +190,7 @@ class GroupState:
         there = (u for u in units if u not in outcomes or outcomes[u].state != "failed")
         found = {unit: known for unit in there if (known := find_recording(analysis.output, unit))}
         left_out = excluded_units(analysis)
-        self.excluded = tuple(unit for unit in found if unit in left_out)
+        self.excluded = {unit: left_out[unit] for unit in found if unit in left_out}
         self._found = {unit: known for unit, known in found.items() if unit not in left_out}
 
     def poolable(self) -> tuple[list[str], tuple[str, ...]]:
@@ -218,7 +219,8 @@ class GroupState:
         if not members and self.excluded:
             raise InputError(
                 f"All {len(self.excluded)} subjects with results are excluded by "
-                f"'{self.analysis.participants_file}': keep some of them in the group."
+                f"{' and '.join(dict.fromkeys(self.excluded.values()))}: keep some of them in the "
+                "group."
             )
         if not members:
             raise InputError(
@@ -285,15 +287,29 @@ class GroupState:
         return written is not None and bool(written.equals(listing))
 
 
-def excluded_units(analysis: Analysis) -> frozenset[str]:
-    """Return the subjects that ``participants.tsv`` leaves out of the group."""
-    if analysis.participants_file is None:
-        return frozenset()
-    from causal_ivae.group import excluded_participants
+def excluded_units(analysis: Analysis) -> dict[str, str]:
+    """Return the subjects that are left out of the group, with the name of the file that says so.
 
+    The file is ``participants.tsv``, or ``exclude.tsv`` in the output, which readers of the pages
+    write.  A subject that either leaves out is left out.
+    """
     there = [unit.removeprefix("sub-") for unit in subjects_in(analysis.output)]
-    left_out = excluded_participants(analysis.participants_file, there)
-    return frozenset(f"sub-{label}" for label in left_out)
+    files = (analysis.participants_file, analysis.output / RATINGS)
+    return {
+        f"sub-{label}": file.name
+        for file in files
+        if file is not None and file.is_file()
+        for label in excluded_participants(file, there)
+    }
+
+
+def excluded_sentence(excluded: Mapping[str, str]) -> str:
+    """Say who is left out of the group by which file; empty if nobody is."""
+    files = dict.fromkeys(excluded.values())
+    return " ".join(
+        f"Excluded by {name}: {', '.join(unit for unit, by in excluded.items() if by == name)}."
+        for name in files
+    )
 
 
 def read_whole(

@@ -183,7 +183,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     where.add_argument(
         "--boilerplate-only",
         action="store_true",
-        help="print the paragraph for the methods section, from OUTPUT's files",
+        help="print the text for the methods section, from OUTPUT's files",
     )
     where.add_argument(
         "--templates",
@@ -260,20 +260,18 @@ def _fetch(name: str) -> None:
 
 
 def _print_boilerplate(options: Namespace) -> int:
-    """Print what the page of the group, or else of the first subject, says on methods."""
-    import re
+    """Print the methods text of the group, or else of the first subject."""
+    from causal_ivae.reporting.methods_files import TEXT, text_alone
 
     wanted = [f"sub-{label.removeprefix('sub-')}" for label in options.participant_label]
-    pages = [options.output / f"{unit}.html" for unit in (wanted or ["group"])]
-    pages += sorted(options.output.glob("sub-*.html")) if not wanted else []
-    page = next((page for page in pages if page.is_file()), None)
-    text = "" if page is None else page.read_text(encoding="utf-8")
-    found = re.search(r'<section id="methods".*?</h2>\s*<p>(.*?)</p>', text, flags=re.DOTALL)
-    if found is None:
-        raise InputError(f"'{options.output}' holds no page with a paragraph on methods.")
-    from html import unescape
-
-    print(" ".join(unescape(re.sub(r"<[^>]+>", "", found.group(1))).split()))
+    folders = wanted or ["group", "sub-*"]
+    files = [f for unit in folders for f in sorted(options.output.glob(f"{unit}/figures/*_{TEXT}"))]
+    if not files:
+        raise InputError(
+            f"'{options.output}' holds no text on methods: run the analysis, or --reports-only, "
+            "first."
+        )
+    print(text_alone(files[0].read_text(encoding="utf-8")))
     return DONE
 
 

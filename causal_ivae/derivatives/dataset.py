@@ -11,6 +11,7 @@ _IGNORED = """\
 # The names of the latter follow the draft of BIDS extension proposal 17.
 *.html
 atlas-*_regions.png
+exclude.tsv
 logs**
 exports**
 group**
@@ -35,6 +36,7 @@ Written by causal-ivae. In every matrix a row is a cause and a column is an effe
 - `sub-<label>/**/*_timeseries.tsv`: the series that were analysed; `*_outliers.tsv`: which volumes
   were kept.
 - `group/`: statistics over subjects.
+- `exclude.tsv`, if there: whom a reader of the pages left out of the group, and why.
 - `logs/`: settings, command and state of every run.
 
 Each table has a JSON file of the same name that says what its columns mean.

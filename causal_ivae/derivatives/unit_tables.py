@@ -44,7 +44,7 @@ SUBJECTS = _of_unit(
         "subject": _text("Name of the subject."),
         "state": _text(
             "'done', 'up to date', 'failed', 'skipped', which has no results, or 'excluded', which "
-            "the column exclude of participants.tsv leaves out of the group."
+            "the column exclude of participants.tsv or exclude.tsv leaves out of the group."
         ),
         "quality": _text(
             "Verdict on the subject's results by the first method that has one: 'usable', or why "

@@ -8,6 +8,7 @@ from causal_ivae.group.participants import (
     read_participants,
     says_who_is_excluded,
 )
+from causal_ivae.group.ratings import CHOICES, RATINGS, Rating, read_ratings, write_rating
 from causal_ivae.lazy_names import on_first_use
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from causal_ivae.group.subjects import align as align
 
 __all__ = [
+    "CHOICES",
+    "RATINGS",
     "GroupModel",
+    "Rating",
     "Subjects",
     "align",
     "check_model",
@@ -32,9 +36,11 @@ __all__ = [
     "find_participants",
     "fit_model",
     "read_participants",
+    "read_ratings",
     "says_who_is_excluded",
     "split_half_entry",
     "unanimous_pairs_needed",
+    "write_rating",
 ]
 
 __getattr__ = on_first_use(

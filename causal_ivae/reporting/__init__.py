@@ -8,6 +8,7 @@ __all__ = [
     "group_page",
     "html",
     "index_page",
+    "methods_files",
     "mni_maps",
     "page_head",
     "region_map",

@@ -272,7 +272,10 @@ def _series(record: Unit) -> dict[str, Any] | None:
     used = [name for name in record.names if name in record.timeseries]
     tr = record.sidecar.get("RepetitionTime")
     threshold = threshold if measured and from_images(record) else None
-    figure = series_figure(record.timeseries[used], record.outliers, tr, threshold, "fig-series")
+    coverage = record.sidecar.get("Coverage", {}) if from_images(record) else {}
+    figure = series_figure(
+        record.timeseries[used], record.outliers, tr, threshold, "fig-series", coverage
+    )
     volumes = volumes_of(record)
     return {
         "figure": figure,

@@ -6,12 +6,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from causal_ivae.drawing import wording
+from causal_ivae.group import Rating
 from causal_ivae.provenance import package_version
-from causal_ivae.reporting.fits import UNKNOWN, VERDICTS
+from causal_ivae.reporting.cohort_strip import cohort_strip
+from causal_ivae.reporting.fits import UNKNOWN, USABLE, VERDICTS
 from causal_ivae.reporting.method_names import method_name
-from causal_ivae.reporting.page_head import Head, Navigation
+from causal_ivae.reporting.page_head import Head, Navigation, newest_date
 from causal_ivae.reporting.subject_summary import SubjectSummary
-from causal_ivae.reporting.templates import render
+from causal_ivae.reporting.templates import render, render_macro
 from causal_ivae.reporting.volume_counts import Volumes
 
 
@@ -27,11 +29,34 @@ class IndexRow:
     sentence: str
     volumes: Volumes | None
     motion: float | None
+    coverage: float | None
+    date: str
     directions: tuple[int | None, ...]
+    rating: Rating
+
+
+@dataclass(frozen=True)
+class Live:
+    """Hold what an index says that follows a run.
+
+    Attributes
+    ----------
+    sentence : str
+        How far the run is; empty if none goes on.
+    version : int
+        The page asks for the rows that changed since this version.
+    """
+
+    sentence: str
+    version: int
 
 
 def index_row(
-    summary: SubjectSummary, state: str, message: str, methods: Sequence[str]
+    summary: SubjectSummary,
+    state: str,
+    message: str,
+    methods: Sequence[str],
+    rating: Rating = Rating(),  # noqa: B008 - it is frozen
 ) -> IndexRow:
     """Make a subject's row of the index, in which the first method's verdict stands for all.
 
@@ -45,6 +70,8 @@ def index_row(
         Message of that run.
     methods : sequence of str
         Methods that have a column in the index.
+    rating : Rating
+        What a reader said of the subject.
     """
     directions = summary.directions or {}
     return IndexRow(
@@ -56,7 +83,10 @@ def index_row(
         sentence=summary.sentence,
         volumes=summary.volumes,
         motion=summary.motion,
+        coverage=summary.coverage,
+        date=summary.date,
         directions=tuple(directions.get(method) for method in methods),
+        rating=rating,
     )
 
 
@@ -65,6 +95,8 @@ def render_index(
     methods: Sequence[str],
     pages: Sequence[tuple[str, str]],
     templates: Path | None = None,
+    *,
+    live: Live | None = None,
 ) -> str:
     """Make the page that lists all subjects.
 
@@ -77,6 +109,8 @@ def render_index(
         File name and link text of the other pages.
     templates : pathlib.Path, optional
         As in `causal_ivae.reporting.html.subject_page`.
+    live : Live, optional
+        For a page that a server keeps up to date.
     """
     states = sorted({row.state for row in rows})
     qualities = [word for word in (*VERDICTS, UNKNOWN) if any(row.quality == word for row in rows)]
@@ -85,7 +119,11 @@ def render_index(
         "index.html.jinja",
         {
             "unit": "all subjects",
-            "head": Head(version=package_version(), files=("sub-*/", "logs/")),
+            "head": Head(
+                date=newest_date(row.date for row in rows),
+                version=package_version(),
+                files=("sub-*/", "logs/"),
+            ),
             "navigation": Navigation(group=any(link == "group.html" for link, _ in pages)),
             "kind": "Cohort",
             "title": "All subjects",
@@ -96,6 +134,13 @@ def render_index(
             "pages": pages,
             "methods": [method_name(method) for method in methods],
             "counted": f"{wording.count(len(rows), 'subject')}: {wording.listed(counts)}.",
+            "strip": cohort_strip(rows, hollow=lambda row: row.quality != USABLE),
+            "live": live,
         },
         templates,
     )
+
+
+def render_row(row: IndexRow) -> str:
+    """Make the row of one subject as it stands in the index."""
+    return render_macro("_index_row.html.jinja", "line", row)

@@ -1,5 +1,6 @@
-"""Write a methods paragraph for a paper from the settings and the numbers of the data."""
+"""Write the methods section of a paper from the settings and the numbers of the data."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,10 @@ from causal_ivae.settings import (
     resources,
 )
 from causal_ivae.settings.presets import KEYS, load_preset
+
+MOST_SENTENCES = 6
+"""A paragraph has at most this many sentences."""
+_END = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 
 _NULLS: dict[Null, str] = {
     "circular_shift": (
@@ -98,7 +103,7 @@ class Realised:
 
 
 def methods_text(settings: Pipeline, realised: Realised) -> str:
-    """Return the paragraph with citations as ``[@key]`` of ``reports/references.bib``.
+    """Return paragraphs with citations as ``[@key]`` of ``reports/references.bib``.
 
     Parameters
     ----------
@@ -108,23 +113,36 @@ def methods_text(settings: Pipeline, realised: Realised) -> str:
     Returns
     -------
     str
-        The paragraph; `causal_ivae.reporting.references.resolve` replaces the citations.
+        The paragraphs, parted by empty lines; `causal_ivae.reporting.references.resolve` replaces
+        the citations.
     """
     pairwise = any(isinstance(method, PairMethod) for method in _methods(realised))
-    sentences = [
-        *_data(settings, realised),
-        *_segments(settings, realised),
-        *(_screen(settings) if pairwise else []),
-        *_fits(settings, realised),
-        *([*_diagnostics(realised), *_tests(settings)] if pairwise else []),
-        *_decisions(settings, realised),
-        *_adjustment(realised),
-        *_cycles(settings),
-        *_prior(settings, realised),
-        *(_group(settings, realised) if realised.n_subjects is not None else []),
-        *_software(realised),
-    ]
-    return " ".join(sentences)
+    themes = (
+        [*_data(settings, realised), *_segments(settings, realised)],
+        [
+            *(_screen(settings) if pairwise else []),
+            *_fits(settings, realised),
+            *(_diagnostics(realised) if pairwise else []),
+        ],
+        [
+            *(_tests(settings) if pairwise else []),
+            *_decisions(settings, realised),
+            *_adjustment(realised),
+            *_cycles(settings),
+            *_prior(settings, realised),
+        ],
+        _group(settings, realised) if realised.n_subjects is not None else [],
+        _software(realised),
+    )
+    return "\n\n".join(text for theme in themes for text in _paragraphs(theme))
+
+
+def _paragraphs(theme: list[str]) -> list[str]:
+    """Return the sentences of a theme as paragraphs of about equal length."""
+    sentences = _END.split(" ".join(theme)) if theme else []
+    number = -(-len(sentences) // MOST_SENTENCES)
+    size = -(-len(sentences) // number) if number else 1
+    return [" ".join(sentences[i : i + size]) for i in range(0, len(sentences), size)]
 
 
 def _data(settings: Pipeline, realised: Realised) -> list[str]:

@@ -9,6 +9,7 @@ from causal_ivae.derivatives.units import Unit
 from causal_ivae.outcomes import count_arrows
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import UNKNOWN
+from causal_ivae.reporting.origin import from_images
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.reporting.volume_counts import Volumes, volumes_of
 
@@ -25,6 +26,10 @@ class SubjectSummary:
     volumes : Volumes or None
     motion : float or None
         Mean framewise displacement (mm).
+    coverage : float or None
+        Lowest share of a region's voxels that the images cover; None for tables.
+    date : str
+        When the newest result was computed, in ISO format; empty if it is not known.
     directions : dict of str to int
         Number of pairs with a direction, by method; a subject without results has no method.
     agreements : dict of str to (int, int)
@@ -37,6 +42,8 @@ class SubjectSummary:
     sentence: str = ""
     volumes: Volumes | None = None
     motion: float | None = None
+    coverage: float | None = None
+    date: str = ""
     directions: Mapping[str, int] | None = None
     agreements: Mapping[str, tuple[int, int]] | None = None
 
@@ -60,11 +67,12 @@ class SubjectSummary:
 
         Raises
         ------
-        TypeError
+        KeyError, TypeError
             If the content is of another version.
         """
         volumes = content["volumes"]
         known = dict(content) | {"volumes": None if volumes is None else Volumes(**volumes)}
+        known |= {name: content[name] for name in ("coverage", "date")}
         known["agreements"] = {
             key: (both, same) for key, (both, same) in content["agreements"].items()
         }
@@ -90,9 +98,17 @@ def summarise_subject(record: Unit) -> SubjectSummary:
         sentence=verdicts[0].sentence if verdicts else "",
         volumes=volumes_of(record),
         motion=motion,
+        coverage=_lowest_coverage(record),
+        date=max((m.sidecar.get("Date", "") for m in record.methods.values()), default=""),
         directions={name: count_arrows(method.edges) for name, method in record.methods.items()},
         agreements={
             f"{a} {b}": same_direction(record.methods[a], record.methods[b])
             for a, b in combinations(record.methods, 2)
         },
     )
+
+
+def _lowest_coverage(record: Unit) -> float | None:
+    """Return the lowest coverage of a region; None where the series come from tables."""
+    known = [share for share in record.sidecar.get("Coverage", {}).values() if share is not None]
+    return min(known, default=None) if from_images(record) else None

@@ -36,13 +36,18 @@ def render(template: str, page: Mapping[str, Any], folder: Path | None = None) -
     # The page's policy allows only the script with this digest, and forbids every request.
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(
-        style=style, script=script, script_digest=digest, **page
+        **{"live": None, "style": style, "script": script, "script_digest": digest, **page}
     )
 
 
 def render_part(template: str, variables: Mapping[str, Any], folder: Path | None = None) -> str:
     """Render a template that is part of a page; arguments are those of `render`."""
     return _environment(folder).get_template(template).render(**variables)
+
+
+def render_macro(template: str, macro: str, *arguments: Any) -> str:
+    """Render what a macro of a bundled template makes of its arguments."""
+    return str(getattr(_environment(None).get_template(template).module, macro)(*arguments))
 
 
 def check_templates(folder: Path) -> None:

@@ -15,6 +15,7 @@ from causal_ivae.batch import pages
 from causal_ivae.batch.overview import write_overview
 from causal_ivae.derivatives.files import read_table
 from causal_ivae.errors import CausalIvaeError, InputError, SettingsError
+from causal_ivae.group import Rating, write_rating
 from causal_ivae.reporting.fits import VERDICTS
 
 
@@ -65,7 +66,7 @@ def test_subjects_are_left_out_of_the_group_by_participants_tsv(finished):
     assert set(table["n_subjects"]) == {2}
     about = json.loads(file_of(out, "group", "edges.json", "ivae").read_text())
     assert about["Subjects"] == ["sub-01", "sub-03"]
-    assert about["Excluded"] == ["sub-02"]
+    assert about["Excluded"] == {"sub-02": "participants.tsv"}
     listed = read_table(file_of(out, "group", "subjects.tsv")).set_index("subject")
     assert list(listed["state"]) == ["done", "excluded", "done"]
     assert listed["quality"]["sub-02"] == ""
@@ -84,6 +85,33 @@ def test_subjects_are_left_out_of_the_group_by_participants_tsv(finished):
     assert "All 3 subjects with results are excluded by" in nobody.failed[0].message
     known.write_text("participant_id\texclude\nsub-01\tmaybe\n")
     with pytest.raises(InputError, match="'maybe' in the column 'exclude' of 'sub-01'"):
+        run_study(source, out, levels=("group",))
+
+
+def test_subjects_are_left_out_of_the_group_by_a_rating_on_the_pages(finished):
+    source, out = finished
+    write_rating(out, "sub-03", Rating("exclude", "spikes"))
+    write_rating(out, "sub-01", Rating("pass"))
+    result = run_study(source, out, levels=("group",))
+    (outcome,) = (o for o in result.outcomes if o.unit == "group")
+    assert "Excluded by exclude.tsv: sub-03." in outcome.message
+    about = json.loads(file_of(out, "group", "edges.json", "ivae").read_text())
+    assert about["Subjects"] == ["sub-01", "sub-02"]
+    listed = read_table(file_of(out, "group", "subjects.tsv")).set_index("subject")
+    assert listed["message"]["sub-03"] == "Excluded by exclude.tsv."
+    write_overview(out)
+    index = (out / "index.html").read_text()
+    assert 'data-rating="exclude" data-note="spikes"' in index
+    assert index.count('data-rating="not rated"') == 1
+    assert states(run_study(source, out, levels=("group",)))["group"] == "up to date"
+    # Either file leaves a subject out, and a note that follows leaves the group as it is.
+    (source / "participants.tsv").write_text("participant_id\texclude\nsub-03\t0\n")
+    write_rating(out, "sub-03", Rating("exclude", "many spikes"))
+    assert states(run_study(source, out, levels=("group",)))["group"] == "done"
+    again = json.loads(file_of(out, "group", "edges.json", "ivae").read_text())
+    assert again["Excluded"] == {"sub-03": "exclude.tsv"}
+    (out / "exclude.tsv").write_text("participant_id\texclude\nsub-01\tperhaps\n")
+    with pytest.raises(InputError, match="'perhaps' in the column 'exclude' of 'sub-01'"):
         run_study(source, out, levels=("group",))
 
 

@@ -2,8 +2,11 @@ import re
 from dataclasses import replace
 
 import pytest
+from fake_records import SIX, group_record
 
+from causal_ivae.reporting.methods_files import methods_files, text_alone
 from causal_ivae.reporting.methods_text import Realised, methods_text
+from causal_ivae.reporting.origin import methods_of
 from causal_ivae.reporting.references import bibliography, resolve
 from causal_ivae.reporting.volume_counts import Volumes
 from causal_ivae.settings import Pipeline
@@ -232,3 +235,26 @@ def test_the_bibliography_is_complete():
         assert not work.doi or work.doi.startswith("10.")
     dois = [work.doi for work in works.values() if work.doi]
     assert len(dois) == len(set(dois))
+
+
+def test_paragraphs_have_six_sentences_at_most_and_lose_none():
+    group = replace(BOTH, n_subjects=12, prior="mine")
+    text = methods_text(Pipeline().changed({"segments.by": "changepoints"}), group)
+    paragraphs = text.split("\n\n")
+    assert len(paragraphs) > 3
+    assert max(len(re.findall(r"\.(?=\s|$)", one)) for one in paragraphs) <= 6
+    assert paragraphs[-1].startswith("All steps were run by causal-ivae")
+    assert "Over 12 subjects" in text
+
+
+def test_the_text_and_its_references_are_files_beside_the_page():
+    record = group_record(SIX, ("ivae",))
+    files = methods_files(record)
+    content = files[None, "methods.md"].decode()
+    assert text_alone(content) == methods_of(record, record.names, 7)[0]
+    assert "Over 7 subjects" in content
+    assert "## References" in content
+    assert b"khemakhem2020," in files[None, "references.bib"]
+    method = record.methods["ivae"]
+    lost = replace(method, sidecar={**method.sidecar, "Settings": {"x": 1}})
+    assert methods_files(replace(record, methods={"ivae": lost})) == {}

@@ -1,15 +1,26 @@
 """The pages in a real browser without a network.  `make test-browser` runs them."""
 
 import os
+import platform
+import re
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
 from rendering import render_group, render_subject
 
+from causal_ivae.batch.summaries import FOLDER, folder_digest
+from causal_ivae.commands.page_server import open_server
+from causal_ivae.derivatives.files import write_json, write_text
+from causal_ivae.derivatives.names import UnitPaths
+from causal_ivae.group import RATINGS, Rating, read_ratings
 from causal_ivae.reporting.comparison_page import render_compare
+from causal_ivae.reporting.forest import SubjectScores
 from causal_ivae.reporting.index_page import index_row, render_index
 from causal_ivae.reporting.subject_summary import summarise_subject
 
@@ -27,11 +38,30 @@ def cohort(n=12):
         for i in range(n - 2)
     ]
     rows = [
-        replace(row, unit=f"sub-{i:02d}", link=f"sub-{i:02d}.html") for i, row in enumerate(rows)
+        replace(row, unit=f"sub-{i:02d}", link=f"sub-{i:02d}.html", motion=0.1 + 0.01 * i**2)
+        for i, row in enumerate(rows)
     ]
     rows.append(replace(rows[0], unit=f"sub-{HOSTILE}", link=None, state="failed", message="NaN"))
     rows.append(replace(rows[0], unit="sub-" + "y" * 200, quality="usable"))
     return render_index(rows, METHODS, [("compare.html", "Methods compared")])
+
+
+def group():
+    record = group_record(SIX, formula="score ~ group + age")
+    units = tuple(f"sub-{i:02d}" for i in range(1, 8))
+    quality = dict.fromkeys(units, "usable") | {"sub-04": "doubtful"}
+    methods = {
+        name: replace(method, sidecar={**method.sidecar, "Quality": quality})
+        for name, method in record.methods.items()
+    }
+    scores = {}
+    for name, method in methods.items():
+        edges = method.edges[["x", "y", "score", "score_low", "score_high"]]
+        tables = [
+            edges.assign(unit=unit, score=edges["score"] / (i + 1)) for i, unit in enumerate(units)
+        ]
+        scores[name] = SubjectScores(units, pd.concat(tables))
+    return render_group(replace(record, methods=methods), statuses(), scores=scores)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +72,7 @@ def folder(tmp_path_factory):
     pages = {
         "sub-01": render_subject(record),
         "odd": render_subject(subject_record(ODD, METHODS, simulated=True, placed=True)),
-        "group": render_group(group_record(SIX, formula="score ~ group + age"), statuses()),
+        "group": group(),
         "compare": render_compare(
             group_record(SIX, METHODS), {"sub-01": summarise_subject(record)}
         ),
@@ -201,6 +231,95 @@ def test_without_scripts_all_ways_to_draw_the_graphs_are_shown(opened):
     page = opened("sub-01", java_script_enabled=False)
     assert page.locator(".pair.view:visible").count() == 3
     assert page.locator(".views").is_hidden()
+
+
+def test_the_scores_of_all_subjects_open_by_the_keyboard_and_close(opened):
+    page = opened("group")
+    box = page.locator("#forest")
+    button = page.locator("[data-opens=forest]").first
+    button.focus()
+    page.keyboard.press("Enter")
+    assert box.is_visible()
+    assert box.locator("circle").count() == 7
+    assert box.locator("circle.hollow").count() == 1
+    assert re.match(r"\d of 7 subjects favour ", box.locator("h2").inner_text())
+    page.keyboard.press("Escape")
+    assert box.is_hidden()
+    assert button.evaluate("e => e === document.activeElement")
+
+
+def test_without_a_server_ratings_are_offered_as_a_file(opened):
+    page = opened("index")
+    page.locator("[data-rate]").nth(1).click()
+    box = page.locator("#rating")
+    box.get_by_label("exclude: leave out").check()
+    box.get_by_label("Note").fill("moved  a\tlot")
+    box.get_by_role("button", name="Save").click()
+    assert box.is_hidden()
+    unit = page.locator("#index tbody tr").nth(1).get_attribute("data-unit")
+    href = page.get_by_role("link", name="Download exclude.tsv").get_attribute("href")
+    assert unquote(href.partition(",")[2]) == (
+        f"participant_id\texclude\tnote\n{unit}\t1\tmoved a lot\n"
+    )
+    page.get_by_label("Rating", exact=True).select_option("exclude")
+    assert page.locator("#index tbody tr:visible").count() == 1
+
+
+def test_a_dot_of_the_strip_leads_to_its_subject(opened):
+    page = opened("index")
+    dot = page.locator("[data-dot]").first
+    dot.click()
+    shown = page.locator("#index tbody tr:visible")
+    assert shown.first.get_attribute("data-unit").startswith(dot.get_attribute("data-dot"))
+
+
+def test_a_subject_is_rated_through_the_server_while_a_run_goes_on(browser, tmp_path):
+    def state(three):
+        lines = ["subject\tstate\tseconds\tpeak_memory_mib\tmessage\tcrash_file"]
+        for unit, word in (("sub-01", "done"), ("sub-02", three), ("sub-03", "not run")):
+            lines.append(f"{unit}\t{word}\t30.0\t1\tn/a\tn/a")
+        write_text(run / "status.tsv", "\n".join(lines) + "\n")
+
+    run = tmp_path / "logs" / "20261130-000000_a"
+    state("running")
+    write_json(run / "run.json", {"Host": platform.node(), "Process": os.getpid()})
+    write_json(
+        tmp_path / FOLDER / "sub-01.json",
+        {
+            "Digest": folder_digest(UnitPaths(tmp_path, "sub-01").folder),
+            "Summary": replace(summarise_subject(subject_record()), unit="sub-01").as_dict(),
+        },
+    )
+    server, address = open_server(tmp_path)
+    with server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        page = browser.new_page()
+        problems = []
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(address)
+        assert "1 of 3 subjects done, 1 running and 1 waiting" in page.inner_text(".run-line")
+        page.get_by_role("button", name="Rate sub-01: not rated").focus()
+        page.keyboard.press("Enter")
+        page.locator("#rating").get_by_label("exclude: leave out").check()
+        page.locator("#rating").get_by_label("Note").fill("<b>spikes</b>")
+        page.keyboard.press("Enter")
+        page.locator("#rating").wait_for(state="hidden")
+        assert read_ratings(tmp_path) == {"sub-01": Rating("exclude", "<b>spikes</b>")}
+        state("failed")
+        page.locator("tr[data-unit=sub-02][data-state=failed]").wait_for(timeout=15_000)
+        page.locator("tr[data-unit=sub-01][data-rating=exclude]").wait_for()
+        assert "<b>spikes</b>" in page.inner_text("tr[data-unit=sub-01]")
+        (tmp_path / RATINGS).write_text("mine\n")
+        page.locator("[data-rate]").first.click()
+        page.locator("#rating").get_by_role("button", name="Save").click()
+        page.locator("#rating .problem:visible").wait_for()
+        assert "exclude.tsv" in page.inner_text("#rating .problem")
+        assert [words for words in problems if "409" not in words] == []
+        page.close()
+        server.shutdown()
+        thread.join()
 
 
 def serious_violations(page):

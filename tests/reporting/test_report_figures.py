@@ -5,13 +5,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from fake_records import HOSTILE, group_record, names_of, subject_record
+from fake_records import HOSTILE, SIX, group_record, names_of, subject_record
 from svg_reading import SVG, drawn, edge_table, heads, label_position, texts
 
 from causal_ivae.drawing.arrows import STYLES, graph_legend
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.reporting import figures
-from causal_ivae.reporting.series_figure import _SHADES, _envelope, series_figure
+from causal_ivae.reporting.series_figure import _SHADES, _envelope, series_figure, spectra
 
 
 def marks(svg, *styles):
@@ -165,13 +165,41 @@ def test_long_series_are_thinned_and_keep_their_peaks():
     assert np.nanmax(_envelope(np.arange(5000.0), gap)[1]) == 1.0
 
 
-def test_series_with_unknown_motion_and_many_regions():
-    record = subject_record(names_of(30), ("ivae",), n_volumes=200, restarts=1)
-    outliers = record.outliers.assign(framewise_displacement=np.nan)
-    svg = drawn(series_figure, record.timeseries, outliers, None, None, "fig")
-    assert "censored" in texts(svg)
-    assert "volume as acquired" in texts(svg)
+def test_the_carpet_names_regions_and_units_where_they_are_known():
+    record = subject_record(SIX, ("ivae",), n_volumes=200, restarts=1)
+    known = dict.fromkeys(SIX, 0.9)
+    said = texts(drawn(series_figure, record.timeseries, record.outliers, 0.72, 0.5, "fig", known))
+    assert {*SIX, "FD (mm)", "segment", "Hz", "coverage", "%", "time as acquired (min)"} <= set(
+        said
+    )
+    many = subject_record(names_of(60), ("ivae",), n_volumes=200, restarts=1)
+    outliers = many.outliers.assign(framewise_displacement=np.nan)
+    svg = drawn(series_figure, many.timeseries, outliers, None, None, "fig")
+    said = set(texts(svg))
+    assert {"volume as acquired", "cycles per volume", "region, in the order of the table"} <= said
+    assert not {"FD (mm)", "coverage", SIX[0]} & said
     assert "data:image/png" in svg
+
+
+def test_spectra_peak_where_a_region_oscillates_and_never_cross_a_gap():
+    tr, n = 0.72, 1200
+    rng = np.random.default_rng(0)
+    time = np.arange(n) * tr
+    values = rng.normal(size=(n, 2)) * 0.1
+    values[:, 0] += np.sin(2 * np.pi * 0.05 * time)
+    values[:, 1] += np.sin(2 * np.pi * 0.2 * time)
+    values[400:405] = np.nan
+    runs = np.array(["a"] * 700 + ["b"] * 500, dtype=object)
+    frequencies, power = spectra(values, runs, tr)
+    assert frequencies[power.argmax(axis=1)] == pytest.approx([0.05, 0.2], abs=0.012)
+    # Phases that jump at a gap or a new run must not spread the power.
+    jumping = values.copy()
+    jumping[405:] = -jumping[405:]
+    jumping[700:] = -jumping[700:]
+    assert spectra(jumping, runs, tr)[1] == pytest.approx(power)
+    none, empty = spectra(values[398:408], runs[398:408], tr)
+    assert len(none) == 0
+    assert empty.shape == (2, 0)
 
 
 def test_a_mismatched_outlier_table_is_not_trusted():
