@@ -284,7 +284,7 @@ def spectra(
     power : ndarray, shape (n_regions, n_frequencies)
         Power density of the standardised series (per Hz).
     """
-    there = np.isfinite(values).all(axis=1)
+    there = np.asarray(np.isfinite(values).all(axis=1))
     new = np.r_[True, (runs[1:] != runs[:-1]) | (there[1:] != there[:-1])]
     stretches = [
         part for part in np.split(np.arange(len(values)), np.flatnonzero(new)[1:]) if there[part[0]]
