@@ -111,6 +111,19 @@ def test_what_the_pages_show_works(here):
     assert list(here.rglob("nodeLabels.txt"))
 
 
+def test_the_script_of_the_readme_works(here):
+    """The atlas of README is fetched; that of the tutorial stands in for it."""
+    run_line("python docs/examples/fmriprep_like.py example")
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"^```python\n(.*?)^```", readme, re.M | re.S)
+    assert len([line for line in text.splitlines() if line]) <= 6
+    assert '"schaefer100"' in text
+    [run] = Path("example/fmriprep/sub-01/func").glob("*_bold.nii.gz")
+    names: dict[str, object] = {"bold": str(run)}
+    run_script(text.replace("schaefer100", "example/example_dseg.nii.gz"), names)
+    assert len(names["result"].edges) == 6
+
+
 @pytest.mark.slow
 def test_benchmarks_that_the_pages_show_work(here):
     run_line("python docs/examples/tables.py tables")

@@ -59,6 +59,7 @@ def write_subject(root: Path, label: str, labels: np.ndarray) -> None:
     for name in (*names, "csf", "white_matter"):
         values = rng.normal(scale=0.01, size=VOLUMES)
         columns |= {name: values, f"{name}_derivative1": np.r_[np.nan, np.diff(values)]}
+    columns |= {f"{name}_power2": values**2 for name, values in columns.items()}
     time = (np.arange(VOLUMES) + 0.5) / VOLUMES
     columns |= {f"cosine{k:02d}": np.cos(np.pi * time * (k + 1)) for k in range(3)}
     columns["framewise_displacement"] = np.r_[np.nan, rng.uniform(0.05, 0.2, VOLUMES - 1)]
