@@ -22,6 +22,8 @@ from causal_ivae.imaging.segments import check_number_of_subjects
 from causal_ivae.imaging.selection import atlas_label, same_label
 from causal_ivae.provenance import digest_of, fingerprint
 
+_OF_VOLUMES = ("labels", "maps", "table")
+"""Atlases of these kinds are laid over volumes and so need an image."""
 _LEAST_MEMORY = 2**29
 """A worker process takes about this much memory (bytes) before it reads anything."""
 
@@ -85,6 +87,9 @@ def _plan(request: Request) -> Plan:
             f"'{source}' holds images, so an atlas is needed: give --atlas (see "
             "'causal-ivae atlas list')."
         )
+    if subjects[0].kind == "images" and parcellation and parcellation.kind in _OF_VOLUMES:
+        # An atlas whose image comes with another package is refused before anything runs.
+        parcellation.volume()
     checked = replace(
         request,
         source=(source if source.is_dir() else source.parent).resolve(),

@@ -203,6 +203,17 @@ def test_images_without_an_atlas_are_refused(tmp_path, capsys, make_fmriprep_tre
     assert "--atlas" in error_line(capsys)
 
 
+def test_a_dry_run_refuses_an_atlas_without_an_image(tmp_path, capsys, make_fmriprep_tree):
+    tree = make_fmriprep_tree(tmp_path, n_subjects=1, n_volumes=80)
+    (tmp_path / "names.tsv").write_text("name\nERC\nCA1\n", encoding="utf-8")
+    code = main(
+        ["run", str(tree.root), str(tmp_path / "out"), "participant", "--atlas",
+         str(tmp_path / "names.tsv"), "--dry-run"]
+    )  # fmt: skip
+    assert code == 2
+    assert "has region names only, no image" in error_line(capsys)
+
+
 def test_run_on_fmriprep_images(tmp_path, capsys, make_fmriprep_tree):
     tree = make_fmriprep_tree(tmp_path, n_subjects=1, n_volumes=200)
     write_tiny_pipeline(tmp_path / "tiny.yaml")
