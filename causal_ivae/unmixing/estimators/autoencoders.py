@@ -70,12 +70,11 @@ class _Autoencoder(StackedEstimator[StackedIVAE | StackedInvertibleIVAE]):
         with torch.inference_mode():
             weights = self.model_.log_importance_weights(rows, given, _STREAM, draws)
             value = weights.logsumexp(0)[0] - math.log(draws)
-        return np.asarray(value.double().cpu().numpy() - self._log_scale())
+        return np.asarray(value.double().cpu().numpy() + self._log_volume(x))
 
     def _sample(self, given: Tensor) -> NDArray[np.float64]:
         with torch.inference_mode():
-            x = self.model_.sample(given)[0].double().cpu().numpy()
-        return np.asarray(self.mean_ + self.scale_ * x)
+            return self._in_units(self.model_.sample(given))
 
 
 def _with_weights(model: "IVAE | VAE") -> dict[str, Any]:
@@ -144,6 +143,9 @@ class IVAE(_Autoencoder):
     the columns of the Jacobian of f (Reizinger et al. 2022, "Embrace the gap"), and a wrong
     unmixing with orthogonal columns has the higher bound.  With the full covariance it is as high
     as the log-likelihood.
+
+    With the invertible decoder, two columns and moving means, one more fit starts from a triangular
+    map, as in `FlowIVAE`; the noise is then that of the mapped columns.
 
     Disturbances are identified up to order, sign and scale (for one sufficient statistic per
     component, up to a monotone function) if there are enough segments that differ enough (theorem

@@ -4,12 +4,11 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
@@ -20,11 +19,21 @@ from causal_ivae.seeding import child_seed
 from causal_ivae.settings import TrainingSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose, residual_dependence
 from causal_ivae.unmixing.estimators import auxiliary
+from causal_ivae.unmixing.estimators.saved import (
+    checked_path,
+    plain_parameters,
+    read_description,
+)
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
+from causal_ivae.unmixing.models.triangular import TriangularMap
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, resolve_device
 from causal_ivae.unmixing.training.stacks import Fit
+from causal_ivae.unmixing.training.steps import by_member
+from causal_ivae.unmixing.triangular_start import TriangularStart, fit_triangular, suits
 
 _Model = TypeVar("_Model", bound=StackedModel)
+_MAP = "map."
+"""Names of the parts of a triangular map begin so in a file."""
 
 
 class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
@@ -39,6 +48,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
     device: str
     model_: _Model
     segments_: NDArray[np.int64] | None
+    map_: TriangularMap | None
 
     def _settings(self) -> TrainingSettings:
         raise NotImplementedError
@@ -65,6 +75,9 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             training steps) and ``training_curve_`` (ndarray, shape (points, 2): step and
             objective).  ``restart_objectives_`` (ndarray, shape (restarts,)) holds the objectives
             of all restarts, NaN if training diverged twice, and ``diagnostics_`` judges the fit.
+            Where there is a triangular start (see `IVAE` and `FlowIVAE`), its objective is the
+            last, all are those of rows that it was not fitted to, and ``map_`` is its map, if it
+            is the best.
 
         Raises
         ------
@@ -81,18 +94,33 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         self._auxiliary_ = auxiliary
         if self.restarts < 1:
             raise SettingsError(f"Invalid value {self.restarts} for 'restarts': give 1 or more.")
+        self.map_, found = None, None
         values = self._standardised(data)[0]
         positions = self._auxiliary(u, len(data))
+        seeds = [child_seed(self.seed, "fit", restart) for restart in range(self.restarts)]
         columns = torch.arange(data.shape[1], device=values.device).repeat(self.restarts, 1)
+        components = checked_components(self.n_components, data.shape[1])
+        if suits(settings, data.shape[1], components, auxiliary):
+            found = fit_triangular(values[None], positions)
+            # The mapped columns are further ones, from which one more fit starts.
+            columns = torch.cat((columns, columns[:1] + data.shape[1]))
+            values = torch.cat((values, found.map(values[None])[0][0]), dim=1)
+            seeds.append(child_seed(self.seed, "fit", "triangular"))
         stack, fit = fit_stack(
             self._build(data.shape[1]),
-            [child_seed(self.seed, "fit", restart) for restart in range(self.restarts)],
+            seeds,
             values,
             columns,
             positions,
             settings,
             order_seed=child_seed(self.seed, "order of volumes"),
         )
+        if found is not None:
+            fit = replace(
+                fit, objective=_on_other_rows(stack, fit, found, values, columns, positions)
+            )
+            if np.nanargmax(np.append(fit.objective, -np.inf)) == self.restarts:
+                self.map_ = found.map
         if not np.isfinite(fit.objective).any():
             raise FitError(
                 "Training diverged, at half the rate too; use a smaller 'learning_rate' than "
@@ -102,7 +130,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         [self.diagnostics_] = diagnose(
             fit,
             positions,
-            restarts=self.restarts,
+            restarts=len(seeds),
             n_statistics=2 if getattr(self, "modulates", None) == "mean_variance" else 1,
         )
         return self
@@ -171,7 +199,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         data, given = self._prepared(x, u)
         with torch.inference_mode():
             value = self.model_.evaluate(data, given)
-        return float(value[0]) - self._log_scale()
+        return float(value[0]) + float(self._log_volume(x).mean())
 
     def save(self, path: str | Path) -> None:
         """Write the weights as safetensors, and everything else as JSON beside them.
@@ -184,6 +212,8 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         path = checked_path(path)
         self._check_fitted()
         weights = {k: v.detach().cpu().contiguous() for k, v in self.model_.state_dict().items()}
+        if self.map_ is not None:
+            weights |= {_MAP + name: part.cpu() for name, part in vars(self.map_).items()}
         save_file(weights, path)
         description = {
             "class": type(self).__name__,
@@ -237,7 +267,12 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         self.training_curve_ = np.array(description["training_curve"])
         self.diagnostics_ = Diagnostics.from_dict(description["diagnostics"])
         self.model_ = self._build(len(self.mean_))([0])  # type: ignore[assignment]
-        self.model_.load_state_dict(load_file(path))
+        weights = load_file(path)
+        parts = {name: weights.pop(name) for name in list(weights) if name.startswith(_MAP)}
+        device = self.model_.keys.device
+        own = {name.removeprefix(_MAP): part.to(device) for name, part in parts.items()}
+        self.map_ = TriangularMap(**own) if own else None
+        self.model_.load_state_dict(weights)
         self.model_.keys.copy_(torch.tensor(description["keys"], dtype=torch.int32))
         return self
 
@@ -288,7 +323,13 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
                 f"'x' has {data.shape[1]} columns; the model was fitted to {len(self.mean_)}."
             )
         scaled = ((data - self.mean_) / self.scale_).astype(np.float32)
-        return torch.as_tensor(scaled, device=resolve_device(self.device))[None]
+        rows = torch.as_tensor(scaled, device=resolve_device(self.device))[None]
+        return rows if self.map_ is None else self.map_(rows)[0]
+
+    def _in_units(self, rows: Tensor) -> NDArray[np.float64]:
+        """Return x in its units from the model's own columns (1, n_times, n_features)."""
+        rows = rows if self.map_ is None else self.map_.inverse(rows)
+        return np.asarray(self.mean_ + self.scale_ * rows[0].double().cpu().numpy())
 
     def _auxiliary(self, u: ArrayLike, length: int) -> Tensor:
         device = resolve_device(self.device)
@@ -311,8 +352,33 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             )
         return torch.as_tensor(position, device=device)
 
-    def _log_scale(self) -> float:
-        return float(np.log(self.scale_).sum())
+    def _log_volume(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Return the log-determinant, at every row of x, of its way to the model's own columns."""
+        scaled = torch.as_tensor((arrays.matrix(x) - self.mean_) / self.scale_)[None]
+        volume = np.full(scaled.shape[1], -np.log(self.scale_).sum())
+        if self.map_ is None:
+            return volume
+        _, of_map = self.map_(scaled.to(self.map_.table.device))
+        return np.asarray(volume + of_map[0].cpu().numpy())
+
+
+def _on_other_rows(
+    stack: StackedModel,
+    fit: Fit,
+    found: TriangularStart,
+    values: Tensor,
+    columns: Tensor,
+    u: Tensor,
+) -> NDArray[np.float64]:
+    """Return the objectives of the rows that the triangular map was not fitted to.
+
+    The last fit started from that map, whose log-determinant belongs to its objective.
+    """
+    rows = found.held_out
+    with torch.inference_mode():
+        objective = stack.evaluate(by_member(values[rows], columns), u[rows]).double()
+        objective[-1] += found.map(values[None, rows, : columns.shape[1]])[1].mean()
+    return np.where(np.isfinite(fit.objective), objective.cpu().numpy(), np.nan)
 
 
 def checked_components(n_components: int | None, n_features: int) -> int:
@@ -330,36 +396,3 @@ def checked_components(n_components: int | None, n_features: int) -> int:
             f"{n_features}."
         )
     return components
-
-
-def plain_parameters(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return the parameters of an estimator as values that JSON can hold."""
-    parameters: dict[str, Any] = estimator.get_params()
-    return {
-        name: value.model_dump()
-        if isinstance(value, BaseModel)
-        else value.item()
-        if isinstance(value, np.generic)
-        else value
-        for name, value in parameters.items()
-    }
-
-
-def checked_path(path: str | Path) -> Path:
-    """Return the path of the weights after checking its suffix."""
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise InputError(f"'{path}' must end in '.safetensors'; the JSON is written beside it.")
-    return path
-
-
-def read_description(path: Path, name: str) -> dict[str, Any]:
-    """Return the JSON beside the weights after checking that it describes a class."""
-    beside = path.with_suffix(".json")
-    for needed in (path, beside):
-        if not needed.is_file():
-            raise InputError(f"There is no file '{needed}'; save() writes both.")
-    description: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
-    if description["class"] != name:
-        raise InputError(f"'{path}' holds a {description['class']}, not a {name}.")
-    return description

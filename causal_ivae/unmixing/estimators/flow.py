@@ -53,6 +53,11 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
     -----
     Without observation noise, f is invertible and the likelihood
     ``p(x|u) = p_z(f^-1(x)|u) |det J|`` is exact (Khemakhem et al. 2020, footnote 1).
+
+    If two columns have two components whose means change with the segment, one more fit starts from
+    a triangular map: one column as it is, and an increasing function of the other that depends on
+    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  It is kept if its likelihood
+    of rows that the map was not fitted to is the highest.
     """
 
     def __init__(
@@ -98,7 +103,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         rows, given = self._prepared(x, u)
         with torch.inference_mode():
             value = self.model_.log_likelihood(rows, given)[0].double().cpu().numpy()
-        return np.asarray(value - self._log_scale())
+        return np.asarray(value + self._log_volume(x))
 
     def inverse_transform(self, z: ArrayLike) -> NDArray[np.float64]:
         """Return the x that `transform` maps to z, shape (n_times, n_features), float64.
@@ -125,13 +130,11 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
             )
         given = torch.as_tensor(values.astype(np.float32), device=self.model_.keys.device)
         with torch.inference_mode():
-            x = self.model_.mix(given[None])[0].double().cpu().numpy()
-        return np.asarray(self.mean_ + self.scale_ * x)
+            return self._in_units(self.model_.mix(given[None]))
 
     def sample(self, u: ArrayLike) -> NDArray[np.float64]:
         """Draw observations given u, shape (n_times, n_features), float64, in the units of x."""
         self._check_fitted()
         given = self._auxiliary(u, len(np.asarray(u)))
         with torch.inference_mode():
-            x = self.model_.sample(given)[0].double().cpu().numpy()
-        return np.asarray(self.mean_ + self.scale_ * x)
+            return self._in_units(self.model_.sample(given))

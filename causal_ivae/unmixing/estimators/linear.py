@@ -16,8 +16,8 @@ from causal_ivae import arrays
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.estimators.auxiliary import distinct_segments, labels
-from causal_ivae.unmixing.estimators.base import (
-    checked_components,
+from causal_ivae.unmixing.estimators.base import checked_components
+from causal_ivae.unmixing.estimators.saved import (
     checked_path,
     plain_parameters,
     read_description,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from causal_ivae.unmixing.matching import mean_correlations, weak_mean_correlati
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.tcl import StackedTCL
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model
+from causal_ivae.unmixing.triangular_start import fit_triangular, suits
 from causal_ivae.validation.paper.mixtures import SimulatedMixture
 
 SOURCES, ABSOLUTE = "s", "|s|"
@@ -50,7 +51,8 @@ class Comparison:
     ----------
     runs : pandas.DataFrame
         One row per fit and score: ``method``, ``target`` (what the components are scored
-        against: s or \|s\|), the sizes M, L, d and n, ``data_seed``, ``restart``, ``mcc_in``,
+        against: s or \|s\|), the sizes M, L, d and n, ``data_seed``, ``restart`` (a fit from a
+        triangular map, where the model suits it, comes after the others), ``mcc_in``,
         ``mcc_out`` and ``weak_mcc_out`` (MCC on the training rows, on other rows with the
         matching of the training rows, and after a linear map), ``objective`` and
         ``held_out`` (ELBO, log-likelihood or log-probability of the segment, nats per row, of
@@ -130,6 +132,8 @@ class _Data:
     columns: Tensor
     u: Tensor
     u_test: Tensor
+    volume: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    """Log-determinants of the members' columns, means of the training and of the other rows."""
 
     @classmethod
     def of(
@@ -158,11 +162,15 @@ class _Data:
         """Train one recipe and score it."""
         settings = recipe.settings
         n = self.mixtures[0].train.sources.shape[1]
+        auxiliary = Auxiliary(segments=int(self.u.max()) + 1)
+        if self.volume is None and suits(settings, self.columns.shape[1], n, auxiliary):
+            return self.with_triangular_starts().fitted(recipe, seed, curves=curves)
+        volume, volume_out = self.volume or (0.0, 0.0)
         build = partial(
             make_model,
             n_features=self.columns.shape[1],
             n_components=n,
-            auxiliary=Auxiliary(segments=int(self.u.max()) + 1),
+            auxiliary=auxiliary,
             settings=settings,
             device=self.train.device,
         )
@@ -180,7 +188,7 @@ class _Data:
                 self._members(recipe.name).assign(
                     epoch=epoch,
                     mcc_out=mean_correlations(self._true("test", SOURCES), z),
-                    held_out=model.evaluate(self.x_test, self.u_test).cpu().numpy(),
+                    held_out=model.evaluate(self.x_test, self.u_test).cpu().numpy() + volume_out,
                 )
             )
 
@@ -197,14 +205,14 @@ class _Data:
         )
         elapsed = time.perf_counter() - started
         with torch.inference_mode():
-            held_out = model.evaluate(self.x_test, self.u_test).double().cpu().numpy()
+            held_out = model.evaluate(self.x_test, self.u_test).double().cpu().numpy() + volume_out
             accuracy = (
                 model.accuracy(self.x_test, self.u_test).double().cpu().numpy()
                 if isinstance(model, StackedTCL)
                 else np.nan
             )
         facts: dict[str, Any] = {
-            "objective": fit.objective,
+            "objective": fit.objective + volume,
             "held_out": held_out,
             "accuracy": accuracy,
             "retried": fit.retried,
@@ -227,6 +235,29 @@ class _Data:
                 )
                 tables.append(self._members(name).assign(target=target, **scores, **facts))
         return pd.concat(tables), pd.concat(points) if points else pd.DataFrame(), components
+
+    def with_triangular_starts(self) -> "_Data":
+        """Return the data with one more fit of every mixture, from a triangular map of it."""
+        apart = replace(self, restarts=1, columns=self.columns[:: self.restarts])
+        maps = fit_triangular(apart.x_train, self.u).map
+        (train, volume), (test, volume_out) = maps(apart.x_train), maps(apart.x_test)
+        mapped = apart.columns + self.train.shape[1]
+        restarts = self.restarts + 1
+        columns = self.columns.view(len(mapped), self.restarts, -1)
+
+        def of_members(log_determinant: Tensor) -> NDArray[np.float64]:
+            own = np.zeros((len(mapped), restarts))
+            own[:, -1] = log_determinant.double().mean(1).cpu().numpy()
+            return own.ravel()
+
+        return replace(
+            self,
+            restarts=restarts,
+            train=torch.cat((self.train, train.transpose(0, 1).flatten(1)), dim=1),
+            test=torch.cat((self.test, test.transpose(0, 1).flatten(1)), dim=1),
+            columns=torch.cat((columns, mapped[:, None]), dim=1).flatten(0, 1),
+            volume=(of_members(volume), of_members(volume_out)),
+        )
 
     def baselines(self, seed: int) -> pd.DataFrame:
         """Score the observations themselves, linear ICA by segments, and random components."""
