@@ -154,9 +154,12 @@ class _Fit:
         levels = torch.linspace(0.0, 1.0, _KNOTS, dtype=x.dtype, device=x.device)
         knots = torch.quantile(stays, levels, dim=1).mT.contiguous()
         coarse = cls(stays, changes, _Segments.of(u, segments), knots, _hats(stays, knots))
-        more = torch.linspace(0.0, 1.0, _MORE_KNOTS + 2, dtype=x.dtype, device=x.device)[1:-1]
         low, high = coarse._bend()
-        added = low[:, None] + (high - low)[:, None] * more
+        more = torch.linspace(0.0, 1.0, _MORE_KNOTS + 2, dtype=x.dtype, device=x.device)[1:-1]
+        level = (low[:, None] + (high - low)[:, None] * more) / (_KNOTS - 1)
+        # As quantiles, they have enough rows around them also where rows are few.
+        at = (level * (x.shape[1] - 1)).round().long()
+        added = stays.sort(dim=1).values.gather(1, at)
         knots = torch.cat((knots, added), dim=1).sort(dim=1).values
         return replace(coarse, knots=knots, basis=_hats(stays, knots))
 
@@ -276,7 +279,7 @@ class _Fit:
         return regression
 
     def _bend(self) -> tuple[Tensor, Tensor]:
-        """Return the interval in which the regression bends most, by the residuals around it."""
+        """Return the first and the last knot around the largest bend, by the residuals there."""
         shift = self._regression()
         squares = (self.changes - (self.basis @ shift[..., None])[..., 0]).square()
         identity = torch.eye(_KNOTS, dtype=squares.dtype, device=squares.device)
@@ -287,9 +290,7 @@ class _Fit:
         slopes = shift.diff(dim=1) / self.knots.diff(dim=1).clamp_min(_TINY)
         reach = 0.5 * (self.knots[:, 2:] - self.knots[:, :-2])
         at = (slopes.diff(dim=1).abs() * reach / least).argmax(1) + 1
-        ends = ((at - 2).clamp_min(0), (at + 2).clamp_max(_KNOTS - 1))
-        low, high = (self.knots.gather(1, end[:, None])[:, 0] for end in ends)
-        return low, high
+        return (at - 2).clamp_min(0), (at + 2).clamp_max(_KNOTS - 1)
 
 
 def _hats(values: Tensor, knots: Tensor) -> Tensor:
