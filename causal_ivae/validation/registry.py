@@ -115,6 +115,12 @@ def _networks() -> "type[Suite[Any]]":
     return BoldNetworks
 
 
+def _twins() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.twins import KnownArrows
+
+    return KnownArrows
+
+
 def _reproducibility() -> "type[Suite[Any]]":
     from causal_ivae.validation.suites.reproducibility import Reproducibility
 
@@ -245,6 +251,18 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _METHODS,
         data="folders of .npz files with 'ts' and 'net', or of tables with truth.tsv",
         several=True,
+    ),
+    "twins": _suite(
+        _twins,
+        "what is drawn of planted arrows, and where there is none, in given series",
+        "Plant arrows through haemodynamic responses into twins of the series, which keep common "
+        "sources, and into regions that were moved in time each by itself, and count what the "
+        "network method draws of them, and where there is none.",
+        Option("networks", "count", "N", "of every kind and strength (default: 50)"),
+        Option("regions", "count", "N", "of a network, drawn at random (default: 6)"),
+        Option("subjects", "count", "N", "of a network, pooled (default: 1)"),
+        Option("guards", "texts", "GUARD", "share, network (default: both)"),
+        data="folder of tables of region time series (default: simulated BOLD networks)",
     ),
     "reproducibility": _suite(
         _reproducibility,
