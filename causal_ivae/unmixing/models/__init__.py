@@ -10,4 +10,5 @@ __all__ = [
     "stacked",
     "structural_flow",
     "tcl",
+    "triangular",
 ]

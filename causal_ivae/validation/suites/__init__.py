@@ -16,4 +16,5 @@ __all__ = [
     "score_graph",
     "study",
     "suite",
+    "twins",
 ]
