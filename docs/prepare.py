@@ -27,6 +27,7 @@ _WHOLE = ("CHANGELOG.md", "CONTRIBUTING.md")
 """Files of the repository that are pages as they are."""
 _REGIONS = ("PRC", "ERC", "CA3/DG", "CA1", "SUB")
 _SHORT = """\
+segments: {window_seconds: 40}
 unmixing: {methods: [network, ivae], restarts: 2, ivae: {steps: 100}}
 independence: {draws: 99, surrogates: 50}
 decision: {resamples: 99}
@@ -75,10 +76,12 @@ def _write_report(folder: Path) -> None:
         # In the units of a scanner: around a baseline, and not equally strong everywhere.
         scales = np.random.default_rng(int(label)).uniform(5, 15, size=len(_REGIONS))
         table = pd.DataFrame(1000 + scales * series, columns=_REGIONS)
-        table.to_csv(study / "tables" / f"sub-{label}_timeseries.tsv", sep="\t", index=False)
+        path = study / "tables" / f"sub-{label}_timeseries.tsv"
+        table.to_csv(path, sep="\t", index=False)
+        path.with_suffix(".json").write_text('{"RepetitionTime": 1.0, "Simulated": true}')
     (study / "short.yaml").write_text(_SHORT, encoding="utf-8")
     code = main(
-        ["run", str(study / "tables"), str(study / "results"), "participant", "group", "--tr", "1",
+        ["run", str(study / "tables"), str(study / "results"), "participant", "group",
          "--pipeline", str(study / "short.yaml"), "--prior", "hippocampal_circuit"]
     )  # fmt: skip
     if code:

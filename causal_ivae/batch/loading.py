@@ -18,6 +18,7 @@ from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_choice import atlas_for, atlas_image_of, is_template
 from causal_ivae.imaging.bids import RunFile, SubjectFiles, find_sidecar, split_name
 from causal_ivae.imaging.censoring import files_of_censoring
+from causal_ivae.imaging.event_folders import event_files
 from causal_ivae.imaging.file_names import Folders
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.provenance import fingerprints, shown
@@ -228,7 +229,8 @@ def input_files(subject: SubjectFiles, folders: Folders) -> list[Path]:
             for suffix in ("bold", "timeseries")
         )
         censoring = files_of_censoring(run.path, run.root) if _cleaned_before(run) else ()
-        files |= {file for file in (run.events, *inherited, *censoring) if file is not None}
+        files |= {file for file in (*inherited, *censoring) if file is not None}
+        files |= set() if run.events is None else set(event_files(run.events))
     return sorted(file for file in files if file.is_file())
 
 

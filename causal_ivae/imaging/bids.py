@@ -13,6 +13,7 @@ from typing import Any, Literal
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.entities import run_entities
+from causal_ivae.imaging.event_folders import event_folder
 from causal_ivae.imaging.file_names import Folders, find_sidecar, natural_key, split_name
 from causal_ivae.imaging.filters import parse_bids_filter
 from causal_ivae.imaging.listing import Found, RunContent, list_runs
@@ -44,7 +45,7 @@ class RunFile:
     name : str
         Name of the run within the subject, for instance ``"ses-1_task-rest_run-1"``.
     events : pathlib.Path or None
-        The ``*_events.tsv`` that applies to the run.
+        The ``*_events.tsv`` that applies to the run, or a folder ``EVs`` of the HCP.
     root : pathlib.Path
         Highest folder whose sidecar files apply to the run.
     content : {"table", "volumes", "grayordinates", "surfaces"}
@@ -205,6 +206,7 @@ def _runs(
         if events is None and raw is not None and item.path.is_relative_to(root):
             there = raw / item.path.relative_to(root)
             events = find_sidecar(there, "events", ".tsv", raw, folders)
+        events = events or event_folder(item.path)
         run = RunFile(
             item.path,
             tuple(item.entities.items()),

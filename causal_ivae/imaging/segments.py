@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.given_files import require_file
+from causal_ivae.imaging.event_folders import read_event_folder
 from causal_ivae.imaging.file_names import parse_entities
 from causal_ivae.imaging.one_scale import pooled_on_one_scale, scale_caution
 from causal_ivae.imaging.segment_search import change_points, hidden_states
@@ -271,11 +272,15 @@ def _check_within(path: Path, blocks: list[tuple[float, float, str]], length: fl
 def read_events(path: Path) -> list[tuple[float, float, str]]:
     """Return onset (s), duration (s, 0 where it is not given) and trial type of all events.
 
+    They stand in a table, or in a folder with a text for each trial type.
+
     Raises
     ------
     InputError
         If the file cannot be read or lacks a column.
     """
+    if path.is_dir():
+        return read_event_folder(path)
     require_file(path)
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")

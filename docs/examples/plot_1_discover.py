@@ -16,7 +16,7 @@ chain = np.eye(6, k=1, dtype=bool)
 people = [simulate_bold(chain, n_times=400, tr=1.0, subject=str(k)).values for k in range(6)]
 
 # %%
-# `segments=50` cuts every run into windows of 50 volumes. The table has one row for each pair,
+# ``segments=50`` cuts every run into windows of 50 volumes. The table has one row for each pair,
 # with the probabilities behind the decision.
 graph = discover(people, segments=50, names=names, seed=0)
 graph.edges[["x", "y", "decision", "probability_forward", "probability_backward", "why"]]

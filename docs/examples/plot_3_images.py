@@ -2,7 +2,7 @@
 Images, confounds and an atlas
 ==============================
 
-A small simulated run with motion in every voxel. `discover_images` averages the voxels of every
+A small simulated run with motion in every voxel. ``discover_images`` averages the voxels of every
 region, regresses the confounds out and leaves gaps where volumes are censored.
 """
 
