@@ -285,5 +285,6 @@ def _series(record: Unit) -> dict[str, Any] | None:
         "measured": measured,
         "threshold": threshold,
         "kind": record.sidecar.get("SegmentKind", "segments"),
+        "covered": bool(coverage),
         "sources": [str(source) for source in record.sidecar.get("Sources", ())],
     }

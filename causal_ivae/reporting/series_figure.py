@@ -243,7 +243,7 @@ def _spectra(
     """Draw the power of every region against frequency, on one scale of decibels."""
     frequencies, power = spectra(values, volumes["run"].astype(str).to_numpy(), tr)
     axes.set(yticks=[])
-    axes.set_title("spectrum (dB)", loc="left", fontsize=FONT)
+    axes.set_title("power (dB)", loc="left", fontsize=7.5)
     axes.set_xlabel("Hz" if tr else "cycles per volume")
     if not len(frequencies):
         return
@@ -253,10 +253,11 @@ def _spectra(
         decibel, aspect="auto", cmap="cividis", vmin=low, vmax=high, interpolation="nearest",
         extent=(frequencies[0], frequencies[-1], len(decibel), 0),
     )  # fmt: skip
-    axes.set_xticks([0, round(float(frequencies[-1]) / 2, 2), round(float(frequencies[-1]), 2)])
+    ends = [0.0, float(frequencies[-1]) / 2, float(frequencies[-1])]
+    axes.set_xticks(ends, [f"{end:.2g}" for end in ends])
     place = axes.get_position()
     bar = axes.figure.add_axes(
-        (place.x0 + 0.6 * place.width, place.y1 + 0.004, 0.4 * place.width, 0.008)
+        (place.x0 + 0.64 * place.width, place.y1 + 0.006, 0.3 * place.width, 0.008)
     )
     axes.figure.colorbar(mesh, cax=bar, orientation="horizontal").outline.set_visible(False)
     bar.xaxis.set_ticks_position("top")
@@ -309,5 +310,5 @@ def _coverage(axes: Axes, shares: Sequence[float]) -> None:
     rows = np.arange(len(shares)) + 0.5
     axes.barh(rows, [100 * share for share in shares], height=0.7, color=BLUE, lw=0)
     axes.set(xlim=(0, 100), ylim=(len(shares), 0), yticks=[], xticks=[0, 100])
-    axes.set_title("coverage", loc="left", fontsize=FONT)
+    axes.set_title("coverage", loc="left", fontsize=7.5)
     axes.set_xlabel("%")

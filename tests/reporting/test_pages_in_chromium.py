@@ -261,7 +261,7 @@ def test_without_a_server_ratings_are_offered_as_a_file(opened):
     assert unquote(href.partition(",")[2]) == (
         f"participant_id\texclude\tnote\n{unit}\t1\tmoved a lot\n"
     )
-    page.get_by_label("Rating", exact=True).select_option("exclude")
+    page.locator("[data-filter=rating]").select_option("exclude")
     assert page.locator("#index tbody tr:visible").count() == 1
 
 
