@@ -70,6 +70,15 @@ def test_steps_work_in_a_clean_environment(tmp_path):
     assert "aal2" in done.stdout
 
 
+def test_apptainer_copies_what_docker_does_and_nothing_else():
+    text = (CHECKOUT / "causal-ivae.def").read_text(encoding="utf-8")
+    files = re.search(r"%files\n(.*?)\n\n", text, re.S).group(1).splitlines()
+    copied = {line.split()[0] for line in files}
+    rules = (CHECKOUT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert copied == {rule[1:] for rule in rules if rule.startswith("!")}
+    assert not copied & {".", ".venv", ".git", "*"}
+
+
 def _context(folder: Path) -> Path:
     """Copy what .dockerignore lets through."""
     rules = (CHECKOUT / ".dockerignore").read_text(encoding="utf-8").split()
