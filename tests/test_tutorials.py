@@ -82,7 +82,7 @@ def here(tmp_path, monkeypatch):
     # Workers, whose start takes as long as these tiny studies, have tests of their own.
     monkeypatch.setattr("causal_ivae.batch.runner.open_pool", in_this_process)
     (tmp_path / "docs").symlink_to(CHECKOUT / "docs")
-    write_tiny_pipeline(tmp_path / "tiny.yaml", methods=["network", "ivae"])
+    write_tiny_pipeline(tmp_path / "tiny.yaml", methods=["network"], network={"twins": 6})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [])
     return tmp_path
