@@ -18,7 +18,7 @@ from causal_ivae.unmixing.models.triangular import (
 )
 from causal_ivae.unmixing.training.lbfgs import minimise
 
-_MOST_ROWS = 12_000
+_MOST_ROWS = 10_000
 _HELD_OUT = 0.2
 _KNOTS = 30
 _MORE_KNOTS = 24
@@ -51,8 +51,7 @@ class TriangularStart:
     held_out : Tensor, shape (rows,), int64
         Rows that the maps were not fitted to; they chose the order and ended the fit.
     log_likelihood : Tensor, shape (members, 2), float64
-        Of these rows (nats per row) by maps that are linear given the other column, if the first
-        and if the second column stays as it is.
+        Of these rows (nats per row), if the first and if the second column stays as it is.
     """
 
     map: TriangularMap
@@ -101,15 +100,15 @@ def fit_triangular(x: Tensor, u: Tensor) -> TriangularStart:
     both = torch.where(both.isfinite().all(-1).all(-1)[:, None, None], both, 0.0)
     fit = _Fit.of(both[:, seen], u[seen], int(u.max()) + 1)
     other = fit.beside(both[:, held_out], u[held_out])
-    linear, likelihood = fit.climbed(fit.start(), other, _STEPS[0])
+    linear, _ = fit.climbed(fit.start(), other, _STEPS[0])
+    level = linear.new_zeros(*linear.shape[:2], len(PLACES))
+    start = torch.cat((linear, level), dim=-1)
+    differences, likelihood = fit.climbed(start, other, _STEPS[1])
     by_order = likelihood.view(2, members).mT
     chosen = by_order.argmax(1) * members + torch.arange(members, device=x.device)
-    level = linear.new_zeros(members, linear.shape[1], len(PLACES))
-    start = torch.cat((linear[chosen], level), dim=-1)
-    differences, _ = fit.some(chosen).climbed(start, other.some(chosen), _STEPS[1])
     # The columns of the second half have changed places.
     given = (chosen >= members).long()
-    maps = TriangularMap(given, fit.knots[chosen], _cumulated(differences))
+    maps = TriangularMap(given, fit.knots[chosen], _cumulated(differences[chosen]))
     return TriangularStart(maps, held_out, by_order)
 
 
@@ -174,11 +173,6 @@ class _Fit:
             segments=segments,
             basis=_hats(stays, self.knots),
         )
-
-    def some(self, members: Tensor) -> "_Fit":
-        """Return some members."""
-        parts = ("stays", "changes", "knots", "basis")
-        return replace(self, **{name: getattr(self, name)[members] for name in parts})
 
     def climbed(self, start: Tensor, other: "_Fit", steps: int) -> tuple[Tensor, Tensor]:
         """Maximise the likelihood until that of other rows grows no more.
