@@ -194,7 +194,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
 
     def blocks(self, tables: Tables) -> Iterator[str]:
         """Yield methods in rows and networks in columns, by number of subjects."""
-        for subjects, rows in tables[SUMMARY].groupby("subjects", sort=False):
+        for subjects, rows in tables[SUMMARY].groupby("subjects"):
             for column in ("precision", "recall", "f1", "adjacency_f1"):
                 title = f"{subjects} subjects: {column.replace('_', ' ')}"
                 yield as_block(title, rows, column, "method", "network")
@@ -204,7 +204,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         summary = tables[SUMMARY]
         last = summary["network"].iloc[-1]
         summary = summary[summary["network"] == last]
-        numbers = list(dict.fromkeys(summary["subjects"]))
+        numbers = sorted(set(summary["subjects"]))
         methods = list(dict.fromkeys(summary["method"]))
         figure = new_figure(2.2 * len(numbers) + 1.0, 3.0)
         axes = figure.subplots(1, len(numbers), squeeze=False, sharey=True)[0]
