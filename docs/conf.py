@@ -1,8 +1,12 @@
 """Settings of the documentation site, which `prepare.py` copies beside the pages."""
 
 import os
+import sys
+from pathlib import Path
 
 from causal_ivae.provenance import package_version
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "causal-ivae"
 author = "The causal-ivae developers"
@@ -33,6 +37,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
+    "image_scrapers": ("matplotlib", "gallery_drawings.save_drawing"),
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "download_all_examples": False,

@@ -48,7 +48,8 @@ def prepare(target: Path, *, report: bool = True) -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         (target / name.lower()).write_text(_LINK.sub(lambda link: _in_site(link, ROOT), text))
     shutil.copytree(ROOT / "docs" / "templates", target / "templates")
-    shutil.copy(ROOT / "docs" / "conf.py", target)
+    for name in ("conf.py", "gallery_drawings.py"):
+        shutil.copy(ROOT / "docs" / name, target)
     (target / "examples").mkdir()
     # The other scripts there write the data of the tutorials.
     for example in (ROOT / "docs" / "examples").glob("*"):

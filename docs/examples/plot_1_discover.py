@@ -27,4 +27,4 @@ graph.tables["twins"]
 
 # %%
 # The drawing: an arrow runs from cause to effect; an open head leans only.
-figure = graph.plot()
+drawing = graph.plot()

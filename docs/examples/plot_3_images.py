@@ -36,3 +36,7 @@ masker.set_output(transform="pandas").fit()
 kept = np.setdiff1d(np.arange(600), [200, 201, 202])
 graph = discover_images(bold, pd.DataFrame({"trans_x": motion}), masker, sample_masks=kept)
 graph.edges[["x", "y", "decision", "leaning", "probability_leaning"]]
+
+# %%
+# An open head leans only: a single person's data seldom decide.
+drawing = graph.plot()

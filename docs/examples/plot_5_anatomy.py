@@ -17,6 +17,7 @@ names = ["PRC", "ERC", "CA3/DG", "CA1", "SUB"]
 chain = np.eye(5, k=1, dtype=bool)
 people = [simulate_bold(chain, n_times=400, tr=1.0, subject=str(k)).values for k in range(5)]
 graph = discover(people, segments=50, names=names, seed=0)
+drawing = graph.plot()
 
 # %%
 # A path of at most two projections counts as feasible; in a circuit with loops, longer ones join
