@@ -26,7 +26,6 @@ from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.mni_maps import is_mni
 from causal_ivae.reporting.origin import (
     calibration_of,
-    from_images,
     is_simulated,
     methods_of,
     provenance_of,
@@ -35,6 +34,7 @@ from causal_ivae.reporting.page_head import Navigation, head_of
 from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
 from causal_ivae.reporting.references import as_bibtex
 from causal_ivae.reporting.series_figure import series_figure
+from causal_ivae.reporting.series_source import from_images
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.reporting.volume_counts import volumes_of

@@ -13,10 +13,9 @@ from causal_ivae.reporting import figures
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.references import resolve
+from causal_ivae.reporting.series_source import from_images
 from causal_ivae.reporting.volume_counts import volumes_of
 from causal_ivae.settings import Pipeline
-
-_IMAGE_SUFFIXES = (".nii", ".nii.gz")
 
 
 def calibration_of(record: Unit) -> dict[str, Any] | None:
@@ -104,11 +103,3 @@ def is_simulated(record: Unit) -> bool:
     """Return whether the series come from a simulator."""
     own = bool(record.sidecar.get("Simulated"))
     return own or any(method.sidecar.get("Simulated") for method in record.methods.values())
-
-
-def from_images(record: Unit) -> bool | None:
-    """Return whether the series come from images, or None if that is unknown."""
-    if not record.sidecar.get("Sources"):
-        return None
-    sources = (str(source) for source in record.sidecar.get("Sources", ()))
-    return any(source.endswith(_IMAGE_SUFFIXES) for source in sources)
