@@ -7,6 +7,7 @@ from rendering import render_subject
 
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.wording import signed
+from causal_ivae.group import Rating
 from causal_ivae.reporting.comparison_page import pair_rows, render_compare
 from causal_ivae.reporting.index_page import index_row, render_index
 from causal_ivae.reporting.subject_summary import summarise_subject
@@ -108,6 +109,33 @@ def test_the_index_has_a_row_for_every_subject_and_escapes_names():
     assert [tag for tag, _ in page.tags].count("script") == 1
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
     assert {"sub-01.html", "group.html"} <= set(links)
+
+
+def test_a_strip_has_a_dot_for_every_subject_whose_measure_is_known():
+    rows = [
+        index_row(summarise_subject(subject_record()), "done", "", METHODS, Rating("pass", "ok"))
+        for _ in range(4)
+    ]
+    known = [
+        replace(row, unit=f"sub-{i}", motion=motion, quality=quality, coverage=0.9)
+        for i, (row, motion, quality) in enumerate(
+            zip(rows, (0.1, 0.2, 0.9, None), ("usable", "usable", "doubtful", ""), strict=True)
+        )
+    ]
+    known[0] = replace(known[0], unit=f"sub-{HOSTILE}")
+    html = render_index(known, METHODS, [])
+    page = Page(html)
+    dots = [attrs for attrs in page.all("circle") if "data-dot" in attrs]
+    # Equal coverage and equal shares of volumes would tell nothing.
+    assert [dot["data-dot"] for dot in dots] == [f"sub-{HOSTILE}", "sub-1", "sub-2"]
+    assert [dot["class"] for dot in dots] == ["dot", "dot", "dot hollow"]
+    places = [float(dot["cx"]) for dot in dots]
+    assert (places[1] - places[0]) / (places[2] - places[0]) == pytest.approx(1 / 8, abs=1e-3)
+    assert "Head motion (mean, mm)" in page.flat
+    assert "Lowest coverage" not in page.flat
+    assert HOSTILE not in html
+    assert 'data-rating="pass" data-note="ok"' in html
+    assert not Page(render_index(known[3:], METHODS, [])).all("circle")
 
 
 def test_compare_sets_methods_beside_each_other_pair_by_pair():
