@@ -19,6 +19,8 @@ LEAST_ADJACENT = 0.5
 
 LEAST_LEANING = 0.6
 """Probability, given an arrow, from which the likelier direction of an undecided pair is drawn."""
+USABLE = "usable"
+"""Verdict on a fit against which nothing speaks."""
 WHY = {
     "twins": "twins of these data without any arrow show as much",
     "direction": "connected, but nothing tells the direction",
@@ -75,6 +77,16 @@ def arrow_columns(
 def is_decided(edges: pd.DataFrame) -> NDArray[np.bool_]:
     """Return for every row of an edge table whether it has an arrow, shape (pairs,)."""
     return edges["decision"].isin([*DIRECTIONS, "both"]).to_numpy()
+
+
+def rests_on_poor_fit(edges: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return for every row of an edge table whether its fit is not usable, shape (pairs,).
+
+    Pairs whose fit was not judged do not count.
+    """
+    if "quality" not in edges:
+        return np.zeros(len(edges), dtype=bool)
+    return ~edges["quality"].fillna("").isin(["", USABLE]).to_numpy()
 
 
 def count_arrows(edges: pd.DataFrame) -> int:

@@ -29,9 +29,10 @@ document.addEventListener("click", (event) => {
   };
   body.append(...Array.from(body.rows).sort(compare));
 });
-// Folded parts are opened for printing, since a reader of paper cannot open them.
+// Folded parts that belong on paper are opened for printing; where none are marked, all do.
 addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details")) details.open = true;
+  const marked = document.querySelectorAll("details.printed");
+  for (const details of marked.length ? marked : document.querySelectorAll("details")) details.open = true;
 });
 // Show only the rows of a table that match all its filters.
 const filterRows = (box) => {
@@ -62,9 +63,11 @@ for (const box of document.querySelectorAll(".views")) {
   choose();
 }
 // Hide the edges whose probability, stability or share of subjects is below the slider, in the drawings and in the table.
-const drawnParts = (edge) => ["graph", "circuit", "brain"]
-  .flatMap((view) => ["", "-head", "-tail", "-side", "-side-head", "-side-tail"].map((part) => `fig-${view}-${edge}${part}`))
-  .map((id) => document.getElementById(id)).filter(Boolean);
+const PARTS = ["", "-head", "-tail", "-side", "-side-head", "-side-tail", "-front", "-front-head", "-front-tail"];
+const drawnParts = (edge) => [...["graph", "circuit", "brain", "panel"].map((view) => `fig-${view}-${edge}`),
+  // The prior has the numbers of the first method's pairs.
+  ...(edge.startsWith("0-") ? [`fig-panel-prior-${edge.slice(2)}`] : [])]
+  .flatMap((id) => PARTS.map((part) => document.getElementById(id + part))).filter(Boolean);
 const listedEdges = Array.from(document.querySelectorAll("tr[data-edge]"));
 for (const box of document.querySelectorAll(".slider")) {
   const slider = box.querySelector("input");
@@ -74,31 +77,312 @@ for (const box of document.querySelectorAll(".slider")) {
     for (const row of listedEdges) {
       row.hidden = Number(row.dataset.confidence) < least;
       shown += row.hidden ? 0 : 1;
-      for (const part of drawnParts(row.dataset.edge)) part.style.display = row.hidden ? "none" : "";
+      for (const part of drawnParts(row.dataset.edge)) {
+        if (!part.id.includes("-prior-")) part.style.display = row.hidden ? "none" : "";
+      }
     }
     box.querySelector("output").textContent = least === 0
       ? "all pairs" : `${slider.value}% or more: ${shown} of ${listedEdges.length} pairs`;
   });
 }
-// Show the numbers of the edge that is pointed at or has the focus, until Escape is pressed.
+// Mark the pair that is pointed at, or has the focus, in every drawing and table, and show its evidence beside it.
 const panel = document.getElementById("edge-detail");
-const show = (row) => {
-  for (const part of document.querySelectorAll("svg .on")) part.classList.remove("on");
+const pairOf = (row) => row.dataset.pair ?? row.dataset.edge;
+const pairs = new Map();
+for (const row of listedEdges) pairs.set(pairOf(row), [...(pairs.get(pairOf(row)) ?? []), row]);
+const rowOf = new Map(listedEdges.map((row) => [row.dataset.edge, row]));
+const whyRows = Array.from(document.querySelectorAll("tr[data-shows]"));
+let kept = null;
+const add = (parent, tag, text) => {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  parent.append(made);
+  return made;
+};
+const fill = (row) => {
+  panel.replaceChildren();
+  const [head, ...facts] = row.dataset.detail.split("\n");
+  add(panel, "h4", row.dataset.method ? `${row.dataset.method}: ${head}` : head);
+  for (const figure of document.querySelectorAll(`[data-panel="${pairOf(row)}"] figure`)) {
+    panel.append(figure.cloneNode(true));
+  }
+  const list = add(panel, "ul", "");
+  for (const fact of facts) add(list, "li", fact);
+  for (const other of pairs.get(pairOf(row))) {
+    if (other !== row) add(panel, "p", `${other.dataset.method}: ${other.dataset.detail.split("\n")[0]}`);
+  }
+};
+// The card stands on the side of the place that has more room.
+const stand = (x, y) => {
+  const right = x < innerWidth / 2;
+  panel.style.left = right ? `${x + 28}px` : "auto";
+  panel.style.right = right ? "auto" : `${innerWidth - x + 28}px`;
+  panel.style.top = `${Math.max(8, Math.min(y - 40, innerHeight - panel.offsetHeight - 8))}px`;
+};
+const show = (row, place) => {
+  for (const part of document.querySelectorAll(".on")) part.classList.remove("on");
   panel.hidden = !row;
-  panel.textContent = row ? row.dataset.detail : "";
-  if (row) for (const part of drawnParts(row.dataset.edge)) part.classList.add("on");
+  document.dispatchEvent(new CustomEvent("pair", { detail: row ? pairOf(row) : null }));
+  if (!row) {
+    panel.replaceChildren();
+    return;
+  }
+  fill(row);
+  for (const member of pairs.get(pairOf(row))) {
+    member.classList.add("on");
+    for (const part of drawnParts(member.dataset.edge)) part.classList.add("on");
+  }
+  for (const other of whyRows) {
+    if (pairs.get(pairOf(row)).includes(rowOf.get(other.dataset.shows))) other.classList.add("on");
+  }
+  const box = place.getBoundingClientRect?.();
+  if (box) stand(box.left > innerWidth / 2 ? box.left : Math.min(box.right, innerWidth / 2 - 1), box.top);
+  else stand(place.x, place.y);
+};
+// A card that was kept by a click stays until Escape or a click elsewhere.
+const keep = (row, place) => {
+  kept = row;
+  panel.classList.toggle("kept", Boolean(row));
+  show(row, place);
+};
+const listen = (row, place) => {
+  place.addEventListener("focusin", () => show(row, place));
+  place.addEventListener("focusout", () => { if (!kept) show(null); });
 };
 for (const row of listedEdges) {
-  row.addEventListener("focusin", () => show(row));
-  row.addEventListener("focusout", () => show(null));
+  listen(row, row.cells[0]);
   for (const part of drawnParts(row.dataset.edge)) {
-    part.addEventListener("pointerenter", () => show(row));
-    part.addEventListener("pointerleave", () => show(null));
+    part.addEventListener("pointerenter", (event) => { if (!kept) show(row, event); });
+    part.addEventListener("pointerleave", () => { if (!kept) show(null); });
+    part.addEventListener("click", (event) => { event.stopPropagation(); keep(row, event); });
   }
 }
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") show(null);
+for (const other of whyRows) listen(rowOf.get(other.dataset.shows), other.cells[0]);
+document.addEventListener("click", (event) => {
+  const line = event.target.closest("tbody th button:not([data-opens])")?.closest("tr[data-edge], tr[data-shows]");
+  if (line) keep(rowOf.get(line.dataset.edge ?? line.dataset.shows), line.cells[0]);
+  else if (kept && !panel.contains(event.target)) keep(null);
 });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") keep(null);
+});
+// Save a drawing of the page as a file, which needs its size in points and no marks.
+for (const link of document.querySelectorAll("a[data-save]")) {
+  link.parentElement.hidden = false;
+  link.addEventListener("click", () => {
+    show(null);
+    const drawing = document.getElementById(link.dataset.save).cloneNode(true);
+    const text = `<?xml version="1.0" encoding="utf-8"?>\n${new XMLSerializer().serializeToString(drawing)}\n`;
+    link.href = `data:image/svg+xml;base64,${btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""))}`;
+  });
+}
+// The arrow keys go from pair to pair while a drawing has the focus.
+for (const box of document.querySelectorAll("[data-walk]")) {
+  let at = -1;
+  box.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const first = Array.from(pairs.values(), (members) => members[0]);
+    if (!first.length) return;
+    at = (at + step + first.length) % first.length;
+    keep(null);
+    show(first[at], box);
+  });
+  box.addEventListener("focusout", () => { if (!kept) show(null); });
+}
+// Mark the pair in the matrices of scores, whose cells are pixels of one picture.
+const matrices = Array.from(document.querySelectorAll("svg[id^='fig-scores-']"), (drawing) => ({
+  image: drawing.querySelector("image"), figure: drawing.closest("figure"), index: drawing.id.split("-").pop(),
+})).filter(({ image }) => image);
+const regions = 1 + Math.max(-1, ...Array.from(pairs.keys(), (key) => Math.max(...key.split("-").map(Number))));
+const markCells = (pair) => {
+  for (const cell of document.querySelectorAll(".cell")) cell.remove();
+  if (!pair) return;
+  const [a, b] = pair.split("-").map(Number);
+  for (const { image, figure } of matrices) {
+    const box = image.getBoundingClientRect();
+    if (!box.width) continue;
+    const outer = figure.getBoundingClientRect();
+    for (const [row, column] of [[a, b], [b, a]]) {
+      const cell = document.createElement("i");
+      cell.className = "cell";
+      const size = { x: box.width / regions, y: box.height / regions };
+      cell.style.left = `${box.left - outer.left + figure.scrollLeft + column * size.x}px`;
+      cell.style.top = `${box.top - outer.top + row * size.y}px`;
+      cell.style.width = `${size.x}px`;
+      cell.style.height = `${size.y}px`;
+      figure.append(cell);
+    }
+  }
+};
+for (const { image, index } of matrices) {
+  image.addEventListener("pointermove", (event) => {
+    const box = image.getBoundingClientRect();
+    const [row, column] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width]
+      .map((share) => Math.min(regions - 1, Math.floor(share * regions)));
+    const found = pairs.get(`${Math.min(row, column)}-${Math.max(row, column)}`);
+    if (!kept) show(found?.find((line) => line.dataset.edge.startsWith(`${index}-`)) ?? null, event);
+  });
+  image.addEventListener("pointerleave", () => { if (!kept) show(null); });
+}
+document.addEventListener("pair", (event) => markCells(event.detail));
+// Draw the graph of one method in a brain of glass, which the pointer and the arrow keys turn.
+for (const canvas of document.querySelectorAll("canvas[data-model]")) {
+  const model = JSON.parse(canvas.dataset.model);
+  const decode = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+  const points = new Int8Array(decode(model.points));
+  const triangles = new Uint16Array(decode(model.triangles));
+  const box = canvas.closest(".solid");
+  const pen = canvas.getContext("2d");
+  const turns = { left: [Math.PI / 2, 0], front: [Math.PI, 0], above: [0, Math.PI / 2] };
+  let [yaw, pitch] = [2.4, 0.35];
+  let method = Math.max(0, model.methods.findIndex((one) => one.edges.length));
+  let marked = null;
+  let lines = [];
+  const seen = ([x, y, z], size) => {
+    const [across, deep] = [x * Math.cos(yaw) + y * Math.sin(yaw), -x * Math.sin(yaw) + y * Math.cos(yaw)];
+    const up = z * Math.cos(pitch) + deep * Math.sin(pitch);
+    return [size / 2 + across * size / 195, size / 2 - (up - 5 * Math.cos(pitch)) * size / 195];
+  };
+  const corners = (i) => [0, 1, 2].map((corner) => triangles[i + corner]);
+  const area = (a, b, c) => {
+    const [u, v] = [b, c].map((end) => a.map((value, axis) => end[axis] - value));
+    const [x, y, z] = [0, 1, 2].map((axis) => u[(axis + 1) % 3] * v[(axis + 2) % 3] - u[(axis + 2) % 3] * v[(axis + 1) % 3]);
+    return Math.hypot(x, y, z);
+  };
+  const place = (index) => Array.from(points.subarray(3 * index, 3 * index + 3));
+  const areas = [];
+  for (let i = 0; i < triangles.length; i += 3) areas.push(area(...corners(i).map(place)));
+  const draw = () => {
+    const size = canvas.clientWidth;
+    const sharp = devicePixelRatio || 1;
+    if (!size) return;
+    canvas.width = canvas.height = size * sharp;
+    pen.setTransform(sharp, 0, 0, sharp, 0, 0);
+    const outline = [];
+    for (let i = 0; i < points.length; i += 3) outline.push(seen([points[i], points[i + 1] + 16, points[i + 2]], size));
+    for (let i = 0; i < triangles.length; i += 3) {
+      const [a, b, c] = corners(i).map((index) => outline[index]);
+      // Glass is darker where it is seen at a slant.
+      const flat = area([...a, 0], [...b, 0], [...c, 0]) * (195 / size) ** 2 / areas[i / 3];
+      pen.fillStyle = `rgb(70 90 110 / ${(2 + 9 * (1 - Math.min(1, flat)) ** 2).toFixed(1)}%)`;
+      pen.beginPath();
+      pen.moveTo(...a);
+      pen.lineTo(...b);
+      pen.lineTo(...c);
+      pen.fill();
+    }
+    const at = model.places.map(([x, y, z]) => seen([x, y + 16, z], size));
+    lines = [];
+    for (const [from, to, color, heads, dashes, hollow, width, row] of model.methods[method].edges) {
+      const edge = rowOf.get(`${method}-edge-${row}`);
+      if (!edge || edge.hidden) continue;
+      const [start, stop] = [at[from], at[to]];
+      const long = Math.hypot(stop[0] - start[0], stop[1] - start[1]);
+      if (long < 14) continue;
+      const along = [(stop[0] - start[0]) / long, (stop[1] - start[1]) / long];
+      const on = pairOf(edge) === marked;
+      const thick = (hollow ? Math.max(width, 2.6) : width) + (on ? 1.5 : 0);
+      const head = 6 + 2.4 * thick;
+      const ends = [
+        [start[0] + along[0] * (heads.length > 1 ? 7 + head * 0.8 : 6), start[1] + along[1] * (heads.length > 1 ? 7 + head * 0.8 : 6)],
+        [stop[0] - along[0] * (heads.length ? 7 + head * 0.8 : 6), stop[1] - along[1] * (heads.length ? 7 + head * 0.8 : 6)],
+      ];
+      const stroke = (style, wide) => {
+        pen.beginPath();
+        pen.setLineDash(dashes.map((dash) => dash * 1.4));
+        pen.moveTo(...ends[0]);
+        pen.lineTo(...ends[1]);
+        pen.strokeStyle = style;
+        pen.lineWidth = wide;
+        pen.stroke();
+        pen.setLineDash([]);
+      };
+      if (on) stroke("#f0b000", thick + 5);
+      stroke(on ? "#1f2933" : color, thick);
+      if (hollow) stroke("#fff", thick - 1.6);
+      for (const [index, tint] of heads.entries()) {
+        const way = index ? -1 : 1;
+        const tip = index ? [start[0] + along[0] * 7, start[1] + along[1] * 7] : [stop[0] - along[0] * 7, stop[1] - along[1] * 7];
+        const base = [tip[0] - way * along[0] * head, tip[1] - way * along[1] * head];
+        pen.beginPath();
+        pen.moveTo(...tip);
+        pen.lineTo(base[0] - along[1] * head * 0.42, base[1] + along[0] * head * 0.42);
+        pen.lineTo(base[0] + along[1] * head * 0.42, base[1] - along[0] * head * 0.42);
+        pen.closePath();
+        pen.fillStyle = hollow ? "#fff" : tint;
+        pen.strokeStyle = tint;
+        pen.lineWidth = 1.2;
+        pen.fill();
+        pen.stroke();
+      }
+      lines.push({ ends, edge });
+    }
+    pen.font = "12px sans-serif";
+    for (const [index, [x, y]] of at.entries()) {
+      pen.beginPath();
+      pen.arc(x, y, 4.5, 0, 2 * Math.PI);
+      pen.fillStyle = "#fff";
+      pen.strokeStyle = "#1f2933";
+      pen.lineWidth = 1.4;
+      pen.fill();
+      pen.stroke();
+      if (at.length > 30) continue;
+      pen.lineWidth = 3;
+      pen.strokeStyle = "#fff";
+      pen.fillStyle = "#1f2933";
+      pen.strokeText(model.names[index], x + 8, y - 5);
+      pen.fillText(model.names[index], x + 8, y - 5);
+    }
+  };
+  const near = (event) => {
+    const frame = canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
+    const away = ({ ends: [a, b] }) => {
+      const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+      const share = Math.max(0, Math.min(1, ((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy)));
+      return Math.hypot(x - a[0] - share * dx, y - a[1] - share * dy);
+    };
+    const close = lines.map((line) => [away(line), line.edge]).sort((one, other) => one[0] - other[0])[0];
+    return close && close[0] < 8 ? close[1] : null;
+  };
+  const turn = (right, up) => {
+    yaw += right;
+    pitch = Math.max(-Math.PI / 2, Math.min(Math.PI / 2, pitch + up));
+    draw();
+  };
+  canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.buttons) turn(event.movementX / 120, event.movementY / 120);
+    else if (!kept) show(near(event), event);
+  });
+  canvas.addEventListener("pointerleave", () => { if (!kept) show(null); });
+  canvas.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-0.15, 0], ArrowRight: [0.15, 0], ArrowUp: [0, -0.15], ArrowDown: [0, 0.15] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    turn(...step);
+  });
+  for (const button of box.querySelectorAll("[data-turn]")) {
+    button.addEventListener("click", () => {
+      [yaw, pitch] = turns[button.dataset.turn];
+      draw();
+    });
+  }
+  box.querySelector("select")?.addEventListener("change", (event) => {
+    method = Number(event.target.value);
+    draw();
+  });
+  document.addEventListener("pair", (event) => {
+    marked = event.detail;
+    draw();
+  });
+  for (const other of document.querySelectorAll(".slider input")) other.addEventListener("input", draw);
+  if (box.querySelector("select")) box.querySelector("select").value = String(method);
+  box.hidden = false;
+  new ResizeObserver(draw).observe(canvas);
+}
 // Draw the scores of all subjects on the pair that is pressed, with their intervals.
 const drawn = (tag, about, text) => {
   const part = document.createElementNS("http://www.w3.org/2000/svg", tag);

@@ -27,8 +27,9 @@ from causal_ivae.derivatives.stored_tables import remove_table
 from causal_ivae.derivatives.tables import EDGES, PRIOR_CHECK
 from causal_ivae.derivatives.unit_tables import OUTLIERS, TIMESERIES
 from causal_ivae.derivatives.units import Unit, find_recording
+from causal_ivae.outcomes import USABLE
 from causal_ivae.provenance import fingerprints
-from causal_ivae.reporting.fits import UNKNOWN, USABLE
+from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.verdict import verdict_of
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import SegmentSettings

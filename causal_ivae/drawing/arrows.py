@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from causal_ivae.drawing.svg import BLUE, RED, Drawing, figure_style, new_figure
-from causal_ivae.outcomes import CONNECTED, arrows_of, is_decided, leaning_of, outcomes_of
+from causal_ivae.outcomes import (
+    CONNECTED,
+    arrows_of,
+    is_decided,
+    leaning_of,
+    outcomes_of,
+    rests_on_poor_fit,
+)
 
 FONT = 8.5
 _LEGEND_WIDTH = 790.0
@@ -22,6 +29,11 @@ _LEGEND_WIDTH = 790.0
 _GREY = "#5f6b7a"
 _BAND = "#d9e0e8"
 _LIGHT = "#8592a0"
+_TEXT = "#4a5560"
+_HOLLOW = 2.6
+"""Least width of a hollow line (points), so that its inside is seen."""
+_OUTLINE = 1.5
+"""How much thinner the inside of a hollow line is (points)."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,10 @@ STYLES = {
 }
 
 
+HOLLOW = "hollow: the fit is not usable"
+"""Words of the legend for the arrows that are hollow, whatever their style is."""
+
+
 @dataclass(frozen=True)
 class DrawnEdge:
     """Describe one edge that is drawn.
@@ -70,6 +86,10 @@ class DrawnEdge:
         Line width (points).
     heads : tuple of str
         Colours of the head at `stop` and of the one at `start`, if they are there.
+    hollow : bool
+        True for an arrow whose fit was judged and is not usable.
+    probability : float
+        Of an undecided pair with a likelier direction the probability of that direction; else NaN.
     """
 
     row: int
@@ -78,6 +98,8 @@ class DrawnEdge:
     style: ArrowStyle
     width: float
     heads: tuple[str, ...]
+    hollow: bool = False
+    probability: float = np.nan
 
 
 def edge_kinds(
@@ -124,9 +146,9 @@ def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) ->
     """
     found = []
     kinds = edge_kinds(edges, verdicts)
-    order = edges.assign(decided=is_decided(edges), likelier=leaning_of(edges)).sort_values(
-        ["decided", "confidence"], kind="stable"
-    )
+    order = edges.assign(
+        decided=is_decided(edges), likelier=leaning_of(edges), hollow=rests_on_poor_fit(edges)
+    ).sort_values(["decided", "confidence"], kind="stable")
     for row, edge in zip(order.index, order.to_dict("records"), strict=True):
         if row not in kinds:
             continue
@@ -137,7 +159,9 @@ def drawn_edges(edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]) ->
         width = _width(edge["confidence"]) if style.arrow else 1.0
         headed = style.arrow or style.open
         colors = tuple(STYLES[kind].color for kind in heads or [line]) if headed else ()
-        found.append(DrawnEdge(row, start, stop, style, width, colors))
+        hollow = bool(style.arrow and edge["hollow"])
+        given = float(edge["probability_leaning"]) if style.open else np.nan
+        found.append(DrawnEdge(row, start, stop, style, width, colors, hollow, given))
     return found
 
 
@@ -156,6 +180,9 @@ def draw_arrow(
     width: float,
     heads: Sequence[str],
     identifier: str | None = None,
+    *,
+    hollow: bool = False,
+    size: float = 1.0,
 ) -> None:
     """Draw an arrow along a route, in axes whose unit is a point.
 
@@ -172,9 +199,14 @@ def draw_arrow(
     identifier : str, optional
         Identifier of the line; its head has ``<identifier>-head``, and a head at its start
         ``<identifier>-tail``.
+    hollow : bool
+        True to draw only the outline of the arrow.
+    size : float
+        Factor of the size of heads, and of how wide a hollow line is at least.
     """
     # `add_patch` would measure every patch for axes limits, which are already set.
-    head = 4.0 + 2.2 * width
+    width = max(width, size * _HOLLOW) if hollow else width
+    head = size * 4.0 + 2.2 * width
     line = route.copy()
     for color, place, part in zip(heads, (-1, 0), ("head", "tail"), strict=False):
         tip, before = route[place], route[-2 if place else 1]
@@ -184,16 +216,49 @@ def draw_arrow(
         base = tip - along * head
         corners = [tip, base + across * head * 0.42, base - across * head * 0.42]
         gid = identifier and f"{identifier}-{part}"
-        look = {"fc": "white", "ec": color, "lw": 0.9} if style.open else {"color": color, "lw": 0}
-        axes.add_artist(Polygon(corners, closed=True, zorder=2, gid=gid, **look))
+        outlined = style.open or hollow
+        look = {"fc": "white", "ec": color, "lw": 0.9} if outlined else {"color": color, "lw": 0}
+        # Without clipping, which nothing needs, the drawing is much shorter.
+        axes.add_artist(Polygon(corners, closed=True, zorder=2, gid=gid, clip_on=False, **look))
     dashes = style.dashes or ()
-    axes.add_artist(
-        PathPatch(
-            curve(line), fill=False, edgecolor=style.color, lw=width, zorder=1, capstyle="butt",
-            # Matplotlib multiplies dash lengths by the width, so that they are divided by it here.
-            linestyle=(0, tuple(length / width for length in dashes)) if dashes else "-",
-            gid=identifier,
-        )
+    # The white inside of a hollow line has the same dashes, so that gaps stay gaps.
+    for color, thick, gid in (
+        (style.color, width, identifier),
+        ("white", width - size * _OUTLINE, None),
+    )[: 1 + hollow]:
+        axes.add_artist(
+            PathPatch(
+                curve(line), fill=False, edgecolor=color, lw=thick, zorder=1, capstyle="butt",
+                # Matplotlib multiplies dashes by the width, so that they are divided by it here.
+                linestyle=(0, tuple(length / thick for length in dashes)) if dashes else "-",
+                gid=gid, clip_on=False,
+            )
+        )  # fmt: skip
+
+
+def draw_probability(
+    axes: Axes,
+    route: NDArray[np.float64],
+    probability: float,
+    size: float,
+    identifier: str | None = None,
+) -> None:
+    """Write a probability as a percentage on the line of an arrow, before its head.
+
+    Parameters
+    ----------
+    axes, route
+        As in `draw_arrow`.
+    probability : float
+    size : float
+        Size of the font (points).
+    identifier : str, optional
+    """
+    x, y = route[0] + 0.42 * (route[-1] - route[0])
+    axes.text(
+        x, y, f"{100 * probability:.0f}%", fontsize=size, ha="center", va="center_baseline",
+        color=_TEXT, zorder=2.5, gid=identifier,
+        bbox={"boxstyle": "square,pad=0.08", "fc": "white", "ec": "none"},
     )  # fmt: skip
 
 
@@ -223,7 +288,9 @@ def curve(route: NDArray[np.float64]) -> Path:
     return Path(route, [Path.MOVETO, *[code] * (len(route) - 1)])
 
 
-def graph_legend(kinds: Sequence[str], figure_name: str, width_of: str) -> Drawing:
+def graph_legend(
+    kinds: Sequence[str], figure_name: str, width_of: str, *, hollow: bool = False
+) -> Drawing:
     """Draw the legend for the kinds of edges that occur.
 
     Parameters
@@ -234,9 +301,13 @@ def graph_legend(kinds: Sequence[str], figure_name: str, width_of: str) -> Drawi
         Name that is unique on the page.
     width_of : str
         What a thicker arrow has more of, for instance "stability".
+    hollow : bool
+        True if there are arrows whose fit is not usable.
     """
     with figure_style(figure_name):
         entries = [(kind, STYLES[kind].words) for kind in kinds]
+        if hollow:
+            entries.append((HOLLOW, HOLLOW))
         # The browser's font is narrower than the one that is measured here.
         widths = [40.0 + 0.92 * text_width(words) + 16.0 for _, words in entries]
         thickness = f"thicker: higher {width_of}"
@@ -260,9 +331,10 @@ def graph_legend(kinds: Sequence[str], figure_name: str, width_of: str) -> Drawi
             for index in members:
                 kind, words = entries[index]
                 line = np.array([[left + 2.0, level], [left + 32.0, level]])
-                style = STYLES[kind]
+                style = STYLES.get(kind, STYLES["no prior"])
                 heads = (style.color,) * (2 if kind == "both" else int(style.arrow or style.open))
-                draw_arrow(axes, line, style, 2.0 if style.arrow else 1.0, heads)
+                width = 2.0 if style.arrow else 1.0
+                draw_arrow(axes, line, style, width, heads, hollow=kind == HOLLOW)
                 axes.text(left + 37.0, level, words, va="center_baseline", fontsize=FONT)
                 left += widths[index]
         if any(STYLES[kind].arrow for kind in kinds):

@@ -5,16 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Arc
 from numpy.typing import NDArray
 
 from causal_ivae.drawing.arrows import (
     FONT,
     draw_arrow,
+    draw_probability,
     drawn_edges,
     shortened,
     spread,
     text_width,
 )
+from causal_ivae.drawing.region_groups import Ring
 from causal_ivae.drawing.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
 from causal_ivae.drawing.wording import count
 
@@ -24,6 +27,8 @@ _NODE = 4.5
 """Radius of a region's disc (points)."""
 _ALL_WIDE = 20
 """Up to this many lines are drawn in full width."""
+_PER_LINE = 4
+"""So many groups of a ring are named in a line."""
 _LINE = 12.5
 """Vertical distance of two labels (points)."""
 
@@ -35,8 +40,9 @@ def graph_figure(
     figure_name: str,
     method: str,
     inputs: Sequence[str] = (),
+    ring: Ring | None = None,
 ) -> Drawing:
-    """Draw one method's graph in a layout that depends on the region names only.
+    """Draw one method's graph in a layout that does not depend on its edges.
 
     Parameters
     ----------
@@ -52,6 +58,8 @@ def graph_figure(
         Name of the method on pages.
     inputs : sequence of str
         Names that are known inputs, which are drawn as squares.
+    ring : Ring, optional
+        Places by hemisphere and lobe, and the groups' colours.
 
     Returns
     -------
@@ -64,18 +72,24 @@ def graph_figure(
     # Long names reduce the circle, but many regions need a large one.
     radius = max(70.0, 65.0 + 4.5 * len(names), _WIDTH / 2 - widest - 22.0)
     angles = np.pi / 2 - (np.arange(len(names)) + 0.5) * 2 * np.pi / max(len(names), 1)
+    if ring is not None:
+        angles = ring.angles
     nodes = radius * np.column_stack([np.cos(angles), np.sin(angles)])
     labels = _label_positions(nodes, radius)
     heights = np.concatenate([nodes[:, 1], labels[:, 1]])
     top = float(np.abs(heights).max(initial=10.0)) + 12.0
     half = max(_WIDTH / 2, radius + widest + 20.0)
+    below = 0.0 if ring is None else _LINE * (-(-len(ring.colors) // _PER_LINE)) + 6.0
     drawn = drawn_edges(edges, verdicts)
     with figure_style(figure_name):
-        figure = new_figure(2 * half / 72, 2 * top / 72)
+        figure = new_figure(2 * half / 72, (2 * top + below) / 72)
         figure.set_layout_engine("none")
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-half, half), ylim=(-top, top))
+        axes.set(xlim=(-half, half), ylim=(-top - below, top))
         axes.set_axis_off()
+        if ring is not None:
+            draw_groups(axes, ring, np.zeros(2), radius, 3 * _NODE)
+            _draw_key(axes, ring, half, -top)
         position = dict(zip(map(str, names), nodes, strict=True))
         arrows = sum(edge.style.arrow for edge in drawn)
         heads = sum(len(edge.heads) for edge in drawn if edge.style.arrow)
@@ -83,14 +97,51 @@ def graph_figure(
         for edge in drawn:
             ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
             width = edge.width * scales[edge.style.arrow]
-            draw_arrow(axes, ends, edge.style, width, edge.heads, f"edge-{edge.row}")
+            name = f"edge-{edge.row}"
+            draw_arrow(axes, ends, edge.style, width, edge.heads, name, hollow=edge.hollow)
+            if np.isfinite(edge.probability) and len(drawn) <= _ALL_WIDE:
+                draw_probability(axes, ends, edge.probability, FONT, f"{name}-side")
         known = np.isin(np.array(names, dtype=object), list(inputs))
         _draw_nodes(axes, nodes, labels, shown, known)
     label = (
-        f"Graph estimated by {method}: {count(len(names), 'region')} on a circle and "
+        f"Graph estimated by {method}: {count(len(names), 'region')} on a "
+        f"{'circle' if ring is None else 'ring by hemisphere and lobe'} and "
         f"{count(heads, 'directed edge')}, each listed in the edge table."
     )
     return Drawing(figure, figure_name, label)
+
+
+def draw_groups(
+    axes: Axes, ring: Ring, centre: NDArray[np.float64], radius: float, width: float
+) -> None:
+    """Draw the groups of a ring as coloured bands behind its regions, in axes in points.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    ring : Ring
+    centre : ndarray, shape (2,)
+    radius, width : float
+        Of the ring, and of the bands (points).
+    """
+    middle = float(centre[0]), float(centre[1])
+    for group, begin, end in ring.arcs:
+        first, last = np.degrees(sorted((begin, end)))
+        color = ring.colors[group]
+        across = 2 * radius
+        axes.add_artist(
+            Arc(middle, across, across, theta1=first, theta2=last, color=color, lw=width, zorder=0)
+        )
+
+
+def _draw_key(axes: Axes, ring: Ring, half: float, level: float) -> None:
+    """Name the groups of a ring below it."""
+    step = 2 * half / _PER_LINE
+    for index, (group, color) in enumerate(ring.colors.items()):
+        x = -half + step * (index % _PER_LINE) + 8.0
+        y = level - _LINE * (index // _PER_LINE)
+        axes.scatter([x], [y], s=45.0, c=color, marker="s", lw=0)
+        axes.text(x + 8.0, y, shorten(group, 18), va="center_baseline", fontsize=FONT)
 
 
 def _thinner(lines: int) -> float:

@@ -26,12 +26,22 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def signed(value: Any) -> str:
-    """Format a number with two decimals and its sign."""
+    """Format a number with two decimals, or more where they would all be 0, and its sign."""
     if is_missing(value):
         return MISSING
-    # Adding zero turns -0.00 into 0.00.
-    rounded = round(float(value), 2) + 0.0
-    return f"{rounded:+.2f}".replace("-", _MINUS) if rounded else "0.00"
+    exact = float(value)
+    if abs(exact) >= 0.005:
+        return f"{exact:+.2f}".replace("-", _MINUS)
+    # A number that is not 0 must not read 0.00 beside a small p-value.
+    return f"{exact:+.1g}".replace("-", _MINUS) if abs(exact) >= 0.0005 else "0.00"
+
+
+def level(value: Any) -> str:
+    """Format a number from 0 to 1 with two decimals; only 1 itself reads 1.00."""
+    if is_missing(value):
+        return MISSING
+    text = f"{float(value):.2f}"
+    return ">0.99" if text == "1.00" and float(value) < 1 else text
 
 
 def p_text(value: Any) -> str:
@@ -53,8 +63,14 @@ def p_phrase(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """Format a share as a whole percentage."""
-    return MISSING if is_missing(value) else f"{100 * float(value):.0f}%"
+    """Format a share as a whole percentage; only 0 and 1 themselves read 0% and 100%."""
+    if is_missing(value):
+        return MISSING
+    share = float(value)
+    text = f"{100 * share:.0f}%"
+    if text == "0%" and share > 0:
+        return "<1%"
+    return ">99%" if text == "100%" and share < 1 else text
 
 
 def duration(seconds: Any) -> str:

@@ -1,4 +1,4 @@
-"""Draw the estimated graph over the outline of a brain, with arrows between region centres."""
+"""Draw the estimated graph over the outline of a brain, from three sides."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.drawing.arrows import (
     FONT,
+    STYLES,
     draw_arrow,
     drawn_edges,
     shortened,
@@ -24,6 +25,7 @@ from causal_ivae.drawing.arrows import (
 )
 from causal_ivae.drawing.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
 from causal_ivae.drawing.wording import count
+from causal_ivae.outcomes import CONNECTED
 
 _WIDTH = 400.0
 """Least width of a figure (points)."""
@@ -33,8 +35,12 @@ _NODE = 3.2
 """Radius of a region's disc (points)."""
 _LOW, _HIGH = np.array([-76.0, -112.0, -74.0]), np.array([76.0, 80.0, 88.0])
 """Corners of the part of MNI space that is shown (mm: right, front, up), around the templates."""
-_SCALE = 1.22
+_SCALE = 1.1
 """Scale of a figure (points per mm)."""
+_VIEWS = {"-side": (1, 2), "-front": (0, 2), "": (0, 1)}
+"""Axes of MNI space across and up in every view, by what its identifiers end in."""
+_BEND = 0.1
+"""How far an arrow bends to its left (share of its length), so that arrows hide each other less."""
 
 
 def brain_figure(
@@ -45,7 +51,7 @@ def brain_figure(
     method: str,
     centres: Mapping[str, Sequence[float]],
 ) -> Drawing | None:
-    """Draw one method's directed edges over the outline of a brain, from the side and from above.
+    """Draw one method's directed edges over a brain, from the left, the front and above.
 
     Parameters
     ----------
@@ -58,39 +64,41 @@ def brain_figure(
     -------
     Drawing or None
         The parts of row i of `edges` have the identifiers ``edge-i`` and ``edge-i-head`` in the
-        view from above, and ``edge-i-side`` and ``edge-i-side-head`` in that from the side, and
-        ``-tail`` for a second head.  None if no region has a centre.
+        view from above, ``edge-i-side`` and ``edge-i-front`` (and ``-head``) in the other views,
+        and ``-tail`` for a second head.  None if no region has a centre.
     """
     placed = [str(name) for name in names if name in centres]
     if not placed:
         return None
     xyz = np.array([centres[name] for name in placed], dtype=np.float64)
     with figure_style(figure_name):
-        figure, side, top = _panels(placed)
+        figure, views = _panels(placed)
         drawn = [
             edge
             for edge in drawn_edges(edges, verdicts)
-            if edge.style.arrow and {edge.start, edge.stop} <= set(placed)
+            if (edge.style.arrow or edge.style is STYLES[CONNECTED])
+            and {edge.start, edge.stop} <= set(placed)
         ]
         scale = min(1.0, 12.0 / len(placed))
-        for axes, across, suffix in ((side, (1, 2), "-side"), (top, (0, 1), "")):
+        for suffix, across in _VIEWS.items():
+            axes = views[suffix]
             at = dict(zip(placed, xyz[:, across] * _SCALE, strict=True))
             for edge in drawn:
                 start, stop = at[edge.start], at[edge.stop]
                 # There is no room for an arrow between regions that lie one behind the other.
                 if np.hypot(*(stop - start)) > 2 * _NODE + 6.0:
-                    ends = shortened(start, stop, _NODE + 1.0, _NODE + 1.5)
+                    ends = _bent(shortened(start, stop, _NODE + 1.0, _NODE + 1.5))
                     width = max(0.5, edge.width * scale)
                     name = f"edge-{edge.row}{suffix}"
-                    draw_arrow(axes, ends, edge.style, width, edge.heads, name)
+                    draw_arrow(axes, ends, edge.style, width, edge.heads, name, hollow=edge.hollow)
             right, up = xyz[:, across].T * _SCALE
             area = (2 * _NODE) ** 2
             axes.scatter(right, up, s=area, c="white", edgecolors=INK, lw=0.9, zorder=3)
-        _labels(top, placed, xyz[:, :2] * _SCALE)
+        _labels(views[""], placed, xyz[:, :2] * _SCALE)
     missing = len(names) - len(placed)
     without = f"; {count(missing, 'region')} without coordinates" if missing else ""
     label = (
-        f"Graph estimated by {method} over the brain, from the side and from above: "
+        f"Graph estimated by {method} over the brain, from the left, the front and above: "
         f"{count(len(placed), 'region')} and "
         f"{count(sum(len(edge.heads) for edge in drawn), 'directed edge')}, each listed in "
         f"the edge table{without}."
@@ -98,28 +106,44 @@ def brain_figure(
     return Drawing(figure, figure_name, label)
 
 
-def _panels(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
-    """Make a figure with axes in points for the views from the side and from above."""
+def _bent(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a Bezier curve that leads along a line and bends to its left, shape (4, 2)."""
+    along = line[1] - line[0]
+    aside = _BEND * np.array([-along[1], along[0]])
+    return np.array([line[0], line[0] + along / 3 + aside, line[1] - along / 3 + aside, line[1]])
+
+
+def _panels(names: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
+    """Make a figure with axes in points for every view: two above, and that from above below."""
     widest = max((text_width(shorten(name)) for name in names), default=0.0)
     width = max(_WIDTH, 2 * (_HIGH[0] * _SCALE + widest + 8.0))
     labelled = max(0.0, (len(names) / 2 + 1) * _LINE - (_HIGH - _LOW)[1] * _SCALE) / 2
     low, high = _LOW * _SCALE, _HIGH * _SCALE
-    tall = high[2] - low[2], high[1] - low[1] + 2 * labelled
+    size = high - low
+    tall = size[2], size[1] + 2 * labelled
     total = sum(tall)
     figure = new_figure(width / 72, total / 72)
     figure.set_layout_engine("none")
-    side = figure.add_axes((0, tall[1] / total, 1, tall[0] / total))
-    top = figure.add_axes((0, 0, 1, tall[1] / total))
-    middle = (low[1] + high[1]) / 2
-    side.set(xlim=(middle - width / 2, middle + width / 2), ylim=(low[2], high[2]))
-    top.set(xlim=(-width / 2, width / 2), ylim=(low[1] - labelled, high[1] + labelled))
-    for axes, view in ((side, "x"), (top, "z")):
-        axes.set_axis_off()
+    # What is left of the width stands beside and between the two upper views.
+    gap = (width - size[1] - size[0]) / 3
+    views = {}
+    for suffix, left, across in (("-side", gap, 1), ("-front", 2 * gap + size[1], 0)):
+        place = left / width, tall[1] / total, size[across] / width, tall[0] / total
+        views[suffix] = figure.add_axes(place)
+        views[suffix].set(xlim=(low[across], high[across]), ylim=(low[2], high[2]))
+    views[""] = figure.add_axes((0, 0, 1, tall[1] / total))
+    views[""].set(xlim=(-width / 2, width / 2), ylim=(low[1] - labelled, high[1] + labelled))
+    for suffix, view in (("-side", "x"), ("-front", "y"), ("", "z")):
+        views[suffix].set_axis_off()
         for shade, path in _outline(view):
-            axes.add_artist(PathPatch(path, fill=False, edgecolor=shade, lw=0.5, zorder=-1))
-    for x, text in ((_LOW[0] + 16.0, "L"), (_HIGH[0] - 16.0, "R")):
-        top.text(x * _SCALE, _LOW[1] * _SCALE + 8.0, text, ha="center", fontsize=FONT, color=INK)
-    return figure, side, top
+            patch = PathPatch(path, fill=False, edgecolor=shade, lw=0.5, zorder=-1)
+            views[suffix].add_artist(patch)
+    for suffix, bottom in (("", low[1]), ("-front", low[2])):
+        for x, text in ((_LOW[0] + 16.0, "L"), (_HIGH[0] - 16.0, "R")):
+            views[suffix].text(
+                x * _SCALE, bottom + 8.0, text, ha="center", fontsize=FONT, color=INK
+            )
+    return figure, views
 
 
 @cache

@@ -126,7 +126,8 @@ def circuit_figure(
             draw_band(axes, _route(cause, effect, layout, centre, widths, height), both=both)
         for edge in drawn:
             route = _route(edge.start, edge.stop, layout, centre, widths, height)
-            draw_arrow(axes, route, edge.style, edge.width, edge.heads, f"edge-{edge.row}")
+            name = f"edge-{edge.row}"
+            draw_arrow(axes, route, edge.style, edge.width, edge.heads, name, hollow=edge.hollow)
         for name in names:
             x, y = centre[name]
             corner = (x - widths[name] / 2 + 3.0, y - _BOX + 3.0)

@@ -10,9 +10,8 @@ import pandas as pd
 
 from causal_ivae.derivatives.names import GROUP
 from causal_ivae.derivatives.units import Unit
-from causal_ivae.outcomes import DIRECTIONS, is_decided, outcomes_of
+from causal_ivae.outcomes import DIRECTIONS, USABLE, is_decided, outcomes_of
 from causal_ivae.reporting import html, summary
-from causal_ivae.reporting.fits import USABLE
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.page_head import Navigation
 from causal_ivae.reporting.quality import quality_sentences

@@ -10,8 +10,9 @@ import numpy as np
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing import wording
 from causal_ivae.reporting import table_rows
+from causal_ivae.reporting.power_text import middle_power
 
-_FOUR = ("x~n1", "x~n2", "y~n1", "y~n2")
+_FOUR = ("x and n1", "x and n2", "y and n1", "y and n2")
 _PROBABLE = {
     "probability_both": "probability that each drives the other",
     "probability_adjacent": "probability of a direct connection",
@@ -20,9 +21,9 @@ _PROBABLE = {
 
 
 def edge_details(method: CausalGraph) -> list[str]:
-    """Return one line per row of the edge table, in its order.
+    """Return one text per row of the edge table, in its order, with a line for every fact.
 
-    A line holds decision, score, p and q (or the interval level), how sure it is and the path
+    A text holds decision, score, p and q (or the interval level), how sure it is and the path
     through the prior.  If they are known, it also holds the probability of the likelier direction
     given an arrow, the medians over restarts of the four tests' p-values, and the restarts' votes.
     """
@@ -30,6 +31,11 @@ def edge_details(method: CausalGraph) -> list[str]:
     tests = {(pair.x, pair.y): pair for pair in table_rows.pair_tests(method)}
     rows = {row.index: row for row in table_rows.edge_rows(method)}
     sure = wording.confidence_name(method.edges)
+    middle = middle_power(method)
+    power = middle and (
+        f"power: {wording.percent(middle.drawn)} of arrows of strength {middle.strength:g} would "
+        "be drawn"
+    )
     lines = []
     for index, edge in enumerate(method.edges.to_dict("records")):
         x, y, row = edge["x"], edge["y"], rows[index]
@@ -50,11 +56,12 @@ def edge_details(method: CausalGraph) -> list[str]:
             ),
         ]
         if row.quality:
-            parts.append(f"fit {row.quality}")
+            parts.append(f"fit: {row.quality}")
         parts += _over_subjects(edge)
         if row.leaning:
             given = wording.percent(row.given_arrow)
-            parts.append(f"if one drives the other, {row.leaning}: {given}")
+            leaning = f"{row.leaning}: {given}" if row.clear else "either way is as probable"
+            parts.append(f"if one drives the other, {leaning}")
         if row.why and not row.reason:
             parts.append(f"why no arrow: {row.why}")
         pair = tests.get((x, y))
@@ -68,14 +75,17 @@ def edge_details(method: CausalGraph) -> list[str]:
                 )
                 parts.append(f"four tests, median p: {', '.join(four)}")
             votes = Counter(row.vote for row in pair.restarts if row.vote).most_common()
-            parts.append(f"votes: {', '.join(f'{n} {vote}' for vote, n in votes)}")
+            said = ", ".join(f"{n} {vote.replace('->', ' → ')}" for vote, n in votes)
+            parts.append(f"votes: {said}")
         same = stability.get((x, y))
         if same is not None:
             parts.append(f"the same in {wording.percent(same)} of resamples of segments")
         parts += [
             f"prior: {verdict}" + (f" by {path}" if path else "") for verdict, path in row.judged
         ]
-        lines.append("; ".join(parts) + ".")
+        if power and not row.decided:
+            parts.append(power)
+        lines.append("\n".join(parts))
     return lines
 
 

@@ -110,8 +110,9 @@ def score_figure(
             np.ma.masked_invalid(matrix), cmap="PuOr", vmin=-1.0, vmax=1.0,
             interpolation="none", extent=(0, n, n, 0),
         )  # fmt: skip
-        # A score near zero is nearly white, so that cells without a score need another colour.
+        # A score near zero is nearly white, so that cells without a score are grey and hatched.
         axes.set_facecolor(_UNTESTED)
+        axes.patch.set(hatch="////", edgecolor="white", linewidth=0.0)
         inner = np.arange(1, n)
         axes.hlines(inner, 0, n, color="white", lw=0.6)
         axes.vlines(inner, 0, n, color="white", lw=0.6)

@@ -9,12 +9,12 @@ import numpy as np
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.drawing.wording import count
+from causal_ivae.outcomes import USABLE
 from causal_ivae.reporting.table_rows import SCREENED, untested
 
-USABLE = "usable"
 UNKNOWN = "not known"
 """This word stands for the verdict on results that were not judged."""
-VERDICTS = ("usable", "doubtful", "modulation not shown", "not identifiable")
+VERDICTS = (USABLE, "doubtful", "modulation not shown", "not identifiable")
 
 
 @dataclass(frozen=True)

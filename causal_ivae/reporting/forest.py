@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
-from causal_ivae.reporting.fits import USABLE
+from causal_ivae.outcomes import USABLE
 from causal_ivae.reporting.table_rows import edge_rows
 
 _MOST_NUMBERS = 300_000

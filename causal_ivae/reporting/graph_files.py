@@ -12,7 +12,7 @@ from causal_ivae.derivatives.digraphs import undecided_text
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import Drawing
 from causal_ivae.drawing.wording import count
-from causal_ivae.reporting.fits import USABLE
+from causal_ivae.outcomes import USABLE
 from causal_ivae.reporting.verdict import verdict_of
 
 _NUMBERS = ("score", "p_value", "q_value", "confidence")
@@ -50,11 +50,11 @@ def _quality(record: Unit, method: str) -> dict[str, str]:
 
 
 def drawing_files(drawings: Mapping[tuple[str | None, str], Drawing]) -> Files:
-    """Return every drawing of a page as the files ``<name>.svg`` and ``<name>.png``."""
+    """Return the files of every drawing of a page, ``<name>.svg`` and so on."""
     return {
         (method, f"{name}.{kind}"): content
         for (method, name), drawing in drawings.items()
-        for kind, content in drawing.files().items()
+        for kind, content in drawing.files.items()
     }
 
 

@@ -11,9 +11,10 @@ from causal_ivae.derivatives.names import POOLED
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing import wording
 from causal_ivae.drawing.graph_figure import graph_figure
+from causal_ivae.outcomes import USABLE
 from causal_ivae.reporting import figures, group_rows, group_summary, html, summary
 from causal_ivae.reporting.contrast_figure import contrast_figure
-from causal_ivae.reporting.fits import UNKNOWN, USABLE, VERDICTS
+from causal_ivae.reporting.fits import UNKNOWN, VERDICTS
 from causal_ivae.reporting.forest import Forest, SubjectScores, forest_of
 from causal_ivae.reporting.group_summary import Main
 from causal_ivae.reporting.inputs_text import inputs_sentences

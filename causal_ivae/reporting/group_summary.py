@@ -14,9 +14,9 @@ from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import MISSING, count, listed, number, percent
 from causal_ivae.group import unanimous_pairs_needed
 from causal_ivae.group.sign_flips import smallest_p
-from causal_ivae.outcomes import LEAST_LEANING, arrows_of, count_arrows, is_decided
+from causal_ivae.outcomes import LEAST_LEANING, USABLE, arrows_of, count_arrows, is_decided
 from causal_ivae.reporting.agreement import same_direction
-from causal_ivae.reporting.fits import UNKNOWN, USABLE, VERDICTS
+from causal_ivae.reporting.fits import UNKNOWN, VERDICTS
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.settings import GroupSettings
 

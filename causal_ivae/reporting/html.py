@@ -8,36 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.drawing import arrows, wording
 from causal_ivae.drawing.graph_figure import graph_figure
+from causal_ivae.drawing.region_groups import Ring
 from causal_ivae.drawing.svg import Drawing
-from causal_ivae.outcomes import arrows_of, count_arrows, is_decided
+from causal_ivae.outcomes import count_arrows, is_decided
 from causal_ivae.reporting import figures, fits, summary, table_rows
 from causal_ivae.reporting.brain_figure import brain_figure
 from causal_ivae.reporting.circuit_figure import MOST_EDGES, circuit_figure
 from causal_ivae.reporting.edge_details import edge_details
-from causal_ivae.reporting.fits import USABLE
+from causal_ivae.reporting.headline import poor_arrows
 from causal_ivae.reporting.method_names import method_label, method_name
-from causal_ivae.reporting.mni_maps import is_mni
 from causal_ivae.reporting.origin import (
-    calibration_of,
+    centres_of,
     is_simulated,
     methods_of,
     provenance_of,
+    ring_for,
 )
 from causal_ivae.reporting.page_head import Navigation, head_of
-from causal_ivae.reporting.pair_panels import has_many_segments, pair_panels
 from causal_ivae.reporting.references import as_bibtex
-from causal_ivae.reporting.series_figure import series_figure
-from causal_ivae.reporting.series_source import from_images
+from causal_ivae.reporting.subject_sections import data_parts, findings_parts
 from causal_ivae.reporting.templates import render
-from causal_ivae.reporting.verdict import verdicts_of
-from causal_ivae.reporting.volume_counts import volumes_of
 
 Drawings = dict[tuple[str | None, str], Drawing]
 """Figures of a page by method (None for all methods) and name."""
@@ -85,22 +81,14 @@ def subject_page(
     page["pooled"] = pooled
     page["title"] = "All subjects pooled" if pooled else record.name
     page["kind"] = "Group report" if pooled else "Subject report"
-    page["series"] = _series(record)
-    page["region_map"] = record.region_map and b64encode(record.region_map.read_bytes()).decode()
-    page["segments"] = table_rows.segment_rows(record)
-    page["cleaning"] = list(record.sidecar.get("Cleaning", ()))
-    page["excluded"] = list(record.sidecar.get("ExcludedRuns", ()))
-    page["calibration"] = calibration_of(record)
-    page["verdicts"] = verdicts_of(record)
-    page["panels"], page["panels_left_out"] = pair_panels(record)
-    page["many_segments"] = has_many_segments(record)
-    page["coverage"] = list(record.sidecar.get("Coverage", {}).items())
+    page |= findings_parts(record) | data_parts(record)
     return render("subject.html.jinja", page, templates), drawings_of(page)
 
 
 def drawings_of(page: Mapping[str, Any]) -> Drawings:
     """Return all figures of a page."""
     found: dict[tuple[str | None, str], Drawing | None] = {
+        (None, "panel"): page.get("panel"),
         (None, "series"): (page.get("series") or {}).get("figure"),
         (None, "reliability"): (page.get("calibration") or {}).get("figure"),
         (None, "share"): page.get("share"),
@@ -117,7 +105,7 @@ def shared_parts(
     """Return the content that all pages about graphs share."""
     names = record.names
     text, cited = methods_of(record, names, n_subjects)
-    centres = centres_of(record)
+    centres, ring = centres_of(record), ring_for(record)
     placed = [name for name in names if name in centres]
     return {
         "unit": record.name,
@@ -129,7 +117,7 @@ def shared_parts(
         "findings": summary.summary_sentences(record),
         "absent": [method_name(name) for name in summary.missing_methods(record)],
         "methods": [
-            _method(index, name, method, names, centres)
+            _method(index, name, method, names, centres, ring)
             for index, (name, method) in enumerate(record.methods.items())
         ],
         "legend": _legend(record),
@@ -149,20 +137,13 @@ def shared_parts(
     }
 
 
-def centres_of(record: Unit) -> Mapping[str, Sequence[float]]:
-    """Return the centres of the regions in MNI space (mm), by name; empty if they are not known."""
-    for method in record.methods.values():
-        if is_mni(method.sidecar.get("Space")):
-            return dict(method.sidecar.get("Coordinates", {}))
-    return {}
-
-
 def _method(
     index: int,
     name: str,
     method: CausalGraph,
     names: tuple[str, ...],
     centres: Mapping[str, Sequence[float]],
+    ring: Ring | None,
 ) -> dict[str, Any]:
     shown = method_label(name, method.sidecar)
     judged = {edge: verdict for edge, (verdict, _) in method.verdicts.items()}
@@ -194,7 +175,8 @@ def _method(
         "index": index,
         "key": name,
         "name": shown,
-        "graph": graph_figure(*drawn, f"fig-graph-{index}", shown, method.inputs),
+        "graph": graph_figure(*drawn, f"fig-graph-{index}", shown, method.inputs, ring),
+        "ringed": ring is not None,
         "circuit": circuit,
         "brain": brain_figure(*drawn, f"fig-brain-{index}", shown, centres),
         "confidence_name": wording.confidence_name(edges),
@@ -217,7 +199,7 @@ def _method(
         "has_usable": "n_usable" in edges,
         "has_usable_decision": "usable_decision" in edges,
         "n_arrows": count_arrows(edges),
-        "doubtful_arrows": _doubtful_arrows(edges),
+        "doubtful_arrows": poor_arrows(method),
         "stability": table_rows.stability_rows(listed),
         "null_check": method.sidecar.get("NullCheck"),
         "has_prior": method.prior_check is not None,
@@ -235,14 +217,6 @@ def _method(
     }
 
 
-def _doubtful_arrows(edges: pd.DataFrame) -> int:
-    """Return the number of arrows whose fit was judged and is not usable."""
-    if "quality" not in edges:
-        return 0
-    quality = edges["quality"].reindex(arrows_of(edges)["row"])
-    return int((~quality.isin(["", USABLE])).sum())
-
-
 def _legend(record: Unit) -> Drawing | None:
     present = set[str]()
     for method in record.methods.values():
@@ -250,41 +224,13 @@ def _legend(record: Unit) -> Drawing | None:
         for row in arrows.edge_kinds(method.edges, judged).values():
             present |= {*row, "both"} if len(row) > 1 else set(row)
     kinds = [kind for kind in arrows.STYLES if kind in present]
-    return arrows.graph_legend(kinds, "fig-legend", _width_of(record)) if kinds else None
+    if not kinds:
+        return None
+    hollow = any(map(poor_arrows, record.methods.values()))
+    return arrows.graph_legend(kinds, "fig-legend", _width_of(record), hollow=hollow)
 
 
 def _width_of(record: Unit) -> str:
     """Return what arrows are drawn thicker for, which the methods may state differently."""
     names = (wording.confidence_name(method.edges) for method in record.methods.values())
     return " or ".join(dict.fromkeys(names))
-
-
-def _series(record: Unit) -> dict[str, Any] | None:
-    if record.timeseries is None or not len(record.timeseries):
-        return None
-    settings: Mapping[str, Any] = next(
-        (m.sidecar.get("Settings", {}) for m in record.methods.values()), {}
-    )
-    threshold = settings.get("denoise", {}).get("fd_threshold")
-    measured = record.outliers is not None and bool(
-        record.outliers["framewise_displacement"].notna().any()
-    )
-    used = [name for name in record.names if name in record.timeseries]
-    tr = record.sidecar.get("RepetitionTime")
-    threshold = threshold if measured and from_images(record) else None
-    coverage = record.sidecar.get("Coverage", {}) if from_images(record) else {}
-    figure = series_figure(
-        record.timeseries[used], record.outliers, tr, threshold, "fig-series", coverage
-    )
-    volumes = volumes_of(record)
-    return {
-        "figure": figure,
-        "volumes": volumes,
-        "n_kept": len(record.timeseries),
-        "tr": tr,
-        "measured": measured,
-        "threshold": threshold,
-        "kind": record.sidecar.get("SegmentKind", "segments"),
-        "covered": bool(coverage),
-        "sources": [str(source) for source in record.sidecar.get("Sources", ())],
-    }

@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 from causal_ivae.drawing import wording
 from causal_ivae.group import Rating
+from causal_ivae.outcomes import USABLE
 from causal_ivae.provenance import package_version
 from causal_ivae.reporting.cohort_strip import cohort_strip
-from causal_ivae.reporting.fits import UNKNOWN, USABLE, VERDICTS
+from causal_ivae.reporting.fits import UNKNOWN, VERDICTS
 from causal_ivae.reporting.method_names import method_name
 from causal_ivae.reporting.page_head import Head, Navigation, newest_date
 from causal_ivae.reporting.subject_summary import SubjectSummary

@@ -2,16 +2,18 @@
 
 import shlex
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from causal_ivae.derivatives.units import Unit
+from causal_ivae.drawing.region_groups import MOST_ON_CIRCLE, Ring, ring_of
 from causal_ivae.reporting import figures
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.methods_text import Realised, methods_text
+from causal_ivae.reporting.mni_maps import is_mni
 from causal_ivae.reporting.references import resolve
 from causal_ivae.reporting.series_source import from_images
 from causal_ivae.reporting.volume_counts import volumes_of
@@ -84,7 +86,6 @@ def provenance_of(name: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
         "digest": sidecar.get("SettingsHash"),
         "versions": list(sidecar.get("Versions", {}).items()),
         "fingerprints": list(prints.items()) if isinstance(prints, Mapping) else [],
-        "settings": settings,
         "download": b64encode(settings.encode()).decode(),
     }
 
@@ -97,6 +98,24 @@ def most_subjects(record: Unit) -> int:
         if "n_subjects" in method.edges and len(method.edges)
     ]
     return max(counts, default=0)
+
+
+def centres_of(record: Unit) -> Mapping[str, Sequence[float]]:
+    """Return the centres of the regions in MNI space (mm), by name; empty if they are not known."""
+    for method in record.methods.values():
+        if is_mni(method.sidecar.get("Space")):
+            return dict(method.sidecar.get("Coordinates", {}))
+    return {}
+
+
+def ring_for(record: Unit) -> Ring | None:
+    """Return the places of many regions by hemisphere and lobe; None for few, or where unknown."""
+    if len(record.names) <= MOST_ON_CIRCLE:
+        return None
+    networks: Mapping[str, str] = next(
+        (m.sidecar.get("Networks") or {} for m in record.methods.values()), {}
+    )
+    return ring_of(record.names, centres_of(record), networks)
 
 
 def is_simulated(record: Unit) -> bool:

@@ -18,16 +18,16 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.svg import AMBER, BLUE, GRID
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.table_rows import surest
+from causal_ivae.reporting.table_rows import pair_key, surest
 
 MOST_PAIRS = 200
 """At most this many pairs are shown; those with a direction come first."""
 
-_SIDE = 96
+_SIDE = 72
 """Width and height of a scatter plot (pixels)."""
 _REACH = 3.5
 """A scatter plot covers this many standard deviations on either side of zero."""
-_MOST_POINTS = 300
+_MOST_POINTS = 220
 """A scatter plot has at most this many points."""
 _SHADES = 8
 """Many segments share this many shades of one colour scale."""
@@ -62,6 +62,8 @@ class PairPanel:
 
     Attributes
     ----------
+    pair : str
+        What stands for the pair, as in the tables of edges.
     x, y : str
         Names of the two regions.
     scatter : str
@@ -70,6 +72,7 @@ class PairPanel:
         Pictures of every method that stored its disturbances.
     """
 
+    pair: str
     x: str
     y: str
     scatter: str
@@ -116,7 +119,7 @@ def pair_panels(record: Unit) -> tuple[list[PairPanel], int]:
     for label, method in members.items():
         _add_unmixed(unmixed, pairs, label, method, segment)
     panels = [
-        PairPanel(*pair, scatter, tuple(found))
+        PairPanel(pair_key(record.names, *pair), *pair, scatter, tuple(found))
         for pair, scatter, found in zip(pairs, scatters, unmixed, strict=True)
     ]
     return panels, left_out

@@ -1,6 +1,7 @@
 """Say in sentences what planted arrows show that the data could decide."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,37 @@ _WHERE = {
     "shifted": "between regions that share nothing else",
 }
 """What planted arrows stand beside, by kind of series."""
-_MOST_TIMES = 100
+MOST_TIMES = 100
 """Advice for more than so many times the data would be no advice."""
+
+
+@dataclass(frozen=True)
+class MiddlePower:
+    """Hold what became of planted arrows of the middle strength, among common sources.
+
+    Attributes
+    ----------
+    strength : float
+        Share of the effect's standard deviation that comes from the cause.
+    drawn : float
+        Share of them that was drawn.
+    times_needed : float
+        How many times as many volumes draw 80 % of them the right way; NaN if unknown.
+    """
+
+    strength: float
+    drawn: float
+    times_needed: float
+
+
+def middle_power(method: CausalGraph) -> MiddlePower | None:
+    """Return the power for arrows of the middle strength; None if it was not estimated."""
+    table = method.tables.get("power")
+    twins = None if table is None else table[table["series"] == "twins"]
+    if twins is None or not len(twins):
+        return None
+    row = twins.iloc[len(twins) // 2]
+    return MiddlePower(*(float(row[name]) for name in ("strength", "drawn", "times_needed")))
 
 
 def planted_sentences(label: str, method: CausalGraph) -> list[str]:
@@ -80,7 +110,7 @@ def _advice(by_kind: Mapping[str, pd.DataFrame], about: Mapping[str, Any]) -> st
         times = float(row["times_needed"])
         if times <= 1:
             return f"{aim} {_WHERE[kind]}, these data suffice."
-        if np.isfinite(times) and times <= _MOST_TIMES:
+        if np.isfinite(times) and times <= MOST_TIMES:
             return (
                 f"{aim} {_WHERE[kind]}, about {times:.1f} times the data would be needed: "
                 f"{_round(times * about['Volumes']):,} volumes in "

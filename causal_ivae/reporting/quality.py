@@ -5,8 +5,8 @@ from collections import Counter
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.wording import count, listed
-from causal_ivae.outcomes import is_decided
-from causal_ivae.reporting.fits import UNKNOWN, USABLE
+from causal_ivae.outcomes import USABLE, is_decided
+from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.method_names import method_label
 
 

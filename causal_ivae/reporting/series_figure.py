@@ -24,7 +24,7 @@ from causal_ivae.drawing.svg import (
 
 _MOST_NAMED = 40
 """Up to this many regions have their names beside the carpet."""
-_MOST_POINTS = 1600
+_MOST_POINTS = 1000
 """A line has at most this many points."""
 _CENSORED = "#f3b8a5"
 _SHADES = ("#7fa9d3", "#c9d3de", "#f0bf6b", "#8cc78c", "#b79fd0", "#e88f8f", "#86cfcf", "#c6c67a")

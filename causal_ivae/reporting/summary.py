@@ -41,9 +41,25 @@ class PriorRow:
 
 def summary_sentences(record: Unit) -> list[str]:
     """Describe the findings and fits of all methods, and their agreement with the prior."""
+    sentences = [_findings(name, method) for name, method in record.methods.items()]
+    sentences += background_sentences(record)
+    sentences += [
+        f"Fits of {method_label(name, method.sidecar)}: {fits}."
+        for name, method in record.methods.items()
+        if (fits := fits_sentence(method))
+    ]
+    sentences += agreement_sentences(record)
+    for name, method in record.methods.items():
+        prior = method.sidecar.get("Prior")
+        if prior:
+            sentences.append(_prior_sentence(method_label(name, method.sidecar), prior))
+    return sentences
+
+
+def background_sentences(record: Unit) -> list[str]:
+    """Describe what explains the findings: inputs, twins, power, assumptions and cycles."""
     sentences = []
     for name, method in record.methods.items():
-        sentences.append(_findings(name, method))
         label = method_label(name, method.sidecar)
         sentences += inputs_sentences(label, method)
         sentences += twins_sentences(label, method) + planted_sentences(label, method)
@@ -54,22 +70,11 @@ def summary_sentences(record: Unit) -> list[str]:
         if "assume_arrow" in METHODS[method.estimator].decision
         and _decision(method).get("assume_arrow")
     ]
-    sentences += [
-        f"Fits of {method_label(name, method.sidecar)}: {fits}."
-        for name, method in record.methods.items()
-        if (fits := fits_sentence(method))
-    ]
-    sentences += [
+    return sentences + [
         sentence
         for name, method in record.methods.items()
         for sentence in cycle_sentences(method_label(name, method.sidecar), method)
     ]
-    sentences += agreement_sentences(record)
-    for name, method in record.methods.items():
-        prior = method.sidecar.get("Prior")
-        if prior:
-            sentences.append(_prior_sentence(method_label(name, method.sidecar), prior))
-    return sentences
 
 
 def agreement_sentences(record: Unit) -> list[str]:

@@ -1,6 +1,6 @@
 """Make the rows of the pages' tables from the results of a unit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +9,10 @@ import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.tables import DIAGNOSTICS, EVIDENCE, RESTARTS, STABILITY, TESTS
-from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.outcomes import CONNECTED, WHY, arrows_of, is_decided, outcomes_of
-from causal_ivae.reporting.volume_counts import is_analysed
+from causal_ivae.outcomes import CONNECTED, LEAST_LEANING, WHY, arrows_of, is_decided, outcomes_of
 
-MOST_DETAILED = 500
+MOST_DETAILED = 120
 """A page lists tests, fits, evidence and stability of this many pairs, to limit its size."""
 SCREENED = "by the screen"
 """A pair that the screen left out."""
@@ -55,12 +53,13 @@ class EdgeRow:
     `first` as the cause, ``judged`` has verdict and path of every arrow that was compared with the
     prior, ``adjacent`` is the probability of a direct connection, ``leaning`` names the likelier
     direction given an arrow and ``given_arrow`` its probability, ``why`` says in words why there is
-    no arrow, ``index`` is the row in the
-    table, and ``reason`` says why no direction can be asked of the pair, if so.  ``screened`` is
+    no arrow, ``index`` is the row in the table, ``pair`` is the same for this pair by every method,
+    and ``reason`` says why no direction can be asked of the pair, if so.  ``screened`` is
     true if the screen alone gave the pair no edge; ``quality`` is the verdict on its fit, or empty.
     """
 
     index: int
+    pair: str
     first: str
     second: str
     decision: str
@@ -79,6 +78,11 @@ class EdgeRow:
     reason: str
     screened: bool
     quality: str
+
+    @property
+    def clear(self) -> bool:
+        """Return whether one direction is so much likelier that it is named."""
+        return bool(self.given_arrow >= LEAST_LEANING)
 
 
 @dataclass(frozen=True)
@@ -159,17 +163,6 @@ class StabilityRow:
     restarts: tuple[float, float]
 
 
-@dataclass(frozen=True)
-class SegmentRow:
-    """Describe one segment of one run; acquired volumes are counted from 0."""
-
-    name: str
-    run: str
-    kept: int
-    first: int
-    last: int
-
-
 def edge_rows(method: CausalGraph) -> list[EdgeRow]:
     """Return one row per pair, first decided edges, and each kind by confidence."""
     judged = method.verdicts
@@ -189,6 +182,7 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
         rows.append(
             EdgeRow(
                 index=index,
+                pair=pair_key(method.names, edge["x"], edge["y"]),
                 first=first,
                 second=second,
                 decision="directed" if len(ends) == 1 else str(outcomes[index]),
@@ -212,6 +206,11 @@ def edge_rows(method: CausalGraph) -> list[EdgeRow]:
     order = {"directed": 0, "both": 0, CONNECTED: 1, "undecided": 2, "none": 3}
     rows.sort(key=lambda row: (order[row.decision], _last(-row.confidence)))
     return rows
+
+
+def pair_key(names: Sequence[str], x: str, y: str) -> str:
+    """Return what stands for a pair of regions on a page, whichever of the two comes first."""
+    return "-".join(str(place) for place in sorted((names.index(x), names.index(y))))
 
 
 def leaning_words(edge: Mapping[Any, Any]) -> str:
@@ -351,23 +350,6 @@ def stability_rows(method: CausalGraph) -> list[StabilityRow]:
         restarts = (float(row["restarts_forward"]), float(row["restarts_backward"]))
         rows.append(StabilityRow(row["x"], row["y"], decision, same, shares, restarts))
     return rows
-
-
-def segment_rows(record: Unit) -> list[SegmentRow]:
-    """Return one row per segment and run, in the order of acquisition."""
-    if record.outliers is None:
-        return []
-    used = record.outliers[is_analysed(record.outliers)]
-    return [
-        SegmentRow(
-            name=str(segment),
-            run=str(run),
-            kept=len(group),
-            first=int(group["volume"].min()),
-            last=int(group["volume"].max()),
-        )
-        for (run, segment), group in used.groupby(["run", "segment"], sort=False)
-    ]
 
 
 def _counts(edge: Mapping[Any, Any], turned: bool) -> SubjectCounts | None:

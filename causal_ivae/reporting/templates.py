@@ -99,6 +99,7 @@ def _environment(folder: Path | None) -> Environment:
         percent=wording.percent,
         signed=wording.signed,
         number=wording.number,
+        level=wording.level,
         duration=wording.duration,
         sortable=_sort_key,
     )

@@ -12,7 +12,7 @@ from causal_ivae.drawing.wording import count, listed, percent
 from causal_ivae.reporting.fits import VERDICTS, reason_counts
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.volume_counts import is_analysed
-from causal_ivae.settings.fit_limits import ALPHA, MIN_AGREEMENT
+from causal_ivae.settings.fit_limits import ALPHA, MIN_AGREEMENT, PLAUSIBLE_MODULATION
 
 MOST_UNIDENTIFIED = 0.5
 """A method is not identifiable if more than this share of its pairs is not.
@@ -139,9 +139,12 @@ def _would_have_shown(table: pd.DataFrame) -> str:
     # The pages of a cohort do not read this column.
     if "detectable" not in table or table["detectable"].isna().all():
         return ""
+    least = float(table["detectable"].median())
+    if least > PLAUSIBLE_MODULATION:
+        return " (series as short as these would not have shown any plausible change)"
     return (
         f" (series of this length would have shown log scales with a standard deviation of "
-        f"{table['detectable'].median():.2f} or more in 80 % of cases)"
+        f"{least:.2f} or more in 80 % of cases)"
     )
 
 

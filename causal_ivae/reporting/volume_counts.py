@@ -35,6 +35,17 @@ class Volumes:
         )
 
 
+@dataclass(frozen=True)
+class SegmentRow:
+    """Describe one segment of one run; acquired volumes are counted from 0."""
+
+    name: str
+    run: str
+    kept: int
+    first: int
+    last: int
+
+
 def volumes_of(record: Unit) -> Volumes | None:
     """Count the volumes of a unit; None if it has no table of volumes."""
     table = record.outliers
@@ -46,3 +57,20 @@ def volumes_of(record: Unit) -> Volumes | None:
 def is_analysed(table: pd.DataFrame) -> "pd.Series[bool]":
     """Return for every acquired volume whether it was kept and lies in a segment."""
     return (table["kept"] == 1) & (table["segment"] != "")
+
+
+def segment_rows(record: Unit) -> list[SegmentRow]:
+    """Return one row per segment and run, in the order of acquisition."""
+    if record.outliers is None:
+        return []
+    used = record.outliers[is_analysed(record.outliers)]
+    return [
+        SegmentRow(
+            name=str(segment),
+            run=str(run),
+            kept=len(group),
+            first=int(group["volume"].min()),
+            last=int(group["volume"].max()),
+        )
+        for (run, segment), group in used.groupby(["run", "segment"], sort=False)
+    ]

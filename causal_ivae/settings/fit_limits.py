@@ -12,3 +12,8 @@ ALPHA = 0.05
 """Level of the test that the recovered disturbances are independent."""
 MIN_STANDARD_ERRORS = 2.0
 """A modulation of fewer standard errors does not count as one."""
+PLAUSIBLE_MODULATION = 1.5
+"""Scales of a disturbance whose logarithm varies more over segments are implausible.
+
+With this standard deviation, the scales of two typical segments differ by a factor of eight.
+"""

@@ -20,6 +20,7 @@ from causal_ivae.settings.fit_limits import (
     MIN_AGREEMENT,
     MIN_KL,
     MIN_STANDARD_ERRORS,
+    PLAUSIBLE_MODULATION,
 )
 from causal_ivae.unmixing.matching import restart_agreement
 from causal_ivae.unmixing.modulation import Modulation
@@ -115,13 +116,18 @@ class Diagnostics:
         needed = self.segments_needed - 1
         if self.diverged or self.obstacles or not self.n_segments or self.rank >= needed:
             return ()
-        would = (
-            ""
-            if self.detectable is None
-            else f" (this length would have shown log scales with a standard deviation of "
-            f"{self.detectable:.2f} or more in 80 % of cases)"
+        would = ""
+        if self.detectable is not None:
+            would = (
+                " (series as short as these would not have shown any plausible change)"
+                if self.detectable > PLAUSIBLE_MODULATION
+                else " (this length would have shown log scales with a standard deviation of "
+                f"{self.detectable:.2f} or more in 80 % of cases)"
+            )
+        return (
+            f"the segments show {self.rank} of the {needed} independent changes that are needed"
+            f"{would}",
         )
-        return (f"the segments' differences show rank {self.rank} where {needed} is needed{would}",)
 
     @property
     def doubts(self) -> tuple[str, ...]:

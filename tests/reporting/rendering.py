@@ -24,7 +24,8 @@ def assert_self_contained(html):
                 continue
             allowed = ("#", "data:image/png;base64,")
             if tag == "a":
-                saved = ("data:application/yaml;base64,", "data:application/x-bibtex;base64,")
+                kinds = ("application/yaml", "application/x-bibtex", "application/pdf", "image/png")
+                saved = tuple(f"data:{kind};base64," for kind in (*kinds, "image/svg+xml"))
                 own = ("#", "sub-", "index.html", "group.html", *saved)
                 allowed = (*own, "https://doi.org/", "https://arxiv.org/abs/")
             assert value.startswith(allowed), (tag, key, value[:80])

@@ -31,11 +31,11 @@ def test_an_arrow_leads_from_cause_to_effect_in_both_views():
 
 def test_every_part_is_within_the_drawing_and_the_outline_behind_it():
     svg = brain(edge_table([("left", "front", "x->y", 0.5, 0.9)]))
-    numbers = np.concatenate([part(svg, f"fig-edge-0{view}") for view in ("", "-side")])
+    numbers = np.concatenate([part(svg, f"fig-edge-0{view}") for view in ("", "-side", "-front")])
     assert (numbers > 0).all()
     assert (numbers < size(svg)).all()
     # The outline is drawn in two shades in each view, and first.
-    assert svg.count("stroke-opacity: 0.55") == 4
+    assert svg.count("stroke-opacity: 0.55") == 6
     assert svg.rindex("stroke-opacity: 0.55", 0, svg.index("fig-edge-0-side")) > 0
 
 

@@ -30,7 +30,7 @@ def handed():
 def test_its_page_names_both_and_describes_what_was_done(handed):
     assert method_label("toynet", handed.methods["toynet"].sidecar) == "Toy network, by iVAE"
     page = Page(render_subject(handed))
-    assert "Toy network, by iVAE tested 3 pairs" in page.flat
+    assert "Toy network, by iVAE finds" in page.flat
     assert "Partial correlations of 3 pairs were computed." in page.flat
     assert "an identifiable variational autoencoder" in page.flat
     assert "Are the fits usable?" in page.flat

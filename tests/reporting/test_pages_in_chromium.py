@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +24,6 @@ from causal_ivae.reporting.index_page import index_row, render_index
 from causal_ivae.reporting.subject_summary import summarise_subject
 
 pytestmark = pytest.mark.browser
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 METHODS = ("structural", "ivae", "tcl")
 ODD = (HOSTILE, "\"quoted\" & 'single'", "höhe 海馬", "x" * 200, "CA1", "SUB")
 
@@ -83,48 +80,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.fail("needs Debian's package 'chromium' (or another that installs 'chromium')")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(browser, folder):
-    """Open a page by name; any message on the console or request but its own fails the test."""
-    problems = []
-    contexts = []
-
-    def open_page(name, width=1280, **options):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            offline=True,
-            reduced_motion="reduce",
-            **options,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto((folder / f"{name}.html").as_uri())
-        return page
-
-    requests = []
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
-    assert all(url.startswith(("file:", "data:")) for url in requests)
-    assert len([url for url in requests if url.startswith("file:")]) == len(contexts)
-
-
 PAGES = ("sub-01", "odd", "group", "compare", "index")
 
 
@@ -173,64 +128,6 @@ def test_the_index_filters_by_state_quality_and_name(opened):
     page.get_by_label("Name contains").fill("SUB-03")
     assert shown.count() == 1
     assert page.locator("[data-filters] output").inner_text() == "1 of 12 shown"
-
-
-def test_the_slider_hides_unsure_edges_in_drawing_and_table(opened):
-    page = opened("odd")
-    rows = page.locator("tr[data-edge]")
-    sure = rows.evaluate_all("rows => rows.filter(r => Number(r.dataset.confidence) >= .9).length")
-    assert 0 < sure < rows.count()
-    page.locator(".slider input").fill("90")
-    assert page.locator("tr[data-edge]:visible").count() == sure
-    hidden = rows.evaluate_all(
-        "rows => rows.filter(r => r.hidden).flatMap(r => ['graph', 'circuit', 'brain']"
-        ".map(view => document.getElementById(`fig-${view}-${r.dataset.edge}-head`)))"
-        ".filter(Boolean).map(part => part.style.display)"
-    )
-    assert len(hidden) > 3
-    assert set(hidden) == {"none"}
-    page.locator(".slider input").fill("0")
-    assert page.locator("tr[data-edge]:visible").count() == rows.count()
-
-
-def test_an_edge_tells_all_to_the_keyboard_and_the_pointer(opened):
-    page = opened("odd")
-    panel = page.locator("#edge-detail")
-    assert panel.is_hidden()
-    page.locator("tr[data-edge] button").first.focus()
-    text = panel.inner_text()
-    for word in ("score", "p ", "q ", "probability", "four tests", "votes", "prior"):
-        assert word in text
-    page.keyboard.press("Escape")
-    assert panel.is_hidden()
-    edge = page.locator("tr[data-edge]").first.get_attribute("data-edge")
-    for view, figure in (("circle", "graph"), ("circuit", "circuit"), ("brain", "brain")):
-        page.check(f"input[value={view}]")
-        page.mouse.move(0, 0)
-        assert panel.is_hidden()
-        page.locator(f"#fig-{figure}-{edge}-head").hover(force=True)
-        assert panel.inner_text() == text
-
-
-def test_one_way_to_draw_the_graphs_is_shown_and_the_keyboard_changes_it(opened):
-    page = opened("sub-01")
-
-    def shown():
-        views = page.locator(".pair.view:visible")
-        return [view.get_attribute("class").split()[-1] for view in views.all()]
-
-    assert shown() == ["circle"]
-    page.locator("input[value=circle]").focus()
-    page.keyboard.press("ArrowRight")
-    assert shown() == ["circuit"]
-    page.keyboard.press("ArrowRight")
-    assert shown() == ["brain"]
-
-
-def test_without_scripts_all_ways_to_draw_the_graphs_are_shown(opened):
-    page = opened("sub-01", java_script_enabled=False)
-    assert page.locator(".pair.view:visible").count() == 3
-    assert page.locator(".views").is_hidden()
 
 
 def test_the_scores_of_all_subjects_open_by_the_keyboard_and_close(opened):

@@ -119,8 +119,8 @@ def test_stability_is_not_called_confidence():
     ]  # fmt: skip
     assert "Smallest probability or stability shown" in page.flat
     details = [attrs["data-detail"] for _, attrs in page.tags if "data-detail" in attrs]
-    assert sum("; stability " in text for text in details) == 15
-    assert sum("; probability " in text for text in details) == 15
+    assert sum("\nstability " in text for text in details) == 15
+    assert sum("\nprobability " in text for text in details) == 15
 
 
 def test_bars_of_stability_are_good_where_they_are_long():

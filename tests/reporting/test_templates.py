@@ -61,7 +61,7 @@ def test_the_policy_allows_for_a_script_of_one_s_own(tmp_path):
         (
             "subjekt.html",
             "",
-            "_navigation.html.jinja, _parts.html.jinja, base.html.jinja",
+            "_navigation.html.jinja, _parts.html.jinja, _subject_parts.html.jinja",
         ),
     ],
 )

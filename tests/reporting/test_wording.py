@@ -26,7 +26,13 @@ def test_tcl_is_named_with_the_linear_ica_after_it():
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(0.251, "+0.25"), (-0.251, "\N{MINUS SIGN}0.25"), (-0.001, "0.00"), (None, wording.MISSING)],
+    [
+        (0.251, "+0.25"),
+        (-0.251, "\N{MINUS SIGN}0.25"),
+        (-0.001, "\N{MINUS SIGN}0.001"),
+        (-0.0001, "0.00"),
+        (None, wording.MISSING),
+    ],
 )
 def test_signed_numbers(value, expected):
     assert wording.signed(value) == expected
@@ -36,6 +42,8 @@ def test_other_numbers():
     assert wording.number(-1234.5) == "\N{MINUS SIGN}1.23e3"
     assert wording.number(0.7200001, 4) == "0.72"
     assert wording.percent(0.834) == "83%"
+    assert [wording.percent(x) for x in (0, 0.004, 0.996, 1)] == ["0%", "<1%", ">99%", "100%"]
+    assert [wording.level(x) for x in (0.994, 0.996, 1.0)] == ["0.99", ">0.99", "1.00"]
     assert wording.duration(5.25) == "5.2 s"
     assert wording.duration(300) == "5.0 min"
     assert wording.duration(9000) == "2.5 h"

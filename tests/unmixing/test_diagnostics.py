@@ -120,8 +120,8 @@ def test_sources_that_change_in_proportion_are_not_identifiable():
         assert found.rank == 1
         assert found.verdict == "modulation not shown"
         assert found.sentence() == (
-            "Modulation not shown because the segments' differences show rank 1 where 2 is needed "
-            "(this length would have shown log scales with a standard deviation of "
+            "Modulation not shown because the segments show 1 of the 2 independent changes that "
+            "are needed (this length would have shown log scales with a standard deviation of "
             f"{found.detectable:.2f} or more in 80 % of cases)."
         )
         assert found.condition > 3
