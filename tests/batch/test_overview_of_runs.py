@@ -9,6 +9,7 @@ from tiny_study import (
 
 from causal_ivae.batch import pages
 from causal_ivae.batch.overview import write_overview
+from causal_ivae.cli import main
 from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.reporting.agreement import same_direction
@@ -39,6 +40,23 @@ def test_pages_alone_are_written_again(finished, no_cluster):
             assert "brain" not in drawn
     assert list((out / "sub-01" / "figures").glob("sub-01_*_series.png"))
     assert list((out / "group" / "figures").glob("group_share.svg"))
+
+
+def test_the_text_for_a_paper_is_printed_from_its_file(finished, capsys):
+    source, out = finished
+    command = ["run", str(source), str(out), "participant", "--boilerplate-only"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "Over 3 subjects" in said
+    assert "## References" not in said
+    assert "## References" in (out / "group" / "figures" / "group_methods.md").read_text()
+    assert list((out / "sub-01" / "figures").glob("sub-01_*references.bib"))
+    assert main([*command, "--participant-label", "02"]) == 0
+    assert "Over 3 subjects" not in capsys.readouterr().out
+    for path in out.rglob("*_methods.md"):
+        path.unlink()
+    assert main(command) == 2
+    assert "--reports-only" in capsys.readouterr().err
 
 
 def test_an_overview_lists_every_subject_with_its_newest_state(finished, tmp_path):
