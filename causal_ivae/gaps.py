@@ -19,6 +19,12 @@ _NUMBERS = 2_000_000
 """At most so many distances from lines are computed at a time."""
 _UNLIKELY = 1e-3
 """Straight rows need no further evidence if fewer are expected by chance."""
+_FEWEST_REGIONS = 3
+"""So many regions never leave their ranges at once."""
+_FAR, _BASELINE = 50.0, 20.0
+"""In median absolute deviations: values further off are none; medians further off are baselines."""
+_SHARE_OF_BASELINE = 0.5
+"""No signal that has a baseline changes by this share of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +35,10 @@ class Gaps:
     ----------
     rows : ndarray, shape (n_times,), bool
         True for rows in which nothing was measured.
-    missing, constant, repeated, straight : int
+    missing, constant, repeated, straight, impossible : int
         Number of these rows that are missing in all regions, that equal a constant of several rows
-        (such as 0), that equal the row before, and that lie on a straight line in all regions.
+        (such as 0), that equal the row before, that lie on a straight line in all regions, and that
+        are far outside of the range of every region.
     """
 
     rows: NDArray[np.bool_]
@@ -39,6 +46,7 @@ class Gaps:
     constant: int = 0
     repeated: int = 0
     straight: int = 0
+    impossible: int = 0
 
     @property
     def sentence(self) -> str:
@@ -50,6 +58,7 @@ class Gaps:
                 (self.constant, "constant in all regions at once"),
                 (self.repeated, "equal to the volume before in all regions"),
                 (self.straight, "on a straight line in all regions at once"),
+                (self.impossible, "far outside of what is measured in all regions at once"),
             )
             if count
         ]
@@ -94,14 +103,35 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
     repeated[1:] = known[1:] & known[:-1] & (values[1:] == values[:-1]).all(axis=1)
     if repeated.any() and _chance_of_equal_rows(values[known]) * known.sum() > _CHANCE:
         repeated[:] = False
-    straight = _straight(values, known & ~repeated)
+    impossible = _impossible(values, known & ~repeated)
+    straight = _straight(values, known & ~repeated & ~impossible)
     return Gaps(
-        missing | constant | repeated | straight,
+        missing | constant | repeated | straight | impossible,
         int(missing.sum()),
         int(constant.sum()),
         int(repeated.sum()),
         int(straight.sum()),
+        int(impossible.sum()),
     )
+
+
+def _impossible(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rows that are far outside of the range of every region."""
+    found = np.zeros(len(values), dtype=bool)
+    whole = known & np.isfinite(values).all(axis=1)
+    if values.shape[1] < _FEWEST_REGIONS or not whole.any():
+        return found
+    median = np.median(values[whole], axis=0)
+    off = np.abs(values[whole] - median)
+    usual = np.median(off, axis=0)
+    # A region that hardly ever changes tells nothing.
+    moving = usual > 0
+    if moving.sum() < _FEWEST_REGIONS:
+        return found
+    baseline = np.abs(median) > _BASELINE * usual
+    limit = np.where(baseline, _SHARE_OF_BASELINE * np.abs(median), _FAR * usual)
+    found[whole] = (off > limit)[:, moving].all(axis=1)
+    return found
 
 
 def _straight(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -143,3 +143,30 @@ def test_measured_series_are_not_straight(seed):
     # A few levels repeat, and are straight, by chance.
     levels = np.rint(rng.normal(scale=1.2, size=(1000, 3)))
     assert find_gaps(levels).straight == 0
+
+
+def test_the_regions_numbers_above_their_values_are_no_volume():
+    rng = np.random.default_rng(1)
+    baseline = 1e4 + 100 * rng.standard_normal(6)
+    values = baseline + 200 * rng.standard_normal((300, 6))
+    values[0] = [40, 42, 44, 46, 48, 50]
+    gaps = find_gaps(values)
+    assert list(np.flatnonzero(gaps.rows)) == [0]
+    assert gaps.impossible == 1
+    assert "1 far outside of what is measured in all regions" in gaps.sentence
+    # Without a baseline, a row must be much further off.
+    around_zero = rng.standard_normal((300, 4))
+    around_zero[9] = 80.0
+    assert list(np.flatnonzero(find_gaps(around_zero).rows)) == [9]
+
+
+def test_a_spike_of_head_motion_and_heavy_tails_are_measurements():
+    rng = np.random.default_rng(2)
+    spike = 1e4 + 100 * rng.standard_normal((300, 6))
+    spike[20] += 3000
+    assert not find_gaps(spike).rows.any()
+    heavy = rng.standard_t(2, size=(5000, 3)) * np.repeat([1.0, 10.0], 2500)[:, None]
+    assert not find_gaps(heavy).rows.any()
+    one = 1e4 + 100 * rng.standard_normal((300, 6))
+    one[50, 0] = 0.0
+    assert not find_gaps(one).rows.any()
