@@ -78,10 +78,10 @@ def test_pages_say_what_twins_claim(output):
     assert "linear equations with feedback" in page
     assert "Elias" in page
     group = (output / "group.html").read_text(encoding="utf-8")
-    assert "main graph" in group
-    assert "all subjects in one graph:" in group
-    assert "lean the same way whoever is left out" in group
-    assert group.index("fig-pooled-0") < group.index("fig-graph-0")
+    assert "in one graph of all subjects" in group
+    assert "all subjects in one graph" in group
+    assert "Stay without any one subject" in group
+    assert group.index("fig-pooled") < group.index("fig-graph-0")
 
 
 def test_all_subjects_pooled_find_the_chain(output):
@@ -117,4 +117,5 @@ def test_subjects_that_have_no_common_scale_are_not_pooled(output, tmp_path):
     assert not result.failed
     (said,) = [o.message for o in result.outcomes if o.unit == "pooled"]
     assert "divided by its own standard deviation" in said
-    assert "main graph" not in (tmp_path / "out" / "group.html").read_text(encoding="utf-8")
+    group = (tmp_path / "out" / "group.html").read_text(encoding="utf-8")
+    assert "in one graph of all subjects" not in group
