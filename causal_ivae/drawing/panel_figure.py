@@ -76,7 +76,11 @@ def method_panel(
     key: str, title: str, edges: pd.DataFrame, verdicts: Mapping[tuple[str, str], str]
 ) -> Panel:
     """Return the panel of a method's graph, as `causal_ivae.drawing.graph_figure` takes it."""
-    return Panel(key, title, drawn_edges(edges, verdicts))
+    drawn = drawn_edges(edges, verdicts)
+    if len(drawn) > _MOST_LINES:
+        # So many undecided pairs would hide the arrows.
+        drawn = [edge for edge in drawn if edge.style is not STYLES["undecided"]]
+    return Panel(key, title, drawn)
 
 
 def prior_panel(
@@ -212,11 +216,9 @@ def _draw_edges(
     size: Mapping[str, float] | None,
 ) -> None:
     lines = len(panel.edges)
-    # Many undecided pairs would hide the arrows.
-    shown = [e for e in panel.edges if lines <= _MOST_LINES or e.style is not STYLES["undecided"]]
     # Many arrows are thinner, so that they do not hide each other.
     thinner = min(1.0, float(np.sqrt(12 / max(lines, 1))))
-    for edge in shown:
+    for edge in panel.edges:
         start, stop = at[edge.start], at[edge.stop]
         along = (stop - start) / max(float(np.hypot(*(stop - start))), 1e-9)
         gaps = [
