@@ -107,11 +107,8 @@ def group_page(
 
 def _picture(main: Main) -> dict[str, Any]:
     """Return the drawing at the top."""
-    if not main.pooled:
-        # The page has the drawing of the first method already.
-        return {"label": main.label, "pooled": False, "figure": None}
-    figure = graph_figure(main.graph.names, main.graph.edges, {}, "fig-pooled", main.label)
-    return {"label": main.label, "pooled": True, "figure": figure}
+    figure = graph_figure(main.graph.names, main.graph.edges, {}, "fig-main", main.label)
+    return {"label": main.label, "pooled": main.pooled, "figure": figure}
 
 
 def _remarks(record: Unit) -> list[str]:

@@ -81,7 +81,7 @@ def test_pages_say_what_twins_claim(output):
     assert "in one graph of all subjects" in group
     assert "all subjects in one graph" in group
     assert "Stay without any one subject" in group
-    assert group.index("fig-pooled") < group.index("fig-graph-0")
+    assert group.index("fig-main") < group.index("fig-graph-0")
 
 
 def test_all_subjects_pooled_find_the_chain(output):

@@ -35,34 +35,48 @@ def only_first_arrow(decision):
 
 
 @pytest.mark.parametrize(
-    ("words", "decisions", "said"),
+    ("words", "decisions", "said", "usable", "alone"),
     [
-        (["usable"] * 7, lambda d: d, None),
-        (["not known"] * 7, None, None),
-        (["doubtful"] * 7, lambda d: "", "all 7 subjects are not usable (7 doubtful). Every"),
+        (["usable"] * 7, lambda d: d, None, "7 of 7", "the same"),
+        (["not known"] * 7, None, None, MISSING, MISSING),
+        (
+            ["doubtful"] * 7,
+            lambda d: "",
+            "all 7 subjects are not usable (7 doubtful). Every",
+            "0 of 7",
+            "too few",
+        ),
         (
             ["doubtful", "not identifiable", "not identifiable", *["usable"] * 4],
             only_first_arrow,
             "3 of 7 subjects are not usable (2 not identifiable and 1 doubtful). "
             "If only the 4 usable subjects are combined, 1 of 9 directions stays.",
+            "4 of 7",
+            "1 (1 of 5 stay)",
         ),
         (
             ["doubtful"] * 5 + ["usable"] * 2,
             lambda d: "",
             "5 of 7 subjects are not usable (5 doubtful). The 2 usable subjects alone are too few",
+            "2 of 7",
+            "too few",
         ),
     ],
 )
-def test_what_depends_on_subjects_that_are_not_usable(words, decisions, said):
+def test_what_depends_on_subjects_that_are_not_usable(words, decisions, said, usable, alone):
     record = judged(words, decisions)
     arrows = (record.methods["ivae"].edges["cause"] != "").sum()
+    page = Page(render_group(record, statuses()))
+    heads = next(row for row in page.rows if "Usable subjects alone" in row)
+    row = next(row for row in page.rows if row[0] == "iVAE" and len(row) == len(heads))
+    shown = [row[heads.index(name)] for name in ("Usable subjects", "Usable subjects alone")]
+    assert shown == [usable, alone]
     sentences = quality_sentences(record)
     if said is None:
         assert sentences == []
         return
     (sentence,) = sentences
     assert said.replace("1 of 9", f"1 of {arrows}") in sentence
-    assert sentence in Page(render_group(record, statuses())).flat
 
 
 def test_a_group_without_directions_says_whether_the_usable_subjects_have_some():
