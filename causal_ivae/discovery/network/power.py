@@ -222,7 +222,8 @@ def _counts(
     there, back = np.where(turned[:, None], drawn[rows, ::-1], drawn[rows]).T
     odds = np.where(turned, -1.0, 1.0) * found.leaning_odds()[rows]
     connected = found.adjacent[rows] >= LEAST_ADJACENT
-    counts = [len(rows), connected.sum(), (there | back).sum(), back.sum(), (odds > 0).sum()]
+    right = connected & (odds > 0)
+    counts = [len(rows), connected.sum(), (there | back).sum(), back.sum(), right.sum()]
     # Where no arrow was looked for, the odds are even and say nothing of the slope.
     return np.array(counts, dtype=np.int64), odds[found.kept[rows]]
 

@@ -1,5 +1,7 @@
 """What planted arrows show that data could decide, by judges whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,12 @@ def test_data_cannot_decide_if_signs_are_no_better_than_chance_without_common_so
 
 
 def test_signs_count_only_of_arrows_that_were_found_connected():
+    def doubtful(_):
+        sure = judged(np.full(len(PAIRS), 0.9))
+        return replace(sure, adjacent=np.full(len(PAIRS), 0.4))
+
+    # Such pairs are looked at, and are not called connected.
+    assert all((row.connected, row.right_sign) == (0, 0) for row in power_of(doubtful).rows)
     # Of an arrow that was not looked for, no direction is likelier, which is no wrong sign.
     rows = tuple(PowerRow(base, 0.6, 100, 20, 0, 0, 15) for base in BASES)
     found = Power(rows, 0.4, 0)
