@@ -41,7 +41,7 @@ from causal_ivae.derivatives.tables import (
     TRAINING,
 )
 from causal_ivae.derivatives.vouching import FILES
-from causal_ivae.outcomes import arrows_of
+from causal_ivae.outcomes import arrows_of, count_arrows
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -77,7 +77,7 @@ class _Evidence:
         return graph.tables.get(self._name)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CausalGraph:
     """Hold the causal graph of one subject or of a group by one method.
 
@@ -156,6 +156,12 @@ class CausalGraph:
     equations = _Evidence(EQUATIONS)
     prior_check = _Evidence(PRIOR_CHECK)
     model = _Evidence(MODEL)
+
+    def __repr__(self) -> str:
+        return (
+            f"<CausalGraph by {self.method}: {len(self.names)} regions, {len(self.edges)} pairs, "
+            f"{count_arrows(self.edges)} directions>"
+        )
 
     @property
     def estimator(self) -> str:

@@ -16,7 +16,7 @@ from causal_ivae.derivatives.stored_tables import StoredTables
 from causal_ivae.errors import InputError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Unit:
     """Hold everything that was written about one subject, the group, or all subjects pooled.
 
@@ -40,6 +40,9 @@ class Unit:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     sidecar: Mapping[str, Any] = field(default_factory=dict)
     region_map: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"<Unit '{self.name}': {', '.join(self.methods) or 'no results'}>"
 
     @property
     def timeseries(self) -> pd.DataFrame | None:

@@ -31,7 +31,7 @@ class Cleaning:
     residual_dof: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RegionSeries:
     """Hold the region time series of one subject with all its runs.
 
@@ -133,6 +133,13 @@ class RegionSeries:
         borders[1:] = gaps[1:] | (np.diff(self.segments) != 0)
         object.__setattr__(self, "unbroken", np.cumsum(gaps) - 1)
         object.__setattr__(self, "stretches", np.cumsum(borders) - 1)
+
+    def __repr__(self) -> str:
+        return (
+            f"<RegionSeries '{self.label}': {len(self.names)} regions, {len(self.values)} volumes "
+            f"kept of {sum(self.n_volumes)}, TR {self.tr:g} s, {len(self.run_names)} run(s), "
+            f"{len(self.segment_names)} segment(s): {self.segment_kind}>"
+        )
 
     def in_units(self) -> NDArray[np.float64]:
         """Return the values in percent signal change or in the units of the files."""

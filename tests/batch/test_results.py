@@ -51,6 +51,12 @@ def test_regions_called_like_columns_are_in_every_table_page_and_result(odd_outp
     assert list(series.columns) == list(ODD)
     assert all(kind == np.float64 for kind in series.dtypes)
     assert results.group.timeseries is None
+    shown = repr(results)
+    assert "'01': <Unit 'sub-01': tcl>" in shown
+    assert "\n" not in shown
+    assert repr(results.pooled.methods["tcl"]).startswith(
+        "<CausalGraph by tcl: 6 regions, 15 pairs"
+    )
 
 
 def test_results_are_those_of_the_files(odd_output):

@@ -109,16 +109,38 @@ def test_conn_cells_are_regions_and_its_sessions_runs(tmp_path, values, version)
     np.testing.assert_array_equal(table.values, values)
     assert table.names == NAMES
     assert table.runs == ("1",) * 30 + ("2",) * 30
-    assert any("1 cells of several columns" in note for note in table.notes)
+    assert any("1 cell with several columns" in note for note in table.notes)
     subject = find_subjects(tmp_path)[0]
     pipeline = Pipeline().changed(
-        {"tables.mat_key": "data", "segments.window_seconds": 30, "segments.min_volumes": 10}
-        | {"denoise.min_volumes": 20}
+        {"segments.window_seconds": 30, "segments.min_volumes": 10} | {"denoise.min_volumes": 20}
     )
     series = load_subject(subject, pipeline)
     assert series.label == "Subject001"
     assert series.run_names == ("task-condition000_run-1", "task-condition000_run-2")
     assert series.n_volumes == (30, 30)
+
+
+@pytest.mark.parametrize("version", ["7", "7.3"])
+def test_volumes_without_weight_in_conns_condition_are_gaps(tmp_path, values, version):
+    path = tmp_path / "ROI_Subject001_Condition001.mat"
+    weights = np.concatenate([np.zeros(5), np.full(50, 0.8), np.zeros(5)])[:, None]
+    cells_of = {
+        "data": [values[:, [i]] for i in range(3)],
+        "names": list(NAMES),
+        "xyz": [np.ones((1, 3))] * 3,
+        "conditionweights": [weights, np.ones((60, 1))],
+    }
+    sessions = {"data_sessions": np.ones((60, 1))}
+    if version == "7":
+        scipy.io.savemat(path, {name: cells(one) for name, one in cells_of.items()} | sessions)
+    else:
+        write_matlab73(path, cells_of | sessions)
+    table = read_table_run(path, SETTINGS)
+    assert table.names == NAMES
+    gaps = np.isnan(table.values).all(axis=1)
+    np.testing.assert_array_equal(gaps, weights[:, 0] == 0)
+    np.testing.assert_array_equal(table.values[~gaps], values[~gaps])
+    assert "10 volumes without weight in their condition are gaps." in table.notes
 
 
 def test_cells_of_several_regions_are_runs(tmp_path, values):

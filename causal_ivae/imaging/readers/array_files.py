@@ -20,12 +20,15 @@ from causal_ivae.settings import TableSettings
 _NAME_KEYS = ("names", "regions", "region_names", "labels")
 _RUN_KEYS = ("run", "runs", "data_sessions")
 _SEGMENT_KEYS = ("segment", "segments")
+_WEIGHTS_KEY = "conditionweights"
+"""CONN writes the weights of the volumes within a condition into this cell array, the one that is
+convolved with the haemodynamic response first."""
 _DAMAGED = (
     OSError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, MemoryError,
     SyntaxError, struct.error, tokenize.TokenError, zlib.error,
 )  # fmt: skip
 """The readers of NumPy and SciPy raise these errors if a file is damaged."""
-BESIDE_KEYS = (*_NAME_KEYS, *_RUN_KEYS, *_SEGMENT_KEYS)
+BESIDE_KEYS = (*_NAME_KEYS, *_RUN_KEYS, *_SEGMENT_KEYS, _WEIGHTS_KEY)
 """Variables of these names describe the rows or columns of the matrix beside them."""
 
 
@@ -52,6 +55,8 @@ def read_array(path: Path, settings: TableSettings, key: str | None) -> Content:
         Names of the columns are from a variable ``names``, ``regions``, ``region_names`` or
         ``labels``; runs from ``run``, ``runs`` or ``data_sessions`` (CONN's), or else the number of
         the cell that the row comes from; labels of segments from ``segment`` or ``segments``.
+        Volumes to which CONN's ``conditionweights`` give no weight are outside of the condition:
+        their rows are NaN, which makes them gaps.
 
     Raises
     ------
@@ -82,6 +87,10 @@ def read_array(path: Path, settings: TableSettings, key: str | None) -> Content:
         values, names, runs, notes = _of_cells([np.atleast_2d(c) for c in found.ravel()], names)
     runs = _of_rows(beside, _RUN_KEYS, len(values)) or runs
     labels = _of_rows(beside, _SEGMENT_KEYS, len(values))
+    outside = _outside_condition(beside, len(values))
+    if outside.any():
+        values[outside] = np.nan
+        notes += (f"{outside.sum()} volumes without weight in their condition are gaps.",)
     # giga_connectome's datasets and DPABI's variable have volumes in rows, however many there are.
     known = chosen.endswith("_timeseries") or chosen == "ROISignals"
     return Content(
@@ -92,7 +101,9 @@ def read_array(path: Path, settings: TableSettings, key: str | None) -> Content:
 def _chosen(
     path: Path, extension: str, variables: Mapping[str, NDArray[Any]], key: str | None
 ) -> str:
-    matrices = {k: v for k, v in variables.items() if _is_matrix(v)}
+    matrices = {
+        k: v for k, v in variables.items() if _is_matrix(v) and k.rpartition("/")[2] != _WEIGHTS_KEY
+    }
     if key is not None:
         key = key.strip("/")
         if key not in variables:
@@ -148,7 +159,9 @@ def _of_cells(
     values = np.column_stack([c for c, one in zip(cells, single, strict=True) if one])
     notes: tuple[str, ...] = ()
     if not all(single):
-        notes = (f"{single.count(False)} cells of several columns each were left out.",)
+        left = single.count(False)
+        cells_of = "1 cell" if left == 1 else f"{left} cells"
+        notes = (f"{cells_of} with several columns: noise components, which are left out.",)
     if names is not None and len(names) == len(cells):
         names = tuple(name for name, one in zip(names, single, strict=True) if one)
     return values.astype(np.float64), names, None, notes
@@ -174,6 +187,16 @@ def _of_rows(
         if texts is not None:
             return texts
     return None
+
+
+def _outside_condition(beside: Mapping[str, NDArray[Any]], n_rows: int) -> NDArray[np.bool_]:
+    """Return which volumes have no weight in the condition of the file, shape (n_rows,)."""
+    if _WEIGHTS_KEY in beside and beside[_WEIGHTS_KEY].size:
+        first = beside[_WEIGHTS_KEY]
+        weights = np.asarray(first.ravel()[0] if first.dtype == object else first)
+        if weights.size == n_rows and weights.dtype.kind in "iufb":
+            return np.asarray(weights.ravel() == 0)
+    return np.zeros(n_rows, dtype=np.bool_)
 
 
 def _load_npy(path: Path) -> NDArray[Any]:

@@ -57,7 +57,7 @@ def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str,
             )
             datasets = {k: d for k, d in datasets.items() if not k.startswith(_INTERNAL)}
             if wanted is None:
-                wanted = _only_matrix(datasets)
+                wanted = _only_matrix(file, datasets, beside)
             found = {}
             for name, dataset in datasets.items():
                 if name == wanted or name.rpartition("/")[2] in beside:
@@ -96,15 +96,32 @@ def series_of_many(path: Path) -> list[str]:
     )
 
 
-def _only_matrix(datasets: dict[str, Any]) -> str | None:
-    numeric = {
-        name: dataset.shape
-        for name, dataset in datasets.items()
-        if dataset.dtype.kind in "iuf" and dataset.shape is not None and len(dataset.shape) == 2
-    }
-    wide = [name for name, shape in numeric.items() if min(shape) > 1]
-    chosen = wide or list(numeric)
+def _only_matrix(file: Any, datasets: dict[str, Any], beside: Collection[str]) -> str | None:
+    """Return the only dataset that is a matrix or a cell array of columns, or None."""
+    matrices = {}
+    for name, dataset in datasets.items():
+        if name.rpartition("/")[2] in beside:
+            continue
+        shape = dataset.shape
+        if dataset.dtype.kind in "iuf" and shape is not None and len(shape) == 2:
+            matrices[name] = min(shape) > 1
+        elif _is_cell_array_of_columns(file, dataset):
+            matrices[name] = True
+    wide = [name for name, several in matrices.items() if several]
+    chosen = wide or list(matrices)
     return chosen[0] if len(chosen) == 1 else None
+
+
+def _is_cell_array_of_columns(file: Any, dataset: Any) -> bool:
+    """Return whether the first cell holds numbers in several rows, as CONN's cells do."""
+    import h5py
+
+    if h5py.check_ref_dtype(dataset.dtype) is None or dataset.size == 0:
+        return False
+    first = file[dataset[()].ravel()[0]]
+    is_text = bytes(first.attrs.get("MATLAB_class", b"")) == b"char"
+    # MATLAB stores its arrays transposed, so that the second axis has the rows.
+    return not is_text and first.dtype.kind in "iuf" and first.ndim == 2 and first.shape[1] > 1
 
 
 def _placeholder(dataset: Any) -> NDArray[Any]:
