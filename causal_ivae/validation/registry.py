@@ -170,15 +170,17 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "speed": Benchmark(
         "training, tests, scaling and whole subjects, with one thread",
         "Time training against a plain loop, tests of independence against lingam, causal-learn "
-        "and hyppo where these are installed, how time and memory grow, and whole subjects. A "
-        "table is printed and written, with a figure. Takes a quarter of an hour or more on a CPU.",
+        "and hyppo where these are installed, how time and memory grow, whole subjects, a pair "
+        "beside published methods, and the commands that a user waits for. A table is printed and "
+        "written, with a figure. Takes half an hour or more on a CPU.",
         (
             Option("quick", "flag", help="few and small measurements, to see that it works"),
             Option(
                 "parts",
                 "texts",
                 "PART",
-                "of training, independence, scaling, workers, subjects (default: all)",
+                "of training, independence, scaling, workers, subjects, peers, waiting (default: "
+                "all)",
             ),
             DEVICE,
         ),

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from causal_ivae.cli import main
+from causal_ivae.errors import FitError
 from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.training.threads import torch_threads
 from causal_ivae.validation.speed import speed, testing
@@ -25,6 +26,7 @@ from causal_ivae.validation.speed.measurement import (
 )
 from causal_ivae.validation.speed.peak_memory import peak_mib
 from causal_ivae.validation.speed.plain_loop import PlainIVAE, plain_loader, train_plain
+from causal_ivae.validation.speed.waiting import spent_by
 
 CPU = torch.device("cpu")
 
@@ -106,6 +108,28 @@ def test_extrapolation_is_marked(table):
         assert pd.isna(first.remark)
         assert second.remark == "extrapolated from 8 of 15 pairs"
         assert second.pairs == 15
+
+
+def test_a_pair_costs_what_its_share_of_the_work_does(table):
+    rows = table[(table["group"] == "per pair") & (table["unit"] == "s")].set_index("name")
+    assert {"network", "structural", "ivae", "tcl", "hs-tanh"} <= set(rows.index)
+    measured = rows[rows["turns"] > 0]
+    assert (measured["median"] > 0).all()
+    assert rows.loc["network", "pairs"] == 3
+    assert measured.loc["hs-tanh", "median"] < measured.loc["ivae", "median"]
+
+
+def test_commands_are_timed_with_their_cpu_and_memory(table):
+    rows = table[table["group"] == "waiting"]
+    assert set(rows["name"]) == {"run, tcl", "run --dry-run, tcl"}
+    value = rows.set_index(["name", "unit"])["median"]
+    for unit in ("s", "CPU s", "MiB"):
+        assert value["run, tcl", unit] > value["run --dry-run, tcl", unit] > 0
+
+
+def test_a_command_that_fails_is_an_error():
+    with pytest.raises(FitError, match=r"'causal-ivae run nowhere out participant' ended with 2.*"):
+        spent_by(["run", "nowhere", "out", "participant"])
 
 
 def test_the_plain_loop_trains():

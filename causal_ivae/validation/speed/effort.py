@@ -27,6 +27,27 @@ class TrainingCase:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """Describe a simulated cohort, and what a user does with it.
+
+    Attributes
+    ----------
+    regions, subjects : int
+    levels : tuple of str
+    methods : tuple of str
+        Empty for those of the default.
+    afterwards : tuple of str
+        Options with which the command is given again, one at a time; empty for none.
+    """
+
+    regions: int
+    subjects: int
+    levels: tuple[str, ...] = ("participant",)
+    methods: tuple[str, ...] = ()
+    afterwards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Effort:
     """Hold the sizes and the numbers of turns of all measurements.
 
@@ -57,6 +78,9 @@ class Effort:
         By method.
     patience : float
         Seconds that a larger subject may take; beyond it, a share of the pairs is timed.
+    peer_pairs, peer_turns : int
+        Pairs that published methods judge, and how often all methods are timed.
+    waits : tuple of Wait
     """
 
     turns: int
@@ -79,6 +103,9 @@ class Effort:
     subject_volumes: int
     subject_steps: dict[str, int]
     patience: float
+    peer_pairs: int
+    peer_turns: int
+    waits: tuple[Wait, ...]
 
 
 FULL = Effort(
@@ -102,6 +129,14 @@ FULL = Effort(
     subject_volumes=1200,
     subject_steps={"structural": 1000, "ivae": 2000, "tcl": 1000},
     patience=90.0,
+    peer_pairs=3,
+    peer_turns=3,
+    waits=(
+        Wait(6, 1, afterwards=("--dry-run", "", "--reports-only")),
+        Wait(20, 1, afterwards=("--reports-only",)),
+        Wait(100, 1, methods=("network",)),
+        Wait(6, 20, levels=("participant", "group"), afterwards=("",)),
+    ),
 )
 
 QUICK = Effort(
@@ -125,4 +160,7 @@ QUICK = Effort(
     subject_volumes=320,
     subject_steps={"structural": 4, "ivae": 4, "tcl": 4},
     patience=0.5,
+    peer_pairs=1,
+    peer_turns=1,
+    waits=(Wait(3, 1, methods=("tcl",), afterwards=("--dry-run",)),),
 )

@@ -34,6 +34,7 @@ class Setting:
     tests: int | None = None
     draws: int | None = None
     workers: int | None = None
+    subjects: int | None = None
 
     def __str__(self) -> str:
         given = {name: value for name, value in asdict(self).items() if value is not None}

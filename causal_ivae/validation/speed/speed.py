@@ -9,7 +9,15 @@ from causal_ivae.unmixing.training.threads import torch_threads
 from causal_ivae.validation.machine_description import load, machine, software
 from causal_ivae.validation.report import Report, Say
 from causal_ivae.validation.session import Session, check_names
-from causal_ivae.validation.speed import growth, testing, training, whole_subject, workers
+from causal_ivae.validation.speed import (
+    growth,
+    peers,
+    testing,
+    training,
+    waiting,
+    whole_subject,
+    workers,
+)
 from causal_ivae.validation.speed.effort import FULL, QUICK, Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, as_table, as_text
 from causal_ivae.validation.speed.peak_memory import METHOD as MEMORY_METHOD
@@ -21,6 +29,8 @@ _PARTS: dict[str, tuple[Callable[[Effort, Clock], list[Measurement]], str]] = {
     "scaling": (growth.measure_scaling, growth.METHOD),
     "workers": (workers.measure_workers, workers.METHOD),
     "subjects": (whole_subject.measure_subjects, whole_subject.METHOD),
+    "peers": (peers.measure_peers, peers.METHOD),
+    "waiting": (waiting.measure_waiting, waiting.METHOD),
 }
 _COLUMNS = {
     "turns": "How often it was measured, in turns with what it is compared with.",
@@ -41,8 +51,9 @@ def benchmark_speed(
     session : Session
         Its folder gets ``benchmark_speed.tsv`` (one row per measurement), ``.png``, ``.svg`` and
         ``.json`` (every setting, the machine, versions, every turn).
-    parts : sequence of {"training", "independence", "scaling", "workers", "subjects"} or None
-        What is measured; None for all.
+    parts : sequence of str or None
+        Of "training", "independence", "scaling", "workers", "subjects", "peers" and "waiting" those
+        that are measured; None for all.
     device : str
     say : callable
         Told every measurement.

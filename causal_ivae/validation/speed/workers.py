@@ -49,7 +49,7 @@ def measure_workers(effort: Effort, clock: Clock) -> list[Measurement]:
 
     with TemporaryDirectory(prefix="causal-ivae-benchmark-") as folder:
         source, output = Path(folder) / "input", Path(folder) / "output"
-        _write_study(source, effort.subjects, volumes)
+        write_study(source, _REGIONS, effort.subjects, volumes)
 
         def batch(workers: int) -> None:
             result = run(
@@ -110,12 +110,13 @@ def _kept_to(n: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _write_study(folder: Path, subjects: int, volumes: int) -> None:
-    chain = np.eye(_REGIONS, k=1, dtype=bool)
+def write_study(folder: Path, regions: int, subjects: int, volumes: int) -> None:
+    """Write simulated subjects as tables, with a chain of arrows between their regions."""
+    chain = np.eye(regions, k=1, dtype=bool)
     for number in range(1, subjects + 1):
         label = f"{number:02d}"
         series = simulate_bold(chain, n_times=volumes, tr=REPETITION_TIME, subject=label)
-        names = [f"x{i + 1}" for i in range(_REGIONS)]
+        names = [f"x{i + 1}" for i in range(regions)]
         stem = folder / f"sub-{label}_task-rest_timeseries"
         write_table(stem.with_suffix(".tsv"), pd.DataFrame(series.values, columns=names))
         about = {"RepetitionTime": REPETITION_TIME, "Simulated": True}
