@@ -101,7 +101,8 @@ def analyse(folder, labels):
     from tiny_study import run_study, states, write_study
 
     source = write_study(folder / "input", labels)
-    assert set(states(run_study(source, folder / "out")).values()) == {"done"}
+    workers = {"nprocs": 2} if len(labels) > 1 else {}
+    assert set(states(run_study(source, folder / "out", **workers)).values()) == {"done"}
 
 
 def main(folder):

@@ -15,9 +15,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from causal_ivae.batch.workers.pool import _InProcess
 from causal_ivae.cli import main
-from tests.tiny_study import write_tiny_pipeline
+from tests.tiny_study import without_workers, write_tiny_pipeline
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = (
@@ -72,20 +71,15 @@ def run_script(text: str, names: dict[str, object]) -> None:
         plt.close("all")
 
 
-@contextlib.contextmanager
-def in_this_process(*_, on_stage, on_start=lambda _: None, **__):
-    yield _InProcess(on_stage, on_start)
-
-
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    # Workers, whose start takes as long as these tiny studies, have tests of their own.
-    monkeypatch.setattr("causal_ivae.batch.runner.open_pool", in_this_process)
     (tmp_path / "docs").symlink_to(CHECKOUT / "docs")
     write_tiny_pipeline(tmp_path / "tiny.yaml", methods=["network"], network={"twins": 6})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [])
-    return tmp_path
+    # Workers, whose start takes as long as these tiny studies, have tests of their own.
+    with without_workers():
+        yield tmp_path
 
 
 def run_pages() -> int:

@@ -1,7 +1,9 @@
 """A small study as tables, settings that run it in a second, and what a run left."""
 
 import json
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from causal_ivae.batch.plan import plan
 from causal_ivae.batch.request import Request
 from causal_ivae.batch.runner import run
 from causal_ivae.batch.status import BatchResult
+from causal_ivae.batch.workers.pool import _InProcess
 from causal_ivae.derivatives.names import POOLED, UnitPaths
 from causal_ivae.settings import Pipeline
 from causal_ivae.simulate.known_graphs import simulate_bold
@@ -76,11 +79,25 @@ def write_study(folder: Path, labels: tuple[str, ...] = ("01", "02", "03")) -> P
     return folder
 
 
+@contextmanager
+def in_this_process(*_, on_stage, on_start=lambda _: None, **__):
+    """Stand in for `open_pool`: workers take as long to start as a tiny study takes to run."""
+    yield _InProcess(on_stage, on_start)
+
+
+def without_workers():
+    """Return a context in which every run does its work in this process."""
+    return patch("causal_ivae.batch.runner.open_pool", in_this_process)
+
+
 def run_study(source, output, *, levels=("participant",), pipeline=None, **options):
+    """Run a study, by workers only if an option asks for them, such as `nprocs`."""
     request = Request(
         Path(source), Path(output), levels, pipeline or tiny_pipeline(), device="cpu", **options
     )
-    return run(plan(request))
+    workers = {"nprocs", "scheduler", "memory", "time_limit"} & options.keys()
+    with nullcontext() if workers else without_workers():
+        return run(plan(request))
 
 
 def states(result: BatchResult) -> dict[str, str]:

@@ -18,7 +18,7 @@ def no_cluster(monkeypatch):
     monkeypatch.setattr(cluster, "local_client", refuse)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def study(tmp_path_factory):
     """Three subjects and the group, run once by two workers, from an empty working directory."""
     folder = tmp_path_factory.mktemp("study")

@@ -41,6 +41,14 @@ def facts(piece, stage):
     return os.getpid(), Path.cwd(), os.environ["OMP_NUM_THREADS"]
 
 
+@pytest.fixture(scope="module")
+def one_worker():
+    """A pool of one worker process, and what it was told of the stages of its pieces."""
+    seen = []
+    with open_pool(3, nprocs=1, scheduler=None, on_stage=lambda *args: seen.append(args)) as pool:
+        yield pool, seen
+
+
 def test_killed_worker_costs_only_its_own_piece(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pieces = {"a": 1, "b": -1, "c": 3, "d": 4}
@@ -61,10 +69,10 @@ def test_killed_worker_costs_only_its_own_piece(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_piece_raises_is_its_own_failure_and_workers_share_the_cores():
-    with open_pool(3, nprocs=1, scheduler=None, on_stage=lambda *_: None) as pool:
-        results = dict(pool.map(fail_on_two, {"one": 1, "two": 2, "three": 3}))
-        found = dict(pool.map(facts, {"x": 0}))
+def test_what_a_piece_raises_is_its_own_failure_and_workers_share_the_cores(one_worker):
+    pool, _ = one_worker
+    results = dict(pool.map(fail_on_two, {"one": 1, "two": 2, "three": 3}))
+    found = dict(pool.map(facts, {"x": 0}))
     assert results == {"one": 1, "three": 3, "two": Lost("ValueError: no twos")}
     pid, folder, threads = found["x"]
     assert pid != os.getpid()
@@ -122,7 +130,7 @@ def test_the_users_own_number_of_threads_is_kept(monkeypatch, asked, threads):
 
 def test_workers_have_the_users_own_number_of_threads(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    with open_pool(2, nprocs=2, scheduler=None, on_stage=lambda *_: None) as pool:
+    with open_pool(2, nprocs=1, scheduler=None, on_stage=lambda *_: None) as pool:
         found = dict(pool.map(device_taken, {"a": 0, "b": 1}))
     assert {threads for _, _, threads in found.values()} == {3}
 
@@ -131,19 +139,18 @@ def what_is_watched(piece, stage):
     return sorted(get_worker().periodic_callbacks)
 
 
-def test_workers_keep_no_profile_of_the_work():
+def test_workers_keep_no_profile_of_the_work(one_worker):
     # Its stacks are kept as long as a worker lives: half a MiB for every second of work.
-    with open_pool(2, nprocs=1, scheduler=None, on_stage=lambda *_: None) as pool:
-        found = dict(pool.map(what_is_watched, {"a": 1, "b": 2}))
+    pool, _ = one_worker
+    found = dict(pool.map(what_is_watched, {"a": 1, "b": 2}))
     assert "heartbeat" in found["a"]
     assert not any("profile" in name for name in found["a"])
 
 
-def test_share_of_any_type_reaches_the_program():
-    seen = []
-    with open_pool(2, nprocs=1, scheduler=None, on_stage=lambda *a: seen.append(a)) as pool:
-        assert dict(pool.map(tell_in_numpy, {"a": 1, "b": 2})) == {"a": 1, "b": 2}
-        time.sleep(0.2)
+def test_share_of_any_type_reaches_the_program(one_worker):
+    pool, seen = one_worker
+    assert dict(pool.map(tell_in_numpy, {"a": 1, "b": 2})) == {"a": 1, "b": 2}
+    time.sleep(0.2)
     assert ("a", "half", 0.5) in seen
 
 
@@ -179,13 +186,8 @@ def test_running_cluster_is_used_and_its_killed_worker_costs_one_piece():
     assert "killed" in results["b"].message
 
 
-def test_two_analyses_run_on_one_machine():
-    def nothing(*_):
-        return None
-
-    with (
-        open_pool(2, nprocs=1, scheduler=None, on_stage=nothing) as one,
-        open_pool(2, nprocs=1, scheduler=None, on_stage=nothing) as other,
-    ):
+def test_two_analyses_run_on_one_machine(one_worker):
+    one, _ = one_worker
+    with open_pool(2, nprocs=1, scheduler=None, on_stage=lambda *_: None) as other:
         for pool in (one, other):
             assert dict(pool.map(square_or_die, {"a": 2, "b": 3})) == {"a": 4, "b": 9}

@@ -1,7 +1,7 @@
 """What is to come is said before estimating starts."""
 
 import pytest
-from tiny_study import NAMES, tiny_pipeline, write_study
+from tiny_study import NAMES, tiny_pipeline, without_workers, write_study
 
 from causal_ivae.batch import forecast, loading, runner
 from causal_ivae.batch.loading import Loading
@@ -28,7 +28,8 @@ def test_what_is_to_come_is_said_before(tmp_path, monkeypatch):
     source, output = write_study(tmp_path / "input"), tmp_path / "out"
     shown = Noted()
     request = Request(source, output, ("participant",), tiny_pipeline(), device="cpu", nprocs=2)
-    result = run(plan(request), shown)
+    with without_workers():
+        result = run(plan(request), shown)
     assert {outcome.state for outcome in result.outcomes} == {"done"}
     pairs = len(NAMES) * (len(NAMES) - 1) // 2
     assert [line.split(" x ")[0] for line in shown.lines[:2]] == [

@@ -196,7 +196,7 @@ def test_models_that_cannot_be_are_refused_before_anything_is_written(tmp_path):
 def test_subjects_pooled_are_one_fit_of_the_group(tmp_path):
     source = write_study(tmp_path / "input", ("01", "02", "03"))
     pipeline = tiny_pipeline(segments__by="subjects", unmixing__methods=["tcl"])
-    result = run_study(source, tmp_path / "out", levels=("group",), pipeline=pipeline, nprocs=1)
+    result = run_study(source, tmp_path / "out", levels=("group",), pipeline=pipeline)
     assert states(result)["group"] == "done"
     out = tmp_path / "out"
     about = json.loads(file_of(out, "group", "timeseries.json").read_text())

@@ -34,7 +34,7 @@ def output(tmp_path_factory):
         power__plants=4,
         decision__decoy_share=0.2,
     )
-    options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 1}
+    options = {"pipeline": pipeline, "levels": ("participant", "group")}
     result = run_study(source, folder / "out", **options)
     assert set(states(result).values()) == {"done"}
     again = run_study(source, folder / "out", **options)
@@ -112,7 +112,7 @@ def test_subjects_that_have_no_common_scale_are_not_pooled(output, tmp_path):
         unmixing__methods=["network"], unmixing__network__twins=0, power__plants=0
     )
     levels = ("participant", "group")
-    result = run_study(source, tmp_path / "out", pipeline=pipeline, levels=levels, nprocs=1)
+    result = run_study(source, tmp_path / "out", pipeline=pipeline, levels=levels)
     assert (states(result)["pooled"], states(result)["group"]) == ("not run", "done")
     assert not result.failed
     (said,) = [o.message for o in result.outcomes if o.unit == "pooled"]

@@ -138,7 +138,7 @@ def test_cycles_are_in_the_sidecars(tmp_path, monkeypatch):
 def test_second_run_does_nothing(finished, no_cluster):
     source, out = finished
     before = snapshot(out)
-    result = run_study(source, out, levels=("participant", "group"))
+    result = run_study(source, out, levels=("participant", "group"), nprocs=2)
     assert set(states(result).values()) == {"up to date"}
     assert snapshot(out) == before
 
@@ -171,7 +171,8 @@ def test_list_of_methods_makes_no_other_method_stale(finished, no_cluster):
     source, out = finished
     pipeline = tiny_pipeline(unmixing__methods=["tcl"])
     before = snapshot(out)
-    assert set(states(run_study(source, out, pipeline=pipeline)).values()) == {"up to date"}
+    result = run_study(source, out, pipeline=pipeline, nprocs=2)
+    assert set(states(result).values()) == {"up to date"}
     assert snapshot(out) == before
 
 

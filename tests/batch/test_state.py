@@ -131,7 +131,7 @@ def test_the_group_refuses_tables_of_subjects_that_were_changed(finished):
     assert "The tcl graph of 'sub-02' cannot be used" in result.failed[0].message
     assert "run the level participant again" in result.failed[0].message
     combined = file_of(out, "group", "edges.tsv", "tcl").stat().st_mtime_ns
-    repaired = run_study(source, out, levels=BOTH, nprocs=1)
+    repaired = run_study(source, out, levels=BOTH)
     assert states(repaired)["sub-02"] == "done"
     # The same graph as before, of which only the page is written again.
     assert states(repaired)["group"] == "done"
@@ -188,7 +188,7 @@ def test_images_are_opened_at_most_three_times_and_labels_twice(make_fmriprep_tr
     tree = make_fmriprep_tree(tmp_path, n_subjects=1)
     pipeline = tiny_pipeline(unmixing__methods=["tcl"], atlas=str(tree.atlas))
     with opened_files() as opened:
-        result = run_study(tree.root, tmp_path / "out", pipeline=pipeline, nprocs=1)
+        result = run_study(tree.root, tmp_path / "out", pipeline=pipeline)
     assert states(result) == {"sub-01": "done"}
     (bold,) = tree.root.rglob("*_bold.nii.gz")
     # Whether it fits into memory, its voxels, and its fingerprint.

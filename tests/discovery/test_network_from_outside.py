@@ -135,7 +135,7 @@ def test_a_run_its_pages_the_group_and_the_comparison(toy, folders):
     pipeline = tiny_pipeline(
         unmixing__methods=["toynet", "tcl"], unmixing__restarts=1, group__pooled=True
     )
-    options = {"pipeline": pipeline, "levels": ("participant", "group"), "nprocs": 2}
+    options = {"pipeline": pipeline, "levels": ("participant", "group")}
     assert set(states(run_study(source, out, **options)).values()) == {"done"}
     written = {path.name for path in (out / "sub-01" / "func").iterdir()}
     made = {name for name in written if "toynet" in name}

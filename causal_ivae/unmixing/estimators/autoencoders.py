@@ -1,7 +1,7 @@
 """Define the estimators of iVAE and of the VAE family."""
 
 import math
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -84,6 +84,7 @@ def _with_weights(model: "IVAE | VAE") -> dict[str, Any]:
     return parameters
 
 
+@dataclass(eq=False, repr=False)
 class IVAE(_Autoencoder):
     """Unmix x by an identifiable variational autoencoder (Khemakhem et al. 2020).
 
@@ -153,58 +154,31 @@ class IVAE(_Autoencoder):
     for discrete observations in a corrigendum.
     """
 
-    def __init__(
-        self,
-        n_components: int | None = None,
-        *,
-        prior: PriorFamily = "gaussian",
-        modulates: Modulates = "variance",
-        likelihood: Literal["gaussian", "bernoulli"] = _IVAE.likelihood,
-        posterior: Posterior = _IVAE.posterior,
-        decoder: Decoder = _IVAE.decoder,
-        maps: int = _IVAE.maps,
-        knots: int = _IVAE.knots,
-        bound: float = _IVAE.bound,
-        final_noise: float = _IVAE.final_noise,
-        noise: float | Literal["learned"] = _IVAE.noise,
-        weights: ElboWeights | None = None,
-        hidden: int = _IVAE.hidden,
-        layers: int = _IVAE.layers,
-        activation: Literal["leaky_relu", "xtanh"] = _IVAE.activation,
-        slope: float = _IVAE.slope,
-        steps: int = _IVAE.steps,
-        patience: float = _IVAE.patience,
-        batch_size: int = _IVAE.batch_size,
-        learning_rate: float = _IVAE.learning_rate,
-        warmup: float = _IVAE.warmup,
-        restarts: int = 1,
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.n_components = n_components
-        self.prior = prior
-        self.modulates = modulates
-        self.likelihood = likelihood
-        self.posterior = posterior
-        self.decoder = decoder
-        self.maps = maps
-        self.knots = knots
-        self.bound = bound
-        self.final_noise = final_noise
-        self.noise = noise
-        self.weights = weights
-        self.hidden = hidden
-        self.layers = layers
-        self.activation = activation
-        self.slope = slope
-        self.steps = steps
-        self.patience = patience
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.warmup = warmup
-        self.restarts = restarts
-        self.seed = seed
-        self.device = device
+    n_components: int | None = None
+    _: KW_ONLY
+    prior: PriorFamily = "gaussian"
+    modulates: Modulates = "variance"
+    likelihood: Literal["gaussian", "bernoulli"] = _IVAE.likelihood
+    posterior: Posterior = _IVAE.posterior
+    decoder: Decoder = _IVAE.decoder
+    maps: int = _IVAE.maps
+    knots: int = _IVAE.knots
+    bound: float = _IVAE.bound
+    final_noise: float = _IVAE.final_noise
+    noise: float | Literal["learned"] = _IVAE.noise
+    weights: ElboWeights | None = None
+    hidden: int = _IVAE.hidden
+    layers: int = _IVAE.layers
+    activation: Literal["leaky_relu", "xtanh"] = _IVAE.activation
+    slope: float = _IVAE.slope
+    steps: int = _IVAE.steps
+    patience: float = _IVAE.patience
+    batch_size: int = _IVAE.batch_size
+    learning_rate: float = _IVAE.learning_rate
+    warmup: float = _IVAE.warmup
+    restarts: int = 1
+    seed: int = 0
+    device: str = "auto"
 
     def _settings(self) -> GeneralIVAESettings:
         return validated(GeneralIVAESettings, _with_weights(self))
@@ -225,6 +199,7 @@ class IVAE(_Autoencoder):
         return self._sample(self._auxiliary(u, len(np.asarray(u))))
 
 
+@dataclass(eq=False, repr=False)
 class VAE(_Autoencoder):
     """Unmix x by a variational autoencoder without auxiliary variable (Kingma and Welling 2014).
 
@@ -249,46 +224,25 @@ class VAE(_Autoencoder):
     same likelihood and nothing identifies them.
     """
 
-    def __init__(
-        self,
-        n_components: int | None = None,
-        *,
-        beta: float = 1.0,
-        total_correlation: float = 1.0,
-        weights: ElboWeights | None = None,
-        likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood,
-        noise: float | Literal["learned"] = _DEFAULTS.noise,
-        hidden: int = _DEFAULTS.hidden,
-        layers: int = _DEFAULTS.layers,
-        activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation,
-        slope: float = _DEFAULTS.slope,
-        steps: int = _DEFAULTS.steps,
-        patience: float = _DEFAULTS.patience,
-        batch_size: int = _DEFAULTS.batch_size,
-        learning_rate: float = _DEFAULTS.learning_rate,
-        warmup: float = _DEFAULTS.warmup,
-        restarts: int = 1,
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.n_components = n_components
-        self.beta = beta
-        self.total_correlation = total_correlation
-        self.weights = weights
-        self.likelihood = likelihood
-        self.noise = noise
-        self.hidden = hidden
-        self.layers = layers
-        self.activation = activation
-        self.slope = slope
-        self.steps = steps
-        self.patience = patience
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.warmup = warmup
-        self.restarts = restarts
-        self.seed = seed
-        self.device = device
+    n_components: int | None = None
+    _: KW_ONLY
+    beta: float = 1.0
+    total_correlation: float = 1.0
+    weights: ElboWeights | None = None
+    likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood
+    noise: float | Literal["learned"] = _DEFAULTS.noise
+    hidden: int = _DEFAULTS.hidden
+    layers: int = _DEFAULTS.layers
+    activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation
+    slope: float = _DEFAULTS.slope
+    steps: int = _DEFAULTS.steps
+    patience: float = _DEFAULTS.patience
+    batch_size: int = _DEFAULTS.batch_size
+    learning_rate: float = _DEFAULTS.learning_rate
+    warmup: float = _DEFAULTS.warmup
+    restarts: int = 1
+    seed: int = 0
+    device: str = "auto"
 
     def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
         """Train the model on x (n_times, n_features); u is ignored, since a VAE needs none."""

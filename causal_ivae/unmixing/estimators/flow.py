@@ -1,5 +1,7 @@
 """Define the estimator of iVAE without observation noise."""
 
+from dataclasses import KW_ONLY, dataclass
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,7 @@ from causal_ivae.unmixing.models.flow import StackedFlow
 _DEFAULTS = FlowSettings()
 
 
+@dataclass(eq=False, repr=False)
 class FlowIVAE(StackedEstimator[StackedFlow]):
     """Unmix x by an identifiable flow, which is iVAE without observation noise.
 
@@ -60,40 +63,22 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
     of rows that the map was not fitted to is the highest.
     """
 
-    def __init__(
-        self,
-        n_components: int | None = None,
-        *,
-        prior: PriorFamily = "gaussian",
-        modulates: Modulates = "variance",
-        layers: int = _DEFAULTS.layers,
-        knots: int = _DEFAULTS.knots,
-        hidden: int = _DEFAULTS.hidden,
-        bound: float = _DEFAULTS.bound,
-        jitter: float = _DEFAULTS.jitter,
-        steps: int = _DEFAULTS.steps,
-        patience: float = _DEFAULTS.patience,
-        batch_size: int = _DEFAULTS.batch_size,
-        learning_rate: float = _DEFAULTS.learning_rate,
-        restarts: int = 1,
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.n_components = n_components
-        self.prior = prior
-        self.modulates = modulates
-        self.layers = layers
-        self.knots = knots
-        self.hidden = hidden
-        self.bound = bound
-        self.jitter = jitter
-        self.steps = steps
-        self.patience = patience
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.restarts = restarts
-        self.seed = seed
-        self.device = device
+    n_components: int | None = None
+    _: KW_ONLY
+    prior: PriorFamily = "gaussian"
+    modulates: Modulates = "variance"
+    layers: int = _DEFAULTS.layers
+    knots: int = _DEFAULTS.knots
+    hidden: int = _DEFAULTS.hidden
+    bound: float = _DEFAULTS.bound
+    jitter: float = _DEFAULTS.jitter
+    steps: int = _DEFAULTS.steps
+    patience: float = _DEFAULTS.patience
+    batch_size: int = _DEFAULTS.batch_size
+    learning_rate: float = _DEFAULTS.learning_rate
+    restarts: int = 1
+    seed: int = 0
+    device: str = "auto"
 
     def _settings(self) -> FlowSettings:
         return validated(FlowSettings, self.get_params())

@@ -1,6 +1,7 @@
 """Define the linear baselines: FastICA, ICA of the segments' covariances, and DirectLiNGAM."""
 
 import json
+from dataclasses import KW_ONLY, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Self
@@ -75,6 +76,7 @@ class _Linear(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"This {type(self).__name__} is not fitted; call fit(x) first.")
 
 
+@dataclass(eq=False, repr=False)
 class FastICA(_Linear):
     """Unmix x by scikit-learn's FastICA (Hyvarinen 1999).
 
@@ -85,23 +87,13 @@ class FastICA(_Linear):
     max_iter : int
     """
 
-    def __init__(self, n_components: int | None = None, *, seed: int = 0, max_iter: int = 1000):
-        self.n_components = n_components
-        self.seed = seed
-        self.max_iter = max_iter
+    n_components: int | None = None
+    _: KW_ONLY
+    seed: int = 0
+    max_iter: int = 1000
 
     def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
-        """Estimate the unmixing; u is ignored.
-
-        Parameters
-        ----------
-        x : array_like, shape (n_times, n_features)
-
-        Returns
-        -------
-        self
-            The result is ``unmixing_`` (ndarray, shape (n_components, n_features)).
-        """
+        """Estimate ``unmixing_`` (n_components, n_features) of x (n_times, n_features)."""
         data = arrays.matrix(x)
         n = checked_components(self.n_components, data.shape[1])
         model = sklearn.decomposition.FastICA(
@@ -114,6 +106,7 @@ class FastICA(_Linear):
         return self
 
 
+@dataclass(eq=False, repr=False)
 class SegmentICA(_Linear):
     """Unmix x linearly by how the variances of its components change between segments.
 
@@ -128,8 +121,7 @@ class SegmentICA(_Linear):
     Zhang, Hyvarinen 2019, section 3.2).  Nothing is random.
     """
 
-    def __init__(self, n_components: int | None = None) -> None:
-        self.n_components = n_components
+    n_components: int | None = None
 
     def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:
         """Estimate the unmixing.
@@ -166,6 +158,7 @@ class SegmentICA(_Linear):
         return self
 
 
+@dataclass(eq=False, repr=False)
 class DirectLiNGAM(_Linear):
     """Fit a linear non-Gaussian acyclic model (Shimizu et al. 2011) by the lingam package.
 
@@ -178,15 +171,11 @@ class DirectLiNGAM(_Linear):
     The model is x = B x + n with B acyclic; the disturbances are n = (I - B)(x - mean).
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
-        self.seed = seed
+    _: KW_ONLY
+    seed: int = 0
 
     def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
-        """Estimate the unmixing; u is ignored.
-
-        Parameters
-        ----------
-        x : array_like, shape (n_times, n_features)
+        """Estimate the unmixing of x (n_times, n_features); u is ignored.
 
         Returns
         -------

@@ -1,5 +1,6 @@
 """Define the estimator of time-contrastive learning (TCL)."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from causal_ivae.unmixing.models.tcl import StackedTCL
 _DEFAULTS = TCLSettings()
 
 
+@dataclass(eq=False, repr=False)
 class TCL(StackedEstimator[StackedTCL]):
     """Unmix x by time-contrastive learning (Hyvarinen and Morioka 2016).
 
@@ -46,36 +48,20 @@ class TCL(StackedEstimator[StackedTCL]):
     The components estimate the absolute values of the disturbances.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = _DEFAULTS.hidden,
-        layers: int = _DEFAULTS.layers,
-        maxout: int = _DEFAULTS.maxout,
-        steps: int = _DEFAULTS.steps,
-        patience: float = _DEFAULTS.patience,
-        batch_size: int = _DEFAULTS.batch_size,
-        learning_rate: float = _DEFAULTS.learning_rate,
-        weight_decay: float = _DEFAULTS.weight_decay,
-        ica: Literal["fastica", "score_matching"] = _DEFAULTS.ica,
-        ica_iterations: int = _DEFAULTS.ica_iterations,
-        restarts: int = 1,
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.hidden = hidden
-        self.layers = layers
-        self.maxout = maxout
-        self.steps = steps
-        self.patience = patience
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.ica = ica
-        self.ica_iterations = ica_iterations
-        self.restarts = restarts
-        self.seed = seed
-        self.device = device
+    _: KW_ONLY
+    hidden: int = _DEFAULTS.hidden
+    layers: int = _DEFAULTS.layers
+    maxout: int = _DEFAULTS.maxout
+    steps: int = _DEFAULTS.steps
+    patience: float = _DEFAULTS.patience
+    batch_size: int = _DEFAULTS.batch_size
+    learning_rate: float = _DEFAULTS.learning_rate
+    weight_decay: float = _DEFAULTS.weight_decay
+    ica: Literal["fastica", "score_matching"] = _DEFAULTS.ica
+    ica_iterations: int = _DEFAULTS.ica_iterations
+    restarts: int = 1
+    seed: int = 0
+    device: str = "auto"
 
     def _settings(self) -> TCLSettings:
         return validated(TCLSettings, self.get_params())
