@@ -76,7 +76,6 @@ def read_text(path: Path, what: str) -> str:
 
     Parameters
     ----------
-    path : pathlib.Path
     what : str
         How error messages call the file, for instance ``"The sidecar"``.
 
@@ -98,7 +97,6 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    path : pathlib.Path
     what : str
         As in `read_text`.
 

@@ -19,10 +19,6 @@ _PACKAGES = (
 def fingerprint(path: Path) -> str:
     """Return a short text that changes with the content of a file.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-
     Returns
     -------
     str

@@ -68,8 +68,6 @@ def relabelling_p(
         What an arrow counts; row = cause, column = effect.
     groups : ndarray, shape (n_regions,), int64
         Labels change places within a group, such as a hemisphere.
-    draws : int
-    rng : numpy.random.Generator
 
     Returns
     -------

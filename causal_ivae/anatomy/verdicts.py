@@ -110,7 +110,6 @@ def match_regions(names: Sequence[str], prior: Prior) -> dict[str, Match]:
     ----------
     names : sequence of str
         Names of the analysed regions.
-    prior : Prior
 
     Returns
     -------

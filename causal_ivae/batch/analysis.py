@@ -95,7 +95,6 @@ class Outcome:
     peak_mib : float
         Peak memory of the process during the work (MiB), or since the process began if the
         system cannot restart the count.
-    message : str
     crash : str
         Crash file, relative to the output folder.
     bad_input : bool
@@ -139,8 +138,6 @@ def guarded(
 
     Parameters
     ----------
-    analysis : Analysis
-    unit : str
     work : callable
         Returns its result, its state and a message.
     """

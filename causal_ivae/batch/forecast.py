@@ -20,8 +20,6 @@ def forecast(
 
     Parameters
     ----------
-    analysis : Analysis
-    waiting : mapping of str to Estimating
     nprocs : int or None
         Worker processes, as asked for.
 

@@ -96,12 +96,7 @@ def _is_alive(run: Mapping[str, Any]) -> bool:
 
 
 class LiveIndex:
-    """Keep the index of an output folder up to date while it is looked at.
-
-    Parameters
-    ----------
-    output : pathlib.Path
-    """
+    """Keep the index of an output folder up to date while it is looked at."""
 
     def __init__(self, output: Path) -> None:
         self._output = output

@@ -34,8 +34,6 @@ class Loading:
 
     Attributes
     ----------
-    analysis : Analysis
-    subject : SubjectFiles
     files : tuple of pathlib.Path
         The files that its series are made from, from `input_files`.
     """
@@ -62,8 +60,6 @@ class Loaded:
 
     Attributes
     ----------
-    outcome : Outcome
-    regions : tuple of str
     missing : tuple of str
         Regions among them that could not be measured.
     """
@@ -150,7 +146,6 @@ def common_regions(
 
     Parameters
     ----------
-    loaded : mapping of str to Loaded
     rule : {"drop", "fail"}
         "drop" keeps the regions that every subject has; "fail" stops the subjects that lack a
         region of the set of regions that most subjects share.

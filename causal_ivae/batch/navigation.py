@@ -22,8 +22,6 @@ def navigation_of(output: Path, unit: str, *, group: bool) -> Navigation:
 
     Parameters
     ----------
-    output : pathlib.Path
-    unit : str
     group : bool
         True if a page of the group is there or will be.
     """
@@ -44,7 +42,6 @@ def correct_links(output: Path, units: Sequence[str], templates: Path | None = N
 
     Parameters
     ----------
-    output : pathlib.Path
     units : sequence of str
         Subjects with results, in order.
     templates : pathlib.Path, optional

@@ -29,7 +29,6 @@ def write_overview(
 
     Parameters
     ----------
-    output : pathlib.Path
     templates : pathlib.Path, optional
         A user's own.
     again : bool

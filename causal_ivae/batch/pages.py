@@ -45,8 +45,6 @@ def write_unit_page(
 
     Parameters
     ----------
-    paths : UnitPaths
-    methods : sequence of str
     templates : pathlib.Path, optional
         A user's own.
     with_group : bool
@@ -81,7 +79,6 @@ def write_region_map(output: Path, parcellation: Parcellation) -> None:
 
     Parameters
     ----------
-    output : pathlib.Path
     parcellation : Parcellation
         In the space of the images, if there are any.
     """
@@ -155,7 +152,6 @@ def write_group_page(
     ----------
     paths : UnitPaths
         Of the group.
-    methods : sequence of str
     rows : sequence of mapping
         From `subject_rows`.
     templates : pathlib.Path, optional
@@ -195,7 +191,6 @@ def write_all(
 
     Parameters
     ----------
-    output : pathlib.Path
     labels : sequence of str
         Labels, with or without ``sub-``; empty takes all, and the group.
     templates : pathlib.Path, optional

@@ -130,7 +130,6 @@ class Tally:
     ----------
     total : int
         Number of all pieces.
-    done, failed : int
     running : dict of str to float
         Share of every running piece that is done.
     """
@@ -182,12 +181,7 @@ class _TimeLeft(TimeRemainingColumn):
 
 
 class Bars(Silent):
-    """Show a live table with a row for the phase and one for every running piece.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-    """
+    """Show a live table with a row for the phase and one for every running piece."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

@@ -26,8 +26,6 @@ def write_series(paths: UnitPaths, series: RegionSeries, provenance: Mapping[str
 
     Parameters
     ----------
-    paths : UnitPaths
-    series : RegionSeries
     provenance : mapping
         Added to the sidecar: hashes, fingerprints, versions, command.
     """
@@ -78,7 +76,6 @@ def read_series(paths: UnitPaths, about: Mapping[str, Any] | None = None) -> Reg
 
     Parameters
     ----------
-    paths : UnitPaths
     about : mapping, optional
         The sidecar, where it was read already.
 

@@ -24,12 +24,8 @@ class Request:
     output : pathlib.Path
         Folder for the results.
     levels : tuple of {"participant", "group"}
-    pipeline : Pipeline
     labels, sessions, tasks : tuple of str
         Labels of the subjects, sessions and tasks to use; empty for all.
-    space : str or None
-    bids_filter : mapping or None
-    seed : int
     device : str
         "auto", "cpu", "cuda" or "cuda:<number>".
     overwrite : {"never", "stale", "always"}
@@ -41,7 +37,6 @@ class Request:
         Limit for loading a subject, and for estimating its graphs (s).
     scheduler : str or None
         Address of a running dask scheduler; None to start workers on this machine.
-    stop_on_first_crash : bool
     templates : pathlib.Path or None
         Folder of the user's own templates for the pages.
     participants_file : pathlib.Path or None

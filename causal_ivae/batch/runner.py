@@ -29,7 +29,6 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
 
     Parameters
     ----------
-    planned : Plan
     display : Display, optional
 
     Returns

@@ -40,11 +40,6 @@ _OF_PRIOR = f"_{PRIOR_CHECK.name}."
 class UnitState:
     """Describe the existing results of one subject, or of all subjects pooled.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    unit : str
-
     Attributes
     ----------
     series : dict
@@ -167,7 +162,6 @@ class GroupState:
 
     Parameters
     ----------
-    analysis : Analysis
     units : sequence of str
         ``"sub-<label>"`` of every subject of this run, failed ones too.
     outcomes : mapping of str to Outcome
@@ -323,7 +317,6 @@ def read_whole(
 
     Parameters
     ----------
-    paths : UnitPaths
     about : mapping
         Sidecar of its series.
     known : mapping of str to CausalGraph

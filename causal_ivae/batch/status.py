@@ -65,8 +65,6 @@ class Record:
 
     Parameters
     ----------
-    analysis : Analysis
-    display : Display
     units : sequence of str
         Units that will be run, in order.
     """

@@ -59,7 +59,6 @@ def summarise_page(paths: UnitPaths, digest: str, record: Unit) -> None:
 
     Parameters
     ----------
-    paths : UnitPaths
     digest : str
         `folder_digest` of its results from before they were read.
     record : Unit

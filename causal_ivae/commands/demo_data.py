@@ -83,7 +83,6 @@ class DemoData:
         Changes of the pipeline by dotted keys.
     source : str
         Where the data come from, in words.
-    simulated : bool
     events : mapping of str to pandas.DataFrame
         Events of the task of every subject; empty at rest.
     """
@@ -215,7 +214,6 @@ def read_data(read: Read, labels: tuple[str, ...]) -> DemoData:
     ----------
     read : callable
         Function that returns the content of a file of the package, by its path there.
-    labels : tuple of str
 
     Raises
     ------

@@ -49,7 +49,6 @@ def describe_dataset(output: Path, source: Path, generated_by: Sequence[Mapping[
 
     Parameters
     ----------
-    output : pathlib.Path
     source : pathlib.Path
         Folder of the input, which the description links to.
     generated_by : sequence of mapping

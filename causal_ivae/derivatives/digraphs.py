@@ -33,10 +33,8 @@ def digraph(
 
     Parameters
     ----------
-    method : str
     names : sequence of str
         Regions, which become the nodes.
-    edges : pandas.DataFrame
     verdicts : mapping from (cause, effect) to verdict and path
     inputs : sequence of str
         Nodes that are known inputs, which have the attribute ``kind``.

@@ -54,8 +54,6 @@ def write_bytes(path: Path, content: bytes, *, only_changed: bool = False) -> di
 
     Parameters
     ----------
-    path : pathlib.Path
-    content : bytes
     only_changed : bool
         True to leave a file alone that holds the same already.
 

@@ -24,7 +24,6 @@ def refuse_missing_name(names: Sequence[str], where: str) -> None:
 
     Parameters
     ----------
-    names : sequence of str
     where : str
         How the error message calls what holds the names.
     """

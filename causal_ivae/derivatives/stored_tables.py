@@ -23,7 +23,6 @@ class StoredTables(Mapping[str, pd.DataFrame]):
 
     Parameters
     ----------
-    paths : UnitPaths
     method : str, optional
         Method of the tables; by default those that belong to no method.
     of_cohort : bool
@@ -102,9 +101,6 @@ def write_described(
 
     Parameters
     ----------
-    paths : UnitPaths
-    name : str
-    table : pandas.DataFrame
     method : str, optional
         None for a table that belongs to no method.
     only_changed : bool

@@ -51,7 +51,6 @@ def without_cycles(edges: pd.DataFrame, cycles: tuple[Cycle, ...]) -> pd.DataFra
 
     Parameters
     ----------
-    edges : pandas.DataFrame
     cycles : tuple of Cycle
         Cycles from `find_cycles`.
     """

@@ -30,8 +30,6 @@ class Subject:
     segments, blocks : ndarray, shape (n_times,), int64
         Segment and block of every volume.
     names : tuple of str, length n_regions
-    unmixing, independence, decision : settings objects
-    seed : int
     key : str
         Subject label.
     test : callable
@@ -74,7 +72,6 @@ class Estimate:
         Tests of regions against disturbances.
     usable : ndarray, shape (pairs, fits), bool
         True for fits that did not diverge.
-    orientation : Orientation
     diagnostics : list of Diagnostics, length pairs
     disturbances : ndarray, shape (pairs, 2, n_times), float32
         Z-scored disturbances of the fits that the diagnostics judge.
@@ -117,7 +114,6 @@ def check_converged(
     ----------
     usable : ndarray, shape (pairs, fits), bool
     pairs : ndarray, shape (pairs, 2), int64
-    subject : Subject
     method : str
         Name of the method for the message.
     remedy : str

@@ -112,7 +112,6 @@ def with_quality(edges: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame
 
     Parameters
     ----------
-    edges : pandas.DataFrame
     diagnostics : pandas.DataFrame
         Has a row for every pair that was fitted.
     """

@@ -113,7 +113,6 @@ def surrogates(
         As in `check_null`.
     regions : ndarray, shape (n,), int64
         Columns of `values`.
-    rng : numpy.random.Generator
 
     Returns
     -------

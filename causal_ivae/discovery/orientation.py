@@ -121,7 +121,6 @@ def orient(
     identified : ndarray, shape (pairs,), bool
         False for pairs whose segments do not show that they identify the disturbances.  Without
         that a fit is one unmixing of many, and neither rule takes a direction from it.
-    settings : DecisionSettings
     seed : int
         Seed of the resamples, which all pairs share.
 

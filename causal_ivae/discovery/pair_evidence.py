@@ -27,13 +27,10 @@ def gather_evidence(
 
     Parameters
     ----------
-    hypotheses : Hypotheses
     residual : IndependenceTable, shape (pairs, 2, 1)
         Tests of the disturbance of x against that of y, under x -> y and under y -> x.
     dependence : IndependenceTable, shape (pairs, 1, 1)
         Tests of x against y.
-    noise : NoiseTests
-    n_times : int
     """
 
     def excess(table: IndependenceTable) -> NDArray[np.float64]:
@@ -69,7 +66,6 @@ def orient_by_evidence(
 
     Parameters
     ----------
-    evidence : Evidence
     sums : BlockSums
         The evidence of every block, from which resamples are made.
     tests : IndependenceTable, shape (pairs, 2, 4)
@@ -166,7 +162,6 @@ def diagnose_better(
 
     Parameters
     ----------
-    hypotheses : Hypotheses
     residual : IndependenceTable, shape (pairs, 2, fits)
     segments : ndarray, shape (n_times,), int64
     n_statistics : int

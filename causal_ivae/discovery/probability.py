@@ -216,7 +216,6 @@ class Calibration:
 
         Parameters
         ----------
-        evidence : Evidence
         assume_arrow : bool
             True for probabilities given that x -> y or y -> x is true.
         prior : float, optional

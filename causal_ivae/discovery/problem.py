@@ -36,11 +36,8 @@ class Problem:
     names : tuple of str, length n_regions
     pairs : ndarray, shape (n_pairs, 2), int64
         Pairs of regions to decide on, as positions in `names`; the lower one is x.
-    unmixing, independence, decision, screen : settings objects
-    seed : int
     key : str
         Subject label.
-    device : torch.device
     progress : callable or None
         Called with a stage in words and the share of all work that is done.
     tr : float

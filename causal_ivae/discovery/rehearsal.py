@@ -24,13 +24,7 @@ _SCREENED = 400
 
 
 def rehearse(method: "PairMethod[Any]", problem: Problem) -> PairWorkload:
-    """Rehearse one stack for a few steps and forecast the work for the whole graph.
-
-    Parameters
-    ----------
-    method : PairMethod
-    problem : Problem
-    """
+    """Rehearse one stack for a few steps and forecast the work for the whole graph."""
     x, pairs, target, unmixing = problem.values, problem.pairs, problem.device, problem.unmixing
     unmixed = _expected_to_pass(problem)
     model, per_pair = method.own(unmixing), method.fits_per_pair(unmixing)

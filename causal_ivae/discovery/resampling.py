@@ -71,10 +71,8 @@ def resampled_evidence(
 
     Parameters
     ----------
-    sums : BlockSums
     evidence : Evidence
         Evidence of the whole series.
-    resamples : int
     seed : int
         Seed of the resamples, which all pairs share.
 

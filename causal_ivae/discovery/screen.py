@@ -63,7 +63,6 @@ def screen_pairs(
     ----------
     values, blocks, pairs
         As in `causal_ivae.independence.partial.partial_correlations`.
-    settings : ScreenSettings
     dependence : callable
         Function that returns the tests of the two regions of every pair, shape (pairs, 1, 1); it is
         called only if they are needed.

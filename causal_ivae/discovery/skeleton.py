@@ -100,7 +100,6 @@ def find_skeleton(
 
     Parameters
     ----------
-    n_regions : int
     test : callable
         A test as `kernel_test` or `correlation_test` return it.
     alpha : float
@@ -161,7 +160,6 @@ def skeleton_of(
     ----------
     values, blocks, seed, device, memory_gib
         As in `kernel_test`.
-    screen, independence : settings
     """
     test = (
         correlation_test(values, blocks)
@@ -188,10 +186,6 @@ def kernel_test(
     ----------
     values : ndarray, shape (n_times, n_regions), z-scored
     blocks : ndarray, shape (n_times,), int64
-    settings : IndependenceSettings
-    seed : int
-    device : torch.device
-    memory_gib : float
 
     Notes
     -----

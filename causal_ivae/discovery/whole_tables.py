@@ -19,7 +19,6 @@ def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weigh
     names : tuple of str, length n_regions
     pairs : ndarray, shape (n_pairs, 2), int64
         Positions in `names`, in every function here.
-    weighed : Weighed
     """
     x, y = np.array(names, dtype=object)[pairs.T]
     decision = weighed.decision
@@ -145,7 +144,6 @@ def equations_table(
     resampled : ndarray, shape (resamples, n_regions, n_regions), bool
     slope : ndarray, shape (n_regions, n_regions), float64
         Row = cause, column = effect.
-    n_times : int
     """
     n = len(names)
     gain = np.full((n, n), np.nan)

@@ -10,12 +10,10 @@ class Workload:
 
     Attributes
     ----------
-    method : str
     memory_gib : float
         Memory of arrays (GiB), without the program itself.
     seconds : float
         Expected time (s).
-    device : str
     """
 
     method: str

@@ -81,7 +81,6 @@ class DrawnEdge:
     start, stop : str
         Cause and effect, decided or only likelier, or the two regions of a pair with both arrows or
         none.
-    style : ArrowStyle
     width : float
         Line width (points).
     heads : tuple of str
@@ -188,10 +187,8 @@ def draw_arrow(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     route : ndarray, shape (2, 2) or (1 + 3 * n, 2)
         Ends of a straight line, or the points of n cubic Bézier curves.
-    style : ArrowStyle
     width : float
         Line width (points).
     heads : sequence of str
@@ -249,7 +246,6 @@ def draw_probability(
     ----------
     axes, route
         As in `draw_arrow`.
-    probability : float
     size : float
         Size of the font (points).
     identifier : str, optional

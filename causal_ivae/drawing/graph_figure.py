@@ -118,8 +118,6 @@ def draw_groups(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-    ring : Ring
     centre : ndarray, shape (2,)
     radius, width : float
         Of the ring, and of the bands (points).

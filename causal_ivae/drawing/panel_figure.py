@@ -57,7 +57,6 @@ class Panel:
     ----------
     key : str
         Prefixes the identifiers of the panel's edges.
-    title : str
     edges : sequence of DrawnEdge
         The rows of their edge table number their identifiers.
     """
@@ -94,7 +93,6 @@ def prior_panel(
 
     Parameters
     ----------
-    name : str
     projections : sequence of (cause, effect)
     rows : mapping of frozenset of two regions to int
         Row of every pair in the edge table of the first method.

@@ -81,7 +81,6 @@ def ring_of(
 
     Parameters
     ----------
-    names : sequence of str
     centres : mapping of str to (x, y, z), optional
         Centres in MNI space (mm), which tell the hemisphere and the order within a group.
     networks : mapping of str to str, optional

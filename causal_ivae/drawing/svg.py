@@ -98,7 +98,6 @@ class Drawing:
 
     Attributes
     ----------
-    figure : matplotlib.figure.Figure
     name : str
         Name that is unique on the page and prefixes all identifiers, since inline figures share
         one name space.
@@ -166,7 +165,6 @@ def to_svg(figure: Figure, name: str, label: str) -> Markup:
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
     name, label : str
         As in `Drawing`.
 

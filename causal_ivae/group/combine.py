@@ -228,11 +228,6 @@ def split_half(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Compare the mean scores of random halves of the subjects.
 
-    Parameters
-    ----------
-    subjects : Subjects
-    seed : int
-
     Returns
     -------
     alike : ndarray, shape (n_pairs,)

@@ -30,7 +30,6 @@ def sign_flip_p(scores: NDArray[np.float64], *, draws: int, seed: int) -> NDArra
     scores : ndarray, shape (n_subjects, n_pairs)
     draws : int
         Number of random sign flips if there are more than 13 subjects.
-    seed : int
 
     Returns
     -------

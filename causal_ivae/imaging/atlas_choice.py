@@ -29,7 +29,6 @@ def atlas_for(name: str | None, subject: SubjectFiles, source: Path) -> Parcella
         A name of `causal-ivae atlas list`, a file, the atlas that the names of tables mention, or a
         path with ``{subject}`` (and ``{session}``) in place of the label, relative to the working
         folder, to the input or to one of the two folders above it.
-    subject : SubjectFiles
     source : pathlib.Path
         Folder of the input.
 

@@ -22,7 +22,6 @@ class Censoring:
         Acquired volume that every row of the series is, from 0.
     censored : ndarray, shape (n_rows,), bool
         True for rows that were filled in, which are no measurements.
-    n_acquired : int
     displacement : ndarray, shape (n_acquired,), or None
         Framewise displacement (mm).
     notes : tuple of str

@@ -11,10 +11,6 @@ from causal_ivae.imaging.atlas_images import read_labels, read_maps
 def region_centres(parcellation: Parcellation) -> dict[str, list[float]]:
     """Return the centre of every region in mm of the parcellation's space.
 
-    Parameters
-    ----------
-    parcellation : Parcellation
-
     Returns
     -------
     dict of str to [x, y, z]

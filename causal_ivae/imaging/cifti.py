@@ -15,7 +15,6 @@ def open_cifti(path: Path, what: str) -> Cifti2Image:
 
     Parameters
     ----------
-    path : pathlib.Path
     what : str
         How error messages call the file.
 

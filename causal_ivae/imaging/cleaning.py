@@ -81,7 +81,6 @@ def require_signal(
         Cleaned series.
     magnitude : ndarray, shape (n_regions,)
         Largest absolute value of every region before cleaning, in the units of the residuals.
-    names : sequence of str
     where : str
         How the error message calls the run.
 

@@ -60,7 +60,6 @@ def load_run_confounds(
         Number of volumes of the image.
     tr : float
         Repetition time (s).
-    settings : DenoiseSettings
 
     Returns
     -------
@@ -154,7 +153,6 @@ def check_length(
         Volumes kept, and as acquired.
     tr : float
         Repetition time, s.
-    settings : DenoiseSettings
     why : str
         Why volumes are left out, in parentheses.
     """

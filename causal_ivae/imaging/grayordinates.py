@@ -23,7 +23,6 @@ def dense_means(
 
     Parameters
     ----------
-    run : RunFile
     parcellation : Parcellation
         Of kind ``"grayordinates"``.
 

@@ -57,8 +57,6 @@ class Found:
         Subject.
     named : bool
         True if the name or a folder says ``sub-``.
-    path : pathlib.Path
-    entities : dict of str to str
     content : {"table", "volumes", "grayordinates", "surfaces"}
     denoised : bool
         True if confounds were regressed out before, so that none are looked for.

@@ -30,7 +30,6 @@ def refuse_correlations(path: Path, values: NDArray[np.float64]) -> None:
 
     Parameters
     ----------
-    path : pathlib.Path
     values : ndarray, shape (n_rows, n_columns), float64
     """
     n_rows, n_columns = values.shape
@@ -59,7 +58,6 @@ def check_orientation(path: Path, n_rows: int, n_columns: int, names: Sequence[s
 
     Parameters
     ----------
-    path : pathlib.Path
     n_rows, n_columns : int
         Numbers of rows and columns of the array.
     names : sequence of str or None

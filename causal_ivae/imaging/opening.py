@@ -15,7 +15,6 @@ def open_image(path: Path, called: str) -> Any:
 
     Parameters
     ----------
-    path : pathlib.Path
     called : str
         How error messages call the file, its path included.
 

@@ -26,8 +26,6 @@ class Published:
         For instance ``"schaefer100"``.
     atlas, desc, suffix : str
         Entities of its files; `desc` may be empty.
-    regions : int
-    citation : str
     template : str
         Template that it is drawn on, the first of several.
     """
@@ -164,7 +162,6 @@ def fetch(atlas: Published, say: Callable[[str], None]) -> None:
 
     Parameters
     ----------
-    atlas : Published
     say : callable
         Is told what will be fetched, before it is.
 

@@ -87,8 +87,6 @@ def read_table_run(
 
     Parameters
     ----------
-    path : pathlib.Path
-    settings : TableSettings
     root : pathlib.Path or None
         Highest folder whose JSON files apply to the table; None for the table's own folder.
     regions : sequence of str or None

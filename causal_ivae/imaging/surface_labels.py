@@ -27,7 +27,6 @@ class Hemisphere:
 
     Attributes
     ----------
-    path : pathlib.Path
     values : ndarray, shape (n_vertices,), int64
     regions : dict of str to int
         Value of every region by its name, which begins with ``L_`` or ``R_``.

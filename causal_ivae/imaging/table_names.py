@@ -24,7 +24,6 @@ def names_beside(
 
     Parameters
     ----------
-    path : pathlib.Path
     where : pathlib.Path or None
         The JSON file.
     sidecar : mapping

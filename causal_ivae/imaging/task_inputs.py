@@ -23,7 +23,6 @@ def with_task_inputs(
 
     Parameters
     ----------
-    series : RegionSeries
     events : sequence of pathlib.Path or None
         One events file per run.
     wanted : sequence of str

@@ -34,7 +34,6 @@ def open_image(path: Path, what: str) -> Iterator[SpatialImage]:
 
     Parameters
     ----------
-    path : pathlib.Path
     what : str
         How error messages call the image.
 

@@ -40,7 +40,6 @@ def make_blocks(
     ----------
     labels : ndarray, shape (n_times,), int
         The volumes of one block share a label and stand in order of time.
-    device : torch.device or str
     min_length : int
         Blocks of fewer volumes are left out.
 

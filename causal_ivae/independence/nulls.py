@@ -106,7 +106,6 @@ class BlockNull:
         other : BlockNull
             The results of `pairs` for this block alone.
         pairs : Tensor, shape (pairs of other,), int64
-        block : int
         tests : Tensor, shape (pairs of other, first, second), bool
             True for the tests to replace.
         """
@@ -288,7 +287,6 @@ def block_null(kernels: Kernels, null: Null, drawn: Tensor) -> BlockNull:
 
     Parameters
     ----------
-    kernels : Kernels
     null : {"circular_shift", "permutation", "wild_bootstrap", "gamma"}
     drawn : Tensor
         Random numbers from `draw`, on the device of `kernels`.

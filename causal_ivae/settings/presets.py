@@ -20,8 +20,6 @@ class Preset:
 
     Attributes
     ----------
-    name : str
-    description : str
     citations : tuple of str
         Keys of ``reports/references.bib``.
     settings : dict

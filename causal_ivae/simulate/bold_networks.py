@@ -191,7 +191,6 @@ def random_feedback_graph(
         At least 4.
     kind : {"sparse", "hub", "collider", "chain", "ring", "two-cycle"}
         "ring" and "two-cycle" have feedback; the further edges follow a random order of regions.
-    rng : numpy.random.Generator
 
     Returns
     -------

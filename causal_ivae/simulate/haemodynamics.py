@@ -19,7 +19,6 @@ def haemodynamic_responses(
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     shape : tuple of int
         For instance (n_subjects, n_regions).
     delay_sd : float

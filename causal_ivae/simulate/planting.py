@@ -51,7 +51,6 @@ def plant_arrows(
         Repetition time (s).
     strength : float
         Share of the standard deviation of the effect that comes from the cause, 0 to 1.
-    rng : numpy.random.Generator
     delay_sd : float
         Standard deviation of the responses' time to peak between regions (s).
 

@@ -106,13 +106,10 @@ def fit_hypotheses(
     segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
     blocks : ndarray, shape (n_times,), int64, 0 to n_blocks - 1
     pairs : ndarray, shape (n_pairs, 2), int64
-    settings : StructuralSettings
     at_once : int
         Number of fits in a stack.
-    seed : int
     key : str
         Subject label.
-    device : torch.device
     progress : callable, optional
 
     Returns
@@ -191,7 +188,6 @@ def _credible(
     ----------
     total : ndarray, shape (mechanisms, pairs, 2), float64
         Log-likelihood of the held-out volumes.
-    n_times : int
 
     Notes
     -----

@@ -138,13 +138,8 @@ def cross_fit(
     ----------
     values : ndarray, shape (n_times, n_regions), float32, z-scored
     segments : ndarray, shape (n_times,), int64, 0 to n_segments - 1
-    equations : EquationList
-    settings : EquationSettings
-    restarts : int
-    seed : int
     key : str
         Subject label.
-    device : torch.device
     memory_gib : float
         Memory of one stack (GiB); results do not depend on it beyond rounding.
     progress : callable, optional

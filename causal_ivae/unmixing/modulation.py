@@ -32,7 +32,6 @@ class Modulation:
 
     Attributes
     ----------
-    n_segments : int
     rank : ndarray, shape (models,), int64
         Rank of the matrix L of theorem 1.
     condition : ndarray, shape (models,), float64
@@ -56,7 +55,6 @@ class Modulation:
 
         Parameters
         ----------
-        fit : Fit
         best : ndarray, shape (models,), int64
             One member of every model.
         z : Tensor, shape (models, n_times, n_components), float32

@@ -181,8 +181,6 @@ class _Fit:
         ----------
         start : Tensor, shape (members, knots, 2 + places) or (members, knots, 2)
             Shifts, differences of log scales, and what gives the slopes.
-        other : _Fit
-        steps : int
 
         Returns
         -------

@@ -25,14 +25,12 @@ class Option:
 
     Attributes
     ----------
-    name : str
     kind : {"text", "texts", "count", "counts", "seed", "folder", "folders", "flag"}
         What its value is: any text, a whole number of 1 or more, or one or more of these; a whole
         number of 0 or more; a path, or one or more of these; or nothing at all, where it matters
         only whether the option is given.
     metavar : str
         What stands for its value in the help; empty for a flag.
-    help : str
     default : str or int or None
         Where the option is not given; a flag is then false.
     """

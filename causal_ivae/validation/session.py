@@ -51,7 +51,6 @@ class Session:
 
         Parameters
         ----------
-        stem : str
         contents : mapping
             The end of each file's name, and the table, image or text in it.
         **facts
@@ -97,8 +96,6 @@ def check_names(what: str, given: Sequence[str], allowed: Collection[str]) -> No
     ----------
     what : str
         What the names are of, for the message.
-    given : sequence of str
-    allowed : collection of str
 
     Raises
     ------

@@ -41,8 +41,6 @@ def as_block(
 
     Parameters
     ----------
-    title : str
-    rows : pandas.DataFrame
     column, index, columns : str
         What is shown, and what stands in rows and in columns.
     head : str

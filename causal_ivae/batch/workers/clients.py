@@ -16,7 +16,6 @@ def local_client(processes: int, threads: int) -> Iterator[Any]:
 
     Parameters
     ----------
-    processes : int
     threads : int
         Number of threads of the numerical libraries in each process.
     """

@@ -27,7 +27,6 @@ class Limits:
     ----------
     memory : int or None
         Resident memory of the process, bytes.
-    seconds : float or None
     """
 
     memory: int | None = None
@@ -81,7 +80,6 @@ def watched(
 
     Parameters
     ----------
-    limits : Limits
     tell : callable
         Called at most once a second while memory grows, and before the process ends itself.
     wanted : callable

@@ -41,7 +41,6 @@ def read_array(path: Path, settings: TableSettings, key: str | None) -> Content:
 
     Parameters
     ----------
-    path : pathlib.Path
     settings : TableSettings
         Its ``mat_key`` is the variable to read; None if the file has only one matrix.  Fields of a
         MATLAB structure are named ``structure.field``, datasets in groups of HDF5

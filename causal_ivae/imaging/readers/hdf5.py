@@ -18,7 +18,6 @@ def load_hdf5(path: Path, key: str | None, beside: Collection[str]) -> dict[str,
 
     Parameters
     ----------
-    path : pathlib.Path
     key : str or None
         Dataset to read; None reads the only matrix, if there is one.
     beside : collection of str

@@ -15,7 +15,6 @@ class TrainingCase:
         Of the plain loop; its batch is the same.
     few, many : int
         Steps of the two fits of a stack whose difference is timed.
-    plain_steps : int
     """
 
     hidden: int
@@ -58,7 +57,6 @@ class Effort:
         that whatever else the machine does shows.
     members : int
         Models of the stack that is trained, at most.
-    training : tuple of TrainingCase
     test_volumes : tuple of int
         Lengths of the series that are tested for independence.
     draws : int
@@ -73,7 +71,6 @@ class Effort:
         workers out, which take longer to start than all quick measurements together.
     regions : tuple of int
         Sizes of whole subjects, the smallest first.
-    subject_volumes : int
     subject_steps : dict of str to int
         By method.
     patience : float

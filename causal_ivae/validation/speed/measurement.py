@@ -55,12 +55,8 @@ class Measurement:
 
     Attributes
     ----------
-    group, name : str
-    setting : Setting
     values : tuple of float
         One for each turn; empty where nothing could be measured.
-    unit : str
-    baseline : Baseline or None
     remark : str
         Why nothing was measured, or how.
     """

@@ -33,7 +33,6 @@ def peak_mib(
         That can be pickled.
     small : callable
         The same on a small problem, so that libraries are loaded.
-    device : torch.device
 
     Returns
     -------

@@ -25,9 +25,6 @@ class PlainIVAE(nn.Module):
     ----------
     n_features : int
         Of the observations, and as many components.
-    n_segments : int
-    hidden : int
-    device : torch.device
     seed : int
         Of the starting weights and of the draws of z.
 
@@ -81,7 +78,6 @@ def plain_loader(
     ----------
     x : Tensor, shape (n_times, n_features), float32
     segments : Tensor, shape (n_times,), int64
-    batch : int
     generator : torch.Generator
         Of the order.
     """

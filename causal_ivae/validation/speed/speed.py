@@ -54,7 +54,6 @@ def benchmark_speed(
     parts : sequence of str or None
         Of "training", "independence", "scaling", "workers", "subjects", "peers" and "waiting" those
         that are measured; None for all.
-    device : str
     say : callable
         Told every measurement.
 

@@ -42,7 +42,6 @@ def benchmark_stack(
         Of every fit.
     n_per_segment : int
         L.
-    device : str
     say : callable
         Told the times.
 

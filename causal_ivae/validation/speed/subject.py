@@ -24,14 +24,12 @@ class Subject:
 
     Attributes
     ----------
-    regions, volumes, segments : int
     pairs : int
         The first ones, of all pairs of regions.
     restarts : int
         Of iVAE.
     steps : int
         All else is as it is by default, but for the trials of "structural", which have as few.
-    device : str
     method : {"structural", "ivae", "tcl"}
     """
 

@@ -45,7 +45,6 @@ class Source:
 
     Attributes
     ----------
-    module : str
     make : callable
         From the module to a test of two series that returns a p-value; can be pickled.
     """

@@ -117,7 +117,6 @@ def curve(
 
     Parameters
     ----------
-    first, second : Graphs
     permutations : ndarray, shape (count, regions), int64
     points : int
         Levels at most; quantiles of the smaller of the two strengths.

@@ -59,10 +59,8 @@ class NetworkCase:
         Name of the file or folder, or the number of an own network.
     content : str
         Fingerprint of the data.
-    subjects : int
     draw : int
         Which random choice of subjects.
-    method : str
     """
 
     network: str
@@ -93,8 +91,6 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         Numbers of subjects; more than there are stand for all.
     draws : int
         Random choices of subjects, where they are fewer than all.
-    methods : tuple of str
-    unmixing : UnmixingSettings
     """
 
     name = "networks"

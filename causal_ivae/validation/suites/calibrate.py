@@ -82,7 +82,6 @@ class Pair:
 
     Attributes
     ----------
-    kind : str
     layers : int
         Of the mixing network.
     autocorrelation : float

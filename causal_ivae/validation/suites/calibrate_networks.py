@@ -115,7 +115,6 @@ def collect(case: Case, adjacency: AdjacencyModel | None = None) -> Pairs | None
 
     Parameters
     ----------
-    case : Case
     adjacency : AdjacencyModel, optional
         With it, the arrows of the pairs that it takes for adjacent; without it, the adjacency of
         all pairs.
@@ -293,12 +292,10 @@ def described(
 
     Parameters
     ----------
-    weights : NetworkWeights
     of_adjacency : Pairs
         All pairs of all networks.
     pairs : Pairs
         Those that were taken for adjacent.
-    networks : int
     """
     designs = {
         number: draw_bold_design(child_seed(_SEED, "network", number)) for number in range(networks)

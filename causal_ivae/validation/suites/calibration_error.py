@@ -13,7 +13,6 @@ def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -> pd.D
     confidence : array_like, shape (n,)
         In [0, 1].
     right : array_like of bool, shape (n,)
-    bins : int
 
     Returns
     -------

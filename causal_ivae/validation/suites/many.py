@@ -78,10 +78,8 @@ class ManyCase:
 
     Attributes
     ----------
-    layers, segments : int
     graph : int
         Its number in the cell.
-    method : str
     """
 
     layers: int
@@ -106,11 +104,8 @@ class Networks(MethodSuite[ManyCase]):
 
     Attributes
     ----------
-    layers, segments : tuple of int
     graphs : int
         In every cell.
-    methods : tuple of str
-    n_per_segment : int
     unmixing, equations, independence : settings
         Of our methods.
     """

@@ -53,10 +53,8 @@ def simulate_mechanism_pair(
         Distribution of the disturbances within a segment.
     modulation : {"lognormal", "drift", "states"}
         How the disturbances' scales change over segments.
-    n_segments, n_per_segment : int
     autocorrelation : float
         Lag-one coefficient of the disturbances' AR(1) process, in [0, 1).
-    seed : int
 
     Raises
     ------

@@ -57,11 +57,8 @@ class NetsimCase:
 
     Attributes
     ----------
-    sim : str
     content : str
         Fingerprint of its file.
-    unit : str
-    method : str
     first, count : int
         Edges; of all subjects one after the other where the unit is the subject.
     """
@@ -108,8 +105,6 @@ class Netsim(PairSuite[NetsimCase]):
         Names of files without their ending; all if empty.
     most_sims : int or None
         At most so many of them.
-    methods : tuple of str
-    units : tuple of str
     subjects : int or None
         The first so many; None for all.
     at_once : int

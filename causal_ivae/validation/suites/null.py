@@ -69,12 +69,8 @@ class NullCase:
 
     Attributes
     ----------
-    source : str
-    coefficient : float
-    blocks, length : int
     apart : bool
         See `causal_ivae.validation.suites.null_series.Row` and `Layout`.
-    test, null : str
     """
 
     source: str

@@ -30,7 +30,6 @@ class Layout:
 
     Attributes
     ----------
-    blocks, length : int
     apart : bool
         Whether every block is a run of its own; else they follow one another.
     """
@@ -54,7 +53,6 @@ class Row:
 
     Attributes
     ----------
-    source : str
     layout : Layout
         With no blocks where the data decide.
     coefficient : float
@@ -101,7 +99,6 @@ def every_row(data: Path | None, *, quick: bool) -> Iterator[Row]:
     ----------
     data : pathlib.Path or None
         Folder of tables.
-    quick : bool
     """
     for layout in LAYOUTS[:1] if quick else LAYOUTS:
         for coefficient in COEFFICIENTS[::5] if quick else COEFFICIENTS:
@@ -120,9 +117,6 @@ def draw_series(row: Row, pairs: int, seed: int, data: Path | None) -> NullSerie
 
     Parameters
     ----------
-    row : Row
-    pairs : int
-    seed : int
     data : pathlib.Path or None
         Folder of tables, for the rows that need one.
 

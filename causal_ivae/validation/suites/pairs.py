@@ -61,11 +61,8 @@ class PairsCase:
 
     Attributes
     ----------
-    generator, kind : str
     layers : int
         0 for generators that have none.
-    segments : int
-    method : str
     first, count : int
         Pairs of the cell.
     """
@@ -98,11 +95,8 @@ class Pairs(PairSuite[PairsCase]):
     ----------
     layers : tuple of int
         Of the mixing network; other generators have none.
-    segments : tuple of int
     pairs : int
         In every cell.
-    methods, kinds, generators : tuple of str
-    n_per_segment : int
     at_once : int
         Pairs of a case.
     """
@@ -209,7 +203,6 @@ def simulate(
         Its method has no part in it.
     number : int
         Of the pair in its cell.
-    n_per_segment, seed : int
     """
     keys = ("pairs", case.cell, number)
     rng = generator(seed, *keys, "kind")

@@ -56,10 +56,8 @@ class PartCase:
 
     Attributes
     ----------
-    comparison, part : str
     split : int
         Of the subjects; 0 elsewhere.
-    method : str
     first, count : int
         Pairs of regions.
     """
@@ -86,7 +84,6 @@ class Reproducibility(PairSuite[PartCase]):
     ----------
     data : pathlib.Path
         Folder of tables of region time series, as `causal-ivae run` reads them.
-    methods : tuple of str
     comparisons : tuple of {"subjects", "volumes", "hemispheres"}
         Those that the data allow, if none is asked for.
     regions : tuple of str

@@ -33,8 +33,6 @@ def summarise(
         ``score``, ``confidence``.
     parts : mapping of str to (str, str)
         The two parts of every comparison.
-    permutations : int
-    seed : int
 
     Returns
     -------

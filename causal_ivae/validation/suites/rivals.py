@@ -43,7 +43,6 @@ class Rival:
 
     Attributes
     ----------
-    name : str
     citation : str
         And how it is used here.
     judge : callable
@@ -79,7 +78,6 @@ class Rival:
         x : array_like, shape (n_times, 2)
             Columns x and y, of any unit.
         segments : array_like of int, shape (n_times,)
-        seed : int
         key : str
             What the pair is; with `seed`, decides which rows are taken.
         """

@@ -33,7 +33,6 @@ class Study:
 
     Attributes
     ----------
-    data : pathlib.Path
     content : str
         As `content_of` returns it; tables that changed are read again.
     regions : tuple of str or None
@@ -116,8 +115,6 @@ def pooled(
 
     Parameters
     ----------
-    subjects : sequence of RegionSeries
-    comparison, part : str
     split, seed : int
         Which subjects are in which half.
 

@@ -39,7 +39,6 @@ class Suite(ABC, Generic[C]):
         On the command line and in the names of the files.
     method : mapping of str to str
         In words, what is measured and how.
-    seed : int
     """
 
     name: ClassVar[str]
@@ -139,7 +138,6 @@ class MethodSuite(Suite[M]):
     ----------
     packages : mapping of str to (str or None)
         All methods, and the package that each needs.
-    methods : tuple of str
     """
 
     packages: ClassVar[Mapping[str, str | None]]
@@ -172,7 +170,6 @@ def run_suite(
 
     Parameters
     ----------
-    kind : type of Suite
     session : Session
         Its folder gets ``benchmark_<name>.txt`` (what is printed), ``.tsv`` (every row of every
         case), ``_summary.tsv``, a file for each further table, ``.png``, ``.json`` (settings,
@@ -252,8 +249,6 @@ def choose(
 
     Parameters
     ----------
-    asked : sequence of str or None
-    default : sequence of str
     packages : mapping of str to (str or None)
         Every method that there is, and the package that it needs.
     say : callable

@@ -88,7 +88,6 @@ class KnownArrows(Suite[TwinsCase]):
     subjects : int
         Subjects of a network that are pooled.
     guards : tuple of {"share", "network"}
-    unmixing : UnmixingSettings
     """
 
     name = "twins"
