@@ -79,10 +79,6 @@ def find_gaps(values: NDArray[np.float64]) -> Gaps:
     values : ndarray, shape (n_times, n_regions), float64
         One run of two or more regions in any unit, with NaN for missing values.
 
-    Returns
-    -------
-    Gaps
-
     Notes
     -----
     Software that censors volumes replaces them by 0, another constant, each region's mean or the

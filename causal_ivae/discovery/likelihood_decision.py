@@ -58,10 +58,6 @@ def weigh(
     alpha : float
         Level of the tests.
 
-    Returns
-    -------
-    Weighed
-
     Notes
     -----
     The test is that of Vuong 1989, "Likelihood ratio tests for model selection and non-nested

@@ -50,10 +50,6 @@ def measurement_noise(
         The volumes of a block follow one another and belong to one segment.
     pairs : ndarray, shape (n_pairs, 2), int64
 
-    Returns
-    -------
-    NoiseTests
-
     Notes
     -----
     Two regions that see one signal s, x = s + e1 and y = b s + e2, look like an arrow from the

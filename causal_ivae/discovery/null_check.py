@@ -67,10 +67,6 @@ def check_null(
     device, memory_gib
         As in `causal_ivae.independence.hsic.hsic_table`.
 
-    Returns
-    -------
-    NullCheck or None
-
     Notes
     -----
     The test's null keeps time structure by shifts within blocks.  The surrogates keep it in another
@@ -105,7 +101,7 @@ def surrogates(
     regions: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw independent series that resemble those of some regions.
+    """Draw independent series that resemble those of some regions, shape (n_times, n), float64.
 
     Parameters
     ----------
@@ -113,10 +109,6 @@ def surrogates(
         As in `check_null`.
     regions : ndarray, shape (n,), int64
         Columns of `values`.
-
-    Returns
-    -------
-    ndarray, shape (n_times, n), float64
 
     Notes
     -----

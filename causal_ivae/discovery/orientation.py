@@ -124,10 +124,6 @@ def orient(
     seed : int
         Seed of the resamples, which all pairs share.
 
-    Returns
-    -------
-    Orientation
-
     Notes
     -----
     Consider the statistic of x against the disturbance on which it depends least in restart r, and

@@ -13,16 +13,12 @@ _PAIRS_AT_ONCE = 4096
 
 
 def correlations(x: NDArray[np.float32], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the correlation of the two regions of every pair.
+    """Return the correlation of the two regions of every pair, shape (n_pairs,), float64.
 
     Parameters
     ----------
     x : ndarray, shape (n_times, n_regions), float32, z-scored
     pairs : ndarray, shape (n_pairs, 2), int64
-
-    Returns
-    -------
-    ndarray, shape (n_pairs,), float64
     """
     columns = (x - x.mean(axis=0, dtype=np.float64)).T
     columns /= np.linalg.norm(columns, axis=1, keepdims=True)

@@ -69,10 +69,6 @@ def screen_pairs(
     skeleton : callable
         Function that returns the skeleton of all regions; it is called only if it is needed.
 
-    Returns
-    -------
-    Screen
-
     Raises
     ------
     InputError

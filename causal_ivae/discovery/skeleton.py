@@ -107,10 +107,6 @@ def find_skeleton(
     max_given : int, optional
         Largest number of regions to condition on; any number by default.
 
-    Returns
-    -------
-    Skeleton
-
     Raises
     ------
     SettingsError

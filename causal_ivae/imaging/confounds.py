@@ -61,10 +61,6 @@ def load_run_confounds(
     tr : float
         Repetition time (s).
 
-    Returns
-    -------
-    Confounds
-
     Raises
     ------
     InputError

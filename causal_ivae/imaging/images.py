@@ -60,10 +60,6 @@ def region_means(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float
     smoothing_fwhm : float
         Width of the Gaussian smoothing of the image (mm); 0 for none.
 
-    Returns
-    -------
-    RunMeans
-
     Raises
     ------
     InputError

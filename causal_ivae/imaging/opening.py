@@ -18,10 +18,6 @@ def open_image(path: Path, called: str) -> Any:
     called : str
         How error messages call the file, its path included.
 
-    Returns
-    -------
-    nibabel image
-
     Raises
     ------
     InputError

@@ -98,10 +98,6 @@ def read_table_run(
     key : str or None
         Dataset of an HDF5 file that holds many.
 
-    Returns
-    -------
-    TableRun
-
     Raises
     ------
     InputError

@@ -43,10 +43,6 @@ def make_blocks(
     min_length : int
         Blocks of fewer volumes are left out.
 
-    Returns
-    -------
-    Blocks
-
     Raises
     ------
     InputError

@@ -205,10 +205,6 @@ def hsic_table(
         Results do not depend on it beyond rounding.
     kernel : {"gaussian", "distance"}
         The kernel of both series, as `causal_ivae.independence.kernel` defines it.
-
-    Returns
-    -------
-    IndependenceTable
     """
     room = int(memory_gib * 2**30 / 4)
     if first.device.type == "cpu":

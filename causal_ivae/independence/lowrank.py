@@ -276,16 +276,12 @@ class GramFactors:
         return max(1, _PASS // (pairs * n_blocks * max(length, a * rank) * b * rank_second))
 
     def _squared(self, rows: Tensor) -> Tensor:
-        """Return ||F' G||^2 / length for every draw.
+        """Return ||F' G||^2 / length for every draw, shape (pairs, a, b, n_blocks, draws), float32.
 
         Parameters
         ----------
         rows : Tensor, shape (pairs, n_blocks, length, draws, b * rank), float32
             The rows of G in the order of each draw.
-
-        Returns
-        -------
-        Tensor, shape (pairs, a, b, n_blocks, draws), float32
         """
         pairs, a, n_blocks, rank, _ = self.first.shape
         left = self.first.transpose(1, 2).flatten(2, 3)

@@ -87,10 +87,6 @@ def partial_correlations(
     given : sequence of int, optional
         Columns to condition on, which are in no pair; by default, for each pair, all others.
 
-    Returns
-    -------
-    PartialCorrelations
-
     Raises
     ------
     InputError

@@ -17,10 +17,6 @@ def load_pipeline(name_or_path: str | Path) -> Pipeline:
         The name of a file in ``pipelines/``, or the path of a YAML file.  Keys that it leaves out
         keep their defaults.
 
-    Returns
-    -------
-    Pipeline
-
     Raises
     ------
     SettingsError

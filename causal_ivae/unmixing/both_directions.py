@@ -112,10 +112,6 @@ def fit_hypotheses(
         Subject label.
     progress : callable, optional
 
-    Returns
-    -------
-    Hypotheses
-
     Notes
     -----
     The linear mechanism is fitted to the values and the nonlinear one to their normal scores, whose

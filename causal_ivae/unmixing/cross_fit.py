@@ -144,10 +144,6 @@ def cross_fit(
         Memory of one stack (GiB); results do not depend on it beyond rounding.
     progress : callable, optional
 
-    Returns
-    -------
-    CrossFit
-
     Raises
     ------
     FitError
