@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from causal_ivae.validation.machine_description import machine
+from causal_ivae.validation.session import machine
 from causal_ivae.validation.speed.subject import Subject, default_segments, number_of_pairs
 
 REGIONS, VOLUMES, RESTARTS = 100, 1200, 8

@@ -21,11 +21,10 @@ from causal_ivae.batch.state import (
 from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_table
-from causal_ivae.derivatives.group_tables import MODEL
 from causal_ivae.derivatives.names import GROUP, UnitPaths
 from causal_ivae.derivatives.stored_tables import remove_table
 from causal_ivae.derivatives.tables import EDGES, PRIOR_CHECK
-from causal_ivae.derivatives.unit_tables import OUTLIERS, TIMESERIES
+from causal_ivae.derivatives.unit_tables import MODEL, OUTLIERS, TIMESERIES
 from causal_ivae.derivatives.units import Unit, find_recording
 from causal_ivae.outcomes import USABLE
 from causal_ivae.provenance import fingerprints

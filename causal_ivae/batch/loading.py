@@ -181,7 +181,7 @@ def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str
     if parcellation is None:
         return {}
 
-    from causal_ivae.imaging.centres import region_centres
+    from causal_ivae.imaging.atlas_images import region_centres
 
     parcellation = parcellation.in_space(dict(series.entities).get("space"))
     wanted = [name for name in series.names if name in parcellation.names]

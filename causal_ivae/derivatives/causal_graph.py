@@ -18,10 +18,8 @@ from causal_ivae.derivatives.files import (
     write_json,
     write_table,
 )
-from causal_ivae.derivatives.group_tables import MODEL
-from causal_ivae.derivatives.matrix_words import DISTURBANCES, MATRIX
 from causal_ivae.derivatives.names import UnitPaths
-from causal_ivae.derivatives.nodes import node_table
+from causal_ivae.derivatives.nodes import DISTURBANCES, MATRIX, node_table
 from causal_ivae.derivatives.stored_tables import (
     StoredTables,
     remove_table,
@@ -40,6 +38,7 @@ from causal_ivae.derivatives.tables import (
     TESTS,
     TRAINING,
 )
+from causal_ivae.derivatives.unit_tables import MODEL
 from causal_ivae.derivatives.vouching import FILES
 from causal_ivae.outcomes import arrows_of, count_arrows
 

@@ -16,9 +16,8 @@ from causal_ivae.derivatives.edge_columns import (
     QUALITY,
     REASON,
 )
-from causal_ivae.derivatives.group_tables import MODEL
 from causal_ivae.derivatives.network_tables import INPUTS, NETWORK, POWER, TWINS
-from causal_ivae.derivatives.unit_tables import NODES, OUTLIERS, STATUS, SUBJECTS, TIMESERIES
+from causal_ivae.derivatives.unit_tables import MODEL, NODES, OUTLIERS, STATUS, SUBJECTS, TIMESERIES
 from causal_ivae.settings import fit_limits
 
 _text = partial(Column, text=True)

@@ -1,8 +1,9 @@
-"""Declare the tables that belong to a unit or to a run, whatever the methods."""
+"""Declare the tables of a unit, a group or a run that are no part of a graph."""
 
 from functools import partial
 
 from causal_ivae.derivatives.declaration import Column, Table
+from causal_ivae.derivatives.edge_columns import PAIR
 
 _text = partial(Column, text=True)
 _of_unit = partial(Table, by_method=False)
@@ -66,4 +67,26 @@ STATUS = _of_unit(
         "crash_file": _text("Where the full account of a failure is."),
     },
     level="run",
+)
+
+
+MODEL = Table(
+    "model",
+    "One row per pair and term of the model over subjects, where one was asked for.",
+    {
+        **PAIR,
+        "term": _text(
+            "Column of the design; a level of a factor is compared with the factor's first."
+        ),
+        "estimate": Column("Change of the score (positive favours x -> y) with the term."),
+        "error": Column("Standard error, robust to unequal variances (HC2)."),
+        "low": Column("Lower end of the 95 % interval."),
+        "high": Column("Upper end of the 95 % interval."),
+        "p_value": Column(
+            "Of the null hypothesis that the term has no effect; missing where the term rests on "
+            "the only subject with a level."
+        ),
+        "q_value": Column("Benjamini-Hochberg across the pairs, for each term."),
+    },
+    level="group",
 )

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ivae.discovery.probability import vuong_statistic
-from causal_ivae.unmixing.marginals import normal_scores
-from causal_ivae.unmixing.standard_form import signs
+from causal_ivae.unmixing.standard_form import normal_scores, signs
 
 _LAGS = (-2, -1, 1, 2)
 """A volume of the cause is predicted from its neighbours at these distances (volumes)."""

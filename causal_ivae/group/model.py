@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from causal_ivae.derivatives.group_tables import MODEL
+from causal_ivae.derivatives.unit_tables import MODEL
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.group.participants import as_labelled
 from causal_ivae.group.robust_errors import least_squares

@@ -294,8 +294,7 @@ def load_atlas(name_or_path: str | Path, *, table: Path | None = None) -> Parcel
 def _of_surfaces(path: Path, stem: str) -> Parcellation:
     """Read labels of grayordinates or of a surface, whose names are in the file itself."""
     # nibabel's readers of these take a moment to import, and few atlases need them.
-    from causal_ivae.imaging.grayordinate_labels import dense_labels
-    from causal_ivae.imaging.surface_labels import read_surface_labels
+    from causal_ivae.imaging.surface_labels import dense_labels, read_surface_labels
 
     entities = parse_entities(path.name)
     about = _read_description(_beside(path, (".json",)))

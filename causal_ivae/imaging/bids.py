@@ -12,9 +12,14 @@ from typing import Any, Literal
 
 from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.imaging.atlas import Parcellation
-from causal_ivae.imaging.entities import run_entities
 from causal_ivae.imaging.event_folders import event_folder
-from causal_ivae.imaging.file_names import Folders, find_sidecar, natural_key, split_name
+from causal_ivae.imaging.file_names import (
+    Folders,
+    find_sidecar,
+    natural_key,
+    run_entities,
+    split_name,
+)
 from causal_ivae.imaging.filters import parse_bids_filter
 from causal_ivae.imaging.listing import Found, RunContent, list_runs
 from causal_ivae.imaging.nothing_found import listed

@@ -7,7 +7,7 @@ from typing import Any
 
 from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.given_files import read_json_object
-from causal_ivae.imaging.entities import short_names
+from causal_ivae.imaging.file_names import short_names
 
 Query = dict[str, tuple[str, ...] | None]
 """Allowed labels by entity, or by ``suffix`` and ``extension``; None stands for any label, an empty

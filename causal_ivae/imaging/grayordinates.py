@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.bids import RunFile
-from causal_ivae.imaging.cifti import open_cifti, seconds_per_volume
+from causal_ivae.imaging.opening import open_cifti, seconds_per_volume
 from causal_ivae.imaging.surface_labels import other_hemisphere, read_gifti, read_surface_labels
 
 

@@ -18,7 +18,7 @@ def contrast_figure(
     Parameters
     ----------
     model : pandas.DataFrame
-        Columns of `causal_ivae.derivatives.group_tables.MODEL`.
+        Columns of `causal_ivae.derivatives.unit_tables.MODEL`.
     alpha : float
         Largest q-value of a filled mark.
     figure_name : str

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import StructuralSettings
-from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
-from causal_ivae.unmixing.standard_form import signs
+from causal_ivae.unmixing.standard_form import normal_scores, signs
 from causal_ivae.unmixing.training.ensemble import fit_stack
 from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks, no_volumes, part_of
 from causal_ivae.unmixing.training.steps import by_member

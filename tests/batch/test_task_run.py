@@ -50,9 +50,7 @@ def output(tmp_path_factory):
     pipeline = tiny_pipeline(
         unmixing__methods=["network"], unmixing__network__twins=0, exogenous=["tone"]
     )
-    result = run_study(
-        folder / "input", folder / "out", pipeline=pipeline
-    )
+    result = run_study(folder / "input", folder / "out", pipeline=pipeline)
     assert set(states(result).values()) == {"done"}
     return folder / "out"
 
@@ -84,9 +82,7 @@ def test_an_unknown_trial_type_fails_with_the_nearest_name(tmp_path):
     pipeline = tiny_pipeline(
         unmixing__methods=["network"], unmixing__network__twins=0, exogenous=["tnoe"]
     )
-    result = run_study(
-        tmp_path / "input", tmp_path / "out", pipeline=pipeline
-    )
+    result = run_study(tmp_path / "input", tmp_path / "out", pipeline=pipeline)
     message = next(iter(result.outcomes)).message
     assert "neither a column nor a trial_type" in message
     assert "'tone'" in message

@@ -4,7 +4,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy.stats import ttest_1samp, ttest_ind
 
-from causal_ivae.derivatives.group_tables import MODEL
+from causal_ivae.derivatives.unit_tables import MODEL
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.group import Subjects, check_model, covariates_of, fit_model
 from causal_ivae.group.robust_errors import least_squares

@@ -4,7 +4,7 @@ import pytest
 
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import load_atlas
-from causal_ivae.imaging.centres import region_centres
+from causal_ivae.imaging.atlas_images import region_centres
 from causal_ivae.imaging.hemispheres import homologues
 
 AFFINE = np.array([[-2.0, 0, 0, 10], [0, 2, 0, -4], [0, 0, 2, 0], [0, 0, 0, 1]])

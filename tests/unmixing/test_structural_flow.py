@@ -7,12 +7,12 @@ from causal_ivae.settings import StructuralSettings
 from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing import both_directions
 from causal_ivae.unmixing.both_directions import fit_hypotheses
-from causal_ivae.unmixing.marginals import normal_scores
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.monotone import StackedMonotone
 from causal_ivae.unmixing.models.networks import Initialiser
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch
 from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
+from causal_ivae.unmixing.standard_form import normal_scores
 from causal_ivae.unmixing.training.ensemble import fit_stack
 from causal_ivae.unmixing.training.steps import by_member
 

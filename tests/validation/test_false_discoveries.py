@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.group import align, combine_subjects
 from causal_ivae.settings import GroupSettings
-from causal_ivae.validation.suites.pairwise_measures import tanh_ratio
+from causal_ivae.validation.suites.rivals import tanh_ratio
 
 SETTINGS = GroupSettings(draws=499)
 COHORTS = 200

@@ -11,8 +11,7 @@ from causal_ivae.discovery.methods import METHODS, PairMethod
 from causal_ivae.errors import SettingsError
 from causal_ivae.validation.suites.ours import by_rule, judge_pairs, quick_settings
 from causal_ivae.validation.suites.pairs import Pairs, PairsCase, simulate
-from causal_ivae.validation.suites.pairs_figure import draw_pairs
-from causal_ivae.validation.suites.pairs_summary import calibrate, summarise
+from causal_ivae.validation.suites.pairs_summary import calibrate, draw_pairs, summarise
 from causal_ivae.validation.suites.rivals import RIVALS, Rival
 
 QUICK = ["--quick", "--nprocs", "1", "--layers", "1", "--pairs", "2"]

@@ -11,8 +11,7 @@ from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.validation.suites import rivals
 from causal_ivae.validation.suites.ours import quick_settings
 from causal_ivae.validation.suites.pairs import Pairs
-from causal_ivae.validation.suites.pairwise_measures import patel_tau, skewness_ratio, tanh_ratio
-from causal_ivae.validation.suites.rivals import RIVALS
+from causal_ivae.validation.suites.rivals import RIVALS, patel_tau, skewness_ratio, tanh_ratio
 from causal_ivae.validation.suites.suite import choose
 
 TURNED = {"x->y": "y->x", "y->x": "x->y", "none": "none", "undecided": "undecided"}

@@ -7,7 +7,7 @@ from nibabel.cifti2.cifti2 import Cifti2Image
 from nibabel.cifti2.cifti2_axes import ParcelsAxis, SeriesAxis
 
 from causal_ivae.errors import InputError
-from causal_ivae.imaging.cifti import open_cifti, seconds_per_volume
+from causal_ivae.imaging.opening import open_cifti, seconds_per_volume
 from causal_ivae.imaging.readers.content import Content, of_matrix
 from causal_ivae.settings import TableSettings
 

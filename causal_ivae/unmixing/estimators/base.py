@@ -19,7 +19,7 @@ from causal_ivae.seeding import child_seed
 from causal_ivae.settings import TrainingSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics, diagnose, residual_dependence
 from causal_ivae.unmixing.estimators import auxiliary
-from causal_ivae.unmixing.estimators.saved import (
+from causal_ivae.unmixing.estimators.parameters import (
     checked_path,
     plain_parameters,
     read_description,

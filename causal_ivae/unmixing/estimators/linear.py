@@ -18,7 +18,7 @@ from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.estimators.auxiliary import distinct_segments, labels
 from causal_ivae.unmixing.estimators.base import checked_components
-from causal_ivae.unmixing.estimators.saved import (
+from causal_ivae.unmixing.estimators.parameters import (
     checked_path,
     plain_parameters,
     read_description,

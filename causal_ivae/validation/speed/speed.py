@@ -6,16 +6,15 @@ from dataclasses import asdict
 
 from causal_ivae.unmixing.training.ensemble import resolve_device
 from causal_ivae.unmixing.training.threads import torch_threads
-from causal_ivae.validation.machine_description import load, machine, software
 from causal_ivae.validation.report import Report, Say
-from causal_ivae.validation.session import Session, check_names
+from causal_ivae.validation.session import Session, check_names, load, machine, software
 from causal_ivae.validation.speed import (
     growth,
     peers,
+    subject,
     testing,
     training,
     waiting,
-    whole_subject,
     workers,
 )
 from causal_ivae.validation.speed.effort import FULL, QUICK, Effort
@@ -28,7 +27,7 @@ _PARTS: dict[str, tuple[Callable[[Effort, Clock], list[Measurement]], str]] = {
     "independence": (testing.measure_tests, testing.METHOD),
     "scaling": (growth.measure_scaling, growth.METHOD),
     "workers": (workers.measure_workers, workers.METHOD),
-    "subjects": (whole_subject.measure_subjects, whole_subject.METHOD),
+    "subjects": (subject.measure_subjects, subject.METHOD),
     "peers": (peers.measure_peers, peers.METHOD),
     "waiting": (waiting.measure_waiting, waiting.METHOD),
 }

@@ -18,7 +18,7 @@ from causal_ivae.drawing.svg import (
     new_figure,
     png_and_svg,
 )
-from causal_ivae.validation.speed import growth, testing, training, whole_subject
+from causal_ivae.validation.speed import growth, subject, testing, training
 from causal_ivae.validation.speed.measurement import Measurement
 from causal_ivae.validation.suites.method_lines import colour
 
@@ -42,7 +42,7 @@ def draw_speed(measurements: Sequence[Measurement]) -> tuple[bytes, str]:
             training.GROUP: _training,
             testing.GROUP: _tests,
             growth.GROUP: _scaling,
-            whole_subject.GROUP: _subjects,
+            subject.GROUP: _subjects,
         }
         for ax, (group, panel) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
             if not any(m.group.startswith(group) for m in measured):
@@ -113,12 +113,12 @@ def _scaling(ax: Axes, measured: Sequence[Measurement]) -> None:
 
 
 def _subjects(ax: Axes, measured: Sequence[Measurement]) -> None:
-    rows = [m for m in measured if m.group == whole_subject.GROUP]
+    rows = [m for m in measured if m.group == subject.GROUP]
     names = list(dict.fromkeys(m.name for m in rows))
     for name in names:
         own = [m for m in rows if m.name == name]
         regions, seconds = [m.setting.regions or 0 for m in own], [m.values[0] for m in own]
-        method = name.removeprefix(whole_subject.NAME)
+        method = name.removeprefix(subject.NAME)
         shade = colour(method, names)
         whole = [shade if not m.remark else "white" for m in own]
         label = f"{method}: {_duration(seconds[0])} to {_duration(seconds[-1])}"

@@ -1,7 +1,7 @@
-"""A simulated subject of any size, and the work that its graph takes."""
+"""Simulate a subject of any size, and measure the seconds that its graph takes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, islice
 
@@ -11,7 +11,8 @@ from causal_ivae.discovery import discover
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.settings import IVAESettings, StructuralSettings, TCLSettings, UnmixingSettings
 from causal_ivae.simulate.known_graphs import simulate_bold
-from causal_ivae.validation.speed.measurement import Setting
+from causal_ivae.validation.speed.effort import Effort
+from causal_ivae.validation.speed.measurement import Clock, Measurement, Setting
 
 RESTARTS = UnmixingSettings().restarts
 REPETITION_TIME = 0.72
@@ -91,3 +92,48 @@ def default_segments(volumes: int) -> int:
 def number_of_pairs(regions: int) -> int:
     """Return the number of pairs of regions."""
     return regions * (regions - 1) // 2
+
+
+METHOD = (
+    "discover() by each method of the default on one simulated subject with default settings: all "
+    "pairs, fits and steps, windows of 60 s, tests, diagnostics and orientation. Timed once. Where "
+    "all pairs would take longer than the patience of the settings, as many pairs as it allows are "
+    "timed with all their steps and the time is multiplied by the share; the remark then says "
+    "'extrapolated'."
+)
+
+GROUP = "end to end"
+NAME = "one subject, "
+EXTRAPOLATED = "extrapolated"
+_FEWEST_PAIRS = 8
+
+
+def measure_subjects(effort: Effort, clock: Clock) -> list[Measurement]:
+    """Time whole subjects, s, the larger ones by a share of their pairs."""
+    return [row for method in effort.subject_steps for row in _measure(method, effort, clock)]
+
+
+def _measure(method: str, effort: Effort, clock: Clock) -> Iterator[Measurement]:
+    seconds_per_pair = 0.0
+    volumes = effort.subject_volumes
+    for regions in effort.regions:
+        pairs = number_of_pairs(regions)
+        timed = pairs
+        if seconds_per_pair * pairs > effort.patience:
+            affordable = int(effort.patience / seconds_per_pair)
+            timed = min(pairs, max(_FEWEST_PAIRS, affordable))
+        whole = Subject(
+            regions=regions,
+            volumes=volumes,
+            segments=default_segments(volumes),
+            pairs=pairs,
+            restarts=RESTARTS,
+            steps=effort.subject_steps[method],
+            device=str(clock.device),
+            method=method,
+        )
+        seconds = clock.seconds(replace(whole, pairs=timed).prepared())
+        seconds_per_pair = seconds / timed
+        remark = "" if timed == pairs else f"{EXTRAPOLATED} from {timed} of {pairs} pairs"
+        value = seconds * pairs / timed
+        yield Measurement(GROUP, NAME + method, whole.setting, (value,), "s", remark=remark)

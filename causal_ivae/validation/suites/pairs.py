@@ -21,8 +21,7 @@ from causal_ivae.validation.suites.mechanisms import (
 )
 from causal_ivae.validation.suites.ours import PAIR_METHODS, RULE
 from causal_ivae.validation.suites.pair_suite import COLUMNS, PACKAGES, PairSuite
-from causal_ivae.validation.suites.pairs_figure import draw_pairs
-from causal_ivae.validation.suites.pairs_summary import blocks_of, calibrate, summarise
+from causal_ivae.validation.suites.pairs_summary import blocks_of, calibrate, draw_pairs, summarise
 from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
 from causal_ivae.validation.text_tables import as_text
 

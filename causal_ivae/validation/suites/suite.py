@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 
 from causal_ivae.drawing.svg import figure_style, new_figure, png_and_svg
 from causal_ivae.errors import SettingsError
-from causal_ivae.validation.machine_description import load, machine, software
 from causal_ivae.validation.report import Report, Say
-from causal_ivae.validation.session import Session, check_names
+from causal_ivae.validation.session import Session, check_names, load, machine, software
 from causal_ivae.validation.suites.cases import CASE, ERROR, Case, Rows, run_cases
 
 SUMMARY = "summary"
