@@ -1,4 +1,4 @@
-"""The command line: it finds the command, and turns what goes wrong into a line and an exit code.
+"""Run the command line: find the command, and turn errors into one line and an exit code.
 
 Nothing heavy is imported before a command needs it.
 """

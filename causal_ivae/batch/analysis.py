@@ -51,7 +51,7 @@ class Analysis(Request):
 
     @property
     def pooled_methods(self) -> tuple[str, ...]:
-        """Methods by which all subjects are judged in one fit beside the group."""
+        """Return the methods by which all subjects are judged in one fit beside the group."""
         return () if self.pooled else pooled_methods(self.pipeline)
 
     @property

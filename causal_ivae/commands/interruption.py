@@ -1,4 +1,4 @@
-"""Signals that ask the program to end, treated as Ctrl-C is."""
+"""Treat signals that ask the program to end as Ctrl-C is treated."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from typing import NoReturn
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the program to end.
+    """Tell that a signal asked the program to end.
 
     Like Ctrl-C it passes every ``except Exception``, so that what was begun is closed and said.
 

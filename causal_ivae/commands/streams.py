@@ -1,4 +1,4 @@
-"""Standard output and standard error whose reader may leave before the work is done."""
+"""Let a command go on when the reader of standard output or standard error has left."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 
 class _Lasting:
-    """A stream that takes what is written to it, whether or not somebody still reads it."""
+    """Take what is written, whether or not somebody still reads it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

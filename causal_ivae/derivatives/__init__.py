@@ -1,4 +1,4 @@
-"""The one place that knows output names, and the only writer of output files.
+"""Name, write and read the output files; no other package knows their names.
 
 Every file is written under a temporary name beside its final one and then moved, sidecars last,
 so a file that exists under its final name is whole.  `causal_ivae.derivatives.tables` declares the

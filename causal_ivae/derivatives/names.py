@@ -1,4 +1,4 @@
-"""Names of the output files."""
+"""Name the output files."""
 
 import re
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def is_subject(name: str) -> bool:
 
 @dataclass(frozen=True)
 class UnitPaths:
-    """Names of the outputs of one subject, or of the group.
+    """Name the output files of one subject, or of the group.
 
     Attributes
     ----------
@@ -78,18 +78,18 @@ class UnitPaths:
 
     @property
     def folder(self) -> Path:
-        """Folder of the unit's files."""
+        """Return the folder of the unit's files."""
         folder = self.root / self.unit
         return folder / "func" if self.unit.startswith("sub-") else folder
 
     @property
     def report(self) -> Path:
-        """The unit's page."""
+        """Return the path of the unit's page."""
         return self.root / f"{self.unit}.html"
 
     @property
     def crash_folder(self) -> Path:
-        """Folder of the unit's crash files."""
+        """Return the folder of the unit's crash files."""
         return self.root / self.unit / "log"
 
     def figure(self, suffix: str, method: str | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""From region time series to a causal graph."""
+"""Estimate causal graphs from region time series."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The tables of a causal graph, from arrays over pairs and restarts."""
+"""Make the tables of a causal graph from arrays over pairs and restarts."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Causal discovery over all regions at once, by structural equations of likely causes."""
+"""Estimate the graph of all regions at once by structural equations of likely causes."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -199,7 +199,7 @@ def discover_all(
 
 
 def _with(left_out: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
-    """Return the edges with those that have no direction to ask for at the end."""
+    """Append the edges of pairs that have no direction to ask for."""
     if left_out.empty:
         return edges
     return pd.concat([edges.assign(reason=""), left_out], ignore_index=True)

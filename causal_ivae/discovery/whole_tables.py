@@ -1,4 +1,4 @@
-"""The tables of a causal graph of all regions at once."""
+"""Make the tables of a causal graph of all regions at once."""
 
 import numpy as np
 import pandas as pd

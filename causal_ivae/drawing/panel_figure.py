@@ -67,7 +67,7 @@ class Panel:
 
     @property
     def arrows(self) -> int:
-        """Return the number of heads that are no mere likelier direction."""
+        """Return the number of arrowheads, without those that only show the likelier direction."""
         return sum(len(edge.heads) for edge in self.edges if edge.style.arrow)
 
 

@@ -42,7 +42,7 @@ def files_of_censoring(path: Path, root: Path) -> tuple[Path | None, Path | None
 
 
 def not_censored(n_rows: int) -> Censoring:
-    """Return that every row is a volume, and none was censored."""
+    """Return the censoring of a run in which every row is a volume and none was censored."""
     return Censoring(np.arange(n_rows), np.zeros(n_rows, dtype=bool), n_rows)
 
 

@@ -95,7 +95,7 @@ _Sidecar = tuple[dict[str, str], Path]
 
 
 class Folders:
-    """What folders hold; each is listed once, when it is first asked for."""
+    """Remember what folders hold; each is listed once, when it is first asked for."""
 
     def __init__(self) -> None:
         self._names: dict[Path, list[str]] = {}

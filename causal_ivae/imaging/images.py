@@ -153,7 +153,7 @@ def _refuse_infinite(
 
 
 def _means_elsewhere(run: RunFile, parcellation: Parcellation, smoothing_fwhm: float) -> RunMeans:
-    """Return the means of a run whose places are no voxels alone."""
+    """Return the region means of a run on surfaces or grayordinates."""
     from causal_ivae.imaging.grayordinates import dense_means, surface_means
 
     if smoothing_fwhm > 0:

@@ -129,7 +129,7 @@ def _regions_are_alike(run: NDArray[np.float64]) -> bool:
 
 
 def _units(series: RegionSeries) -> NDArray[np.bool_]:
-    """Return where the unit is percent signal change."""
+    """Return for which regions the unit is percent signal change."""
     if series.percent is None:
         return np.zeros(len(series.names), dtype=bool)
     return series.percent

@@ -40,7 +40,7 @@ class Published:
 
     @property
     def kind(self) -> str:
-        """``"labels"`` or ``"maps"``."""
+        """Return the kind of the atlas, ``"labels"`` or ``"maps"``."""
         return "maps" if self.suffix == "probseg" else "labels"
 
 

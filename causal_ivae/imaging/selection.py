@@ -1,4 +1,4 @@
-"""Keep the runs that a user asks for, and refuse what is left open."""
+"""Keep the runs that a user asks for, and refuse choices that the user left open."""
 
 from collections.abc import Sequence
 from pathlib import Path

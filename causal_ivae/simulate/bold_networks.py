@@ -129,7 +129,7 @@ class BoldNetwork:
 
     @property
     def stacked(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return the volumes of all subjects (n_subjects * n_times, n_regions), and whose each is.
+        """Return all volumes (n_subjects * n_times, n_regions), and the subject of every volume.
 
         The two arrays are the ``values`` and ``segments`` of `causal_ivae.discover`.
         """

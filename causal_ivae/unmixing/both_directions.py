@@ -215,7 +215,7 @@ class _Judged:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Hold what the fits of one mechanism see.
+    """Hold the data that the fits of one mechanism see.
 
     ``values`` (n_times, folds * columns) has the columns of every fold in turn, ``log_slope``
     (n_times, columns) the slopes of the fold that judges a volume.
@@ -273,7 +273,7 @@ class _Task:
         )
 
     def _seen(self, mechanism: int, folds: int) -> "_Seen":
-        """Return what the fits of a mechanism see: the values, or their normal scores."""
+        """Return the data that the fits of a mechanism see: the values, or their normal scores."""
         held = self.segments.numpy(force=True) % folds
         if mechanism == 0:
             of_folds = [(self.values, np.zeros_like(self.values))] * folds

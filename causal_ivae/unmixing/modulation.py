@@ -185,7 +185,7 @@ def _rank(
 
 
 def _edges(rows: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-    """Return what sampling error alone exceeds in 5 % of cases, shape (models, columns).
+    """Return the value that sampling error alone exceeds in 5 % of cases, (models, columns).
 
     The first is for the largest eigenvalue of the covariance of `columns` variables, in units of
     sampling error.  The next is for the largest one that is left once the first is real, and so

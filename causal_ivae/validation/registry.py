@@ -1,4 +1,4 @@
-"""Every benchmark and figure that a command can ask for, with its options.
+"""List every benchmark and figure that a command can ask for, with its options.
 
 Building a parser from this imports nothing heavy: a benchmark's own modules are imported when it
 runs.
@@ -21,10 +21,12 @@ Kind = Literal["text", "texts", "count", "counts", "seed", "folder", "folders", 
 
 @dataclass(frozen=True)
 class Option:
-    """An option of the command line, without its two dashes.
+    """Describe an option of the command line.
 
     Attributes
     ----------
+    name : str
+        Without the two dashes.
     kind : {"text", "texts", "count", "counts", "seed", "folder", "folders", "flag"}
         What its value is: any text, a whole number of 1 or more, or one or more of these; a whole
         number of 0 or more; a path, or one or more of these; or nothing at all, where it matters
@@ -44,7 +46,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark as the command line knows it.
+    """Describe a benchmark for the command line.
 
     Attributes
     ----------
@@ -133,7 +135,7 @@ def _suite(
     data: str = "",
     several: bool = False,
 ) -> Benchmark:
-    """Return a benchmark of cases: what all of them accept, then its own options."""
+    """Make a benchmark of cases, with the options that all of them have and some of its own."""
 
     def run(output: Path, *, command: str, quick: bool, **options: Any) -> Report:
         from causal_ivae.validation.session import Session

@@ -41,7 +41,7 @@ class Session:
 
     @classmethod
     def start(cls, output: Path, *, command: str, quick: bool) -> "Session":
-        """Begin, and check the folder before anything is computed.
+        """Start a session after checking that the folder can be written to.
 
         Raises
         ------

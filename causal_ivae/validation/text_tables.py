@@ -1,4 +1,4 @@
-"""Shares and means with their intervals, and tables as text for a terminal."""
+"""Compute shares and means with their intervals, and write tables as text for a terminal."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """Sizes at which the stack is set against the plain loop.
+    """Describe the sizes at which a stack is compared with the plain loop.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How time and memory grow with pairs, restarts, volumes, segments and steps."""
+"""Measure how time and memory grow with pairs, restarts, volumes, segments and steps."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,7 @@ MEMORY = "peak memory"
 
 
 class Times(NamedTuple):
-    """Seconds of `discover`, and of its parts."""
+    """Hold the seconds that `discover` and its parts took."""
 
     discover: float
     unmixing: float

@@ -94,7 +94,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Clock:
-    """Times work on a device, waiting for what a GPU still has to do."""
+    """Time work on a device, and wait for what a GPU still has to do."""
 
     device: torch.device
 
@@ -117,7 +117,7 @@ class Clock:
 
 
 def in_turns(measures: Mapping[K, Callable[[], T]], turns: int) -> dict[K, tuple[T, ...]]:
-    """Take every measure once, then all once more, and so on.
+    """Take measures in turns, so that all of them see the same load of the machine.
 
     What else the machine does then weighs on all of them alike.
 

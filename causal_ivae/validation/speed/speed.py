@@ -1,4 +1,4 @@
-"""Every speed that is claimed, measured in one command and set against its baseline."""
+"""Measure every speed that is claimed, and compare each with its baseline."""
 
 import os
 from collections.abc import Callable, Sequence

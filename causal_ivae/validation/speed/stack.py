@@ -1,4 +1,4 @@
-"""Compare the fits of a figure trained as one stack with the same fits one by one."""
+"""Compare the time of fits that are trained as one stack with that of the same fits one by one."""
 
 import time
 from functools import partial

@@ -21,7 +21,7 @@ _WINDOW_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Subject:
-    """What `discover` is asked for.
+    """Describe a simulated subject, and what `discover` estimates of it.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Subject:
 
     @property
     def setting(self) -> Setting:
-        """What a measurement of this subject is on."""
+        """Return the description of the data for a measurement."""
         return Setting(
             regions=self.regions,
             pairs=self.pairs,
@@ -62,7 +62,7 @@ class Subject:
     def prepared(
         self, progress: Callable[[str, float], None] | None = None
     ) -> Callable[[], object]:
-        """Simulate the series, and return what estimates the graph."""
+        """Simulate the series, and return a function that estimates the graph."""
         chain = np.eye(self.regions, k=1, dtype=bool)
         values = simulate_bold(chain, n_times=self.volumes, tr=REPETITION_TIME).values
         names = [f"x{i + 1}" for i in range(self.regions)]

@@ -1,4 +1,4 @@
-"""Steps of training: the stack against a plain loop over one pair."""
+"""Time the steps of training in a stack and in a plain loop over one pair."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -111,7 +111,7 @@ def _settings(case: TrainingCase) -> IVAESettings:
 def _stack_step(
     case: TrainingCase, members: int, clock: Clock, values: Tensor, segments: Tensor
 ) -> Callable[[], float]:
-    """Return what measures a model-step of the stack, ms."""
+    """Return a function that measures the time of a model-step of the stack (ms)."""
     seeds = [child_seed(0, "benchmark speed", i) for i in range(members)]
     columns = torch.arange(_FEATURES, device=clock.device).repeat(members, 1)
 
@@ -136,7 +136,7 @@ def _stack_step(
 def _plain_step(
     plain: PlainIVAE, case: TrainingCase, clock: Clock, values: Tensor, segments: Tensor
 ) -> Callable[[], float]:
-    """Return what measures a step of the plain loop, ms."""
+    """Return a function that measures the time of a step of the plain loop (ms)."""
     order = torch.Generator().manual_seed(0)
     loader = plain_loader(values.cpu(), segments.cpu(), batch=case.batch, generator=order)
     train = partial(train_plain, plain, loader, case.plain_steps, clock.device)
@@ -144,7 +144,7 @@ def _plain_step(
 
 
 def _product(members: int, batch: int, clock: Clock) -> Callable[[], float]:
-    """Return what measures batched products of matrices, GFLOP/s."""
+    """Return a function that measures the rate of batched matrix products (GFLOP/s)."""
     draws = torch.Generator().manual_seed(0)
     left = torch.randn(members, batch, _SQUARE, generator=draws).to(clock.device)
     right = torch.randn(members, _SQUARE, _SQUARE, generator=draws).to(clock.device)
@@ -158,6 +158,6 @@ def _product(members: int, batch: int, clock: Clock) -> Callable[[], float]:
 
 
 def _operations(networks: Iterable[tuple[int, ...]], batch: int) -> int:
-    """Operations of the products of one step, forward and backward."""
+    """Count the operations of the products of one step, forward and backward."""
     forward = sum(a * b for sizes in networks for a, b in pairwise(sizes))
     return 2 * 3 * forward * batch

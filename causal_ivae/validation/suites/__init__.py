@@ -1,4 +1,4 @@
-"""Accuracy and error rates on cases with known truth."""
+"""Measure accuracy and error rates on cases with known truth."""
 
 from causal_ivae.validation.suites.graph_scores import GraphScores, score_graph
 

@@ -1,4 +1,4 @@
-"""Estimate directed graphs of simulated BOLD networks, nothing given."""
+"""Estimate directed graphs of simulated BOLD networks without telling methods anything of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return few networks and subjects, and the fast methods."""
+        """Return the options of a quick run: few networks and subjects, and the fast methods."""
         return {
             "own": 2, "subjects": (5,), "draws": 1,
             "methods": (*OURS, "partial-tanh", "partial-tanh-floor", "pc"),
@@ -189,7 +189,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         }
 
     def blocks(self, tables: Tables) -> Iterator[str]:
-        """Yield methods in rows and networks in columns, by number of subjects."""
+        """Yield tables with methods in rows and networks in columns, by number of subjects."""
         for subjects, rows in tables[SUMMARY].groupby("subjects"):
             for column in ("precision", "recall", "f1", "adjacency_f1"):
                 title = f"{subjects} subjects: {column.replace('_', ' ')}"

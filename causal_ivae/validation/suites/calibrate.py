@@ -52,7 +52,7 @@ _MANY_VOLUMES = 10_000
 
 @dataclass(frozen=True)
 class Design:
-    """Segments that many simulated pairs have in common, and the laws of their disturbances."""
+    """Describe the segments that many simulated pairs share, and their disturbances' laws."""
 
     n_segments: int
     n_per_segment: int
@@ -78,7 +78,7 @@ DESIGNS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """What one simulated pair is.
+    """Describe one simulated pair: its kind, and what it was simulated with.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Pair:
 
 
 def pair_of(design: Design, number: int, seed: int) -> Pair:
-    """Return what a pair of a design is: all kinds in turn, each with every autocorrelation."""
+    """Describe a pair of a design; all kinds come in turn, each with every autocorrelation."""
     turn, place = divmod(number, len(_KINDS))
     kind, layers = _KINDS[place], 1 + (number + turn) % _MOST_LAYERS
     autocorrelation = _AUTOCORRELATIONS[(turn + place) % len(_AUTOCORRELATIONS)]
@@ -281,7 +281,7 @@ def decided_shares(
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the calibration and the table that it was fitted to: TABLE JSON PAIRS."""
+    """Write the calibration and its table, given the arguments TABLE JSON PAIRS."""
     where, target, pairs = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=prepare_process) as pool:
         # The longest come first, so that processes finish at about the same time.
@@ -303,7 +303,7 @@ def _count(design: Design, pairs: int) -> int:
 
 
 def described(table: pd.DataFrame) -> dict[str, Any]:
-    """Return what ``calibration.json`` holds.
+    """Return the content of ``calibration.json``.
 
     Parameters
     ----------

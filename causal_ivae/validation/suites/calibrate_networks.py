@@ -56,7 +56,7 @@ class Case:
     subjects: int | None = None
 
     def simulate(self) -> tuple[NDArray[np.float64], NDArray[np.int64], BoldDesign]:
-        """Return the volumes of all subjects, whose each is, and the design."""
+        """Return the volumes of all subjects, the subject of every volume, and the design."""
         seed = child_seed(_SEED, "network", self.number)
         network = simulate_bold_network(draw_bold_design(seed), seed=seed)
         few = replace(network, values=network.values[: self.subjects])
@@ -273,7 +273,7 @@ def left_out_kinds(pairs: Pairs, designs: dict[int, BoldDesign]) -> dict[str, di
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the weights with their report: JSON NETWORKS."""
+    """Write the weights with their report, given the arguments JSON NETWORKS."""
     target, networks = Path(arguments[0]), int(arguments[1])
     cases = all_cases(networks)
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=prepare_process) as pool:
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str]) -> None:
 def described(
     weights: NetworkWeights, of_adjacency: Pairs, pairs: Pairs, networks: int
 ) -> dict[str, Any]:
-    """Return what ``weights.json`` holds.
+    """Return the content of ``weights.json``.
 
     Parameters
     ----------

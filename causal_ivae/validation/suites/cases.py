@@ -1,4 +1,4 @@
-"""Cases of a benchmark: each worked on by itself, in parallel, and never twice.
+"""Work on the cases of a benchmark in parallel, and on none of them twice.
 
 What a finished case gave lies under the output folder in a file of its own, whose name is a
 digest of the case and of every setting that its rows depend on.  A command that was interrupted
@@ -147,7 +147,7 @@ def _work_on(
 
 @dataclass(frozen=True)
 class _Worker(Generic[C]):
-    """Does the work of a case in whichever process it is sent to."""
+    """Do the work of a case in the process that it is sent to."""
 
     work: Callable[[C], Rows]
 

@@ -10,7 +10,7 @@ from causal_ivae.errors import InputError
 
 @dataclass(frozen=True)
 class GraphScores:
-    """Scores of an estimated directed graph; NaN where the denominator is zero.
+    """Hold the scores of an estimated directed graph; NaN where the denominator is zero.
 
     Attributes
     ----------

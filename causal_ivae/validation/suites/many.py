@@ -125,7 +125,7 @@ class Networks(MethodSuite[ManyCase]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return two networks and short fits."""
+        """Return the options of a quick run: two networks and short fits."""
         return {
             "layers": (1,),
             "segments": (6,),
@@ -210,7 +210,7 @@ class Networks(MethodSuite[ManyCase]):
         return {SUMMARY: pd.DataFrame(summary)}
 
     def blocks(self, tables: Tables) -> Iterator[str]:
-        """Yield methods in rows and layers in columns."""
+        """Yield tables with methods in rows and layers in columns."""
         for segments, rows in tables[SUMMARY].groupby("segments", sort=False):
             shown = [
                 as_block(

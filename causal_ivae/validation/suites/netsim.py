@@ -128,7 +128,7 @@ class Netsim(PairSuite[NetsimCase]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return one simulation, few subjects and short fits."""
+        """Return the options of a quick run: one simulation, few subjects and short fits."""
         few = {"most_sims": 1, "subjects": 3, "units": UNITS[::2], "at_once": 4}
         return {**super().small(), **few}
 
@@ -252,7 +252,7 @@ class Netsim(PairSuite[NetsimCase]):
         return {SUMMARY: pd.DataFrame(summary)}
 
     def blocks(self, tables: Tables) -> Iterator[str]:
-        """Yield methods in rows and simulations in columns."""
+        """Yield tables with methods in rows and simulations in columns."""
         for unit, rows in tables[SUMMARY].groupby("unit", sort=False):
             # The second block would equal the first for methods that never abstain.
             abstaining = rows["method"].isin(set(rows.loc[rows["decided"] < 1.0, "method"]))

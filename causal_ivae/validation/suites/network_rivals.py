@@ -1,4 +1,4 @@
-"""Run published methods for directed graphs of several regions, nothing given."""
+"""Run published methods for directed graphs of several regions."""
 
 import random
 import warnings

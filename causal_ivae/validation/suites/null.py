@@ -128,7 +128,7 @@ class FalsePositives(Suite[NullCase]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return few pairs, draws and rows."""
+        """Return the options of a quick run: few pairs, draws and kinds of series."""
         return {"pairs": 20, "draws": 99, "few": True}
 
     @classmethod
@@ -211,7 +211,7 @@ class FalsePositives(Suite[NullCase]):
         return {SUMMARY: summary.assign(within=summary["rejected"].between(*BAND))}
 
     def blocks(self, tables: Tables) -> Iterator[str]:
-        """Yield series in rows and nulls in columns, one block per test."""
+        """Yield a table for each test, with series in rows and nulls in columns."""
         summary = tables[SUMMARY]
         marked = summary["null"] + summary["default"].map({True: " *", False: ""})
         for test, rows in summary.assign(null=marked).groupby("test", sort=False):

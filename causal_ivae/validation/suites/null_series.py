@@ -154,7 +154,7 @@ def draw_series(row: Row, pairs: int, seed: int, data: Path | None) -> NullSerie
 
 
 def data_layouts(data: Path) -> tuple[Layout, Layout]:
-    """Return windows and one whole run, as long as the shortest run allows.
+    """Return layouts of windows and of one whole run, as long as the shortest run allows.
 
     Raises
     ------

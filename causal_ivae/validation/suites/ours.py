@@ -1,4 +1,4 @@
-"""Our methods on pairs that are data sets of their own."""
+"""Judge pairs by our methods, each pair as a data set of its own."""
 
 from typing import Any
 

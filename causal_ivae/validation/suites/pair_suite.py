@@ -1,4 +1,4 @@
-"""Suites of pairs: each pair a data set of its own, judged by one of our methods or of others'."""
+"""Define benchmarks of pairs, each of which a method of ours or of others judges by itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -44,7 +44,7 @@ class PairSuite(MethodSuite[M]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return short fits."""
+        """Return the options of a quick run: short fits."""
         return {"unmixing": quick_settings()}
 
     def judge(

@@ -122,7 +122,7 @@ class Pairs(PairSuite[PairsCase]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return few and small cells, and short fits."""
+        """Return the options of a quick run: few and small cells, and short fits."""
         cells = {"layers": (1, 2), "segments": (4,), "pairs": 4}
         return {**super().small(), **cells, "n_per_segment": 64, "at_once": 2}
 
@@ -181,7 +181,7 @@ class Pairs(PairSuite[PairsCase]):
         return {SUMMARY: summarise(rows), **some}
 
     def blocks(self, tables: Tables) -> Iterator[str]:
-        """Yield methods in rows and cells in columns."""
+        """Yield tables with methods in rows and cells in columns."""
         yield from blocks_of(tables[SUMMARY])
         if _CALIBRATION in tables:
             yield f"Expected calibration errors\n{as_text(tables[_CALIBRATION])}"

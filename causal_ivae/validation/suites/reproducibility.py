@@ -114,7 +114,7 @@ class Reproducibility(PairSuite[PartCase]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return one split and short fits."""
+        """Return the options of a quick run: one split and short fits."""
         return {**super().small(), "splits": 1, "permutations": 99}
 
     @classmethod
@@ -209,7 +209,7 @@ class Reproducibility(PairSuite[PartCase]):
         return {SUMMARY: summary, _CURVES: curves}
 
     def blocks(self, tables: Tables) -> Iterator[str]:
-        """Yield one block per comparison."""
+        """Yield a table for each comparison."""
         for comparison, rows in tables[SUMMARY].groupby("comparison", sort=False):
             shown = as_text(rows.drop(columns="comparison"))
             yield f"{comparison}: do the two parts agree?\n{shown}"

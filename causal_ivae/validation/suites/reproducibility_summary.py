@@ -1,4 +1,4 @@
-"""Agreement of two parts of the same data, and its figure."""
+"""Summarise how two parts of the same data agree, and draw it."""
 
 from collections.abc import Mapping
 from typing import Any

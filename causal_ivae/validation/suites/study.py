@@ -29,7 +29,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Study:
-    """Hold the subjects as every process reads them.
+    """Describe which subjects every process reads, and how.
 
     Attributes
     ----------

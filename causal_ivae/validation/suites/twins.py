@@ -103,7 +103,7 @@ class KnownArrows(Suite[TwinsCase]):
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return few networks, and few twins of each."""
+        """Return the options of a quick run: few networks, and few twins of each."""
         few = UnmixingSettings.model_validate({"network": {"twins": 6}})
         return {"networks": 2, "guards": GUARDS[:1], "unmixing": few}
 
@@ -220,7 +220,7 @@ class KnownArrows(Suite[TwinsCase]):
         return {SUMMARY: table.drop_duplicates(["series", "strength", "guard"], ignore_index=True)}
 
     def blocks(self, tables: Tables) -> Iterator[str]:
-        """Yield guards in rows and strengths in columns, by kind of series."""
+        """Yield tables with guards in rows and strengths in columns, by kind of series."""
         for kind, rows in tables[SUMMARY].groupby("series", sort=False):
             for column in ("precision", "recall", "false_per_pair", "false_networks"):
                 title = f"{kind}: {column.replace('_', ' ')}"
