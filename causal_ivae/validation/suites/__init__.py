@@ -13,6 +13,7 @@ __all__ = [
     "pairs",
     "reproducibility",
     "reproducibility_summary",
+    "rivals",
     "score_graph",
     "study",
     "suite",
