@@ -93,33 +93,28 @@ def test_recovery_of_disturbances(layers):
         assert np.mean(found) > 0.5
 
 
+@pytest.mark.parametrize("method", ["structural", "ivae", "tcl"])
 @pytest.mark.parametrize(
-    "method",
-    [
-        "structural",
-        *(
-            pytest.param(
-                method,
-                marks=pytest.mark.xfail(
-                    strict=True, reason="does not model noise of its own in each region"
-                ),
-            )
-            for method in ("ivae", "tcl")
-        ),
-    ],
+    "noise", [(0.2, 0.6), (0.3, 1.0), (0.2, 0.8), (0.5, 0.8), (0.3, 0.6), (0.5, 1.5)], ids=str
 )
-def test_one_signal_seen_with_unequal_noise_has_no_direction(method):
-    size = {"n_segments": 14, "n_per_segment": 83, "autocorrelation": 0.7}
-    pairs = [simulate_noisy_pair(noise=(1.5, 0.5), seed=k, **size) for k in range(PAIRS)]
-    names = [f"{k}{region}" for k in range(PAIRS) for region in ("noisy", "clean")]
-    skeleton = [(f"{k}noisy", f"{k}clean") for k in range(PAIRS)]
+def test_one_signal_seen_with_unequal_noise_has_no_direction(method, noise):
+    pairs = [
+        simulate_noisy_pair(noise=noise if k % 2 else noise[::-1], seed=770000 + k, **BOLD)
+        for k in range(PAIRS)
+    ]
+    names = [f"{k}{region}" for k in range(PAIRS) for region in "xy"]
     edges = discover(
         np.hstack([pair.values for pair in pairs]),
         pairs[0].segments,
         names,
         method=method,
-        skeleton=skeleton,
+        skeleton=[(f"{k}x", f"{k}y") for k in range(PAIRS)],
     ).edges
-    causes = edges["cause"].str.lstrip("0123456789").value_counts().to_dict()
-    print(f"\n{method}, one signal, unequal noise: causes {causes}")
-    assert (edges["cause"] != "").mean() <= 0.15
+    directed = edges["cause"] != ""
+    cleaner = np.where(np.arange(PAIRS) % 2, "x->y", "y->x")
+    print(
+        f"\n{method}, one signal with noise of standard deviations {noise}: {directed.sum()} of "
+        f"{PAIRS} directed, {(edges['decision'] == cleaner).sum()} from the cleaner to the noisier"
+    )
+    # iVAE and TCL do not model a noise of its own in each region, which their documents say.
+    assert directed.mean() <= (0.05 if method == "structural" else 0.5)
