@@ -66,7 +66,7 @@ docs: $(STAMP)
 # pairs a design twenty minutes on one quiet core) and of the network method (a quarter of an hour).
 calibrate: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.validation.suites.calibrate reports/validation/calibration_pairs.tsv \
-	  causal_ivae/discovery/calibration.json $(PAIRS)
+	  reports/validation/calibration_arrows.tsv causal_ivae/discovery/calibration.json $(PAIRS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m causal_ivae.validation.suites.calibrate_networks \
 	  causal_ivae/discovery/network/weights.json 400
 

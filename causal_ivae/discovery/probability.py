@@ -202,12 +202,21 @@ class Calibration:
         the regions are dependent given the segment.
     directed : float
         Share of the pairs with an arrow among those that the weights were fitted to.
+    assumed : float
+        Factor of the log odds of the two directions where an arrow is assumed, below 1 because
+        the weights are too sure of directions behind haemodynamic responses.
     """
 
     odd: NDArray[np.float64]
     even: NDArray[np.float64]
     dependent: NDArray[np.float64]
     directed: float
+    assumed: float = 1.0
+
+    def direction_odds(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Return the log odds of x -> y against y -> x, shape (pairs,), before any factor."""
+        odd, _ = evidence.features()
+        return np.asarray(2.0 * (odd * self.odd).sum(axis=1))
 
     def probabilities(
         self, evidence: Evidence, *, assume_arrow: bool = False, prior: float | None = None
@@ -231,13 +240,13 @@ class Calibration:
         Another prior share multiplies the odds of an arrow by the ratio of the prior odds (Bayes'
         rule; Saerens, Latinne, Decaestecker 2002, equation 4).
         """
+        if assume_arrow:
+            odds = self.assumed * self.direction_odds(evidence)
+            nothing = np.zeros_like(odds)
+            return np.column_stack([nothing, expit(odds), expit(-odds), nothing])
         odd, even = evidence.features()
         # The rounding of matrix products would depend on the number of pairs.
         straight, common = (odd * self.odd).sum(axis=1), (even * self.even).sum(axis=1)
-        if assume_arrow:
-            forward = expit(2.0 * straight)
-            nothing = np.zeros_like(forward)
-            return np.column_stack([nothing, forward, expit(-2.0 * straight), nothing])
         logits = np.stack([np.zeros_like(common), common + straight, common - straight], axis=1)
         share = np.exp(logits - logits.max(axis=1, keepdims=True))
         share /= share.sum(axis=1, keepdims=True)
@@ -245,8 +254,8 @@ class Calibration:
         dependent = expit(score)
         found = np.column_stack([share * dependent[:, None], 1.0 - dependent])
         if prior is not None:
-            odds = [value / (1.0 - value) for value in (prior, self.directed)]
-            found[:, 1:3] *= odds[0] / odds[1]
+            asked, fitted = (value / (1.0 - value) for value in (prior, self.directed))
+            found[:, 1:3] *= asked / fitted
             found /= found.sum(axis=1, keepdims=True)
         return found
 
@@ -263,7 +272,13 @@ def calibration() -> Calibration:
     odd, even, dependent = (
         np.array(tree["Weights"][name]) for name in ("odd", "even", "dependent")
     )
-    return Calibration(odd, even, dependent, directed=float(tree["DirectedShare"]))
+    return Calibration(
+        odd,
+        even,
+        dependent,
+        directed=float(tree["DirectedShare"]),
+        assumed=float(tree.get("AssumedArrows", {"Factor": 1.0})["Factor"]),
+    )
 
 
 def calibration_entry() -> dict[str, Any]:

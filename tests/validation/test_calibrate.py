@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,11 @@ import pytest
 from causal_ivae.discovery.probability import Evidence
 from causal_ivae.settings import StructuralSettings, UnmixingSettings
 from causal_ivae.validation.suites import calibrate
+from causal_ivae.validation.suites.assumed_arrows import (
+    collect_arrows,
+    fit_slope,
+    reliability_of_slope,
+)
 from causal_ivae.validation.suites.calibrate import (
     Design,
     collect,
@@ -79,8 +84,39 @@ def test_every_design_is_judged_by_the_others(monkeypatch):
     assert said[1200:][arrow[1200:]].mean() > said[:1200][arrow[:1200]].mean() + 0.1
     assert not right[~arrow].any()
     levels = {"noise_x": 0.0, "noise_y": 0.0}
-    about = described(pd.concat(parts[:2], ignore_index=True).assign(**levels))
+    arrows = made_up(400, 9)
+    arrows = arrows[arrows["kind"].str.contains("->")]
+    arrows = arrows.assign(forward=arrows["kind"] == "x->y", network=np.arange(len(arrows)) % 5)
+    about = described(pd.concat(parts[:2], ignore_index=True).assign(**levels), arrows)
     assert sum(one["count"] for one in about["Reliability"]["Bins"]) == 800
+    assert about["AssumedArrows"]["Arrows"] == len(arrows)
+
+
+def test_odds_of_known_arrows_are_scaled_to_what_networks_show():
+    found, arrows = fit(made_up(1500, 0)), made_up(2000, 1)
+    arrows = arrows[arrows["kind"].str.contains("->")].reset_index(drop=True)
+    forward, network = (arrows["kind"] == "x->y").to_numpy(), np.arange(len(arrows)) % 20
+    rng = np.random.default_rng(2)
+    # A third of the arrows are turned round, about which no evidence tells anything.
+    turned = arrows.assign(forward=forward ^ (rng.random(len(arrows)) < 0.3), network=network)
+    slope = fit_slope(found, turned)
+    assert 0.0 < slope < 0.5 < fit_slope(found, arrows.assign(forward=forward, network=network))
+    about = reliability_of_slope(found, turned)
+    assert about["Right"] == pytest.approx(0.7, abs=0.05)
+    assert about["ExpectedCalibrationError"] < 0.06
+    assert about["ExpectedCalibrationErrorWithoutFactor"] > 0.2
+    evidence = Evidence.of_table(turned)
+    scaled = replace(found, assumed=slope).probabilities(evidence, assume_arrow=True)
+    np.testing.assert_allclose(scaled[:, 1:3].sum(axis=1), 1.0)
+    odds = np.log(scaled[:, 1] / scaled[:, 2])
+    np.testing.assert_allclose(odds, slope * found.direction_odds(evidence), rtol=1e-6)
+
+
+def test_arrows_of_a_network_are_collected_with_their_directions():
+    table = collect_arrows(0, seed=4, unmixing=QUICK)
+    assert len(table) >= 1
+    assert table["forward"].dtype == bool
+    assert np.isfinite(Evidence.of_table(table).features()[0]).all()
 
 
 def test_pairs_of_every_kind_are_collected_the_same_way_again():

@@ -32,6 +32,12 @@ from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, UnmixingSettings
 from causal_ivae.simulate.known_graphs import simulate_noisy_pair, simulate_pair
+from causal_ivae.validation.suites.assumed_arrows import (
+    NETWORKS,
+    collect_arrows,
+    fit_slope,
+    reliability_of_slope,
+)
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
 
 Kind = Literal["x->y", "y->x", "none", "cyclic", "common cause", "noise"]
@@ -281,19 +287,23 @@ def decided_shares(
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the calibration and its table, given the arguments TABLE JSON PAIRS."""
-    where, target, pairs = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
+    """Write the calibration and its tables, given the arguments TABLE ARROWS JSON PAIRS."""
+    *places, pairs = arguments
+    where, where_arrows, target = map(Path, places)
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=prepare_process) as pool:
         # The longest come first, so that processes finish at about the same time.
         size = [-design.n_segments * design.n_per_segment for design in DESIGNS]
         found_by = {
-            i: pool.submit(collect, DESIGNS[i], range(_count(DESIGNS[i], pairs)), _SEED)
+            i: pool.submit(collect, DESIGNS[i], range(_count(DESIGNS[i], int(pairs))), _SEED)
             for i in np.argsort(size).tolist()
         }
+        of_arrows = [pool.submit(collect_arrows, i, _SEED) for i in range(NETWORKS)]
         parts = [found_by[i].result() for i in range(len(DESIGNS))]
+        arrows = pd.concat([one.result() for one in of_arrows], ignore_index=True)
     table = pd.concat(parts, ignore_index=True)
     write_table(where, table)
-    write_json(target, described(table))
+    write_table(where_arrows, arrows)
+    write_json(target, described(table, arrows))
 
 
 def _count(design: Design, pairs: int) -> int:
@@ -302,13 +312,15 @@ def _count(design: Design, pairs: int) -> int:
     return min(pairs, len(_KINDS)) if few else pairs
 
 
-def described(table: pd.DataFrame) -> dict[str, Any]:
+def described(table: pd.DataFrame, arrows: pd.DataFrame) -> dict[str, Any]:
     """Return the content of ``calibration.json``.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Rows of `collect`.
+    arrows : pandas.DataFrame
+        Rows of `collect_arrows`.
     """
     found = fit(table)
     said, right = judged_elsewhere(table)
@@ -327,6 +339,7 @@ def described(table: pd.DataFrame) -> dict[str, Any]:
             "ExpectedCalibrationError": expected_calibration_error(said, right),
         },
         "Decided": decided_shares(table, said, right),
+        "AssumedArrows": {"Factor": fit_slope(found, arrows)} | reliability_of_slope(found, arrows),
         "Seed": _SEED,
         "Pairs": len(table),
         "Designs": [
