@@ -207,9 +207,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _null,
         "how often tests reject where nothing depends on anything",
         "Measure the false-positive rate of every test with every null on simulated series, and "
-        "on the user's own: phase-randomised, and of different subjects.",
+        "on the user's own: phase-randomised, and of different subjects; and for how many pairs "
+        "the network method claims an arrow in series, in their twins without any arrow, and by "
+        "chance.",
         Option("pairs", "count", "N", "of every cell (default: 400)"),
         Option("nulls", "texts", "NULL", "default: all"),
+        Option("networks", "count", "N", "judged with their twins (default: 20)"),
         data="folder of tables of region time series of three or more subjects (default: none)",
     ),
     "netsim": _suite(
@@ -270,7 +273,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _reproducibility,
         "whether directions in real data come back in another part of them",
         "Compare directions between halves of the subjects, halves of the volumes, and left and "
-        "right counterparts.",
+        "right counterparts, beside the same in twins of the data, which have no arrow.",
         _METHODS,
         Option(
             "comparisons",

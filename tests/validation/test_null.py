@@ -9,7 +9,7 @@ import pytest
 from causal_ivae.cli import main
 from causal_ivae.derivatives.files import read_json, read_table
 from causal_ivae.errors import InputError
-from causal_ivae.validation.suites.null import FalsePositives
+from causal_ivae.validation.suites.null import ARROWS, FalsePositives
 from causal_ivae.validation.suites.null_series import (
     LAYOUTS,
     WINDOWS,
@@ -46,6 +46,7 @@ def test_the_command_writes_every_cell_and_goes_on_with_other_data(tmp_path, cap
         "distance covariance",
         "conditional",
         "partial correlation",
+        ARROWS,
     }
     # Random walks: a null for independent rows takes them for dependent.
     hsic = table[(table["test"] == "HSIC") & (table["null"] == "gamma")].set_index("series")
@@ -56,7 +57,11 @@ def test_the_command_writes_every_cell_and_goes_on_with_other_data(tmp_path, cap
     assert main([*arguments, "--nulls", "gamma"]) == 0
     own = ~table["series"].str.contains("data|subjects")
     simulated = int((own & table["null"].isin(["gamma", "normal"])).sum())
-    assert f"{simulated} of {simulated} cases are there already" in capsys.readouterr().err
+    arrows = table[table["test"] == ARROWS].set_index("null")
+    assert set(arrows.index) == {"the series themselves", "their twins", "moved in time"}
+    assert (arrows["pairs"] == 3).all()
+    # Networks are simulated where no data are given.
+    assert f"{simulated} of {simulated + 3} cases are there already" in capsys.readouterr().err
 
 
 def test_what_cannot_be_measured_is_named(tmp_path, capsys):
@@ -121,3 +126,12 @@ def test_the_summary_says_which_defaults_hold():
     # Where no default was asked for, the shares are printed nevertheless.
     (block,) = suite.blocks({"summary": summary[~summary["default"]]})
     assert "gamma" in block
+
+
+def test_arrows_are_claimed_in_networks_and_not_where_nothing_is_shared():
+    suite = FalsePositives(networks=2)
+    rows = [row for case in suite.cases() if case.test == ARROWS for row in suite.work(case)]
+    claimed = {row["null"]: row["rejected"] / row["pairs"] for row in rows}
+    assert claimed["the series themselves"] > 0.2
+    assert claimed["their twins"] < claimed["the series themselves"]
+    assert claimed["moved in time"] < 0.05

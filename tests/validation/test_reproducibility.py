@@ -52,12 +52,35 @@ def test_a_method_that_works_agrees_with_itself_and_a_coin_does_not(found):
     assert set(summary["comparison"]) == {"subjects", "volumes", "hemispheres"}
     pairs = dict(zip(summary["comparison"], summary["pairs"], strict=True))
     assert pairs == {"subjects": 28, "volumes": 28, "hemispheres": 6}
-    by = summary.set_index(["method", "comparison"])
+    by = summary[summary["series"] == "data"].set_index(["method", "comparison"])
     assert by.loc[("hs-tanh", "subjects"), "agree"] > 0.7
     assert by.loc[("hs-tanh", "subjects"), "p"] < 0.1
     assert 0.2 < by.loc[("coin", "subjects"), "agree"] < 0.8
     np.testing.assert_allclose(summary["expected"], 0.5, atol=0.1)
     assert (summary["abstained"] == 0.0).all()
+
+
+def test_twins_have_the_covariance_and_no_direction_that_comes_back(found):
+    summary = read_table(found / "benchmark_reproducibility_summary.tsv")
+    both = summary[(summary["method"] == "hs-tanh") & (summary["comparison"] == "subjects")]
+    by = both.set_index("series")
+    assert set(by.index) == {"data", "twins"}
+    assert by.loc["data", "agree"] > by.loc["twins", "agree"] + 0.15
+
+
+def test_the_network_method_judges_a_part_at_once_beside_twins(tmp_path, data):
+    arguments = ["--methods", "network", "--comparisons", "volumes", "--segments", "windows:40"]
+    regions = ["--regions", "CA1_L", "SUB_L", "ERC_L", "PHC_L"]
+    assert run(tmp_path, data, *arguments, *regions) == 0
+    table = read_table(tmp_path / "benchmark_reproducibility.tsv")
+    assert len(table) == 2 * 2 * 6
+    drawn = table[table["decision"].isin(["x->y", "y->x"])]
+    assert set(drawn["series"]) == {"data"}
+    cause = np.where(drawn["decision"] == "x->y", drawn["x"], drawn["y"])
+    effect = np.where(drawn["decision"] == "x->y", drawn["y"], drawn["x"])
+    chain = [f"{REGIONS[k]}_L" for k in CHAIN[:4]]
+    # In both halves, whatever the order of the columns.
+    assert sorted(zip(cause, effect, strict=True)) == sorted([*pairwise(chain)] * 2)
 
 
 def test_parts_splits_and_curves_are_written(found):
@@ -68,7 +91,8 @@ def test_parts_splits_and_curves_are_written(found):
     }
     assert set(table.loc[table["comparison"] == "hemispheres", "x"]) <= set(REGIONS)
     curves = read_table(found / "benchmark_reproducibility_curves.tsv")
-    own = curves[(curves["method"] == "hs-tanh") & (curves["comparison"] == "subjects")]
+    wanted = {"method": "hs-tanh", "comparison": "subjects", "series": "data"}
+    own = curves[(curves[list(wanted)] == pd.Series(wanted)).all(axis=1)]
     assert own["abstained"].is_monotonic_increasing
     assert own["abstained"].iloc[-1] > 0.8
     assert own["agree"].iloc[-1] >= own["agree"].iloc[0]
@@ -84,11 +108,12 @@ def test_our_methods_abstain_and_it_is_told(tmp_path, data, capsys):
     assert run(tmp_path, data, *arguments, *regions, "--segments", "windows:40") == 0
     assert "volumes: do the two parts agree?" in capsys.readouterr().out
     table = read_table(tmp_path / "benchmark_reproducibility.tsv")
-    assert len(table) == 6
+    assert len(table) == 12
     assert table["confidence"].notna().all()
-    summary = read_table(tmp_path / "benchmark_reproducibility_summary.tsv")
-    decided = table["decision"].isin(["x->y", "y->x"]).to_numpy().reshape(2, 3)
-    assert summary["abstained"].item() == pytest.approx(1 - decided.all(axis=0).mean())
+    summary = read_table(tmp_path / "benchmark_reproducibility_summary.tsv").set_index("series")
+    own = table[table["series"] == "data"]
+    decided = own["decision"].isin(["x->y", "y->x"]).to_numpy().reshape(2, 3)
+    assert summary.loc["data", "abstained"] == pytest.approx(1 - decided.all(axis=0).mean())
 
 
 def test_parts_share_nothing_and_keep_segments(data):

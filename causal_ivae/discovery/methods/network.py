@@ -257,21 +257,17 @@ def _power(problem: Problem, values: NDArray[np.float32], claims: _Claims) -> Po
         return judge_scaled(series, problem.segments, problem.blocks, seed=seed, growing=growing)
 
     series, _ = scaled(values, problem.segments, seed)
+    # Fewer twins were drawn if no more could change what is drawn of the data; those that were
+    # stand for the others, since planted arrows are to be set against as many as the data's are.
     twins = NetworkMethod().own(problem.unmixing).twins
-    maker = Twins(series, problem.segments, problem.blocks)
-    # Fewer twins were drawn if no more could change what is drawn of the data, but planted arrows
-    # are to be set against as many as arrows of the data would be.
-    more = [
-        judged(maker.draw(generator(seed, "twin", number))).directed.ravel()
-        for number in range(len(claims.decoys), twins)
-    ]
+    decoys = np.resize(claims.decoys, (twins, claims.decoys.shape[1]))
     return estimate_power(
-        maker,
+        Twins(series, problem.segments, problem.blocks),
         problem.segments,
         problem.blocks,
         judged,
         lambda own, decoys: _least(own, decoys, problem.decision),
-        np.vstack([claims.decoys, *more]),
+        decoys,
         tr=problem.tr,
         settings=settings,
         seed=seed,

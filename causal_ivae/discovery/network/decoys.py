@@ -80,12 +80,11 @@ def settled(
 
     Notes
     -----
-    True if the data claim nothing, if no claim could be trusted even if the twins to come claimed
-    nothing, or if all claims would be trusted at half of the share, too.
+    True if every claim of the data, if there are any, would be trusted at half of the share, too,
+    or could not be trusted even if the twins to come claimed nothing.
     """
-    q_value = decoy_q_values(claims, decoys, confidence)
-    q_value = q_value[claims >= confidence]
-    if not len(q_value) or q_value.max() <= 0.5 * share:
-        return True
+    sure = claims >= confidence
     silent = np.zeros((most_twins - len(decoys), decoys.shape[1]))
-    return threshold(claims, np.vstack([decoys, silent]), confidence, share) is None
+    trusted = decoy_q_values(claims, decoys, confidence)[sure] <= 0.5 * share
+    hopeless = decoy_q_values(claims, np.vstack([decoys, silent]), confidence)[sure] > share
+    return bool((trusted | hopeless).all())

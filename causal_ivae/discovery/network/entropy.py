@@ -13,6 +13,8 @@ LOG_COSH, GAUSSIAN_LOG_COSH, ODD = 79.047, 0.37457, 7.4129
 """Constants of the maximum-entropy approximation (Hyvarinen 1998)."""
 GAUSSIAN_ENTROPY = 0.5 * (1.0 + float(np.log(2.0 * np.pi)))
 _ONE, _HALF = np.float32(1.0), np.float32(0.5)
+_MOST_TOGETHER = 20
+"""Second derivatives of more regions are taken one region at a time: most pairs are then apart."""
 
 
 def log_cosh(z: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -94,7 +96,7 @@ class Disturbances:
 
     def hessians(
         self, moments: NDArray[np.float64], adjacent: NDArray[np.bool_]
-    ) -> list[NDArray[np.float64]]:
+    ) -> NDArray[np.float64]:
         """Return the second derivatives of every region's entropy by its coefficients.
 
         Parameters
@@ -106,8 +108,9 @@ class Disturbances:
 
         Returns
         -------
-        list of ndarray, each of shape (n_causes, n_causes), float64
-            One for each region; entropies of different regions have no coefficient in common.
+        ndarray, shape (n_derivatives,), float64
+            Of region after region, the rows of a matrix (n_causes, n_causes) one after the other;
+            entropies of different regions have no coefficient in common.
         """
         units, z, squares, along = self.units, self.z, np.square(self.z), self._along
         of_even, of_odd = self._weights
@@ -125,20 +128,33 @@ class Disturbances:
         share = units.weights[:, None] / np.square(self.sd)
         curve_power = units.mean(curve * squares)
         curve *= (share / units.counts[:, None]).astype(np.float32)[:, None]
-        found = []
-        for i, row in enumerate(adjacent):
-            near, own = np.flatnonzero(row), share[:, i, None]
-            x = units.values[..., near].reshape(z[..., 0].size, len(near))
-            m, excess = along[:, i, near], 1.0 + power[:, i, None]
-            second = np.tensordot((own * excess)[:, 0], moments[:, near][:, :, near], axes=1)
-            second -= x.T @ (curve[..., i].reshape(-1, 1) * x)
-            second -= m.T @ (own * (1.0 + excess + curve_power[:, i, None]) * m)
-            crossed = m.T @ (own * tilted[:, i, near])
-            second += crossed + crossed.T
-            for part, size in zip(first, (LOG_COSH, ODD), strict=True):
-                second -= 2.0 * size * np.outer(part[i, near], part[i, near])
-            found.append(second)
-        return found
+        excess = share * (1.0 + power)
+        bent = excess + share * (1.0 + curve_power)
+        rows, x = (one.reshape(-1, len(adjacent)) for one in (curve, units.values))
+
+        def block(regions: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
+            """Return the derivatives of some regions' entropies by the same coefficients each."""
+            own, size = x[:, columns], len(columns)
+            weighted = (rows[:, regions, None] * own[:, None]).reshape(len(x), -1)
+            by_row = (own.T @ weighted).reshape(size, len(regions), size)
+            second = np.tensordot(excess[:, regions], moments[:, columns][:, :, columns], (0, 0))
+            second -= np.swapaxes(by_row, 0, 1)
+            m = np.swapaxes(along[:, regions[:, None], columns], 0, 1)
+            by_cause = np.swapaxes(m, 1, 2)
+            second -= by_cause @ (bent.T[regions, :, None] * m)
+            side = np.swapaxes(tilted[:, regions[:, None], columns], 0, 1)
+            crossed = by_cause @ (share.T[regions, :, None] * side)
+            second += crossed + np.swapaxes(crossed, 1, 2)
+            for part, constant in zip(first, (LOG_COSH, ODD), strict=True):
+                slope = part[regions[:, None], columns]
+                second -= 2.0 * constant * slope[:, :, None] * slope[:, None, :]
+            return np.asarray(second)
+
+        if len(adjacent) > _MOST_TOGETHER:
+            blocks = [block(np.array([i]), np.flatnonzero(row)) for i, row in enumerate(adjacent)]
+            return np.concatenate([one.ravel() for one in blocks])
+        every = np.arange(len(adjacent))
+        return block(every, every)[adjacent[:, :, None] & adjacent[:, None]]
 
     @cached_property
     def _weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

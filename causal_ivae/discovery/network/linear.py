@@ -120,7 +120,7 @@ def _loss(
         paths = inverse[np.ix_(cause, effect)]
         second = paths * paths.T + 2.0 * RIDGE * np.eye(len(free))
         same = effect[:, None] == effect
-        second[same] += np.concatenate([own.ravel() for own in found.hessians(moments, adjacent)])
+        second[same] += found.hessians(moments, adjacent)
         return np.asarray(second)
 
     value = found.total() - float(np.linalg.slogdet(w)[1]) + RIDGE * float(free @ free)

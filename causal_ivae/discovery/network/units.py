@@ -1,6 +1,7 @@
 """Cut series into units, each with scales of its own, and take the prediction of the past off."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -64,7 +65,7 @@ class Units:
         padded[unit, np.arange(len(x)) - starts[unit]] = x
         return cls(padded, counts, segments[::step][order][starts])
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Return the share of volumes in every unit, shape (n_units,)."""
         return np.asarray(self.counts / self.counts.sum())

@@ -13,25 +13,29 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from causal_ivae.discovery.network.judgement import judge
+from causal_ivae.discovery.network.twins import Twins
 from causal_ivae.drawing.svg import FAINT, new_figure
 from causal_ivae.errors import InputError
 from causal_ivae.independence.blocks import make_blocks
 from causal_ivae.independence.conditional import conditional_table
 from causal_ivae.independence.hsic import hsic_table
 from causal_ivae.independence.partial import partial_correlations
-from causal_ivae.seeding import child_seed
-from causal_ivae.settings import IndependenceSettings, Null
+from causal_ivae.seeding import child_seed, generator
+from causal_ivae.settings import DecisionSettings, IndependenceSettings, Null
 from causal_ivae.validation.report import Say
 from causal_ivae.validation.session import check_names
 from causal_ivae.validation.suites.method_lines import colour, legend_below
 from causal_ivae.validation.suites.null_series import (
+    NETWORK_WINDOW,
     Layout,
     NullSeries,
     Row,
+    draw_network,
     draw_series,
     every_row,
 )
-from causal_ivae.validation.suites.study import content_of
+from causal_ivae.validation.suites.study import Study, content_of
 from causal_ivae.validation.suites.suite import SUMMARY, Suite, Tables
 from causal_ivae.validation.text_tables import as_block, share_with_interval
 
@@ -46,6 +50,9 @@ NULLS: dict[Test, tuple[Null, ...]] = {
 }
 _NORMAL = "normal"
 """Partial correlation has no draws and is compared with this distribution."""
+ARROWS = "arrows of the network method"
+_KINDS = {"data": "the series themselves", "twins": "their twins", "moved": "moved in time"}
+_REGIONS = 6
 _AT_ONCE = 50
 _FEWER_DRAWS = 199
 """Nulls other than the default take this many draws."""
@@ -56,6 +63,11 @@ METHOD = {
     "Pairs": "x and y are independent of one another and of z. 'conditional' and 'partial "
     "correlation' test x + z against y + z given z; the others x against y. All tests of a row "
     "have the same series.",
+    ARROWS: f"Networks of {_REGIONS} regions of a subject, or simulated ones without --data. Share "
+    "of the pairs with an arrow of at least the probability 'decision.confidence', without regard "
+    "to twins: in the series themselves; in twins, which have the covariance and the spectra of "
+    "the series and no arrow; and by chance, in regions that were moved in time each by itself, "
+    "which share nothing.",
     "Blocks": "Every test is conditional on the blocks: windows of a run, or runs.",
     "Share": f"Of the pairs with p <= {ALPHA:g}, with its 95 % Wilson interval. The same draws "
     f"serve {_AT_ONCE} pairs, others the next.",
@@ -89,6 +101,8 @@ class NullCase:
     @property
     def key(self) -> str:
         """Return a key of the series, the test and the null."""
+        if self.test == ARROWS:
+            return f"{self.source}: {self.test}, {self.null}"
         return f"{self.row.key}: {self.test}, {self.null}"
 
 
@@ -105,6 +119,8 @@ class FalsePositives(Suite[NullCase]):
         Of every cell.
     nulls : tuple of str
         Beside partial correlation, which draws from none and is tested in any case.
+    networks : int
+        Of which the network method judges the series, their twins, and regions moved in time.
     draws : int
         From the null distributions that need draws.
     few : bool
@@ -119,6 +135,7 @@ class FalsePositives(Suite[NullCase]):
     data: Path | None = None
     pairs: int = 400
     nulls: tuple[str, ...] = NULLS["HSIC"]
+    networks: int = 20
     draws: int = IndependenceSettings().draws
     few: bool = False
     content: str | None = None
@@ -129,7 +146,7 @@ class FalsePositives(Suite[NullCase]):
     @classmethod
     def small(cls) -> dict[str, Any]:
         """Return the options of a quick run: few pairs, draws and kinds of series."""
-        return {"pairs": 20, "draws": 99, "few": True}
+        return {"pairs": 20, "networks": 1, "draws": 99, "few": True}
 
     @classmethod
     def asked(cls, options: Mapping[str, Any], *, quick: bool, say: Say) -> Self:
@@ -143,7 +160,9 @@ class FalsePositives(Suite[NullCase]):
 
     def own_settings(self, case: NullCase) -> dict[str, Any]:
         """Return the digest of the tables for series that are made of them."""
-        return {"content": self.content} if case.row.of_data else {}
+        own = {"networks": self.networks} if case.test == ARROWS else {}
+        of_data = case.row.of_data or case.test == ARROWS
+        return {"content": self.content, **own} if of_data else own
 
     def described(self) -> dict[str, Any]:
         """Return where the tables are, and their digest."""
@@ -161,9 +180,13 @@ class FalsePositives(Suite[NullCase]):
                     if null in self.nulls:
                         yield make(test, null)
             yield make("partial correlation", _NORMAL)
+        for kind in _KINDS:
+            yield NullCase("networks", 0.0, 0, 0, apart=False, test=ARROWS, null=kind)
 
     def work(self, case: NullCase) -> list[dict[str, Any]]:
-        """Return how many pairs of a case are rejected."""
+        """Return how many pairs of a case are rejected, or have an arrow."""
+        if case.test == ARROWS:
+            return [self._arrows(case.null)]
         series = draw_series(case.row, self.pairs, self.seed, self.data)
         return [
             {
@@ -197,6 +220,25 @@ class FalsePositives(Suite[NullCase]):
             found.append(test(first[some], second[some], given[some], blocks, options, key))
         return np.concatenate(found)
 
+    def _arrows(self, kind: str) -> dict[str, Any]:
+        """Return how many pairs the network method claims an arrow for in series of a kind."""
+        study = None
+        if self.data is not None and self.content is not None:
+            study = Study(self.data.expanduser().resolve(), self.content, None, NETWORK_WINDOW)
+        pairs = claimed = 0
+        for number in range(self.networks):
+            values, segments, blocks, _ = draw_network(study, number, _REGIONS, 1, self.seed)
+            rng = generator(self.seed, "networks", kind, number)
+            if kind != "data":
+                twins = Twins(values, segments, blocks)
+                values = twins.draw(rng) if kind == "twins" else twins.shifted(rng)
+            found = judge(values, segments, blocks, seed=self.seed)
+            pairs += len(found.pairs)
+            claimed += int((found.directed.max(axis=1) >= DecisionSettings().confidence).sum())
+        of = "simulated networks" if study is None else f"networks of {_REGIONS} regions"
+        head = {"series": of, "test": ARROWS, "null": _KINDS[kind], "default": False}
+        return {**head, "pairs": pairs, "rejected": claimed}
+
     def tables(self, rows: pd.DataFrame) -> Tables:
         """Return the share rejected of every series, test and null with its Wilson interval.
 
@@ -215,7 +257,8 @@ class FalsePositives(Suite[NullCase]):
         summary = tables[SUMMARY]
         marked = summary["null"] + summary["default"].map({True: " *", False: ""})
         for test, rows in summary.assign(null=marked).groupby("test", sort=False):
-            yield as_block(f"{test}: share rejected at .05", rows, "rejected", "series", "null")
+            what = "pairs with an arrow" if test == ARROWS else "share rejected at .05"
+            yield as_block(f"{test}: {what}", rows, "rejected", "series", "null")
         default = summary[summary["default"]]
         if len(default):
             yield (

@@ -1,4 +1,4 @@
-"""Make series that are independent of each other, for the error rates of tests."""
+"""Make series that are independent of each other, and networks to take such series from."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +11,18 @@ from scipy.signal import lfilter
 
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.series import RegionSeries
-from causal_ivae.seeding import generator
+from causal_ivae.seeding import child_seed, generator
+from causal_ivae.simulate.bold_networks import draw_bold_design, simulate_bold_network
 from causal_ivae.simulate.known_graphs import simulate_bold
-from causal_ivae.validation.suites.study import Study, content_of, load_study
+from causal_ivae.validation.suites.study import Study, content_of, load_study, pooled
 
 COEFFICIENTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95)
 """The autoregressive pairs have these lag-one coefficients."""
 TR, WINDOW_SECONDS = 0.72, 60.0
 """Simulated series have this repetition time and windows of this length (s)."""
+NETWORK_WINDOW = 60.0
+"""Networks of given subjects have windows of this length (s) as segments."""
+_MOST_VOLUMES = 4000
 DATA_SOURCES = ("phase-randomised data", "different subjects")
 _BURN_IN = 500
 _GRAPH = ((0, 1), (1, 2), (0, 3), (3, 4), (4, 5))
@@ -151,6 +155,34 @@ def draw_series(row: Row, pairs: int, seed: int, data: Path | None) -> NullSerie
             values = _randomised(rng, [run for one in runs_of for run in one], shape)
     values = values - values.mean(axis=-1, keepdims=True)
     return NullSeries(values / values.std(axis=-1, keepdims=True), blocks)
+
+
+def draw_network(
+    study: Study | None, number: int, regions: int, subjects: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], float]:
+    """Return series, segments, stretches without a gap and the repetition time of a network.
+
+    Parameters
+    ----------
+    study : Study or None
+        Whose subjects and regions are drawn; None for a simulated BOLD network.
+    number : int
+        Of the draw.
+    regions, subjects : int
+        How many of the study are drawn, or all where there are fewer.
+    seed : int
+    """
+    if study is None:
+        own = child_seed(seed, "own", number)
+        design = draw_bold_design(own, most_volumes=_MOST_VOLUMES)
+        values, labels = simulate_bold_network(design, seed=own).stacked
+        return values, labels, labels, design.tr
+    people = load_study(study)
+    rng = generator(seed, "who and where", number)
+    chosen = [people[i] for i in np.sort(rng.permutation(len(people))[:subjects])]
+    values, segments, blocks = pooled(chosen, "all", "", 0, seed)
+    columns = np.sort(rng.permutation(values.shape[1])[:regions])
+    return values[:, columns], segments, blocks, chosen[0].tr
 
 
 def data_layouts(data: Path) -> tuple[Layout, Layout]:

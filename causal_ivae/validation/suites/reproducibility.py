@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from causal_ivae.discovery import discover
+from causal_ivae.discovery.methods import AUTO
+from causal_ivae.discovery.network.twins import Twins
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.outcomes import TURNED
-from causal_ivae.seeding import generator
+from causal_ivae.seeding import child_seed, generator
 from causal_ivae.validation.report import Say
 from causal_ivae.validation.session import check_names
 from causal_ivae.validation.suites.ours import PAIR_METHODS
-from causal_ivae.validation.suites.pair_suite import PairSuite
+from causal_ivae.validation.suites.pair_suite import PACKAGES, PairSuite
 from causal_ivae.validation.suites.reproducibility_summary import draw, summarise
 from causal_ivae.validation.suites.study import (
     COMPARISONS,
@@ -33,6 +38,7 @@ from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
 from causal_ivae.validation.text_tables import as_text
 
 _CURVES = "curves"
+SERIES = ("data", "twins")
 
 METHOD = {
     "subjects": "Subjects are split into halves at random, several times; each half is one pooled "
@@ -45,6 +51,10 @@ METHOD = {
     "'sign' takes the sign of every score, 'decided' the directions that the method claims. "
     "Which region of a pair comes first is drawn at random in every part.",
     "Abstained": "Share of pairs of regions without a decided direction in at least one part.",
+    "series": "'data', or 'twins': series with the covariance and the spectra of every part, drawn "
+    "for each part by itself, in which no region drives another. Directions that agree as often in "
+    "twins as in the data come back for other reasons than arrows.",
+    "network": "Judges all regions of a part at once, beside twins of the series that it gets.",
     "Curve": "Pairs with at least this confidence in both parts (for methods without one: absolute "
     "score). A pair called independent has confidence 0.",
 }
@@ -58,6 +68,7 @@ class PartCase:
     ----------
     split : int
         Of the subjects; 0 elsewhere.
+    series : {"data", "twins"}
     first, count : int
         Pairs of regions.
     """
@@ -65,6 +76,7 @@ class PartCase:
     comparison: str
     part: str
     split: int
+    series: str
     method: str
     first: int
     count: int
@@ -73,7 +85,8 @@ class PartCase:
     def key(self) -> str:
         """Return a key of the part of the data, the method and the pairs."""
         pairs = f"pairs {self.first}-{self.first + self.count - 1}"
-        return f"{self.comparison}, split {self.split}, {self.part}, {self.method}, {pairs}"
+        part = f"{self.part}{' of twins' if self.series == 'twins' else ''}"
+        return f"{self.comparison}, split {self.split}, {part}, {self.method}, {pairs}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +114,11 @@ class Reproducibility(PairSuite[PartCase]):
 
     name = "reproducibility"
     method = METHOD
+    packages: ClassVar[Mapping[str, str | None]] = {**PACKAGES, AUTO: None}
 
     study: Study
     data: Path | None = None
-    methods: tuple[str, ...] = (*PAIR_METHODS, "hs-tanh", "direct-lingam")
+    methods: tuple[str, ...] = (AUTO, *PAIR_METHODS, "hs-tanh", "direct-lingam")
     comparisons: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     splits: int = 5
@@ -158,50 +172,107 @@ class Reproducibility(PairSuite[PartCase]):
             **super().described(),
         }
 
+    def settings_of(self, method: str) -> dict[str, Any]:
+        """Return every setting that the decisions of a method depend on."""
+        found = super().settings_of(method)
+        return {name: found[name] for name in (method, "decision")} if method == AUTO else found
+
     def cases(self) -> Iterator[PartCase]:
         """Yield the pairs of regions of every part of the data by every method."""
         subjects = load_study(self.study)
         for comparison in cast("Sequence[Comparison]", self.comparisons):
             for split in range(self.splits if comparison == "subjects" else 1):
-                for part in PARTS[comparison]:
+                for part, series, method in product(PARTS[comparison], SERIES, self.methods):
                     regions = len(regions_of(subjects, comparison, part)[0])
                     pairs = regions * (regions - 1) // 2
-                    for method in self.methods:
-                        for first, count in portions(pairs, self.at_once):
-                            yield PartCase(comparison, part, split, method, first, count)
+                    at_once = pairs if method == AUTO else self.at_once
+                    for first, count in portions(pairs, at_once):
+                        yield PartCase(comparison, part, split, series, method, first, count)
 
     def work(self, case: PartCase) -> pd.DataFrame:
-        """Orient the pairs of a case, which region of a pair comes first being drawn at random."""
+        """Orient the pairs of a case."""
         subjects = load_study(self.study)
         comparison, part, split = case.comparison, case.part, case.split
         values, segments, blocks = pooled(subjects, comparison, part, split, self.seed)
+        if case.series == "twins":
+            rng = generator(self.seed, "twin", comparison, split, part)
+            values = Twins(values, segments, blocks).draw(rng)
         called, common = regions_of(subjects, comparison, part)
-        columns = [subjects[0].names.index(name) for name in called]
-        pairs = np.stack(np.triu_indices(len(columns), 1), axis=1)
+        values = values[:, [subjects[0].names.index(name) for name in called]]
+        pairs = np.stack(np.triu_indices(len(called), 1), axis=1)
         pairs = pairs[case.first : case.first + case.count]
-        # Columns change places, so that a method that prefers the first one does not agree by that.
-        keys = [f"{common[i]} and {common[j]}" for i, j in pairs]
+        names = [(common[i], common[j]) for i, j in pairs]
+        judge = self._together if case.method == AUTO else self._by_pair
+        found = judge(case, values, segments, blocks, pairs, names)
+        place = found["pair"].to_numpy(dtype=np.int64)
+        rows = found.assign(
+            comparison=comparison,
+            split=split,
+            part=part,
+            series=case.series,
+            x=[names[k][0] for k in place],
+            y=[names[k][1] for k in place],
+        )
+        head = ["comparison", "split", "part", "series", "method", "x", "y", "decision", "score"]
+        return rows.reindex(columns=[*head, "confidence", "p_value"])
+
+    def _by_pair(
+        self,
+        case: PartCase,
+        values: NDArray[np.float64],
+        segments: NDArray[np.int64],
+        blocks: NDArray[np.int64],
+        pairs: NDArray[np.int64],
+        names: Sequence[tuple[str, str]],
+    ) -> pd.DataFrame:
+        """Orient every pair by itself, which region comes first being drawn at random.
+
+        A method that prefers the first one does not agree with itself by that.
+        """
+        comparison, split, part = case.comparison, case.split, case.part
+        keys = [f"{x} and {y}" for x, y in names]
         turned = np.array(
             [generator(self.seed, comparison, split, part, key).random() < 0.5 for key in keys]
         )
         placed = np.where(turned[:, None], pairs[:, ::-1], pairs)
-        series = values[:, np.array(columns)[placed]].transpose(1, 0, 2)
-        data = f"{comparison}, split {split}, {part}"
-        names = [f"{data}, {key}" for key in keys]
-        found = self.judge(case.method, series, segments, names, blocks)
-        place = found["pair"].to_numpy(dtype=np.int64)
-        decision = found["decision"].map(TURNED)
-        rows = found.assign(
-            decision=np.where(turned[place], decision, found["decision"]),
-            score=np.where(turned[place], -found["score"], found["score"]),
-            comparison=comparison,
-            split=split,
-            part=part,
-            x=[common[i] for i in pairs[place, 0]],
-            y=[common[j] for j in pairs[place, 1]],
+        series = values[:, placed].transpose(1, 0, 2)
+        keys = [f"{comparison}, split {split}, {part}, {key}" for key in keys]
+        found = self.judge(case.method, series, segments, keys, blocks)
+        back = turned[found["pair"].to_numpy(dtype=np.int64)]
+        return found.assign(
+            decision=np.where(back, found["decision"].map(TURNED), found["decision"]),
+            score=np.where(back, -found["score"], found["score"]),
         )
-        head = ["comparison", "split", "part", "method", "x", "y", "decision", "score"]
-        return rows.reindex(columns=[*head, "confidence", "p_value"])
+
+    def _together(
+        self,
+        case: PartCase,
+        values: NDArray[np.float64],
+        segments: NDArray[np.int64],
+        blocks: NDArray[np.int64],
+        pairs: NDArray[np.int64],
+        names: Sequence[tuple[str, str]],  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Orient all pairs at once, the order of the regions being drawn at random."""
+        rng = generator(self.seed, "order", case.comparison, case.split, case.part)
+        order = rng.permutation(values.shape[1])
+        graph = discover(
+            values[:, order],
+            segments,
+            blocks=blocks,
+            method=case.method,
+            seed=child_seed(self.seed, case.comparison, case.split, case.part),
+            unmixing=self.unmixing,
+            decision=self.decision,
+        )
+        x, y = order[np.stack(np.triu_indices(len(order), 1))]
+        found = graph.edges.assign(first=np.minimum(x, y), last=np.maximum(x, y))
+        found = found.assign(
+            decision=np.where(x > y, found["decision"].map(TURNED), found["decision"]),
+            score=np.where(x > y, -found["score"], found["score"]),
+        )
+        found = found.set_index(["first", "last"]).loc[list(map(tuple, pairs))]
+        return found.assign(method=case.method, pair=range(len(pairs))).reset_index(drop=True)
 
     def tables(self, rows: pd.DataFrame) -> Tables:
         """Return the agreement of the two parts, and its curve over the confidence."""

@@ -29,24 +29,25 @@ def summarise(
     Parameters
     ----------
     rows : pandas.DataFrame
-        Of all cases: ``comparison``, ``split``, ``part``, ``method``, ``x``, ``y``, ``decision``,
-        ``score``, ``confidence``.
+        Of all cases: ``comparison``, ``split``, ``part``, ``series``, ``method``, ``x``, ``y``,
+        ``decision``, ``score``, ``confidence``.
     parts : mapping of str to (str, str)
         The two parts of every comparison.
 
     Returns
     -------
     summary : pandas.DataFrame
-        One row per comparison and method: ``pairs`` of regions, ``abstained``, the share
-        ``agree`` of those decided in both parts with its 95 % Wilson interval (of the mean number
-        of edges over splits), ``expected`` and ``p`` under permuted regions; ``sign_agree``,
+        One row per comparison, method and kind of series: ``pairs`` of regions, ``abstained``, the
+        share ``agree`` of those decided in both parts with its 95 % Wilson interval (of the mean
+        number of edges over splits), ``expected`` and ``p`` under permuted regions; ``sign_agree``,
         ``sign_expected`` and ``sign_p`` for the signs of all scores.
     curves : pandas.DataFrame
         ``level`` of confidence, ``abstained``, ``agree``, ``expected``, ``p``.
     """
     summary: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
-    for (comparison, method), group in rows.groupby(["comparison", "method"], sort=False):
+    kinds = ["comparison", "method", "series"]
+    for (comparison, method, series), group in rows.groupby(kinds, sort=False):
         regions = list(dict.fromkeys([*group["x"], *group["y"]]))
         first, second = (
             _graphs(group[group["part"] == part], regions) for part in parts[str(comparison)]
@@ -58,7 +59,7 @@ def summarise(
         pairs = len(regions) * (len(regions) - 1) // 2
         decided = agreement(first.of_decided(), second.of_decided(), permuted)
         signs = agreement(first.direction, second.direction, permuted)
-        head = {"comparison": comparison, "method": method}
+        head = {"comparison": comparison, "method": method, "series": series}
         summary.append(
             {
                 **head,
@@ -119,8 +120,8 @@ def draw(summary: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Lines go over the confidence level; a cross is the default decision; dotted lines are what
-        permuted regions give.
+        Lines go over the confidence level; a cross is the default decision, a ring the same in
+        twins; dotted lines are what permuted regions give.
     """
     comparisons = list(dict.fromkeys(summary["comparison"]))
     methods = list(dict.fromkeys(summary["method"]))
@@ -135,10 +136,9 @@ def draw(summary: pd.DataFrame, curves: pd.DataFrame) -> Figure:
                 marker=marker(method, methods), label=method,
             )  # fmt: skip
             ax.plot(own["abstained"], own["expected"], color=drawn, lw=0.8, ls=":")
-            default = _of(summary, comparison, method)
-            ax.scatter(
-                default["abstained"], default["agree"], marker="x", s=40, color=drawn, zorder=4
-            )
+            for series, form, face in (("data", "x", drawn), ("twins", "o", "none")):
+                default = _of(summary, comparison, method, series)
+                ax.plot(default["abstained"], default["agree"], form, ms=6.0, mec=drawn, mfc=face)
         ax.axhline(0.5, color=FAINT, lw=0.8)
         ax.set_title(comparison)
         ax.set_xlabel("share abstained on")
@@ -148,5 +148,6 @@ def draw(summary: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def _of(table: pd.DataFrame, comparison: str, method: str) -> pd.DataFrame:
-    return table[(table["comparison"] == comparison) & (table["method"] == method)]
+def _of(table: pd.DataFrame, comparison: str, method: str, series: str = "data") -> pd.DataFrame:
+    kind = table[["comparison", "method", "series"]] == [comparison, method, series]
+    return table[kind.all(axis=1)]

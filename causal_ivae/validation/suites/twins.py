@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.network.power import BASES, STRENGTHS
@@ -23,17 +22,15 @@ from causal_ivae.drawing.svg import BLUE, RED, new_figure
 from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, PowerSettings, UnmixingSettings
-from causal_ivae.simulate.bold_networks import draw_bold_design, simulate_bold_network
 from causal_ivae.simulate.planting import plant_arrows
 from causal_ivae.validation.report import Say
 from causal_ivae.validation.suites.method_lines import finish
-from causal_ivae.validation.suites.study import Study, content_of, load_study, pooled
+from causal_ivae.validation.suites.null_series import NETWORK_WINDOW, draw_network
+from causal_ivae.validation.suites.study import Study, content_of, load_study
 from causal_ivae.validation.suites.suite import SUMMARY, Suite, Tables
 from causal_ivae.validation.text_tables import as_block, share_with_interval
 
 GUARDS = ("share", "network")
-_WINDOW_SECONDS = 60.0
-_MOST_VOLUMES = 4000
 _NAMES = {"twins": "common sources", "shifted": "nothing shared"}
 
 METHOD = {
@@ -113,7 +110,7 @@ class KnownArrows(Suite[TwinsCase]):
         data, study = options.get("data"), None
         if data is not None:
             folder = data.expanduser().resolve()
-            study = Study(folder, content_of(folder), None, _WINDOW_SECONDS)
+            study = Study(folder, content_of(folder), None, NETWORK_WINDOW)
         suite = super().asked({**options, "study": study}, quick=quick, say=say)
         unknown = [guard for guard in suite.guards if guard not in GUARDS]
         if unknown:
@@ -152,7 +149,9 @@ class KnownArrows(Suite[TwinsCase]):
 
     def work(self, case: TwinsCase) -> pd.DataFrame:
         """Plant the arrows of a case, and judge the network; one row."""
-        values, segments, blocks, tr = self._series(case.number)
+        values, segments, blocks, tr = draw_network(
+            self.study, case.number, self.regions, self.subjects, self.seed
+        )
         rng = generator(self.seed, "twins", case.base, f"{case.strength:g}", case.number)
         maker = Twins(values, segments, blocks)
         series = maker.draw(rng) if case.base == "twins" else maker.shifted(rng)
@@ -250,22 +249,6 @@ class KnownArrows(Suite[TwinsCase]):
         panels[2].set_ylabel("share of networks with an arrow")
         finish(figure, panels)
         return figure
-
-    def _series(
-        self, number: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], float]:
-        """Return series, segments, stretches without a gap and the repetition time."""
-        if self.study is None:
-            seed = child_seed(self.seed, "own", number)
-            design = draw_bold_design(seed, most_volumes=_MOST_VOLUMES)
-            values, subjects = simulate_bold_network(design, seed=seed).stacked
-            return values, subjects, subjects, design.tr
-        people = load_study(self.study)
-        rng = generator(self.seed, "who and where", number)
-        chosen = [people[i] for i in np.sort(rng.permutation(len(people))[: self.subjects])]
-        values, segments, blocks = pooled(chosen, "all", "", 0, self.seed)
-        columns = np.sort(rng.permutation(values.shape[1])[: self.regions])
-        return values[:, columns], segments, blocks, chosen[0].tr
 
 
 def _prefixed(name: str, hits: int, count: int) -> dict[str, float | None]:

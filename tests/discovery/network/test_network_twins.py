@@ -121,3 +121,28 @@ def test_more_twins_are_drawn_only_where_they_may_change_what_is_trusted():
     # One claim above six twins is not enough, and more twins may show that it is.
     assert not is_settled([0.9, 0.1, 0.1, 0.1], decoys())
     assert not is_settled([0.9, 0.9, 0.9, 0.8], decoys(0.85))
+    # Four claims are above all twins, and three of the six claim what the fifth does.
+    loud = np.zeros((6, 5))
+    loud[:, :3] = 0.8
+    assert is_settled([0.9, 0.9, 0.9, 0.9, 0.75], loud)
+
+
+def test_twins_that_are_not_drawn_would_not_change_what_is_trusted():
+    rng = np.random.default_rng(0)
+    share, most, spared, wrong, right = 0.05, 20, 0, 0, 0
+    for _ in range(200):
+        claims = rng.beta(0.5, 0.5, 30) * (rng.random(30) < rng.uniform(0.1, 0.6))
+        decoys = rng.beta(0.5, 0.8, (most, 30)) * (rng.random((most, 30)) < rng.uniform(0, 0.3))
+        enough = (n for n in range(6, most) if settled(claims, decoys[:n], 0.7, share, most))
+        drawn = next(enough, most)
+        trusted, in_the_end = (
+            decoy_q_values(claims, some, 0.7) <= share for some in (decoys[:drawn], decoys)
+        )
+        spared += most - drawn
+        # What is left out could never be trusted; what is trusted passed twice as strict a rule.
+        assert (trusted | ~in_the_end).all()
+        wrong += (trusted & ~in_the_end).sum()
+        right += in_the_end.sum()
+    assert spared > 200 * 5
+    assert right > 200
+    assert wrong <= 0.02 * right
