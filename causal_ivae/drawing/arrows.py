@@ -2,18 +2,16 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import PathPatch, Polygon
 from matplotlib.path import Path
-from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from causal_ivae.drawing.svg import BLUE, RED, Drawing, figure_style, new_figure
+from causal_ivae.drawing.sketch import Sketch
+from causal_ivae.drawing.svg import BLUE, RED, Drawing
+from causal_ivae.drawing.text_width import text_width
 from causal_ivae.outcomes import (
     CONNECTED,
     arrows_of,
@@ -23,7 +21,6 @@ from causal_ivae.outcomes import (
     rests_on_poor_fit,
 )
 
-FONT = 8.5
 _LEGEND_WIDTH = 790.0
 """Width of the legend (points)."""
 _GREY = "#5f6b7a"
@@ -173,7 +170,7 @@ def shortened(
 
 
 def draw_arrow(
-    axes: Axes,
+    sketch: Sketch,
     route: NDArray[np.float64],
     style: ArrowStyle,
     width: float,
@@ -183,7 +180,7 @@ def draw_arrow(
     hollow: bool = False,
     size: float = 1.0,
 ) -> None:
-    """Draw an arrow along a route, in axes whose unit is a point.
+    """Draw an arrow along a route.
 
     Parameters
     ----------
@@ -201,7 +198,6 @@ def draw_arrow(
     size : float
         Factor of the size of heads, and of how wide a hollow line is at least.
     """
-    # `add_patch` would measure every patch for axes limits, which are already set.
     width = max(width, size * _HOLLOW) if hollow else width
     head = size * 4.0 + 2.2 * width
     line = route.copy()
@@ -212,70 +208,64 @@ def draw_arrow(
         line[place] = tip - along * head * 0.8
         base = tip - along * head
         corners = [tip, base + across * head * 0.42, base - across * head * 0.42]
-        gid = identifier and f"{identifier}-{part}"
-        outlined = style.open or hollow
-        look = {"fc": "white", "ec": color, "lw": 0.9} if outlined else {"color": color, "lw": 0}
-        # Without clipping, which nothing needs, the drawing is much shorter.
-        axes.add_artist(Polygon(corners, closed=True, zorder=2, gid=gid, clip_on=False, **look))
-    dashes = style.dashes or ()
-    # The white inside of a hollow line has the same dashes, so that gaps stay gaps.
-    for color, thick, gid in (
-        (style.color, width, identifier),
-        ("white", width - size * _OUTLINE, None),
-    )[: 1 + hollow]:
-        axes.add_artist(
-            PathPatch(
-                curve(line), fill=False, edgecolor=color, lw=thick, zorder=1, capstyle="butt",
-                # Matplotlib multiplies dashes by the width, so that they are divided by it here.
-                linestyle=(0, tuple(length / thick for length in dashes)) if dashes else "-",
-                gid=gid, clip_on=False,
-            )
-        )  # fmt: skip
+        name = identifier and f"{identifier}-{part}"
+        if style.open or hollow:
+            sketch.polygon(corners, fill="#ffffff", edge=color, width=0.9, layer=2.0, name=name)
+        else:
+            sketch.polygon(corners, fill=color, layer=2.0, name=name)
+    path, dashes = curve(line), style.dashes or ()
+    sketch.shape(path, edge=style.color, width=width, dashes=dashes, name=identifier)
+    if hollow:
+        # The white inside of a hollow line has the same dashes, so that gaps stay gaps.
+        sketch.shape(path, edge="#ffffff", width=width - size * _OUTLINE, dashes=dashes)
 
 
 def draw_probability(
-    axes: Axes,
+    sketch: Sketch,
     route: NDArray[np.float64],
     probability: float,
     size: float,
-    identifier: str | None = None,
+    identifier: str,
 ) -> None:
     """Write a probability as a percentage on the line of an arrow, before its head.
 
     Parameters
     ----------
-    axes, route
+    sketch, route
         As in `draw_arrow`.
     size : float
         Size of the font (points).
-    identifier : str, optional
+    identifier : str
+        Of the white ground of the text, whose own is ``<identifier>-head``.
     """
     x, y = route[0] + 0.42 * (route[-1] - route[0])
-    axes.text(
-        x, y, f"{100 * probability:.0f}%", fontsize=size, ha="center", va="center_baseline",
-        color=_TEXT, zorder=2.5, gid=identifier,
-        bbox={"boxstyle": "square,pad=0.08", "fc": "white", "ec": "none"},
-    )  # fmt: skip
+    text = f"{100 * probability:.0f}%"
+    half = text_width(text, size) / 2
+    ground = x - half, y - 0.5 * size, 2 * half, size
+    sketch.rectangle(*ground, fill="#ffffff", layer=2.5, name=identifier)
+    sketch.words(
+        x, y, text, size=size, align="center", color=_TEXT, layer=2.6, name=f"{identifier}-head"
+    )
 
 
-def draw_band(axes: Axes, route: NDArray[np.float64], *, both: bool = False) -> None:
+def draw_band(sketch: Sketch, route: NDArray[np.float64], *, both: bool = False) -> None:
     """Draw a projection of the prior beneath all edges, as a pale band with a head at its end.
 
     Parameters
     ----------
-    axes, route
+    sketch, route
         As in `draw_arrow`.
     both : bool
         True for a head at both ends.
     """
-    axes.add_artist(PathPatch(curve(route), fill=False, edgecolor=_BAND, lw=4.5, zorder=0))
+    sketch.shape(curve(route), edge=_BAND, width=4.5, layer=0.0)
     ends = [route, route[::-1]] if both else [route]
     for points in ends:
         along = (points[-1] - points[-2]) / np.hypot(*(points[-1] - points[-2]))
         across = np.array([-along[1], along[0]])
         base = points[-1] - along * 11.0
         corners = [points[-1], base + across * 7.0, base - across * 7.0]
-        axes.add_artist(Polygon(corners, closed=True, color=_BAND, lw=0, zorder=0))
+        sketch.polygon(corners, fill=_BAND, layer=0.0)
 
 
 def curve(route: NDArray[np.float64]) -> Path:
@@ -300,47 +290,42 @@ def graph_legend(
     hollow : bool
         True if there are arrows whose fit is not usable.
     """
-    with figure_style(figure_name):
-        entries = [(kind, STYLES[kind].words) for kind in kinds]
-        if hollow:
-            entries.append((HOLLOW, HOLLOW))
-        # The browser's font is narrower than the one that is measured here.
-        widths = [40.0 + 0.92 * text_width(words) + 16.0 for _, words in entries]
-        thickness = f"thicker: higher {width_of}"
-        rows: list[list[int]] = [[]]
-        for index, width in enumerate(widths):
-            if sum(widths[i] for i in rows[-1]) + width > _LEGEND_WIDTH:
-                rows.append([])
-            rows[-1].append(index)
-        last = sum(widths[i] for i in rows[-1])
-        if last + 40.0 + 0.92 * text_width(thickness) > _LEGEND_WIDTH:
+    entries = [(kind, STYLES[kind].words) for kind in kinds]
+    if hollow:
+        entries.append((HOLLOW, HOLLOW))
+    # The browser's font is narrower than the one that is measured here.
+    widths = [40.0 + 0.92 * text_width(words) + 16.0 for _, words in entries]
+    thickness = f"thicker: higher {width_of}"
+    rows: list[list[int]] = [[]]
+    for index, width in enumerate(widths):
+        if sum(widths[i] for i in rows[-1]) + width > _LEGEND_WIDTH:
             rows.append([])
-            last = 0.0
-        height = 16.0 * len(rows)
-        figure = new_figure(_LEGEND_WIDTH / 72, height / 72)
-        figure.set_layout_engine("none")
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, _LEGEND_WIDTH), ylim=(-height, 0))
-        axes.set_axis_off()
-        for row, members in enumerate(rows):
-            left, level = 0.0, -16.0 * row - 8.0
-            for index in members:
-                kind, words = entries[index]
-                line = np.array([[left + 2.0, level], [left + 32.0, level]])
-                style = STYLES.get(kind, STYLES["no prior"])
-                heads = (style.color,) * (2 if kind == "both" else int(style.arrow or style.open))
-                width = 2.0 if style.arrow else 1.0
-                draw_arrow(axes, line, style, width, heads, hollow=kind == HOLLOW)
-                axes.text(left + 37.0, level, words, va="center_baseline", fontsize=FONT)
-                left += widths[index]
-        if any(STYLES[kind].arrow for kind in kinds):
-            level = 8.0 - height
-            for offset, width in enumerate((0.8, 2.0, 3.2)):
-                ends = last + 12 * offset + 1, last + 12 * offset + 10
-                axes.plot(ends, [level, level], lw=width, color=_GREY, solid_capstyle="butt")
-            axes.text(last + 41.0, level, thickness, va="center_baseline", fontsize=FONT)
-        label = "Legend of the graphs: " + "; ".join(words for _, words in entries)
-        return Drawing(figure, figure_name, label)
+        rows[-1].append(index)
+    last = sum(widths[i] for i in rows[-1])
+    if last + 40.0 + 0.92 * text_width(thickness) > _LEGEND_WIDTH:
+        rows.append([])
+        last = 0.0
+    height = 16.0 * len(rows)
+    sketch = Sketch(0.0, -height, _LEGEND_WIDTH, 0.0)
+    for row, members in enumerate(rows):
+        left, level = 0.0, -16.0 * row - 8.0
+        for index in members:
+            kind, words = entries[index]
+            line = np.array([[left + 2.0, level], [left + 32.0, level]])
+            style = STYLES.get(kind, STYLES["no prior"])
+            heads = (style.color,) * (2 if kind == "both" else int(style.arrow or style.open))
+            width = 2.0 if style.arrow else 1.0
+            draw_arrow(sketch, line, style, width, heads, hollow=kind == HOLLOW)
+            sketch.words(left + 37.0, level, words)
+            left += widths[index]
+    if any(STYLES[kind].arrow for kind in kinds):
+        level = 8.0 - height
+        for offset, width in enumerate((0.8, 2.0, 3.2)):
+            ends = [(last + 12 * offset + 1, level), (last + 12 * offset + 10, level)]
+            sketch.line(ends, _GREY, width)
+        sketch.words(last + 41.0, level, thickness)
+    label = "Legend of the graphs: " + "; ".join(words for _, words in entries)
+    return Drawing(sketch, figure_name, label)
 
 
 def spread(places: NDArray[np.float64], gaps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -356,14 +341,6 @@ def spread(places: NDArray[np.float64], gaps: NDArray[np.float64]) -> NDArray[np
     # Isotonic regression after subtracting the minimal offsets keeps both the order and the gaps.
     offsets = np.concatenate([[0.0], np.cumsum(gaps)])[: len(places)]
     return np.asarray(isotonic_regression(places - offsets).x + offsets)
-
-
-@cache
-def text_width(text: str) -> float:
-    """Return the width of a text in points."""
-    if not text.strip():
-        return 0.0
-    return float(TextPath((0, 0), text, size=FONT).get_extents().width)
 
 
 def _width(confidence: float) -> float:

@@ -4,21 +4,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import Arc
 from numpy.typing import NDArray
 
 from causal_ivae.drawing.arrows import (
-    FONT,
     draw_arrow,
     draw_probability,
     drawn_edges,
     shortened,
     spread,
-    text_width,
 )
 from causal_ivae.drawing.region_groups import Ring
-from causal_ivae.drawing.svg import FAINT, INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.drawing.sketch import Sketch
+from causal_ivae.drawing.svg import FAINT, INK, Drawing, shorten
+from causal_ivae.drawing.text_width import FONT, text_width
 from causal_ivae.drawing.wording import count
 
 _WIDTH = 400.0
@@ -81,40 +79,35 @@ def graph_figure(
     half = max(_WIDTH / 2, radius + widest + 20.0)
     below = 0.0 if ring is None else _LINE * (-(-len(ring.colors) // _PER_LINE)) + 6.0
     drawn = drawn_edges(edges, verdicts)
-    with figure_style(figure_name):
-        figure = new_figure(2 * half / 72, (2 * top + below) / 72)
-        figure.set_layout_engine("none")
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-half, half), ylim=(-top - below, top))
-        axes.set_axis_off()
-        if ring is not None:
-            draw_groups(axes, ring, np.zeros(2), radius, 3 * _NODE)
-            _draw_key(axes, ring, half, -top)
-        position = dict(zip(map(str, names), nodes, strict=True))
-        arrows = sum(edge.style.arrow for edge in drawn)
-        heads = sum(len(edge.heads) for edge in drawn if edge.style.arrow)
-        scales = {True: _thinner(arrows), False: _thinner(len(drawn) - arrows)}
-        for edge in drawn:
-            ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
-            width = edge.width * scales[edge.style.arrow]
-            name = f"edge-{edge.row}"
-            draw_arrow(axes, ends, edge.style, width, edge.heads, name, hollow=edge.hollow)
-            if np.isfinite(edge.probability) and len(drawn) <= _ALL_WIDE:
-                draw_probability(axes, ends, edge.probability, FONT, f"{name}-side")
-        known = np.isin(np.array(names, dtype=object), list(inputs))
-        _draw_nodes(axes, nodes, labels, shown, known)
+    sketch = Sketch(-half, -top - below, half, top)
+    if ring is not None:
+        draw_groups(sketch, ring, np.zeros(2), radius, 3 * _NODE)
+        _draw_key(sketch, ring, half, -top)
+    position = dict(zip(map(str, names), nodes, strict=True))
+    arrows = sum(edge.style.arrow for edge in drawn)
+    heads = sum(len(edge.heads) for edge in drawn if edge.style.arrow)
+    scales = {True: _thinner(arrows), False: _thinner(len(drawn) - arrows)}
+    for edge in drawn:
+        ends = shortened(position[edge.start], position[edge.stop], _NODE + 1.5, _NODE + 2.0)
+        width = edge.width * scales[edge.style.arrow]
+        name = f"edge-{edge.row}"
+        draw_arrow(sketch, ends, edge.style, width, edge.heads, name, hollow=edge.hollow)
+        if np.isfinite(edge.probability) and len(drawn) <= _ALL_WIDE:
+            draw_probability(sketch, ends, edge.probability, FONT, f"{name}-side")
+    known = np.isin(np.array(names, dtype=object), list(inputs))
+    _draw_nodes(sketch, nodes, labels, shown, known)
     label = (
         f"Graph estimated by {method}: {count(len(names), 'region')} on a "
         f"{'circle' if ring is None else 'ring by hemisphere and lobe'} and "
         f"{count(heads, 'directed edge')}, each listed in the edge table."
     )
-    return Drawing(figure, figure_name, label)
+    return Drawing(sketch, figure_name, label)
 
 
 def draw_groups(
-    axes: Axes, ring: Ring, centre: NDArray[np.float64], radius: float, width: float
+    sketch: Sketch, ring: Ring, centre: NDArray[np.float64], radius: float, width: float
 ) -> None:
-    """Draw the groups of a ring as coloured bands behind its regions, in axes in points.
+    """Draw the groups of a ring as coloured bands behind its regions.
 
     Parameters
     ----------
@@ -122,24 +115,19 @@ def draw_groups(
     radius, width : float
         Of the ring, and of the bands (points).
     """
-    middle = float(centre[0]), float(centre[1])
+    x, y = map(float, centre)
     for group, begin, end in ring.arcs:
-        first, last = np.degrees(sorted((begin, end)))
-        color = ring.colors[group]
-        across = 2 * radius
-        axes.add_artist(
-            Arc(middle, across, across, theta1=first, theta2=last, color=color, lw=width, zorder=0)
-        )
+        sketch.arc(x, y, radius, begin, end, ring.colors[group], width)
 
 
-def _draw_key(axes: Axes, ring: Ring, half: float, level: float) -> None:
+def _draw_key(sketch: Sketch, ring: Ring, half: float, level: float) -> None:
     """Name the groups of a ring below it."""
     step = 2 * half / _PER_LINE
     for index, (group, color) in enumerate(ring.colors.items()):
         x = -half + step * (index % _PER_LINE) + 8.0
         y = level - _LINE * (index // _PER_LINE)
-        axes.scatter([x], [y], s=45.0, c=color, marker="s", lw=0)
-        axes.text(x + 8.0, y, shorten(group, 18), va="center_baseline", fontsize=FONT)
+        sketch.rectangle(x - 3.4, y - 3.4, 6.8, 6.8, fill=color)
+        sketch.words(x + 8.0, y, shorten(group, 18))
 
 
 def _thinner(lines: int) -> float:
@@ -148,25 +136,24 @@ def _thinner(lines: int) -> float:
 
 
 def _draw_nodes(
-    axes: Axes,
+    sketch: Sketch,
     nodes: NDArray[np.float64],
     labels: NDArray[np.float64],
     shown: Sequence[str],
     known: NDArray[np.bool_],
 ) -> None:
-    for node, label, name in zip(nodes, labels, shown, strict=True):
-        side = "left" if label[0] > 0 else "right"
+    for node, label, name, square in zip(nodes, labels, shown, known, strict=True):
+        right = label[0] > 0
         if abs(label[1] - node[1]) > 2.5:
-            axes.plot(*zip(node, label, strict=True), color=FAINT, lw=0.5, zorder=0)
-        axes.text(
-            label[0] + (2.0 if label[0] > 0 else -2.0), label[1], name, ha=side,
-            va="center_baseline", fontsize=FONT, zorder=4,
-        )  # fmt: skip
-    for marker, here in (("o", ~known), ("s", known)):
-        axes.scatter(
-            nodes[here, 0], nodes[here, 1], s=(2 * _NODE) ** 2, c="white", edgecolors=INK, lw=1.1,
-            zorder=3, marker=marker,
-        )  # fmt: skip
+            sketch.line([node, label], FAINT, 0.5, layer=0.0)
+        side = "left" if right else "right"
+        sketch.words(label[0] + (2.0 if right else -2.0), label[1], name, align=side)
+        x, y = map(float, node)
+        if square:
+            corner = x - _NODE, y - _NODE, 2 * _NODE, 2 * _NODE
+            sketch.rectangle(*corner, fill="#ffffff", edge=INK, width=1.1, layer=3.0)
+        else:
+            sketch.disc(x, y, _NODE, fill="#ffffff", edge=INK, width=1.1, layer=3.0)
 
 
 def _label_positions(nodes: NDArray[np.float64], radius: float) -> NDArray[np.float64]:

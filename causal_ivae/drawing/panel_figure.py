@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 from numpy.typing import NDArray
 
 from causal_ivae.drawing.abbreviations import abbreviated
 from causal_ivae.drawing.arrows import (
-    FONT,
     HOLLOW,
     STYLES,
     ArrowStyle,
@@ -19,11 +16,12 @@ from causal_ivae.drawing.arrows import (
     draw_arrow,
     draw_probability,
     drawn_edges,
-    text_width,
 )
 from causal_ivae.drawing.graph_figure import draw_groups
 from causal_ivae.drawing.region_groups import MOST_ON_CIRCLE, Ring
-from causal_ivae.drawing.svg import INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.drawing.sketch import Sketch
+from causal_ivae.drawing.svg import INK, Drawing, shorten
+from causal_ivae.drawing.text_width import text_width
 from causal_ivae.drawing.wording import count, listed
 
 _SIZE = 8.0
@@ -151,38 +149,33 @@ def panel_figure(
     keyed = _rows([_wide(text) + 12.0 + 10.0 * bool(color) for text, color in key], width)
     below = _LINE * (len(legend) + len(keyed)) + 6.0
     total = _TITLE + tall + below
-    with figure_style(figure_name):
-        figure = new_figure(width / 72, total / 72)
-        figure.set_layout_engine("none")
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, width), ylim=(-total, 0))
-        axes.set_axis_off()
-        for number, panel in enumerate(panels):
-            centre = np.array([wide * (number + 0.5), -_TITLE - tall / 2])
-            axes.text(
-                wide * number + _MARGIN, -_TITLE + 4.0, shorten(panel.title, 24),
-                fontsize=_SIZE, fontweight="bold",
-            )  # fmt: skip
-            at = dict(zip(names, places + centre, strict=True))
-            size = dict(zip(names, halves, strict=True)) if boxed else None
-            _draw_edges(axes, panel, at, size)
-            if boxed:
-                _draw_boxes(axes, at, labels, halves)
-            else:
-                _draw_discs(axes, centre, places, labels, ring)
-        level = -_TITLE - tall - 6.0 - _LINE / 2
-        for row in legend:
-            _legend_row(axes, [entries[i] for i in row], level)
-            level -= _LINE
-        for row in keyed:
-            _key_row(axes, [key[i] for i in row], level)
-            level -= _LINE
+    sketch = Sketch(0.0, -total, width, 0.0)
+    for number, panel in enumerate(panels):
+        centre = np.array([wide * (number + 0.5), -_TITLE - tall / 2])
+        left, level = wide * number + _MARGIN, -_TITLE + 7.0
+        sketch.words(left, level, shorten(panel.title, 24), size=_SIZE, bold=True)
+        at = dict(zip(names, places + centre, strict=True))
+        size = dict(zip(names, halves, strict=True)) if boxed else None
+        _draw_edges(sketch, panel, at, size)
+        if boxed:
+            for (x, y), label, half in zip(at.values(), labels, halves, strict=True):
+                sketch.box(x, y, half, _BOX)
+                sketch.words(x, y, label, size=_SIZE, align="center")
+        else:
+            _draw_discs(sketch, centre, places, labels, ring)
+    level = -_TITLE - tall - 6.0 - _LINE / 2
+    for row in legend:
+        _legend_row(sketch, [entries[i] for i in row], level)
+        level -= _LINE
+    for row in keyed:
+        _key_row(sketch, [key[i] for i in row], level)
+        level -= _LINE
     drawn = [f"{panel.title} with {count(panel.arrows, 'arrow')}" for panel in panels]
     label = (
         f"{count(len(names), 'region')} in the same places: {listed(drawn)}. The tables list every "
         "pair."
     )
-    return Drawing(figure, figure_name, label, for_print=True)
+    return Drawing(sketch, figure_name, label, for_print=True)
 
 
 def _places(
@@ -208,7 +201,7 @@ def _places(
 
 
 def _draw_edges(
-    axes: Axes,
+    sketch: Sketch,
     panel: Panel,
     at: Mapping[str, NDArray[np.float64]],
     size: Mapping[str, float] | None,
@@ -229,11 +222,11 @@ def _draw_edges(
         width = max(0.5, 0.75 * edge.width * thinner)
         name = f"{panel.key}-edge-{edge.row}"
         draw_arrow(
-            axes, route, edge.style, width, edge.heads, name,
+            sketch, route, edge.style, width, edge.heads, name,
             hollow=edge.hollow, size=1.0 if size else _SMALL,
         )  # fmt: skip
         if np.isfinite(edge.probability) and lines <= _NAMED:
-            draw_probability(axes, route, edge.probability, _SIZE, f"{name}-side")
+            draw_probability(sketch, route, edge.probability, _SIZE, f"{name}-side")
 
 
 def _reach(along: NDArray[np.float64], half: float) -> float:
@@ -242,44 +235,26 @@ def _reach(along: NDArray[np.float64], half: float) -> float:
     return float(min(half / max(across, 1e-9), _BOX / max(up, 1e-9)))
 
 
-def _draw_boxes(
-    axes: Axes,
-    at: Mapping[str, NDArray[np.float64]],
-    labels: Sequence[str],
-    halves: NDArray[np.float64],
-) -> None:
-    for (x, y), label, half in zip(at.values(), labels, halves, strict=True):
-        axes.add_artist(
-            FancyBboxPatch(
-                (x - half + 3.0, y - _BOX + 3.0), 2 * half - 6.0, 2 * _BOX - 6.0,
-                boxstyle="round,pad=3,rounding_size=4", fc="white", ec=INK, lw=0.8, zorder=3,
-            )
-        )  # fmt: skip
-        axes.text(x, y, label, ha="center", va="center_baseline", fontsize=_SIZE, zorder=4)
-
-
 def _draw_discs(
-    axes: Axes,
+    sketch: Sketch,
     centre: NDArray[np.float64],
     places: NDArray[np.float64],
     labels: Sequence[str],
     ring: Ring | None,
 ) -> None:
-    x, y = (places + centre).T
-    axes.scatter(x, y, s=(2 * _DISC) ** 2, c="white", edgecolors=INK, lw=0.6, zorder=3)
+    for x, y in places + centre:
+        sketch.disc(x, y, _DISC, fill="#ffffff", edge=INK, width=0.6, layer=3.0)
     radius = float(np.hypot(*places[0]))
     if ring is not None:
-        draw_groups(axes, ring, centre, radius, 3 * _DISC)
+        draw_groups(sketch, ring, centre, radius, 3 * _DISC)
     if len(labels) > _NAMED:
         return
     for place, label in zip(places, labels, strict=True):
-        outer = centre + place * (1 + 6.0 / radius)
+        x, y = centre + place * (1 + 6.0 / radius)
         angle = float(np.degrees(np.arctan2(place[1], place[0])))
         turned = abs(angle) > 90
-        axes.text(
-            float(outer[0]), float(outer[1]), label, fontsize=_SIZE, rotation=angle + 180 * turned,
-            rotation_mode="anchor", ha="right" if turned else "left", va="center_baseline",
-        )  # fmt: skip
+        side = "right" if turned else "left"
+        sketch.words(x, y, label, size=_SIZE, align=side, turn=angle + 180 * turned)
 
 
 def _entries(panels: Sequence[Panel]) -> list[tuple[ArrowStyle, bool, str]]:
@@ -323,26 +298,28 @@ def _rows(widths: Sequence[float], width: float) -> list[list[int]]:
     return rows
 
 
-def _legend_row(axes: Axes, entries: Sequence[tuple[ArrowStyle, bool, str]], level: float) -> None:
+def _legend_row(
+    sketch: Sketch, entries: Sequence[tuple[ArrowStyle, bool, str]], level: float
+) -> None:
     left = _MARGIN
     for style, hollow, words in entries:
         line = np.array([[left, level], [left + 22.0, level]])
         heads = (style.color,) * (2 if style is STYLES["both"] else int(style.arrow or style.open))
-        draw_arrow(axes, line, style, 1.4 if style.arrow else 0.9, heads, hollow=hollow)
-        axes.text(left + 26.0, level, words, va="center_baseline", fontsize=_SIZE)
+        draw_arrow(sketch, line, style, 1.4 if style.arrow else 0.9, heads, hollow=hollow)
+        sketch.words(left + 26.0, level, words, size=_SIZE)
         left += 40.0 + _wide(words)
 
 
-def _key_row(axes: Axes, entries: Sequence[tuple[str, str]], level: float) -> None:
+def _key_row(sketch: Sketch, entries: Sequence[tuple[str, str]], level: float) -> None:
     left = _MARGIN
     for text, color in entries:
         if color:
-            axes.scatter([left + 3.0], [level], s=36.0, c=color, marker="s", lw=0)
+            sketch.rectangle(left, level - 3.0, 6.0, 6.0, fill=color)
             left += 10.0
-        axes.text(left, level, text, va="center_baseline", fontsize=_SIZE, color=INK)
+        sketch.words(left, level, text, size=_SIZE)
         left += _wide(text) + 12.0
 
 
 def _wide(text: str) -> float:
     """Return the width of a text in the size of this figure (points)."""
-    return text_width(text) * _SIZE / FONT
+    return text_width(text, _SIZE)

@@ -28,7 +28,7 @@ AMBER = "#b35c00"
 
 _DPI = 150
 _PRINT_DPI = 300
-_FONTS = "'Helvetica Neue',Helvetica,Arial,'DejaVu Sans',sans-serif"
+FONTS = "'Helvetica Neue',Helvetica,Arial,'DejaVu Sans',sans-serif"
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -74,6 +74,10 @@ def figure_style(name: str) -> Iterator[None]:
 class ShownFigure(Figure):
     """Be a figure that a notebook shows, although pyplot does not know of it."""
 
+    def inline(self, name: str, label: str) -> Markup:
+        """Return the figure as one ``<svg>`` element for a page, as `to_svg` does."""
+        return to_svg(self, name, label)
+
     def _repr_svg_(self) -> str:
         content = io.StringIO()
         with figure_style("notebook"):
@@ -81,9 +85,18 @@ class ShownFigure(Figure):
         return content.getvalue()
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure with constrained layout, given its size in inches."""
-    return ShownFigure(figsize=(width, height), dpi=_DPI, layout="constrained")
+def new_figure(width: float, height: float, *, placed: bool = False) -> ShownFigure:
+    """Make an empty figure.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+    placed : bool
+        True if the places of its axes will be given, which saves Matplotlib's search for a layout.
+    """
+    layout = None if placed else "constrained"
+    return ShownFigure(figsize=(width, height), dpi=_DPI, layout=layout)  # type: ignore[arg-type]
 
 
 def shorten(name: object, longest: int = 26) -> str:
@@ -107,7 +120,7 @@ class Drawing:
         True for a figure that goes into a paper: it has a PDF file too, and a PNG file of 300 dpi.
     """
 
-    figure: Figure
+    figure: ShownFigure
     name: str
     label: str
     for_print: bool = False
@@ -116,7 +129,7 @@ class Drawing:
     def svg(self) -> Markup:
         """Return the figure as one ``<svg>`` element for a page, as `to_svg` does."""
         with figure_style(self.name):
-            return to_svg(self.figure, self.name, self.label)
+            return self.figure.inline(self.name, self.label)
 
     def __html__(self) -> str:
         """Return the element, which templates insert without escaping."""
@@ -136,9 +149,9 @@ class Drawing:
                 canvas.draw()  # type: ignore[no-untyped-call]
                 # The page carries this file, which is a quarter as long with few colours.
                 drawn = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-                pixels = Image.fromarray(drawn).convert("RGB")
+                pixels = Image.fromarray(np.ascontiguousarray(drawn[..., :3]))
                 few = pixels.quantize(128, dither=Image.Dither.NONE)
-                few.save(png, "PNG", dpi=(_PRINT_DPI, _PRINT_DPI), optimize=True)
+                few.save(png, "PNG", dpi=(_PRINT_DPI, _PRINT_DPI))
             else:
                 canvas.print_png(png)  # type: ignore[no-untyped-call]
             files["png"] = png.getvalue()
@@ -201,7 +214,7 @@ def to_svg(figure: Figure, name: str, label: str) -> Markup:
 def _tidy(tag: str, name: str) -> str:
     tag = re.sub(r'\bid="', f'id="{name}-', tag)
     tag = tag.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
-    tag = re.sub("'DejaVu Sans'(, sans-serif)?", _FONTS, tag)
+    tag = re.sub("'DejaVu Sans'(, sans-serif)?", FONTS, tag)
     if 'd="' in tag or tag.startswith(("<use", "<text", "<g")):
         tag = re.sub(r'(?<= )(d|x|y|transform)="[^"]*"', _rounded, tag)
     return tag

@@ -8,19 +8,18 @@ from itertools import pairwise
 import networkx as nx
 import numpy as np
 import pandas as pd
-from matplotlib.patches import FancyBboxPatch
 from numpy.typing import NDArray
 
 from causal_ivae.drawing.arrows import (
-    FONT,
     DrawnEdge,
     draw_arrow,
     draw_band,
     drawn_edges,
     spread,
-    text_width,
 )
-from causal_ivae.drawing.svg import INK, Drawing, figure_style, new_figure, shorten
+from causal_ivae.drawing.sketch import Sketch
+from causal_ivae.drawing.svg import Drawing, shorten
+from causal_ivae.drawing.text_width import text_width
 from causal_ivae.drawing.wording import count
 
 MOST_EDGES = 100
@@ -116,35 +115,23 @@ def circuit_figure(
     arcs = any(layout.row[a] == layout.row[b] == 0 for a, b in pairs)
     room = 32.0 if arcs else _BOX + 4.0
     total = room + height * (len(placed) - 1) + _BOX + 6.0
-    with figure_style(figure_name):
-        figure = new_figure(2 * half / 72, total / 72)
-        figure.set_layout_engine("none")
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-half, half), ylim=(room - total, room))
-        axes.set_axis_off()
-        for (cause, effect), both in bands.items():
-            draw_band(axes, _route(cause, effect, layout, centre, widths, height), both=both)
-        for edge in drawn:
-            route = _route(edge.start, edge.stop, layout, centre, widths, height)
-            name = f"edge-{edge.row}"
-            draw_arrow(axes, route, edge.style, edge.width, edge.heads, name, hollow=edge.hollow)
-        for name in names:
-            x, y = centre[name]
-            corner = (x - widths[name] / 2 + 3.0, y - _BOX + 3.0)
-            size = (widths[name] - 6.0, 2 * _BOX - 6.0)
-            style = "round,pad=3,rounding_size=4"
-            axes.add_artist(
-                FancyBboxPatch(corner, *size, boxstyle=style, fc="white", ec=INK, lw=0.9, zorder=3)
-            )
-            axes.text(
-                x, y, shorten(name), ha="center", va="center_baseline", fontsize=FONT, zorder=4
-            )
+    sketch = Sketch(-half, room - total, half, room)
+    for (cause, effect), both in bands.items():
+        draw_band(sketch, _route(cause, effect, layout, centre, widths, height), both=both)
+    for edge in drawn:
+        route = _route(edge.start, edge.stop, layout, centre, widths, height)
+        name = f"edge-{edge.row}"
+        draw_arrow(sketch, route, edge.style, edge.width, edge.heads, name, hollow=edge.hollow)
+    for name in names:
+        x, y = centre[name]
+        sketch.box(x, y, widths[name] / 2, _BOX)
+        sketch.words(x, y, shorten(name), align="center")
     heads = sum(len(edge.heads) for edge in drawn)
     label = (
         f"Circuit estimated by {method}: {count(len(names), 'region')} in rows and "
         f"{count(heads, 'directed edge')}, each listed in the edge table."
     )
-    return Drawing(figure, figure_name, label)
+    return Drawing(sketch, figure_name, label)
 
 
 def _bands(

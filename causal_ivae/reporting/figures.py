@@ -1,4 +1,4 @@
-"""Draw the figures of the pages other than graphs: data, training, scores, subjects' agreement."""
+"""Draw the figures of the pages other than graphs: training, subjects' agreement, power."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection
-from numpy.typing import NDArray
 from statsmodels.stats.proportion import proportion_confint
 
-from causal_ivae.drawing.arrows import FONT, text_width
 from causal_ivae.drawing.svg import (
     AMBER,
     BLUE,
@@ -21,12 +19,11 @@ from causal_ivae.drawing.svg import (
     new_figure,
     shorten,
 )
+from causal_ivae.drawing.text_width import FONT
 from causal_ivae.outcomes import is_decided
 
 _MOST_VECTOR_CURVES = 120
 """More curves are drawn as pixels."""
-_UNTESTED = "#cfd6dd"
-"""Cells of the map of scores have this grey if their pair was not tested."""
 
 
 def training_figure(
@@ -52,8 +49,8 @@ def training_figure(
     curves = np.split(points, np.flatnonzero(np.diff(fit[order])) + 1) if len(points) else []
     alpha = float(np.clip(25 / max(len(curves), 1), 0.05, 0.35))
     with figure_style(figure_name):
-        figure = new_figure(4.7, 2.7)
-        axes = figure.subplots()
+        figure = new_figure(4.7, 2.7, placed=True)
+        axes = figure.add_axes((0.15, 0.17, 0.83, 0.72))
         lines = LineCollection(curves, colors=BLUE, linewidths=0.5, alpha=alpha)
         lines.set_rasterized(len(curves) > _MOST_VECTOR_CURVES)
         axes.add_collection(lines)
@@ -71,73 +68,6 @@ def training_figure(
         label = (
             f"Training curves of {method}: {len(curves)} thin lines, one per pair and {fit}, "
             "and their median as a thick line."
-        )
-        return Drawing(figure, figure_name, label)
-
-
-def score_figure(
-    names: Sequence[str],
-    matrix: NDArray[np.float64],
-    decided: NDArray[np.bool_],
-    figure_name: str,
-    method: str,
-) -> Drawing:
-    """Draw the signed direction scores as a heat map, whose colours mean the same on every page.
-
-    Parameters
-    ----------
-    names : sequence of str, length n_regions
-    matrix : ndarray, shape (n_regions, n_regions)
-        Scores from -1 to 1; row = cause, column = effect; NaN for pairs that were not tested.
-    decided : ndarray of bool, shape (n_regions, n_regions)
-        True for decided edges, which are marked.
-    figure_name : str
-        Name that is unique on the page.
-    method : str
-        Name of the method on pages.
-    """
-    n = len(names)
-    shown = [shorten(name, 22) for name in names]
-    # The layout is computed here in points, since Matplotlib's own takes a second.
-    size = 72 * float(np.clip(0.34 * n, 1.5, 4.4 if n <= 24 else 8.0))
-    margin = max(map(text_width, shown), default=0.0) * 7.5 / FONT + 24.0
-    width, height = margin + size + 64.0, margin + size + 22.0
-    with figure_style(figure_name):
-        figure = new_figure(width / 72, height / 72)
-        figure.set_layout_engine("none")
-        axes = figure.add_axes((margin / width, margin / height, size / width, size / height))
-        mesh = axes.imshow(
-            np.ma.masked_invalid(matrix), cmap="PuOr", vmin=-1.0, vmax=1.0,
-            interpolation="none", extent=(0, n, n, 0),
-        )  # fmt: skip
-        # A score near zero is nearly white, so that cells without a score are grey and hatched.
-        axes.set_facecolor(_UNTESTED)
-        axes.patch.set(hatch="////", edgecolor="white", linewidth=0.0)
-        inner = np.arange(1, n)
-        axes.hlines(inner, 0, n, color="white", lw=0.6)
-        axes.vlines(inner, 0, n, color="white", lw=0.6)
-        rows, columns = np.nonzero(decided)
-        axes.scatter(columns + 0.5, rows + 0.5, s=12, c="black", edgecolors="white", linewidths=0.7)
-        ticks = np.arange(n) + 0.5
-        axes.set_xticks(ticks, shown, rotation=90)
-        axes.set_yticks(ticks, shown)
-        axes.tick_params(length=0)
-        axes.set_xlabel("effect (column)")
-        axes.set_ylabel("cause (row)")
-        # Fixed positions of the axis labels save another search for the layout.
-        axes.xaxis.set_label_coords(0.5, (9.0 - margin) / size)
-        axes.yaxis.set_label_coords((9.0 - margin) / size, 0.5)
-        axes.set_title(method, loc="left", fontweight="bold")
-        axes.spines[:].set_visible(False)
-        beside = (margin + size + 10.0) / width, (margin + 0.1 * size) / height
-        bar = figure.colorbar(
-            mesh, cax=figure.add_axes((*beside, 9.0 / width, 0.8 * size / height))
-        )
-        bar.set_label("score")
-        bar.outline.set_visible(False)
-        label = (
-            f"Heat map of the direction scores by {method}: {n} causes in rows, {n} effects in "
-            f"columns, {len(rows)} decided edges marked with a dot."
         )
         return Drawing(figure, figure_name, label)
 
@@ -237,8 +167,10 @@ def power_figure(power: pd.DataFrame, figure_name: str, method: str) -> Drawing:
         "shifted": "regions that share nothing",
     }
     with figure_style(figure_name):
-        figure = new_figure(6.6, 2.7)
-        panels = figure.subplots(1, 2, sharey=True)
+        figure = new_figure(6.6, 2.7, placed=True)
+        first = figure.add_axes((0.08, 0.17, 0.43, 0.73))
+        panels = first, figure.add_axes((0.55, 0.17, 0.43, 0.73), sharey=first)
+        panels[1].tick_params(labelleft=False)
         for axes, (kind, title) in zip(panels, titles.items(), strict=True):
             rows = power[power["series"] == kind]
             looks = (
@@ -280,8 +212,8 @@ def reliability_figure(bins: Sequence[Mapping[str, float]], figure_name: str) ->
     )
     low, high = proportion_confint(np.rint(right * count), count, method="wilson")
     with figure_style(figure_name):
-        figure = new_figure(3.9, 3.5)
-        axes = figure.subplots()
+        figure = new_figure(3.9, 3.5, placed=True)
+        axes = figure.add_axes((0.13, 0.13, 0.85, 0.85))
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, dashes=(4, 3))
         axes.vlines(said, low, high, color=BLUE, lw=1.4)
         axes.plot(said, right, "o", ms=4.5, color=BLUE)

@@ -32,6 +32,7 @@ from causal_ivae.reporting.origin import (
 )
 from causal_ivae.reporting.page_head import Navigation, head_of
 from causal_ivae.reporting.references import as_bibtex
+from causal_ivae.reporting.score_matrix import score_matrix, score_scale
 from causal_ivae.reporting.subject_sections import data_parts, findings_parts
 from causal_ivae.reporting.templates import render
 
@@ -121,6 +122,7 @@ def shared_parts(
             for index, (name, method) in enumerate(record.methods.items())
         ],
         "legend": _legend(record),
+        "scale": score_scale("fig-scale"),
         "width_of": _width_of(record),
         "has_brain": bool(placed),
         "unplaced": [name for name in names if name not in centres] if placed else [],
@@ -162,9 +164,7 @@ def _method(
         ends = [method.names.index(edges[end].iloc[row]) for end in ("x", "y")]
         tested[ends, ends[::-1]] = False
     scores = np.where(tested, method.matrix, np.nan)
-    score_map = figures.score_figure(
-        method.names, scores, method.adjacency, f"fig-scores-{index}", shown
-    )
+    matrix = score_matrix(method.names, scores, method.adjacency, f"fig-scores-{index}", shown)
     training = None
     if method.training is not None and len(method.training):
         fit = "direction" if METHODS[name].fit_names else "restart"
@@ -182,7 +182,7 @@ def _method(
         "confidence_name": wording.confidence_name(edges),
         "n_directed": int(is_decided(edges).sum()),
         "has_bands": bool(prior.get("Projections")),
-        "scores": score_map,
+        "scores": matrix,
         "training": training,
         "power": (
             figures.power_figure(method.tables["power"], f"fig-power-{index}", shown)

@@ -7,20 +7,20 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.signal import welch
 
-from causal_ivae.drawing.arrows import FONT, text_width
 from causal_ivae.drawing.svg import (
     BLUE,
     INK,
     RED,
     Drawing,
+    ShownFigure,
     figure_style,
     new_figure,
     shorten,
 )
+from causal_ivae.drawing.text_width import FONT, text_width
 
 _MOST_NAMED = 40
 """Up to this many regions have their names beside the carpet."""
@@ -110,8 +110,7 @@ class _Boxes:
         bars = 58.0 if with_coverage else 0.0
         beside = 116.0 + bars
         width = _WIDTH - left - beside - 3 * _GAP
-        self.figure: Figure = new_figure(_WIDTH / 72, height / 72)
-        self.figure.set_layout_engine("none")
+        self.figure: ShownFigure = new_figure(_WIDTH / 72, height / 72, placed=True)
 
         def axes(x: float, y: float, wide: float, high: float) -> Axes:
             place = (x / _WIDTH, y / height, wide / _WIDTH, high / height)

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from scipy.spatial import ConvexHull
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.arrows import STYLES, drawn_edges
 from causal_ivae.reporting.method_names import method_label
+from causal_ivae.reporting.nilearn_files import nilearn_file
 
 _COARSE = 642
 """The first so many vertices of fsaverage5 are those of fsaverage3, a sphere of 1,280 triangles."""
@@ -87,15 +89,13 @@ def brain_surface() -> Surface:
     -----
     It is that of fsaverage in MNI305 space, which lies within 5 mm of other MNI spaces.
     """
-    # The import takes seconds, and only pages with places of regions need it.
+    # Only pages with places of regions need this import.
     from nibabel.loadsave import load
-    from nilearn.datasets import fetch_surf_fsaverage
 
-    files = fetch_surf_fsaverage("fsaverage5")
     points, triangles = [], []
     for number, side in enumerate(("left", "right")):
         place, sphere = (
-            np.asarray(load(files[f"{kind}_{side}"]).agg_data()[0][:_COARSE])  # type: ignore[attr-defined]
+            np.asarray(load(_file(kind, side)).agg_data()[0][:_COARSE])  # type: ignore[attr-defined]
             for kind in ("pial", "sphere")
         )
         faces = ConvexHull(sphere).simplices
@@ -109,3 +109,7 @@ def brain_surface() -> Surface:
         triangles.append(faces + number * _COARSE)
     both = np.clip(np.rint(np.concatenate(points)), -127, 127)
     return Surface(both.astype(np.int8), np.concatenate(triangles).astype(np.uint16))
+
+
+def _file(kind: str, side: str) -> Path:
+    return nilearn_file("datasets", "data", "fsaverage5", f"{kind}_{side}.gii.gz")

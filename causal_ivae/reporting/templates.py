@@ -84,8 +84,9 @@ def check_templates(folder: Path) -> None:
 @cache
 def _environment(folder: Path | None) -> Environment:
     bundled = resources.folder("reports")
-    # A template from elsewhere must not run code of its own.
-    environment = SandboxedEnvironment(
+    # A template from elsewhere must not run code of its own, whose checks take time.
+    kind = Environment if folder is None else SandboxedEnvironment
+    environment = kind(
         loader=FileSystemLoader([bundled] if folder is None else [folder, bundled]),
         # select_autoescape() would not escape *.html.jinja.
         autoescape=True,

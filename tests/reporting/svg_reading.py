@@ -33,18 +33,18 @@ def heads(svg, color):
     """Return the arrow heads, as arrays of corners in drawing coordinates."""
     found = []
     for path in ET.fromstring(svg).iter(f"{SVG}path"):
-        style, shape = path.get("style") or "", path.get("d") or ""
-        if f"fill: {color}" in style and shape.count("L") >= 2:
+        shape = path.get("d") or ""
+        if path.get("fill") == color and "Z" in shape:
             numbers = [float(v) for v in re.findall(r"-?[\d.]+", shape)]
             found.append(np.array(numbers).reshape(-1, 2))
     return found
 
 
 def part(svg, identifier):
-    """Return the points of the path within the group of an identifier."""
-    for group in ET.fromstring(svg).iter(f"{SVG}g"):
-        if group.get("id") == identifier:
-            shape = next(group.iter(f"{SVG}path")).get("d")
+    """Return the points of the path with an identifier."""
+    for path in ET.fromstring(svg).iter(f"{SVG}path"):
+        if path.get("id") == identifier:
+            shape = path.get("d")
             return np.array([float(v) for v in re.findall(r"-?[\d.]+", shape)]).reshape(-1, 2)
     raise AssertionError(identifier)
 

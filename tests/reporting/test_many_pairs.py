@@ -82,8 +82,8 @@ def test_arrows_are_as_wide_as_their_own_number_allows():
         ends = table.loc[: directed - 1, ["x", "y"]].to_numpy()
         table.loc[: directed - 1, ["cause", "effect"]] = ends
         table.loc[: directed - 1, "decision"] = "x->y"
-        (axes,) = graph_figure(names, table, {}, "g", "m").figure.axes
-        lines = {patch.get_gid(): patch.get_linewidth() for patch in axes.patches}
+        parts = graph_figure(names, table, {}, "g", "m").figure.parts
+        lines = {part.name: part.width for part in parts if hasattr(part, "path")}
         return lines["edge-0"], lines["edge-1000"]
 
     few, dotted = widths(10)

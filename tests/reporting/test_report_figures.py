@@ -11,6 +11,7 @@ from svg_reading import SVG, drawn, edge_table, heads, label_position, texts
 from causal_ivae.drawing.arrows import STYLES, graph_legend
 from causal_ivae.drawing.graph_figure import graph_figure
 from causal_ivae.reporting import figures
+from causal_ivae.reporting.score_matrix import cell_pixels, score_matrix, score_scale
 from causal_ivae.reporting.series_figure import _SHADES, _envelope, series_figure, spectra
 
 
@@ -78,7 +79,7 @@ def test_kinds_of_edges_differ_in_line_style_not_only_colour():
     del styles["both"]
     assert len(set(styles.values())) == len(styles)
     # direct: none; indirect: dashed; not feasible: dash-dot; undecided: dotted; "none": not drawn
-    dashes = re.findall(r"stroke-dasharray: ([\d.,]+)", svg)
+    dashes = re.findall(r'stroke-dasharray="([\d.,]+)"', svg)
     assert len(dashes) == 3
     assert len(set(dashes)) == 3
 
@@ -89,7 +90,7 @@ def test_width_grows_with_confidence(pair):
         edges = edge_table([(*pair, "x->y", 0.5, confidence)])
         svg = drawn(graph_figure, pair, edges, {}, "fig", "iVAE")
         color = STYLES["no prior"].color
-        lines = re.findall(rf"stroke: {color}; stroke-width: ([\d.]+)", svg)
+        lines = re.findall(rf'stroke="{color}" stroke-width="([\d.]+)"', svg)
         widths.append(float(lines[0]))
     assert widths[1] > 1.5 * widths[0]
 
@@ -124,31 +125,39 @@ def test_the_legend_names_what_is_drawn():
     assert texts(drawn(graph_legend, ["undecided"], "fig", "x")) == [STYLES["undecided"].words]
 
 
-def test_score_map_has_causes_in_rows():
+def test_a_matrix_of_scores_has_causes_in_rows():
     matrix = np.array([[np.nan, 0.5], [-0.5, np.nan]])
     decided = np.array([[False, True], [False, False]])
-    svg = drawn(figures.score_figure, ("A", "B"), matrix, decided, "fig", "iVAE")
+    svg = drawn(score_matrix, ("A", "B"), matrix, decided, "fig", "iVAE")
     assert {"cause (row)", "effect (column)", "A", "B"} <= set(texts(svg))
     # The edge A -> B is marked in the row of A, the upper one, and right of it, in B's column.
-    (mark,) = marks(svg, "stroke: #ffffff")
+    (dot,) = ET.fromstring(svg).iter(f"{SVG}circle")
+    mark = float(dot.get("cx")), float(dot.get("cy"))
     row_a, row_b = sorted(node["y"] for node in places(svg, "AB") if not node["rotated"])
     column_a, column_b = sorted(node["x"] for node in places(svg, "AB") if node["rotated"])
     assert abs(mark[1] - row_a) < abs(mark[1] - row_b)
     assert abs(mark[0] - column_b) < abs(mark[0] - column_a)
 
 
-def test_a_score_has_the_same_colour_in_every_map():
+def test_a_score_has_the_same_colour_in_every_matrix_and_zero_is_no_missing_score():
     def colours(score):
-        matrix = np.array([[np.nan, score], [-score, np.nan]])
-        drawing = figures.score_figure(("A", "B"), matrix, np.isfinite(matrix), "fig", "iVAE")
-        mesh = drawing.figure.axes[0].images[0]
-        return mesh.to_rgba(np.array([0.02, 0.87])), drawing.figure.axes[0].get_facecolor()
+        scores = np.array([[np.nan, 0.02, np.nan], [score, np.nan, 0.0], [0.0, 0.0, np.nan]])
+        pixels = cell_pixels(scores, 8).astype(int).reshape(3, 8, 3, 8, 3)
+        return {
+            name: pixels[row, :-1, column, :-1].reshape(-1, 3)
+            for name, row, column in (("weak", 0, 1), ("strong", 1, 0), ("zero", 1, 2),
+                                      ("untested", 0, 2), ("own", 0, 0))
+        }  # fmt: skip
 
-    (weak, grey), (strong, _) = colours(0.02), colours(0.87)
-    np.testing.assert_array_equal(weak, strong)
-    # A score near zero looks neither like a strong one nor like a pair that was not tested.
-    assert np.abs(weak[0] - weak[1]).max() > 0.5
-    assert np.abs(weak[0] - grey).max() > 0.1
+    found, other = colours(0.87), colours(-0.4)
+    np.testing.assert_array_equal(found["weak"], other["weak"])
+    assert np.abs(found["strong"][0] - other["strong"][0]).max() > 100
+    # Tested cells have one colour, and those that were not tested are hatched.
+    assert [len(np.unique(found[name], axis=0)) for name in found] == [1, 1, 1, 2, 1]
+    assert (found["own"] == 255).all()
+    assert np.abs(found["zero"][0] - found["untested"]).max(axis=1).max() > 30
+    shown = texts(score_scale("fig").svg)
+    assert {"\N{MINUS SIGN}1", "0", "1", "not tested", "row drives column"} <= set(shown)
 
 
 def test_long_series_are_thinned_and_keep_their_peaks():
