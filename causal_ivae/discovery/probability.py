@@ -277,7 +277,7 @@ def calibration() -> Calibration:
         even,
         dependent,
         directed=float(tree["DirectedShare"]),
-        assumed=float(tree.get("AssumedArrows", {"Factor": 1.0})["Factor"]),
+        assumed=float(tree["AssumedArrows"]["Factor"]),
     )
 
 

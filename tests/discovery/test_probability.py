@@ -146,8 +146,10 @@ def test_a_direction_needs_the_probability_that_is_asked_for():
 def test_an_assumed_arrow_leaves_only_its_direction_open(given):
     usual = calibration().probabilities(given)
     found = calibration().probabilities(given, assume_arrow=True)
-    directed = usual[:, 1:3]
-    assert np.allclose(found[:, 1:3], directed / directed.sum(axis=1, keepdims=True))
+    usual_odds, odds = (np.log(one[:, 1] / one[:, 2]) for one in (usual, found))
+    assert 0.0 < calibration().assumed < 1.0
+    assert np.allclose(odds, calibration().assumed * usual_odds)
+    assert np.allclose(found[:, 1:3].sum(axis=1), 1.0)
     assert np.array_equal(found[:, [0, 3]], [[0.0, 0.0]])
 
 
