@@ -10,28 +10,22 @@ from torch import Tensor
 
 from causal_ivae.discovery.orientation import Orientation
 from causal_ivae.discovery.probability import Evidence
+from causal_ivae.discovery.problem import Problem
 from causal_ivae.errors import FitError
 from causal_ivae.independence.hsic import IndependenceTable
-from causal_ivae.settings import DecisionSettings, IndependenceSettings, UnmixingSettings
 from causal_ivae.unmixing.diagnostics import Diagnostics
 from causal_ivae.unmixing.training.fit_size import FitSize
 from causal_ivae.unmixing.training.stacks import Fit
 
 
-@dataclass(frozen=True)
-class Subject:
-    """Hold what the pairs of one subject have in common.
+@dataclass(frozen=True, kw_only=True)
+class Subject(Problem):
+    """Hold the problem of one subject with what its pairs have in common.
 
     Attributes
     ----------
-    values : ndarray, shape (n_times, n_regions), float32, z-scored
     series : Tensor, shape (n_regions, n_times, 1), float32
-        The same values on the device.
-    segments, blocks : ndarray, shape (n_times,), int64
-        Segment and block of every volume.
-    names : tuple of str, length n_regions
-    key : str
-        Subject label.
+        The values on the device.
     test : callable
         Function that tests every first series (pairs, a, n_times, 1) of a pair against every second
         series (pairs, b, n_times, 1).
@@ -41,16 +35,7 @@ class Subject:
         Estimated share of the pairs that are connected, if a screen chose them, else 1.
     """
 
-    values: NDArray[np.float32]
     series: Tensor
-    segments: NDArray[np.int64]
-    blocks: NDArray[np.int64]
-    names: tuple[str, ...]
-    unmixing: UnmixingSettings
-    independence: IndependenceSettings
-    decision: DecisionSettings
-    seed: int
-    key: str
     test: Callable[[Tensor, Tensor], IndependenceTable]
     tested_blocks: NDArray[np.int64]
     connected: float

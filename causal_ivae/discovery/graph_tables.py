@@ -62,15 +62,13 @@ def edges_table(
     level = np.full(len(pairs), np.nan)
     if orientation.interval_level is not None:
         level[kept] = orientation.interval_level
-    x = np.array(names, dtype=object)[pairs[:, 0]]
-    y = np.array(names, dtype=object)[pairs[:, 1]]
+    ends = pair_columns(names, pairs)
     decided = np.array(DECISIONS, dtype=object)[decision]
     return pd.DataFrame(
         {
-            "x": x,
-            "y": y,
+            **ends,
             "decision": decided,
-            **arrow_columns(decided, x, y),
+            **arrow_columns(decided, *ends.values()),
             "score": score,
             "score_low": interval[:, 0],
             "score_high": interval[:, 1],
@@ -84,6 +82,13 @@ def edges_table(
             **({"reason": reasons} if impossible.any() else {}),
         }
     )
+
+
+def pair_columns(
+    names: tuple[str, ...], pairs: NDArray[np.int64]
+) -> dict[str, NDArray[np.object_]]:
+    """Return the columns ``x`` and ``y`` of a table that has a row for every pair."""
+    return dict(zip(("x", "y"), np.array(names, dtype=object)[pairs.T], strict=True))
 
 
 def _leaning(
@@ -131,6 +136,24 @@ def _q_values(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
     return q_value
 
 
+def dependence_rows(
+    names: tuple[str, ...], pairs: NDArray[np.int64], dependence: IndependenceTable
+) -> pd.DataFrame:
+    """Return the tests of the two regions of every pair, which belong to no restart."""
+    ends = pair_columns(names, pairs)
+    return pd.DataFrame(
+        {
+            **ends,
+            "restart": pd.array([pd.NA] * len(pairs), dtype="Int64"),
+            "first": ends["x"],
+            "second": ends["y"],
+            "statistic": dependence.statistic.ravel(),
+            "null_mean": dependence.null_mean.ravel(),
+            "p_value": dependence.p_value.ravel(),
+        }
+    )
+
+
 def tests_table(
     names: tuple[str, ...],
     pairs: NDArray[np.int64],
@@ -152,26 +175,12 @@ def tests_table(
     usable : ndarray, shape (n_kept, restarts), bool
         Restarts that did not diverge; the others have nothing to test.
     """
-    region = np.array(names, dtype=object)[pairs]
-    own = pd.DataFrame(
-        {
-            "x": region[:, 0],
-            "y": region[:, 1],
-            "restart": pd.array([pd.NA] * len(pairs), dtype="Int64"),
-            "first": region[:, 0],
-            "second": region[:, 1],
-            "statistic": dependence.statistic.ravel(),
-            "null_mean": dependence.null_mean.ravel(),
-            "p_value": dependence.p_value.ravel(),
-        }
-    )
     region = np.array(names, dtype=object)[kept]
     pair, which, second = (index.ravel() for index in np.indices(tests.statistic.shape))
     lost = ~usable[pair, second // 2]
     against = pd.DataFrame(
         {
-            "x": region[pair, 0],
-            "y": region[pair, 1],
+            **pair_columns(names, kept[pair]),
             "restart": pd.array(second // 2, dtype="Int64"),
             "first": region[pair, which],
             "second": np.array(["n1", "n2"], dtype=object)[second % 2],
@@ -180,7 +189,7 @@ def tests_table(
             "p_value": np.where(lost, np.nan, tests.p_value.ravel()),
         }
     )
-    return pd.concat([own, against], ignore_index=True)
+    return pd.concat([dependence_rows(names, pairs, dependence), against], ignore_index=True)
 
 
 def restarts_table(
@@ -188,11 +197,9 @@ def restarts_table(
 ) -> pd.DataFrame:
     """Return `causal_ivae.derivatives.causal_graph.CausalGraph.restarts`."""
     n_pairs, restarts = orientation.vote.shape
-    region = np.array(names, dtype=object)[np.repeat(pairs, restarts, axis=0)]
     return pd.DataFrame(
         {
-            "x": region[:, 0],
-            "y": region[:, 1],
+            **pair_columns(names, np.repeat(pairs, restarts, axis=0)),
             "restart": np.tile(np.arange(restarts), n_pairs),
             "vote": np.array(VOTES, dtype=object)[orientation.vote.ravel()],
             "score": orientation.restart_score.ravel(),
@@ -209,14 +216,14 @@ def stability_table(
     names: tuple[str, ...], pairs: NDArray[np.int64], orientation: Orientation
 ) -> pd.DataFrame:
     """Return `causal_ivae.derivatives.causal_graph.CausalGraph.stability`."""
-    region = np.array(names, dtype=object)[pairs]
     undecided, forward, backward, none = orientation.shares.T
     scores = orientation.restart_score
     known = np.isfinite(scores).sum(axis=1)
     # Structural flows are fitted once for each direction.
     count = known if orientation.probability is None else np.full(len(known), np.nan)
     agree = [(sign * scores > 0).sum(axis=1) / count for sign in (1, -1)]
-    columns = (*region.T, forward, backward, none, undecided, *agree)
+    ends = pair_columns(names, pairs).values()
+    columns = (*ends, forward, backward, none, undecided, *agree)
     return pd.DataFrame(dict(zip(STABILITY.columns, columns, strict=True)))
 
 
@@ -230,11 +237,9 @@ def training_table(names: tuple[str, ...], pairs: NDArray[np.int64], fit: Fit) -
     )
     points = len(steps)
     restarts = members // len(pairs)
-    region = np.array(names, dtype=object)[np.repeat(pairs, restarts * points, axis=0)]
     return pd.DataFrame(
         {
-            "x": region[:, 0],
-            "y": region[:, 1],
+            **pair_columns(names, np.repeat(pairs, restarts * points, axis=0)),
             "restart": np.tile(np.repeat(np.arange(restarts), points), len(pairs)),
             "step": np.tile(steps, members),
             "objective": curves.ravel(),
@@ -248,11 +253,9 @@ def screen_table(
     """Return `causal_ivae.derivatives.causal_graph.CausalGraph.screen`."""
     if screen.by == "none":
         return None
-    region = np.array(names, dtype=object)[pairs]
     table = pd.DataFrame(
         {
-            "x": region[:, 0],
-            "y": region[:, 1],
+            **pair_columns(names, pairs),
             "statistic": screen.statistic,
             "p_value": screen.p_value,
             "kept": screen.kept.astype(np.int64),
@@ -270,9 +273,8 @@ def evidence_table(
     """Return `causal_ivae.derivatives.causal_graph.CausalGraph.evidence`."""
     if evidence is None:
         return None
-    region = np.array(names, dtype=object)[pairs]
     columns = (
-        *region.T,
+        *pair_columns(names, pairs).values(),
         np.array(MECHANISMS, dtype=object)[evidence.mechanism],
         evidence.shortfall,
         evidence.gain,

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from causal_ivae.derivatives.tables import EDGES, EQUATIONS, RESTARTS, TESTS
+from causal_ivae.discovery.graph_tables import dependence_rows, pair_columns
 from causal_ivae.discovery.likelihood_decision import Weighed
 from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.outcomes import DECISIONS, arrow_columns
@@ -20,17 +21,16 @@ def edges_table(names: tuple[str, ...], pairs: NDArray[np.int64], weighed: Weigh
     pairs : ndarray, shape (n_pairs, 2), int64
         Positions in `names`, in every function here.
     """
-    x, y = np.array(names, dtype=object)[pairs.T]
+    ends = pair_columns(names, pairs)
     decision = weighed.decision
     decided = np.array(DECISIONS, dtype=object)[decision]
     forward, backward, neither = weighed.share.T
     shares = np.stack([np.maximum(forward, backward), forward, backward, neither])
     table = pd.DataFrame(
         {
-            "x": x,
-            "y": y,
+            **ends,
             "decision": decided,
-            **arrow_columns(decided, x, y),
+            **arrow_columns(decided, *ends.values()),
             "score": forward - backward,
             "p_value": weighed.p_value,
             "q_value": multipletests(weighed.p_value, method="fdr_bh")[1],
@@ -59,18 +59,6 @@ def tests_table(
         Every region against the disturbance of every region, restart by restart.
     """
     region = np.array(names, dtype=object)
-    own = pd.DataFrame(
-        {
-            "x": region[pairs[:, 0]],
-            "y": region[pairs[:, 1]],
-            "restart": pd.array([pd.NA] * len(pairs), dtype="Int64"),
-            "first": region[pairs[:, 0]],
-            "second": region[pairs[:, 1]],
-            "statistic": dependence.statistic.ravel(),
-            "null_mean": dependence.null_mean.ravel(),
-            "p_value": dependence.p_value.ravel(),
-        }
-    )
     first, second = (index.ravel() for index in np.indices(tests.statistic.shape[1:]))
     restart, source = np.divmod(second, len(names))
     against = pd.DataFrame(
@@ -85,6 +73,7 @@ def tests_table(
             "p_value": tests.p_value.ravel(),
         }
     )
+    own = dependence_rows(names, pairs, dependence)
     return pd.concat([own, against], ignore_index=True)[list(TESTS.columns)]
 
 
@@ -107,13 +96,11 @@ def restarts_table(
     """
     x, y = pairs.T
     forward, backward = (graphs[:, a, b].T.ravel() for a, b in ((x, y), (y, x)))
-    region = np.array(names, dtype=object)[np.repeat(pairs, len(graphs), axis=0)]
     diverged = np.tile(np.isnan(objective), len(pairs))
     votes = np.select([diverged, forward, backward], ["inconclusive", "x->y", "y->x"], "none")
     table = pd.DataFrame(
         {
-            "x": region[:, 0],
-            "y": region[:, 1],
+            **pair_columns(names, np.repeat(pairs, len(graphs), axis=0)),
             "restart": np.tile(np.arange(len(graphs)), len(pairs)),
             "vote": votes.astype(object),
             "score": np.where(diverged, np.nan, forward.astype(float) - backward),

@@ -85,50 +85,24 @@ def _speed(output: Path, *, command: str, quick: bool, **options: Any) -> Report
     return benchmark_speed(Session.start(output, command=command, quick=quick), **options)
 
 
-def _pairs() -> "type[Suite[Any]]":
-    from causal_ivae.validation.suites.pairs import Pairs
-
-    return Pairs
-
-
-def _null() -> "type[Suite[Any]]":
-    from causal_ivae.validation.suites.null import FalsePositives
-
-    return FalsePositives
-
-
-def _netsim() -> "type[Suite[Any]]":
-    from causal_ivae.validation.suites.netsim import Netsim
-
-    return Netsim
-
-
-def _many() -> "type[Suite[Any]]":
-    from causal_ivae.validation.suites.many import Networks
-
-    return Networks
-
-
-def _networks() -> "type[Suite[Any]]":
+def _suites() -> "Mapping[str, type[Suite[Any]]]":
+    """Return every benchmark of cases, by its name."""
     from causal_ivae.validation.suites.bold_networks import BoldNetworks
-
-    return BoldNetworks
-
-
-def _twins() -> "type[Suite[Any]]":
+    from causal_ivae.validation.suites.many import Networks
+    from causal_ivae.validation.suites.netsim import Netsim
+    from causal_ivae.validation.suites.null import FalsePositives
+    from causal_ivae.validation.suites.pairs import Pairs
+    from causal_ivae.validation.suites.reproducibility import Reproducibility
     from causal_ivae.validation.suites.twins import KnownArrows
 
-    return KnownArrows
-
-
-def _reproducibility() -> "type[Suite[Any]]":
-    from causal_ivae.validation.suites.reproducibility import Reproducibility
-
-    return Reproducibility
+    kinds: tuple[type[Suite[Any]], ...] = (
+        BoldNetworks, FalsePositives, KnownArrows, Netsim, Networks, Pairs, Reproducibility,
+    )  # fmt: skip
+    return {kind.name: kind for kind in kinds}
 
 
 def _suite(
-    kind: "Callable[[], type[Suite[Any]]]",
+    name: str,
     summary: str,
     description: str,
     *own: Option,
@@ -141,7 +115,9 @@ def _suite(
         from causal_ivae.validation.session import Session
         from causal_ivae.validation.suites.suite import run_suite
 
-        return run_suite(kind(), Session.start(output, command=command, quick=quick), **options)
+        return run_suite(
+            _suites()[name], Session.start(output, command=command, quick=quick), **options
+        )
 
     shared = (
         *([Option("data", "folders" if several else "folder", "FOLDER", data)] if data else []),
@@ -187,7 +163,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _speed,
     ),
     "pairs": _suite(
-        _pairs,
+        "pairs",
         "which way simulated pairs point: ours and published methods",
         "Orient simulated pairs of known direction, and pairs that have none, by our methods and "
         "by published ones (some need the extra [benchmark]).",
@@ -204,7 +180,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ),
     ),
     "null": _suite(
-        _null,
+        "null",
         "how often tests reject where nothing depends on anything",
         "Measure the false-positive rate of every test with every null on simulated series, and "
         "on the user's own: phase-randomised, and of different subjects; and for how many pairs "
@@ -216,7 +192,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         data="folder of tables of region time series of three or more subjects (default: none)",
     ),
     "netsim": _suite(
-        _netsim,
+        "netsim",
         "which way the edges of the NetSim simulations point",
         "Orient the true edges of the NetSim simulations of Smith et al. 2011.",
         Option("sims", "texts", "NAME", "default: all in the folder"),
@@ -231,7 +207,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         data="folder of NetSim's .npz files with 'ts' (subjects, volumes, nodes) and 'net'",
     ),
     "many": _suite(
-        _many,
+        "many",
         "directed edges of simulated networks of six regions",
         "Estimate simulated networks of six regions by our methods and by published ones.",
         Option("layers", "counts", "N", "default: 1 to 5"),
@@ -245,7 +221,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ),
     ),
     "networks": _suite(
-        _networks,
+        "networks",
         "directed graphs of BOLD networks, nothing given",
         "Estimate directed graphs of simulated BOLD networks, nothing given, by the network method "
         "and by published ones.",
@@ -258,7 +234,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         several=True,
     ),
     "twins": _suite(
-        _twins,
+        "twins",
         "what is drawn of planted arrows, and where there is none, in given series",
         "Plant arrows through haemodynamic responses into twins of the series, which keep common "
         "sources, and into regions that were moved in time each by itself, and count what the "
@@ -270,7 +246,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         data="folder of tables of region time series (default: simulated BOLD networks)",
     ),
     "reproducibility": _suite(
-        _reproducibility,
+        "reproducibility",
         "whether directions in real data come back in another part of them",
         "Compare directions between halves of the subjects, halves of the volumes, and left and "
         "right counterparts, beside the same in twins of the data, which have no arrow.",

@@ -122,16 +122,8 @@ class PairMethod(Method[S]):
         screened = replace(screened, kept=_some(screened, reasons == ""))
         kept = pairs[screened.kept]
         subject = Subject(
-            values=x,
+            **vars(problem),
             series=series,
-            segments=problem.segments,
-            blocks=problem.blocks,
-            names=names,
-            unmixing=unmixing,
-            independence=independence,
-            decision=problem.decision,
-            seed=problem.seed,
-            key=problem.key,
             test=test,
             tested_blocks=problem.blocks[tested_rows.numpy(force=True)],
             connected=connected,
