@@ -24,8 +24,9 @@ _HALVES = 500
 _MOST_LEFT_OUT = 100
 """At most this many subjects are left out in turn, since more would hardly change the share."""
 _LEAST_ERROR = 0.02
-_MOST_OF_THEM = 0.5
 """Smaller errors count as this one, so that a score with an error of 0 has a finite weight."""
+_MOST_OF_THEM = 0.5
+"""A pair has both arrows in the group if more than this share of the subjects have both."""
 
 
 def combine_subjects(
