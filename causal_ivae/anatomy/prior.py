@@ -232,10 +232,7 @@ def _shortest_paths(
 
 
 def _path(
-    cause: str,
-    effect: str,
-    matches: Mapping[str, Match],
-    paths: Mapping[str, dict[str, list[str]]],
+    cause: str, effect: str, matches: Mapping[str, Match], paths: Mapping[str, dict[str, list[str]]]
 ) -> list[str]:
     """Return the shortest path, with the analysed names at its ends and the prior's in between."""
     path = paths[matches[cause].region].get(matches[effect].region)

@@ -11,13 +11,7 @@ from causal_ivae.batch.pages import listing, qualities, subject_rows, write_grou
 from causal_ivae.batch.participant import prior_entry
 from causal_ivae.batch.recording import places, read_series, select_regions, write_series
 from causal_ivae.batch.standing import is_whole
-from causal_ivae.batch.state import (
-    GroupState,
-    Member,
-    UnitState,
-    excluded_sentence,
-    excluded_units,
-)
+from causal_ivae.batch.state import GroupState, Member, UnitState, excluded_sentence, excluded_units
 from causal_ivae.batch.workers.pool import Stage
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.files import read_table

@@ -160,12 +160,7 @@ def rows_of_status(path: Path) -> list[StatusRow]:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t", strict=True))
         return [
-            StatusRow(
-                row["subject"],
-                row["state"],
-                _text(row["message"]),
-                float(row["seconds"]),
-            )
+            StatusRow(row["subject"], row["state"], _text(row["message"]), float(row["seconds"]))
             for row in rows
         ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):

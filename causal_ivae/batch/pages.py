@@ -12,12 +12,7 @@ from causal_ivae.batch.analysis import Outcome, one_line
 from causal_ivae.batch.navigation import navigation_of
 from causal_ivae.batch.state import whole_methods
 from causal_ivae.batch.summaries import folder_digest, summarise_page
-from causal_ivae.derivatives.files import (
-    read_sidecar,
-    read_table,
-    write_bytes,
-    write_text,
-)
+from causal_ivae.derivatives.files import read_sidecar, read_table, write_bytes, write_text
 from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths, is_subject
 from causal_ivae.derivatives.stored_tables import write_described
 from causal_ivae.derivatives.unit_tables import SUBJECTS

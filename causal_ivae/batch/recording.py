@@ -8,12 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.derivatives.files import (
-    read_json,
-    read_table,
-    write_json,
-    write_table,
-)
+from causal_ivae.derivatives.files import read_json, read_table, write_json, write_table
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.stored_tables import write_described
 from causal_ivae.derivatives.vouching import FILES

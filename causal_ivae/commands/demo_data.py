@@ -244,7 +244,7 @@ def read_data(read: Read, labels: tuple[str, ...]) -> DemoData:
         prior=prior,
         prior_about={
             "Description": "Streamlines of probabilistic tractography between regions, mean of "
-            f"{len(SUBJECTS)} subjects. {SOURCE}",
+            f"{len(SUBJECTS)} subjects. {SOURCE}"
         },
         settings={
             "atlas": "aal2",

@@ -68,8 +68,5 @@ def _list() -> int:
 
 
 PIPELINE = Command(
-    name="pipeline",
-    summary="the bundled pipelines",
-    add_arguments=_add_arguments,
-    run=_run,
+    name="pipeline", summary="the bundled pipelines", add_arguments=_add_arguments, run=_run
 )

@@ -69,11 +69,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     add_output(parser)
     parser.add_argument(
-        "levels",
-        nargs="+",
-        choices=LEVELS,
-        metavar="LEVEL",
-        help="participant, group, or both",
+        "levels", nargs="+", choices=LEVELS, metavar="LEVEL", help="participant, group, or both"
     )
     what = parser.add_argument_group("what to run on")
     what.add_argument(*_LABELS, nargs="+", default=[], metavar="LABEL")

@@ -7,10 +7,7 @@ from causal_ivae.outcomes import CONNECTED, DECISIONS, LEAST_ADJACENT, WHY
 
 _text = partial(Column, text=True)
 
-PAIR = {
-    "x": _text("First region of the pair."),
-    "y": _text("Second region of the pair."),
-}
+PAIR = {"x": _text("First region of the pair."), "y": _text("Second region of the pair.")}
 PROBABILITIES = {
     "probability_unknown": Column("Probability that none of the next three holds."),
     "probability_forward": Column("Probability of x -> y."),
@@ -56,14 +53,14 @@ QUALITY = {
         "Verdict on the fit that the decision comes from, as in _diagnostics.tsv: 'usable', or why "
         "not; empty for a pair that was not fitted.",
         optional=True,
-    ),
+    )
 }
 REASON = {
     "reason": _text(
         "Why no direction can be asked of the pair, which is then undecided and takes part in no "
         "statistic; only where there is such a pair.",
         optional=True,
-    ),
+    )
 }
 
 DECISION = {

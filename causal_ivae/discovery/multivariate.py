@@ -182,10 +182,7 @@ def discover_all(
             "edges": _with(left_out, whole_tables.edges_table(region_names, pairs, weighed)),
             "tests": whole_tables.tests_table(region_names, pairs, dependence, tests),
             "restarts": whole_tables.restarts_table(
-                region_names,
-                pairs,
-                graphs[1 + resamples :],
-                fit.objective[which].mean(axis=0),
+                region_names, pairs, graphs[1 + resamples :], fit.objective[which].mean(axis=0)
             ),
             "training": TRAINING.frame(),
             "diagnostics": DIAGNOSTICS.frame(),

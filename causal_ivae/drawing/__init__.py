@@ -1,11 +1,3 @@
 """Draw graphs as figures, for results that draw themselves and for the pages."""
 
-__all__ = [
-    "arrows",
-    "graph_figure",
-    "notebook",
-    "panel_figure",
-    "region_groups",
-    "svg",
-    "wording",
-]
+__all__ = ["arrows", "graph_figure", "notebook", "panel_figure", "region_groups", "svg", "wording"]

@@ -68,10 +68,7 @@ def regress_out(
 
 
 def require_signal(
-    residuals: NDArray[np.float64],
-    magnitude: NDArray[np.float64],
-    names: Sequence[str],
-    where: str,
+    residuals: NDArray[np.float64], magnitude: NDArray[np.float64], names: Sequence[str], where: str
 ) -> None:
     """Check that something of every region is left.
 

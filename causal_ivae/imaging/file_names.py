@@ -141,11 +141,7 @@ class Folders:
 
 
 def find_sidecar(
-    path: Path,
-    suffix: str,
-    extension: str,
-    root: Path,
-    folders: Folders | None = None,
+    path: Path, suffix: str, extension: str, root: Path, folders: Folders | None = None
 ) -> Path | None:
     """Find the file that describes `path` under the BIDS inheritance principle.
 

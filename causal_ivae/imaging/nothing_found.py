@@ -8,7 +8,7 @@ from causal_ivae.imaging.readers import TABLE_ENDINGS
 IMAGE_ENDINGS = ("_desc-preproc_bold.nii.gz", "_desc-preproc_bold.nii")
 IMAGE_ENDING = IMAGE_ENDINGS[0]
 _OTHER_IMAGES = {
-    "*_bold_space-*_preproc.nii*": "under the names that fMRIPrep gave them before version 1.2",
+    "*_bold_space-*_preproc.nii*": "under the names that fMRIPrep gave them before version 1.2"
 }
 """Preprocessed images that cannot be read, by pattern of their names."""
 

@@ -209,12 +209,7 @@ class _Raw:
 
 
 def _without_confounds(
-    run: RunFile,
-    pipeline: Pipeline,
-    raw: _Raw,
-    name: str,
-    rows: NDArray[np.int64],
-    which: str = "",
+    run: RunFile, pipeline: Pipeline, raw: _Raw, name: str, rows: NDArray[np.int64], which: str = ""
 ) -> RunSeries:
     """Remove drifts from rows of a denoised file, after finding out which of them are gaps."""
     where = f"'{run.path}'{which}"

@@ -208,11 +208,7 @@ def _joined(
         simulated=any(run.simulated for run in runs),
         cleaning=tuple(
             Cleaning(
-                run.name,
-                run.n_volumes,
-                len(run.volumes),
-                run.rank - 1,
-                len(run.volumes) - run.rank,
+                run.name, run.n_volumes, len(run.volumes), run.rank - 1, len(run.volumes) - run.rank
             )
             for run in runs
         ),

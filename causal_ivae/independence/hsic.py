@@ -20,12 +20,7 @@ from scipy.special import gammaincc
 from torch import Tensor
 
 from causal_ivae.independence.blocks import Blocks, make_blocks
-from causal_ivae.independence.distance_factors import (
-    CELLS,
-    DISTANCE_ROWS,
-    RANK,
-    DistanceFactors,
-)
+from causal_ivae.independence.distance_factors import CELLS, DISTANCE_ROWS, RANK, DistanceFactors
 from causal_ivae.independence.kernel import Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw

@@ -99,10 +99,7 @@ def mean_correlations(
 
 
 def weak_mean_correlations(
-    z_true: ArrayLike,
-    z_est: ArrayLike,
-    *,
-    held_out: tuple[ArrayLike, ArrayLike] | None = None,
+    z_true: ArrayLike, z_est: ArrayLike, *, held_out: tuple[ArrayLike, ArrayLike] | None = None
 ) -> NDArray[np.float64]:
     """Return the mean canonical correlation of every member, which is the MCC up to linear maps.
 

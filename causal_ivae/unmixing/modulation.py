@@ -129,10 +129,7 @@ def _sampling_variance(
     # A sample variance is nearly a gamma variable, whose logarithm has this variance.
     of_scale = 0.25 * torch.special.polygamma(1, size / of_scale[:, None])
     of_mean = (1.0 + rho) / (1.0 - rho)
-    return (
-        of_scale.cpu().numpy(),
-        (of_mean[:, None] / size).cpu().numpy(),
-    )
+    return (of_scale.cpu().numpy(), (of_mean[:, None] / size).cpu().numpy())
 
 
 def _rank(

@@ -167,11 +167,7 @@ class _Fit:
         stays, changes = (column.contiguous() for column in x.unbind(-1))
         segments = _Segments.of(u, self.segments.rows.shape[1])
         return replace(
-            self,
-            stays=stays,
-            changes=changes,
-            segments=segments,
-            basis=_hats(stays, self.knots),
+            self, stays=stays, changes=changes, segments=segments, basis=_hats(stays, self.knots)
         )
 
     def climbed(self, start: Tensor, other: "_Fit", steps: int) -> tuple[Tensor, Tensor]:

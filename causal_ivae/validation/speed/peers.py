@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from causal_ivae.simulate.known_graphs import simulate_bold
 from causal_ivae.validation.speed.effort import Effort
-from causal_ivae.validation.speed.measurement import (
-    Baseline,
-    Clock,
-    Measurement,
-    Setting,
-    in_turns,
-)
+from causal_ivae.validation.speed.measurement import Baseline, Clock, Measurement, Setting, in_turns
 from causal_ivae.validation.speed.peak_memory import peak_mib
 from causal_ivae.validation.speed.subject import (
     REPETITION_TIME,

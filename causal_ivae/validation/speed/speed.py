@@ -8,15 +8,7 @@ from causal_ivae.unmixing.training.ensemble import resolve_device
 from causal_ivae.unmixing.training.threads import torch_threads
 from causal_ivae.validation.report import Report, Say
 from causal_ivae.validation.session import Session, check_names, load, machine, software
-from causal_ivae.validation.speed import (
-    growth,
-    peers,
-    subject,
-    testing,
-    training,
-    waiting,
-    workers,
-)
+from causal_ivae.validation.speed import growth, peers, subject, testing, training, waiting, workers
 from causal_ivae.validation.speed.effort import FULL, QUICK, Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, as_table, as_text
 from causal_ivae.validation.speed.peak_memory import METHOD as MEMORY_METHOD

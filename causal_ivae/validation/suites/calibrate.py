@@ -22,12 +22,7 @@ from scipy.optimize import minimize
 from causal_ivae.batch.workers.process import prepare_process
 from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.discovery import discover
-from causal_ivae.discovery.probability import (
-    OUTCOMES,
-    Calibration,
-    Evidence,
-    normal_number,
-)
+from causal_ivae.discovery.probability import OUTCOMES, Calibration, Evidence, normal_number
 from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, UnmixingSettings

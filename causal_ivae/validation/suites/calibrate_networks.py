@@ -25,19 +25,10 @@ from causal_ivae.discovery.network.evidence import arrow_features, gather
 from causal_ivae.discovery.network.judgement import LEAST_ADJACENT
 from causal_ivae.discovery.network.scaling import scaled
 from causal_ivae.discovery.network.units import Units
-from causal_ivae.discovery.network.weights import (
-    ARROWS,
-    AdjacencyModel,
-    ArrowModel,
-    NetworkWeights,
-)
+from causal_ivae.discovery.network.weights import ARROWS, AdjacencyModel, ArrowModel, NetworkWeights
 from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed, generator
-from causal_ivae.simulate.bold_networks import (
-    BoldDesign,
-    draw_bold_design,
-    simulate_bold_network,
-)
+from causal_ivae.simulate.bold_networks import BoldDesign, draw_bold_design, simulate_bold_network
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
 
 _SEED = 20261129

@@ -108,11 +108,7 @@ def simulate_mechanism_pair(
 
 
 def _disturbances(
-    rng: np.random.Generator,
-    law: Law,
-    n_segments: int,
-    n_per_segment: int,
-    autocorrelation: float,
+    rng: np.random.Generator, law: Law, n_segments: int, n_per_segment: int, autocorrelation: float
 ) -> NDArray[np.float64]:
     """Draw two disturbances of constant variance, shape (n_times, 2)."""
     shape = (n_segments * n_per_segment + _BURN_IN, 2)
