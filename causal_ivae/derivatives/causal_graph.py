@@ -262,7 +262,7 @@ class CausalGraph:
             pair), ``x --- y`` for an undecided pair and no edge for "none".
         """
         # causal-learn takes long to import, and most results are never converted.
-        from causal_ivae.derivatives.causal_learn import general_graph
+        from causal_ivae.derivatives.digraphs import general_graph
 
         return general_graph(self.names, self.edges)
 

@@ -1,4 +1,4 @@
-"""Convert a table of edges into a directed graph of networkx."""
+"""Convert a table of edges into a directed graph of networkx, or into a graph of causal-learn."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from causal_ivae.errors import SettingsError
 from causal_ivae.outcomes import CONNECTED, WHY, arrows_of, outcomes_of
 
 if TYPE_CHECKING:
     import networkx as nx
+    from causallearn.graph.GeneralGraph import GeneralGraph
 
 _NUMBERS = (
     "score", "p_value", "q_value", "interval_level", "confidence", "probability_both",
@@ -119,3 +121,31 @@ def _plain(name: str, value: Any) -> str | int | float:
     if name in _WORDS:
         return str(value)
     return int(value) if name in _COUNTS else float(value)
+
+
+def general_graph(names: Sequence[str], edges: pd.DataFrame) -> "GeneralGraph":
+    """Return the graph that `causal_ivae.derivatives.causal_graph.CausalGraph` describes.
+
+    Raises
+    ------
+    SettingsError
+        If the causal-learn package is not installed.
+    """
+    try:
+        from causallearn.graph.Edge import Edge
+        from causallearn.graph.Endpoint import Endpoint
+        from causallearn.graph.GeneralGraph import GeneralGraph
+        from causallearn.graph.GraphNode import GraphNode
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "A graph of causal-learn needs that package: pip install causal-learn."
+        ) from error
+    nodes = {name: GraphNode(name) for name in names}
+    graph = GeneralGraph(list(nodes.values()))
+    for edge in edges[edges["decision"] != "none"].to_dict("records"):
+        if edge["cause"]:
+            graph.add_directed_edge(nodes[edge["cause"]], nodes[edge["effect"]])
+        else:
+            end = Endpoint.ARROW if edge["decision"] == "both" else Endpoint.TAIL
+            graph.add_edge(Edge(nodes[edge["x"]], nodes[edge["y"]], end, end))
+    return graph
