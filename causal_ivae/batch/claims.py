@@ -10,7 +10,6 @@ and 4, GPFS, Lustre mounted with ``flock``); if one does not, `Claims.supported`
 import errno
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
@@ -102,10 +101,5 @@ class Claims:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

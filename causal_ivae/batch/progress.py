@@ -4,8 +4,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -21,56 +20,23 @@ from rich.progress import (
 from rich.text import Text
 
 
-class Display(Protocol):
-    """Show the progress of a batch."""
+class Display:
+    """Show the progress of a batch; this one shows nothing, as from Python."""
 
     def phase(self, title: str, total: int) -> None:
         """Begin a phase of `total` pieces of work."""
-        ...
 
     def stage(self, name: str, stage: str, share: float) -> None:
         """Show that a piece is in a stage of which `share` is done."""
-        ...
 
     def started(self, name: str) -> None:
         """Show that a worker has begun with a piece."""
-        ...
 
     def finished(self, name: str, line: str, *, failed: bool = False) -> None:
         """Show that a piece is finished, with one line about it."""
-        ...
 
     def note(self, line: str) -> None:
         """Show a line about the run."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class Silent:
-    """Show nothing, for use from Python."""
-
-    def phase(self, title: str, total: int) -> None:
-        """Show nothing."""
-
-    def stage(self, name: str, stage: str, share: float) -> None:
-        """Show nothing."""
-
-    def started(self, name: str) -> None:
-        """Show nothing."""
-
-    def finished(self, name: str, line: str, *, failed: bool = False) -> None:
-        """Show nothing."""
-
-    def note(self, line: str) -> None:
-        """Show nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +45,7 @@ class Silent:
         return None
 
 
-class Lines(Silent):
+class Lines(Display):
     """Print one line per finished piece.
 
     Parameters
@@ -180,7 +146,7 @@ class _TimeLeft(TimeRemainingColumn):
         return Text(f"{left} left", style="progress.remaining")
 
 
-class Bars(Silent):
+class Bars(Display):
     """Show a live table with a row for the phase and one for every running piece."""
 
     def __init__(self, console: Console) -> None:

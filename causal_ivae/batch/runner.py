@@ -13,7 +13,7 @@ from causal_ivae.batch.loading import Loaded, Loading, common_regions
 from causal_ivae.batch.pages import write_region_map
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import Plan
-from causal_ivae.batch.progress import Display, Silent
+from causal_ivae.batch.progress import Display
 from causal_ivae.batch.state import GroupState, UnitState, excluded_sentence, excluded_units
 from causal_ivae.batch.status import BatchResult, Record, describe, last_run_with
 from causal_ivae.batch.workers.machine import devices_for
@@ -46,7 +46,7 @@ def run(planned: Plan, display: Display | None = None) -> BatchResult:
     folders = Folders()
     units = {f"sub-{s.label}": Loading.of(analysis, s, folders) for s in planned.subjects}
     targets = (*units, *_of_all(analysis))
-    with _claimed(analysis.output, targets) as claims, display or Silent() as shown:
+    with _claimed(analysis.output, targets) as claims, display or Display() as shown:
         record = Record(analysis, shown, targets)
         _begin(record)
         if not claims.supported:

@@ -7,7 +7,7 @@ from causal_ivae.batch import forecast, loading, runner
 from causal_ivae.batch.loading import Loading
 from causal_ivae.batch.participant import Estimating
 from causal_ivae.batch.plan import plan
-from causal_ivae.batch.progress import Silent
+from causal_ivae.batch.progress import Display
 from causal_ivae.batch.request import Request
 from causal_ivae.batch.runner import run
 from causal_ivae.discovery import series_to_graph
@@ -15,7 +15,7 @@ from causal_ivae.discovery.workload import Workload
 from causal_ivae.imaging.file_names import Folders
 
 
-class Noted(Silent):
+class Noted(Display):
     def __init__(self):
         self.lines = []
 

@@ -8,7 +8,7 @@ from tiny_study import tiny_pipeline
 
 from causal_ivae.batch import status
 from causal_ivae.batch.analysis import Analysis, Outcome
-from causal_ivae.batch.progress import Silent
+from causal_ivae.batch.progress import Display
 from causal_ivae.batch.status import BatchResult, Record
 from causal_ivae.derivatives.files import read_table, write_table
 
@@ -43,7 +43,7 @@ def test_the_exit_code_tells_failures_from_input_that_lets_nothing_run(outcomes,
 def record(tmp_path):
     units = [f"sub-{number:03d}" for number in range(300)]
     analysis = Analysis(tmp_path, tmp_path / "out", ("participant",), tiny_pipeline())
-    return Record(analysis, Silent(), units), units
+    return Record(analysis, Display(), units), units
 
 
 def test_the_status_of_many_subjects_is_written_once_a_second_and_whole_at_the_end(
