@@ -1,6 +1,5 @@
 """Hold what all pieces of work of a run share, and turn a piece that fails into an outcome."""
 
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from causal_ivae.batch.request import Request
 from causal_ivae.batch.workers.machine import processes_for
+from causal_ivae.batch.workers.process import peak_memory_mib, restart_peak_memory
 from causal_ivae.derivatives.files import write_text
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.discovery.methods import METHODS, pooled_methods
@@ -142,7 +142,7 @@ def guarded(
         Returns its result, its state and a message.
     """
     began = time.monotonic()
-    _restart_peak_memory()
+    restart_peak_memory()
     result: T | None = None
     crash, bad_input = "", False
     try:
@@ -153,7 +153,7 @@ def guarded(
             crash = shown(write_crash(analysis, unit, traceback.format_exc()), analysis.output)
         bad_input = isinstance(error, (InputError, SettingsError))
     seconds = time.monotonic() - began
-    return result, Outcome(unit, state, seconds, _peak_memory_mib(), message, crash, bad_input)
+    return result, Outcome(unit, state, seconds, peak_memory_mib(), message, crash, bad_input)
 
 
 def one_line(error: BaseException) -> str:
@@ -171,28 +171,3 @@ def write_crash(analysis: Analysis, unit: str, details: str) -> Path:
     facts = "\n".join(f"{name} {version}" for name, version in versions().items())
     write_text(path, f"{unit}\n{analysis.command}\n\n{details}\n{facts}\n")
     return path
-
-
-def _restart_peak_memory() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return
-
-
-def _peak_memory_mib() -> float:
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        status = ""
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 2**10
-    if sys.platform == "win32":
-        import psutil
-
-        return float(psutil.Process().memory_info().peak_wset) / 2**20
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)

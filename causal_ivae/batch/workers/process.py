@@ -1,4 +1,4 @@
-"""Set up the process of the program, and each of its workers.
+"""Set up the process of the program, and each of its workers, and tell its peak memory.
 
 The library sets none of this: an import or a fit leaves the process of a user as it is.
 """
@@ -6,7 +6,9 @@ The library sets none of this: an import or a fit leaves the process of a user a
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 EQUAL_DIGITS = "AVX2,STRICT"
 """Value of the environment variable ``MKL_CBWR`` with which results are equal to the last bit."""
@@ -41,3 +43,25 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, _KEPT)
         mallopt(_MMAP_THRESHOLD, _LARGEST)
+
+
+def restart_peak_memory() -> None:
+    """Begin to count the peak memory of this process anew, where the system can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory_mib() -> float:
+    """Return the peak memory of this process (MiB) since it was last restarted, or began."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
-from causal_ivae.batch.workers.process import prepare_process
+from causal_ivae.batch.workers.process import (
+    peak_memory_mib,
+    prepare_process,
+    restart_peak_memory,
+)
 from causal_ivae.unmixing.training.threads import torch_threads
 
 METHOD = (
@@ -58,15 +61,7 @@ def _rise(work: Callable[[], object], small: Callable[[], object]) -> float:
     prepare_process()
     with torch_threads(1):
         small()
-        with suppress(OSError):
-            # This makes Linux reset the peak.
-            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before = _peak_so_far()
+        restart_peak_memory()
+        before = peak_memory_mib()
         work()
-        return _peak_so_far() - before
-
-
-def _peak_so_far() -> float:
-    lines = _STATUS.read_text(encoding="ascii").splitlines()
-    kib = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return int(kib) / 1024
+        return peak_memory_mib() - before
