@@ -65,12 +65,14 @@ class Modulation:
         """
         counts = torch.bincount(u)
         n_segments = len(counts)
-        log_scale, mean = (
-            _moments(z, u, counts)
-            if fit.modulation is None
-            else np.moveaxis(np.nan_to_num(fit.modulation[best]), -1, 0)
-        )
-        noise, mean_noise = _sampling_variance(z, u, counts)
+        z = z.double().nan_to_num(0.0)
+        means, variances = _moments(z, u, counts)
+        if fit.modulation is None:
+            log_scale = (0.5 * variances.clamp_min(1e-12).log()).cpu().numpy()
+            mean = means.cpu().numpy()
+        else:
+            log_scale, mean = np.moveaxis(np.nan_to_num(fit.modulation[best]), -1, 0)
+        noise, mean_noise = _sampling_variance(z, u, counts, means, variances)
         excess = log_scale.var(axis=1, ddof=1) - noise.mean(axis=1)
         strength = np.sqrt(excess.clip(min=0.0))
         spread = log_scale.var(axis=1, ddof=1) * math.sqrt(2.0 / (n_segments - 1))
@@ -82,35 +84,23 @@ class Modulation:
         return cls(n_segments, rank, condition, strength, error, detectable)
 
 
-def _moments(
-    z: Tensor, u: Tensor, counts: Tensor
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the log standard deviation and the mean of every segment.
-
-    Each has the shape (models, segments, components).
-    """
-    z = z.double().nan_to_num(0.0)
+def _moments(z: Tensor, u: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of every segment, each (models, segments, components)."""
     shape = (len(z), len(counts), z.shape[-1])
     size = counts.double().clamp_min(1.0)[:, None]
     mean = z.new_zeros(shape).index_add_(1, u, z) / size
-    variance = z.new_zeros(shape).index_add_(1, u, (z - mean[:, u]).square()) / size
-    log_scale = 0.5 * variance.clamp_min(1e-12).log()
-    return log_scale.cpu().numpy(), mean.cpu().numpy()
+    return mean, z.new_zeros(shape).index_add_(1, u, (z - mean[:, u]).square()) / size
 
 
 def _sampling_variance(
-    z: Tensor, u: Tensor, counts: Tensor
+    z: Tensor, u: Tensor, counts: Tensor, mean: Tensor, variance: Tensor
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the sampling variances of every segment's log scale and standardised mean.
 
-    Each has the shape (models, segments, components).
+    Each has the shape (models, segments, components), as `mean` and `variance` have.
     """
-    z = z.double().nan_to_num(0.0)
     size = counts.double().clamp_min(1.0)[:, None]
-    shape = (len(z), len(counts), z.shape[-1])
-    mean = z.new_zeros(shape).index_add_(1, u, z) / size
     residual = z - mean[:, u]
-    variance = z.new_zeros(shape).index_add_(1, u, residual.square()) / size
     residual = residual / variance.clamp_min(1e-24).sqrt()[:, u]
     together = (u[1:] == u[:-1]).to(z.dtype)[:, None]
     length = max(len(u) / len(counts), 6.0)
