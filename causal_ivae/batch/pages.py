@@ -23,6 +23,7 @@ from causal_ivae.group.participants import PARTICIPANTS
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.mni_maps import has_map, map_name
+from causal_ivae.reporting.recorded import complaint, lacking, readable
 
 if TYPE_CHECKING:
     from causal_ivae.reporting.forest import SubjectScores
@@ -57,7 +58,7 @@ def write_unit_page(
 
     digest = folder_digest(paths.folder)
     try:
-        record = Unit.read(paths, tuple(methods))
+        record = readable(Unit.read(paths, tuple(methods)))
         group = with_group or (paths.root / f"{GROUP}.html").is_file()
         navigation = navigation_of(paths.root, paths.unit, group=group)
         page, drawings = subject_page(record, templates, navigation)
@@ -165,7 +166,7 @@ def write_group_page(
     paths.report.unlink(missing_ok=True)
     write_described(paths, SUBJECTS.name, listing(rows))
     try:
-        record = Unit.read(paths, tuple(methods))
+        record = readable(Unit.read(paths, tuple(methods)))
         page, drawings = group_page(
             record,
             rows,
@@ -229,6 +230,11 @@ def write_all(
             complaints.append(str(error))
         else:
             pages.append(paths.report)
+            complaints.extend(
+                complaint(f"{paths.unit}, {method}", missing)
+                for method in whole
+                if (missing := lacking(read_sidecar(paths.file("edges.json", method))))
+            )
 
     for unit, paths in found.items():
         if not wanted or unit in wanted:
@@ -277,7 +283,7 @@ def _beside(root: Path, group: Unit) -> Unit | None:
     by_itself = any(wanted is None and METHODS[name].pools for name, wanted in asked.items())
     if not any(asked.values()) and not (by_itself and find_paths(root, POOLED)):
         return None
-    return Unit.read(UnitPaths(root, POOLED), tuple(METHODS))
+    return readable(Unit.read(UnitPaths(root, POOLED), tuple(METHODS)))
 
 
 def _scores_of_subjects(root: Path, group: Unit) -> dict[str, "SubjectScores"]:

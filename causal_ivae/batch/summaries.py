@@ -16,6 +16,7 @@ from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.units import Unit, find_recording
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.provenance import digest_of, package_version
+from causal_ivae.reporting.recorded import readable
 from causal_ivae.reporting.subject_summary import SubjectSummary, summarise_subject
 
 FOLDER = ".causal-ivae-index"
@@ -49,7 +50,7 @@ def summary_of(output: Path, unit: str) -> SubjectSummary:
     found = find_recording(output, unit)
     if found is None:
         return SubjectSummary(unit)
-    summary = summarise_subject(read_whole(*found, of_cohort=True))
+    summary = summarise_subject(readable(read_whole(*found, of_cohort=True)))
     _write(output, digest, summary)
     return summary
 

@@ -11,13 +11,14 @@ import pandas as pd
 from causal_ivae.derivatives.names import GROUP
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.outcomes import DIRECTIONS, USABLE, is_decided, outcomes_of
-from causal_ivae.reporting import html, summary
+from causal_ivae.reporting import group_summary, html
+from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.method_names import method_label
+from causal_ivae.reporting.method_table import method_rows
 from causal_ivae.reporting.page_head import Navigation
-from causal_ivae.reporting.quality import quality_sentences
+from causal_ivae.reporting.recorded import readable
 from causal_ivae.reporting.subject_summary import SubjectSummary
 from causal_ivae.reporting.templates import render
-from causal_ivae.reporting.verdict import verdicts_of
 
 _OUTCOMES = (
     "opposite directions", "both directions or one", "same direction", "one direction",
@@ -50,17 +51,20 @@ def render_compare(
     templates : pathlib.Path, optional
         As in `causal_ivae.reporting.html.subject_page`.
     """
+    record = readable(record)
     page = html.shared_parts(record, Navigation(group=record.name == GROUP))
     page["kind"], page["title"] = "Comparison of methods", "Methods compared"
     page["of"] = "the group" if record.name == GROUP else record.name
     page["pairs"] = pair_rows(record)
-    page["agreement"] = [
-        *quality_sentences(record),
-        *(verdict.sentence for verdict in verdicts_of(record) if record.name != GROUP),
-        *summary.agreement_sentences(record),
-    ]
+    of_group = record.name == GROUP
+    page["of_group"] = of_group
+    page["method_rows"] = (group_summary.method_rows if of_group else method_rows)(record)
     labels = {name: method_label(name, m.sidecar) for name, m in record.methods.items()}
     page["couples"] = [(labels[a], labels[b]) for a, b in combinations(labels, 2)]
+    page["agreement"] = [
+        (labels[a], labels[b], *same_direction(record.methods[a], record.methods[b]))
+        for a, b in combinations(labels, 2)
+    ]
     page["subject_rows"] = [
         (
             unit,

@@ -11,6 +11,7 @@ from causal_ivae.derivatives.names import POOLED
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing import wording
 from causal_ivae.drawing.graph_figure import graph_figure
+from causal_ivae.drawing.svg import Drawing
 from causal_ivae.outcomes import USABLE
 from causal_ivae.reporting import figures, group_rows, group_summary, html, summary
 from causal_ivae.reporting.contrast_figure import contrast_figure
@@ -74,6 +75,8 @@ def group_page(
         "advice_line": group_summary.advice_line(record, main, subjects),
         "numbers": [] if main is None else group_summary.numbers(main),
         "main": None if main is None else _picture(main),
+        "power": None if main is None else _power(main),
+        "power_about": None if main is None else main.graph.sidecar.get("Power"),
         "method_rows": group_summary.method_rows(record, pooled),
         "unanimity": group_summary.unanimity_sentence(record),
         "remarks": _remarks(record),
@@ -99,6 +102,8 @@ def group_page(
     }
     page["share"] = figures.share_figure(shares, "fig-share") if shares else None
     drawings = html.drawings_of(page)
+    if page["power"] is not None:
+        drawings[None, "power"] = page["power"]
     for model in page["models"]:
         if model["figure"] is not None:
             drawings[model["key"], "model"] = model["figure"]
@@ -109,6 +114,14 @@ def _picture(main: Main) -> dict[str, Any]:
     """Return the drawing at the top."""
     figure = graph_figure(main.graph.names, main.graph.edges, {}, "fig-main", main.label)
     return {"label": main.label, "pooled": main.pooled, "figure": figure}
+
+
+def _power(main: Main) -> Drawing | None:
+    """Draw what planted arrows show that the main graph could decide; None if it is not known."""
+    table = main.graph.tables.get("power")
+    if table is None or not main.graph.sidecar.get("Power"):
+        return None
+    return figures.power_figure(table, "fig-power", main.label)
 
 
 def _remarks(record: Unit) -> list[str]:

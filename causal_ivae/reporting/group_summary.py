@@ -184,7 +184,7 @@ def numbers(main: Main) -> list[Number]:
     return found
 
 
-def method_rows(record: Unit, pooled: Unit | None) -> list[MethodRow]:
+def method_rows(record: Unit, pooled: Unit | None = None) -> list[MethodRow]:
     """Return one row per method, first the graphs of all subjects by methods that make one."""
     rows = []
     together = {} if pooled is None else pooled.methods

@@ -1,5 +1,7 @@
 """What is damaged in an output is named and made again, and stops nothing else."""
 
+import json
+
 import pytest
 from tiny_study import file_of, write_tiny_pipeline
 
@@ -42,6 +44,8 @@ def test_damaged_results_are_on_no_page_and_cost_no_other(with_pipeline, capsys)
     cut = file_of(out, "sub-01", "edges.tsv", "ivae")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     file_of(out, "sub-02", "edges.json", "tcl").write_text("null")
+    older = file_of(out, "sub-03", "edges.json", "ivae")
+    older.write_text(json.dumps({**json.loads(older.read_text()), "Power": {"RightSign": {}}}))
     pages = {name: out / f"{name}.html" for name in ("sub-01", "sub-02", "sub-03", "group")}
     for page in pages.values():
         page.unlink()
@@ -49,6 +53,7 @@ def test_damaged_results_are_on_no_page_and_cost_no_other(with_pipeline, capsys)
     said = capsys.readouterr().err
     assert "The ivae results of 'sub-01' are damaged and are on no page" in said
     assert "The tcl results of 'sub-02' are damaged and are on no page" in said
+    assert "sub-03, ivae: what the results record of 'Power' (without Volumes" in said
     assert "Traceback" not in said
     assert all(page.is_file() for page in pages.values())
     assert run(source, out, "--dry-run", "--pipeline", pipeline) == 0

@@ -8,6 +8,7 @@ from rendering import render_subject
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.drawing.wording import signed
 from causal_ivae.group import Rating
+from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.comparison_page import pair_rows, render_compare
 from causal_ivae.reporting.index_page import index_row, render_index
 from causal_ivae.reporting.subject_summary import summarise_subject
@@ -159,6 +160,15 @@ def test_compare_sets_methods_beside_each_other_pair_by_pair():
     assert {"fig-graph-0", "fig-graph-1"} <= set(figures)
     assert "Share by chance" in html
     assert 'href="sub-01.html"' in html
+    # One row a method and one row for two of them, in place of sentences that are alike.
+    heads = next(row for row in page.rows if "Unanimous pairs needed" in row)
+    assert sum(len(row) == len(heads) for row in page.rows) >= 1 + len(METHODS)
+    n_both, n_same = same_direction(*record.methods.values())
+    two = next(row for row in page.rows if row and " and " in row[0] and len(row) == 4)
+    assert two[1:] == [str(n_both), str(n_same), f"{n_both / 2:g}"]
+    alone = Page(render_compare(subject_record(SIX, METHODS), {}))
+    assert "Usable?" in next(row for row in alone.rows if row[0] == "Method")
+    assert "directions drawn at random" not in page.flat + alone.flat
 
 
 @pytest.mark.parametrize("name", ["structural", "ivae", "tcl"])
