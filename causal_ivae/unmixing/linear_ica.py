@@ -1,15 +1,12 @@
 """Unmix every stack member by linear independent component analysis."""
 
-import math
-
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 from causal_ivae.unmixing.models.priors import segment_means
+from causal_ivae.unmixing.training.lbfgs import minimise
 
-_STEPS = 400
-_LEARNING_RATE = 0.05
+_STEPS = 60
 _RIDGE = 1e-6
 
 
@@ -91,32 +88,15 @@ def score_matching_ica(x: Tensor, u: Tensor, mean: Tensor, weight: Tensor) -> tu
     with torch.inference_mode(False), torch.enable_grad():
         covariance, share = covariance.clone(), (counts / counts.sum()).clone()
         identity = torch.eye(n, dtype=white.dtype, device=white.device)
-        free = identity.repeat(len(white), 1, 1).requires_grad_()
-        moments = torch.zeros_like(free.detach()), torch.zeros_like(free.detach())
-        taken = torch.zeros((), device=free.device)
-        for step in range(_STEPS):
-            rows_of_w = torch.nn.functional.normalize(free, dim=-1)[:, None]
+
+        def lost(free: Tensor) -> Tensor:
+            rows_of_w = torch.nn.functional.normalize(free.unflatten(1, (n, n)), dim=-1)[:, None]
             gram = rows_of_w @ rows_of_w.mT * (rows_of_w @ covariance @ rows_of_w.mT)
-            gram = gram + _RIDGE * identity
             ones = gram.new_ones(*gram.shape[:-1], 1)
-            value = torch.linalg.solve(gram, ones).sum((-1, -2))
-            (gradient,) = torch.autograd.grad(-(value * share).sum(), free)
-            # The function does what the class torch.optim.Adam does, which imports a compiler.
-            adam(
-                [free.detach()],
-                [gradient],
-                [moments[0]],
-                [moments[1]],
-                [],
-                [taken],
-                foreach=False,
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                lr=0.5 * _LEARNING_RATE * (1.0 + math.cos(math.pi * step / _STEPS)),
-                weight_decay=0.0,
-                eps=1e-8,
-                maximize=False,
-            )
-    unmixing = torch.nn.functional.normalize(free.detach(), dim=-1).to(weight.dtype)
+            solved = torch.linalg.solve(gram + _RIDGE * identity, ones)
+            return -(solved.sum((-1, -2)) * share).sum(-1)
+
+        free = minimise(lost, identity.flatten().repeat(len(white), 1), steps=_STEPS)
+        free = free.unflatten(1, (n, n))
+    unmixing = torch.nn.functional.normalize(free, dim=-1).to(weight.dtype)
     return mean, weight @ unmixing.mT

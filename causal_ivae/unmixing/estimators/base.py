@@ -24,12 +24,12 @@ from causal_ivae.unmixing.estimators.parameters import (
     plain_parameters,
     read_description,
 )
+from causal_ivae.unmixing.estimators.triangular_trial import triangular_trial
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.triangular import TriangularMap
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, resolve_device
 from causal_ivae.unmixing.training.stacks import Fit
-from causal_ivae.unmixing.training.steps import by_member
-from causal_ivae.unmixing.triangular_start import TriangularStart, fit_triangular, suits
+from causal_ivae.unmixing.triangular_start import suits
 
 _Model = TypeVar("_Model", bound=StackedModel)
 _MAP = "map."
@@ -75,9 +75,9 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             training steps) and ``training_curve_`` (ndarray, shape (points, 2): step and
             objective).  ``restart_objectives_`` (ndarray, shape (restarts,)) holds the objectives
             of all restarts, NaN if training diverged twice, and ``diagnostics_`` judges the fit.
-            Where there is a triangular start (see `IVAE` and `FlowIVAE`), its objective is the
-            last, all are those of rows that it was not fitted to, and ``map_`` is its map, if it
-            is the best.
+            Where a triangular start is the best (see `IVAE` and `FlowIVAE`), ``map_`` is its map,
+            its objective is the last, and all are those of rows that the map was not fitted to,
+            after a fifth of the steps.
 
         Raises
         ------
@@ -94,33 +94,21 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         self._auxiliary_ = auxiliary
         if self.restarts < 1:
             raise SettingsError(f"Invalid value {self.restarts} for 'restarts': give 1 or more.")
-        self.map_, found = None, None
+        self.map_ = None
         values = self._standardised(data)[0]
         positions = self._auxiliary(u, len(data))
         seeds = [child_seed(self.seed, "fit", restart) for restart in range(self.restarts)]
         columns = torch.arange(data.shape[1], device=values.device).repeat(self.restarts, 1)
         components = checked_components(self.n_components, data.shape[1])
+        build, order_seed = self._build(data.shape[1]), child_seed(self.seed, "order of volumes")
+        given = build, seeds, values, columns, positions, settings
+        led = None
         if suits(settings, data.shape[1], components, auxiliary):
-            found = fit_triangular(values[None], positions)
-            # The mapped columns are further ones, from which one more fit starts.
-            columns = torch.cat((columns, columns[:1] + data.shape[1]))
-            values = torch.cat((values, found.map(values[None])[0][0]), dim=1)
-            seeds.append(child_seed(self.seed, "fit", "triangular"))
-        stack, fit = fit_stack(
-            self._build(data.shape[1]),
-            seeds,
-            values,
-            columns,
-            positions,
-            settings,
-            order_seed=child_seed(self.seed, "order of volumes"),
-        )
-        if found is not None:
-            fit = replace(
-                fit, objective=_on_other_rows(stack, fit, found, values, columns, positions)
-            )
-            if np.nanargmax(np.append(fit.objective, -np.inf)) == self.restarts:
-                self.map_ = found.map
+            led = triangular_trial(*given, order_seed=order_seed)
+        if led is not None:
+            stack, fit, self.map_ = led
+        else:
+            stack, fit = fit_stack(*given, order_seed=order_seed)
         if not np.isfinite(fit.objective).any():
             raise FitError(
                 "Training diverged, at half the rate too; use a smaller 'learning_rate' than "
@@ -130,7 +118,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         [self.diagnostics_] = diagnose(
             fit,
             positions,
-            restarts=len(seeds),
+            restarts=len(fit.objective),
             n_statistics=2 if getattr(self, "modulates", None) == "mean_variance" else 1,
         )
         return self
@@ -360,25 +348,6 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             return volume
         _, of_map = self.map_(scaled.to(self.map_.table.device))
         return np.asarray(volume + of_map[0].cpu().numpy())
-
-
-def _on_other_rows(
-    stack: StackedModel,
-    fit: Fit,
-    found: TriangularStart,
-    values: Tensor,
-    columns: Tensor,
-    u: Tensor,
-) -> NDArray[np.float64]:
-    """Return the objectives of the rows that the triangular map was not fitted to.
-
-    The last fit started from that map, whose log-determinant belongs to its objective.
-    """
-    rows = found.held_out
-    with torch.inference_mode():
-        objective = stack.evaluate(by_member(values[rows], columns), u[rows]).double()
-        objective[-1] += found.map(values[None, rows, : columns.shape[1]])[1].mean()
-    return np.where(np.isfinite(fit.objective), objective.cpu().numpy(), np.nan)
 
 
 def checked_components(n_components: int | None, n_features: int) -> int:

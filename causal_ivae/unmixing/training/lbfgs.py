@@ -9,6 +9,8 @@ _HISTORY = 20
 _SUFFICIENT = 1e-4
 _SHORTER = 0.3
 _TRIALS = 12
+_LEAST_FALL = 1e-12
+"""A member ends where its function would fall by less than this to first order."""
 _LEAST_CURVATURE = 1e-12
 
 
@@ -52,6 +54,7 @@ def minimise(
     x = start.detach()
     value, gradient = at(x)
     past: list[tuple[Tensor, Tensor, Tensor]] = []
+    ended = torch.zeros_like(value, dtype=torch.bool)
     size = 1.0 / gradient.abs().sum(-1, keepdim=True).clamp_min(1.0)
     for _ in range(steps):
         direction = -_curved(gradient, past, size)
@@ -59,14 +62,17 @@ def minimise(
         uphill = slope >= 0.0
         direction = torch.where(uphill[:, None], -size * gradient, direction)
         slope = torch.where(uphill, (gradient * direction).sum(-1), slope)
+        ended = ended | (slope > -_LEAST_FALL)
         length = torch.ones_like(value)
         for _ in range(_TRIALS):
             new_value, new_gradient = at(x + length[:, None] * direction)
             fell = new_value <= value + _SUFFICIENT * length * slope
-            if bool(fell.all()):
+            if bool((fell | ended).all()):
                 break
             length = torch.where(fell, length, _SHORTER * length)
-        # A member that found no lower value stays where it is.
+        # A member that found no lower value stays where it is from then on.
+        fell = fell & ~ended
+        ended = ~fell
         moved = torch.where(fell[:, None], length[:, None] * direction, 0.0)
         change = torch.where(fell[:, None], new_gradient - gradient, 0.0)
         x, gradient = x + moved, gradient + change
@@ -77,7 +83,7 @@ def minimise(
         squares = change.square().sum(-1, keepdim=True).clamp_min(_LEAST_CURVATURE**2)
         size = torch.where(bent, curvature / squares, size)
         past = [*past[1 - _HISTORY :], (moved, change, inverse)]
-        if enough(x):
+        if enough(x) or bool(ended.all()):
             break
     return x
 
