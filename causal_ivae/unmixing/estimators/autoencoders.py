@@ -176,7 +176,7 @@ class IVAE(_Autoencoder):
     batch_size: int = _IVAE.batch_size
     learning_rate: float = _IVAE.learning_rate
     warmup: float = _IVAE.warmup
-    restarts: int = 1
+    restarts: int = 2
     seed: int = 0
     device: str = "auto"
 

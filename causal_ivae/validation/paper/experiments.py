@@ -139,10 +139,10 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
         "learning_rate": 3e-3,
     }
     invertible: dict[str, Any] = {"maps": 8, "batch_size": 256, "learning_rate": 2e-2}
-    plain = network | {"batch_size": 128, "learning_rate": 3e-3, "steps": steps(4000)}
+    plain = network | {"batch_size": 128, "learning_rate": 3e-3, "steps": steps(2000)}
     settings: dict[str, TrainingSettings] = {
-        FLOW: FlowSettings(prior="gaussian", steps=steps(5000)),
-        OURS: IVAESettings(prior="gaussian", steps=steps(5000), **invertible),
+        FLOW: FlowSettings(prior="gaussian", steps=steps(3000)),
+        OURS: IVAESettings(prior="gaussian", steps=steps(3000), **invertible),
         DIAGONAL: IVAESettings(prior="gaussian", posterior="diagonal", **plain),
         PUBLISHED: IVAESettings(
             prior="gaussian",
@@ -152,7 +152,7 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
             **published,
         ),
         TCL_NAME: TCLSettings(
-            hidden=64, batch_size=128, learning_rate=1e-2, weight_decay=1e-5, steps=steps(4000)
+            hidden=64, batch_size=128, learning_rate=1e-2, weight_decay=1e-5, steps=steps(3000)
         ),
     }
     vaes: dict[str, TrainingSettings] = {
@@ -213,9 +213,6 @@ def _figure2(scale: Scale, fit: Fit, say: Say) -> Outcome:
 
 def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
     made = recipes(scale)
-    shorter = {"steps": max(_FEWEST_STEPS, round(_FIGURE3_STEPS * scale.effort))}
-    for name in (OURS, FLOW):
-        made[name] = Recipe(name, made[name].settings.model_copy(update=shorter))
     easy = {
         name: replace(recipe, settings=recipe.settings.model_copy(update=_EASY.get(name, {})))
         for name, recipe in made.items()
@@ -241,7 +238,6 @@ def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
     return Outcome(pd.concat(runs, ignore_index=True), settings=described)
 
 
-_FIGURE3_STEPS = 3000
 _EASY: dict[str, dict[str, Any]] = {
     OURS: {"modulates": "mean_variance", "learning_rate": 1e-2},
     FLOW: {"modulates": "mean_variance", "learning_rate": 1e-2},
@@ -279,7 +275,6 @@ def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
 
 def _selection(scale: Scale, fit: Fit, _: Say) -> Outcome:
     base = recipes(scale)[DIAGONAL].settings
-    base = base.model_copy(update={"steps": max(20, base.steps // 2)})
     grid = [
         {"hidden": hidden, "layers": layers, "learning_rate": rate, "noise": noise}
         for hidden, layers, rate, noise in product(
