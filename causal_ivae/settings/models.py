@@ -147,10 +147,10 @@ class GeneralIVAESettings(IVAESettings):
 
     likelihood: Likelihood = Field("gaussian", description="'bernoulli' for binary observations")
     maps: int = Field(
-        8, ge=1, description="linear maps of the invertible decoder, with splines between them"
+        12, ge=1, description="linear maps of the invertible decoder, with splines between them"
     )
-    steps: int = Field(3500, ge=1)
-    batch_size: int = Field(512, ge=8)
+    steps: int = Field(4000, ge=1)
+    batch_size: int = Field(256, ge=8)
 
     @property
     def binary(self) -> bool:

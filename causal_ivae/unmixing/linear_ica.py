@@ -89,14 +89,14 @@ def score_matching_ica(x: Tensor, u: Tensor, mean: Tensor, weight: Tensor) -> tu
         covariance, share = covariance.clone(), (counts / counts.sum()).clone()
         identity = torch.eye(n, dtype=white.dtype, device=white.device)
 
-        def lost(free: Tensor) -> Tensor:
-            rows_of_w = torch.nn.functional.normalize(free.unflatten(1, (n, n)), dim=-1)[:, None]
+        def loss(free: Tensor) -> Tensor:
+            rows_of_w = torch.nn.functional.normalize(free.view(-1, n, n), dim=-1)[:, None]
             gram = rows_of_w @ rows_of_w.mT * (rows_of_w @ covariance @ rows_of_w.mT)
             ones = gram.new_ones(*gram.shape[:-1], 1)
             solved = torch.linalg.solve(gram + _RIDGE * identity, ones)
-            return -(solved.sum((-1, -2)) * share).sum(-1)
+            lost: Tensor = -(solved.sum((-1, -2)) * share).sum(-1)
+            return lost
 
-        free = minimise(lost, identity.flatten().repeat(len(white), 1), steps=_STEPS)
-        free = free.unflatten(1, (n, n))
-    unmixing = torch.nn.functional.normalize(free, dim=-1).to(weight.dtype)
+        free = minimise(loss, identity.flatten().repeat(len(white), 1), steps=_STEPS)
+    unmixing = torch.nn.functional.normalize(free.view(-1, n, n), dim=-1).to(weight.dtype)
     return mean, weight @ unmixing.mT

@@ -94,9 +94,11 @@ def _suites() -> "Mapping[str, type[Suite[Any]]]":
     from causal_ivae.validation.suites.pairs import Pairs
     from causal_ivae.validation.suites.reproducibility import Reproducibility
     from causal_ivae.validation.suites.twins import KnownArrows
+    from causal_ivae.validation.suites.unmixing import Unmixing
 
     kinds: tuple[type[Suite[Any]], ...] = (
         BoldNetworks, FalsePositives, KnownArrows, Netsim, Networks, Pairs, Reproducibility,
+        Unmixing,
     )  # fmt: skip
     return {kind.name: kind for kind in kinds}
 
@@ -244,6 +246,15 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         Option("subjects", "count", "N", "of a network, pooled (default: 1)"),
         Option("guards", "texts", "GUARD", "share, network (default: both)"),
         data="folder of tables of region time series (default: simulated BOLD networks)",
+    ),
+    "unmixing": _suite(
+        "unmixing",
+        "what models recover of the sources of simulated mixtures: ours and a published package",
+        "Unmix simulated mixtures of five sources by every estimator as it is without parameters, "
+        "and by pi-vae-pytorch where it is installed (extra [benchmark]).",
+        Option("datasets", "count", "N", "of every kind of mixing (default: 5)"),
+        Option("activations", "texts", "NAME", "leaky_relu, xtanh (default: both)"),
+        _METHODS,
     ),
     "reproducibility": _suite(
         "reproducibility",

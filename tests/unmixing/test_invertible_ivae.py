@@ -238,3 +238,38 @@ def test_the_solution_of_the_flow_stays_a_solution():
         optimizer.step()
     assert before > 0.9
     assert abs(score() - before) < 0.02
+
+
+def test_all_starts_are_trained_without_noise_and_the_best_one_by_its_bound():
+    mixture = simulate_mixture(
+        n_segments=20, n_per_segment=100, n_sources=2, activation="xtanh", seed=1
+    )
+    x, u = mixture.train.observations, mixture.train.segments
+    model = IVAE(steps=200, restarts=3, device="cpu").fit(x, u)
+    assert model.n_iter_ == 200
+    steps = model.training_curve_[:, 0]
+    assert (np.diff(steps) > 0).all()
+    assert steps[-1] == 200
+    assert not model.model_.noiseless
+    # All objectives are bounds, which that of the fit that was trained by it exceeds.
+    assert model.restart_objectives_.max() == model.objective_
+    assert model.objective_ - np.log(model.scale_).sum() == pytest.approx(
+        model.score(x, u), abs=1e-3
+    )
+    # The curve goes on where the likelihood ended, near the bound at the last noise level.
+    before, after = (model.training_curve_[steps == at, 1][0] for at in (160, 200))
+    assert abs(after - before) < 0.5
+
+
+@torch.no_grad()
+def test_without_noise_the_objective_is_the_flows_likelihood():
+    model = scrambled(IVAESettings(maps=4))
+    x = rows()
+    model.noiseless = True
+    expected = model.flow.log_likelihood((x - model.centre) @ model.whitening, U).mean(-1)
+    expected += torch.linalg.slogdet(model.whitening).logabsdet
+    torch.testing.assert_close(model.evaluate(x, U), expected)
+    batch = Minibatch(x, U, torch.tensor(0.1), 60, torch.zeros(2, 60, 3).double())
+    value, loss = model.objective(batch)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(loss, -expected)

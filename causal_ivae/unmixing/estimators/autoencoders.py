@@ -1,6 +1,7 @@
 """Define the estimators of iVAE and of the VAE family."""
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, Self
 
@@ -14,15 +15,20 @@ from causal_ivae.settings import (
     Decoder,
     ElboWeights,
     GeneralIVAESettings,
+    IVAESettings,
     Modulates,
     Posterior,
     PriorFamily,
+    TrainingSettings,
     VAESettings,
 )
 from causal_ivae.unmixing.estimators.base import StackedEstimator
 from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
 from causal_ivae.unmixing.models.ivae import StackedIVAE
+from causal_ivae.unmixing.models.stacked import StackedModel
+from causal_ivae.unmixing.training.stacks import Fit
+from causal_ivae.unmixing.training.two_stages import train_in_two_stages
 
 _STREAM = 1 << 21
 _DEFAULTS = VAESettings()
@@ -145,6 +151,10 @@ class IVAE(_Autoencoder):
     unmixing with orthogonal columns has the higher bound.  With the full covariance it is as high
     as the log-likelihood.
 
+    The invertible decoder with as many components as columns is trained in two stages: every
+    restart by what the ELBO tends to as the noise vanishes, the likelihood of `FlowIVAE`, for four
+    fifths of the steps; then the best one by the ELBO.
+
     With the invertible decoder, two columns and moving means, one more fit starts from a triangular
     map, as in `FlowIVAE`; the noise is then that of the mapped columns.
 
@@ -176,12 +186,18 @@ class IVAE(_Autoencoder):
     batch_size: int = _IVAE.batch_size
     learning_rate: float = _IVAE.learning_rate
     warmup: float = _IVAE.warmup
-    restarts: int = 2
+    restarts: int = 4
     seed: int = 0
     device: str = "auto"
 
     def _settings(self) -> GeneralIVAESettings:
         return validated(GeneralIVAESettings, _with_weights(self))
+
+    def _train(self, settings: TrainingSettings) -> Callable[..., tuple[StackedModel, Fit]]:
+        alike = self.n_components in (None, len(self.mean_))
+        if alike and isinstance(settings, IVAESettings) and settings.invertible:
+            return train_in_two_stages
+        return super()._train(settings)
 
     def sample(self, u: ArrayLike) -> NDArray[np.float64]:
         """Draw observations given the auxiliary variable.

@@ -1,6 +1,7 @@
 """Define what the estimators share: checking, scaling, fitting, saving and loading."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,10 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
 
     def _settings(self) -> TrainingSettings:
         raise NotImplementedError
+
+    def _train(self, settings: TrainingSettings) -> Callable[..., tuple[StackedModel, Fit]]:  # noqa: ARG002 - for subclasses
+        """Return the function that trains a stack, which takes what `fit_stack` takes."""
+        return fit_stack
 
     def _takes_columns_as_they_are(self) -> bool:
         return False
@@ -108,7 +113,7 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         if led is not None:
             stack, fit, self.map_ = led
         else:
-            stack, fit = fit_stack(*given, order_seed=order_seed)
+            stack, fit = self._train(settings)(*given, order_seed=order_seed)
         if not np.isfinite(fit.objective).any():
             raise FitError(
                 "Training diverged, at half the rate too; use a smaller 'learning_rate' than "

@@ -49,6 +49,14 @@ class StackedInvertibleIVAE(StackedModel):
 
     One draw e of standard normal numbers gives two draws of z, g(y) + s J e and g(y) - s J e.  The
     product J e is carried along with g(y), so that J itself is not needed.
+
+    Attributes
+    ----------
+    noiseless : bool
+        True if the objective is what the ELBO tends to as the noise vanishes, the likelihood of the
+        flow.
+    first_noise, final_noise : float
+        Noise standard deviations at the first step and after most of the training.
     """
 
     def __init__(
@@ -62,7 +70,8 @@ class StackedInvertibleIVAE(StackedModel):
         super().__init__()
         self.keys = keys
         self.n_components = n_components
-        self.final_noise = settings.final_noise
+        self.noiseless = False
+        self.first_noise, self.final_noise = _NOISE_AT_START, settings.final_noise
         network = FlowSettings(
             prior=settings.prior,
             modulates=settings.modulates,
@@ -107,13 +116,18 @@ class StackedInvertibleIVAE(StackedModel):
     def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
         """Return the ELBO with the noise level of the step and, as the loss, its negative."""
         assert batch.noise is not None
+        if self.noiseless:
+            value = batch.mean(self._log_likelihood(batch.x, batch.u, batch.noise))
+            return value, -value
         annealed = (batch.share / _ANNEALED).clamp_max(1.0)
-        noise = _NOISE_AT_START * (self.final_noise / _NOISE_AT_START) ** annealed
+        noise = self.first_noise * (self.final_noise / self.first_noise) ** annealed
         value = batch.mean(self._elbo(batch.x, batch.u, batch.noise, noise))
         return value, -value
 
     def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the mean ELBO of all rows at the last noise level, shape (members,)."""
+        if self.noiseless:
+            return self._log_likelihood(x, u).mean(-1)
         draw = standard_normal(self.keys, _EVALUATION_STREAM, tuple(x.shape[1:])).to(x.dtype)
         noise = torch.tensor(self.final_noise, device=x.device)
         return self._elbo(x, u, draw, noise).mean(-1)
@@ -173,6 +187,10 @@ class StackedInvertibleIVAE(StackedModel):
         # The squared draw of q belongs to the same draw as the misfit, whose noise it cancels.
         log_q = -0.5 * draw.square().sum(-1) - log_determinant
         return log_prior - 0.25 * misfit - log_q + self._log_volume()
+
+    def _log_likelihood(self, x: Tensor, u: Tensor, added: Tensor | None = None) -> Tensor:
+        """Return log p(x|u) of every row without noise, (members, rows)."""
+        return self.flow.log_likelihood(self._whitened(x), u, added) + self._log_volume()
 
     def _log_volume(self) -> Tensor:
         """Return the log-determinant of the whitening, shape (members, 1)."""

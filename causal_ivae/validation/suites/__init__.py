@@ -18,4 +18,5 @@ __all__ = [
     "study",
     "suite",
     "twins",
+    "unmixing",
 ]

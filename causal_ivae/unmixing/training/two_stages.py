@@ -1,0 +1,111 @@
+"""Train invertible iVAEs by the likelihood without noise first, and the best one by its bound."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from causal_ivae.seeding import child_seed
+from causal_ivae.settings import TrainingSettings
+from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
+from causal_ivae.unmixing.models.stacked import StackedModel
+from causal_ivae.unmixing.training.ensemble import fit_stack
+from causal_ivae.unmixing.training.stacks import Fit
+from causal_ivae.unmixing.training.steps import by_member
+
+_BY_BOUND = 0.2
+"""Share of the steps that maximise the bound."""
+_SLOWER = 0.1
+"""They begin at this share of the learning rate, since they begin near their end."""
+
+
+def train_in_two_stages(
+    build: Callable[[list[int]], StackedModel],
+    seeds: list[int],
+    values: Tensor,
+    columns: Tensor,
+    u: Tensor,
+    settings: TrainingSettings,
+    *,
+    order_seed: int,
+) -> tuple[StackedInvertibleIVAE, Fit]:
+    """Train all starts by the likelihood, and then the best of them by the bound.
+
+    Parameters
+    ----------
+    build, seeds, values, columns, u, settings, order_seed
+        As in `causal_ivae.unmixing.training.ensemble.fit_stack`; `build` makes invertible iVAEs.
+
+    Returns
+    -------
+    model : StackedInvertibleIVAE
+    fit : Fit
+        The objectives of all members are their bounds.  If further steps did not raise that of the
+        best one, it stays as it was.
+
+    Notes
+    -----
+    The likelihood is what the bound tends to as the noise vanishes, and a step of it takes half the
+    time.
+    """
+
+    def noiseless(some: list[int]) -> StackedInvertibleIVAE:
+        model = build(some)
+        assert isinstance(model, StackedInvertibleIVAE)
+        model.noiseless = True
+        return model
+
+    by_bound = max(1, round(_BY_BOUND * settings.steps))
+    first = settings.shortened(max(1, settings.steps - by_bound), len(values))
+    last = settings.model_copy(
+        update={"steps": by_bound, "learning_rate": _SLOWER * settings.learning_rate}
+    )
+    stack, fit = fit_stack(noiseless, seeds, values, columns, u, first, order_seed=order_seed)
+    assert isinstance(stack, StackedInvertibleIVAE)
+    stack.noiseless = False
+    with torch.inference_mode():
+        bound = stack.evaluate(by_member(values, columns), u).double().cpu().numpy()
+    fit = replace(fit, objective=np.where(np.isfinite(fit.objective), bound, np.nan))
+    if not np.isfinite(fit.objective).any():
+        return stack, fit
+    best = int(np.nanargmax(fit.objective))
+    which = torch.tensor([best], device=columns.device)
+    one = stack.taken(which)
+    one.first_noise = one.final_noise
+    further = child_seed(order_seed, "by bound")
+    ended_at, ended = fit_stack(
+        build, [seeds[best]], values, columns[which], u, last, order_seed=further, trained=one
+    )
+    if ended.retried[0] or not ended.objective[0] > fit.objective[best]:
+        return stack, fit
+    stack.put(which, ended_at)
+    return stack, _continued(fit, ended, best)
+
+
+def _continued(fit: Fit, ended: Fit, member: int) -> Fit:
+    """Return a fit of which one member went on; the curves of the others stay where they ended."""
+    curves = np.repeat(fit.curves[:, -1:], len(ended.curve_steps), axis=1)
+    curves[member] = ended.curves[0]
+    disturbances = fit.disturbances.clone()
+    disturbances[member] = ended.disturbances[0]
+
+    def put(all_of_them: NDArray[np.float64] | None, one: NDArray[np.float64] | None) -> None:
+        if all_of_them is not None and one is not None:
+            all_of_them[member] = one[0]
+
+    put(fit.objective, ended.objective)
+    put(fit.slope, ended.slope)
+    put(fit.modulation, ended.modulation)
+    put(fit.kl, ended.kl)
+    taken = fit.taken.copy()
+    taken[member] += ended.taken[0]
+    return replace(
+        fit,
+        disturbances=disturbances,
+        curve_steps=np.concatenate((fit.curve_steps, fit.curve_steps[-1] + ended.curve_steps)),
+        curves=np.concatenate((fit.curves, curves), axis=1),
+        taken=taken,
+    )
