@@ -163,7 +163,11 @@ def test_the_best_restart_is_kept(name):
     )
     assert model.score(x, u) == pytest.approx(in_units, abs=1e-4)
     alone = clone(case.model).set_params(restarts=1).fit(x, u)
-    assert alone.objective_ == pytest.approx(model.restart_objectives_[0], abs=1e-6)
+    if name == "IVAE":
+        # Of several restarts, only the best is trained by the bound as well.
+        assert alone.objective_ >= model.restart_objectives_[0]
+    else:
+        assert alone.objective_ == pytest.approx(model.restart_objectives_[0], abs=1e-6)
     assert model.diagnostics_.agreement is not None
     assert alone.diagnostics_.agreement is None
     other = clone(case.model).set_params(restarts=1, seed=4).fit(x, u)
@@ -189,7 +193,7 @@ def test_training_that_diverges_is_said(kind):
 
 def test_parameters_of_other_libraries_are_saved(tmp_path):
     x, u = STACKED["IVAE"].data()
-    model = IVAE(np.int64(2), seed=np.int64(3), noise=np.float64(0.5), steps=2, device="cpu")
+    model = IVAE(np.int64(2), seed=np.int64(3), noise=np.float64(0.5), steps=20, device="cpu")
     model.fit(x, u).save(tmp_path / "model.safetensors")
     loaded = IVAE.load(tmp_path / "model.safetensors")
     assert (loaded.n_components, loaded.seed, loaded.noise) == (2, 3, 0.5)
