@@ -39,7 +39,10 @@ EDGES = Table(
             "screen left out the p-value of the screen."
         ),
         "q_value": Column(
-            "p_value after Benjamini and Hochberg across pairs; n/a by iVAE and TCL."
+            "Beside twins: of the arrow of the pair (the less sure one of two), the least share of "
+            "the data's claims that a twin makes as well where the arrow is claimed, at most 1; "
+            "n/a where none is claimed. Without twins: p_value after Benjamini and Hochberg across "
+            "pairs, and n/a by iVAE, TCL and the network method."
         ),
         "confidence": Column(
             "By structural flows the probability of the decision, for 'undecided' that of the "

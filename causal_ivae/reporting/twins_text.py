@@ -16,28 +16,29 @@ def twins_sentences(label: str, method: CausalGraph) -> list[str]:
     label : str
         Name of the method on pages.
     method : CausalGraph
-        A result of the network method; for others there is nothing to say.
+        Where it has no twins and is not of the network method, there is nothing to say.
     """
     about = method.sidecar
+    sentences = []
     if method.made_by and "NonlinearGain" in about:
-        return [
+        sentences = [
             f"{label}: nonlinear terms predict held-out volumes better than linear equations, by "
             f"{about['NonlinearGain']:.2f} nats per volume and region, more than the "
             f"{about['MostNonlinearGain']:g} that simulated BOLD networks reach. Structural flows "
             "decided instead."
         ]
     if "Twins" not in about:
-        return []
-    sentences = []
+        return sentences
     claims, twins = int(about["Claims"]), int(about["Twins"])
-    confidence = about.get("Settings", {}).get("decision", {}).get("confidence", 0.7)
     if twins:
-        sentences.append(_against_twins(label, claims, twins, confidence, about))
+        sentences.append(_against_twins(label, claims, twins, about))
     if "why" in method.edges:
         number = method.edges["why"].value_counts()
         parts = [f"{words} ({number[why]})" for why, words in WHY.items() if why in number]
         if parts:
             sentences.append(f"{label}, why pairs have no arrow: {listed(parts)}.")
+    if "ScaledBySegment" not in about:
+        return sentences
     sentences.append(
         f"{label}: every segment was divided by its own standard deviations, with which the "
         "equations fit better."
@@ -47,19 +48,25 @@ def twins_sentences(label: str, method: CausalGraph) -> list[str]:
     return sentences
 
 
-def _against_twins(
-    label: str, claims: int, twins: int, confidence: float, about: Mapping[str, Any]
-) -> str:
+def _against_twins(label: str, claims: int, twins: int, about: Mapping[str, Any]) -> str:
     """Describe how many arrows the data and their twins claim."""
     per_twin = float(about["ClaimsPerTwin"])
+    confidence = about.get("Settings", {}).get("decision", {}).get("confidence", 0.7)
+    by_pair = "LeastConfidenceDrawn" in about
+    passed = (
+        f"{count(claims, 'arrow')} would be drawn without regard to twins"
+        if by_pair
+        else f"{count(claims, 'arrow')} passed a probability of {confidence:g}"
+    )
     text = (
-        f"{label}: {count(claims, 'arrow')} passed a probability of {confidence:g}. Twins of these "
+        f"{label}: {passed}. Twins of these "
         f"data, with the same covariance and spectra but without arrows, gave {per_twin:.1f} each "
         f"({twins} twins)."
     )
-    least = about.get("LeastProbabilityDrawn")
+    least = about.get("LeastConfidenceDrawn" if by_pair else "LeastProbabilityDrawn")
     if least is not None:
-        return f"{text} Arrows are drawn from a probability of {least:.2f} on."
+        what = "confidence" if by_pair else "probability"
+        return f"{text} Arrows are drawn from a {what} of {least:.2f} on."
     if claims == 0:
         return text
     return (

@@ -88,7 +88,7 @@ class DecisionSettings(Settings):
     )
     guard: Literal["share", "network"] = Field(
         "share",
-        description="of the method 'network': arrows are drawn from the probability on at which "
+        description="where twins are drawn: arrows are drawn from the probability on at which "
         "twins without arrows claim at most a share of what the data claim, or ('network') above "
         "all that 95 % of the twins claim",
     )

@@ -271,6 +271,13 @@ class UnmixingSettings(Settings):
 
     methods: tuple[str, ...] = ("network", "ivae", "tcl")
     restarts: int = Field(8, ge=1)
+    pair_twins: int = Field(
+        0,
+        ge=0,
+        description="of the methods 'structural', 'ivae' and 'tcl': twins of the data without any "
+        "arrow, against whose arrows the data's are set by 'decision.guard'; each takes as long as "
+        "the data; 0 for none",
+    )
     memory_gib: float = Field(
         2.0,
         gt=0,

@@ -58,6 +58,16 @@ def test_every_change_of_a_setting_shows():
         assert methods_text(Pipeline().changed(change), BOTH) != inverted, change
 
 
+def test_twins_of_methods_of_pairs_are_said_once():
+    pipeline = Pipeline().changed({"unmixing.pair_twins": 12})
+    text = methods_text(pipeline, BOTH)
+    assert text.count("those in up to 12 twins of the data") == 1
+    assert "Arrows of iVAE and TCL were set against" in text
+    assert "a twin had at most 5% as many arrows" in text
+    strict = methods_text(pipeline.changed({"decision.guard": "network"}), BOTH)
+    assert "no arrow of 95% of the twins was as sure" in strict
+
+
 def test_segments_found_in_the_series_are_said():
     assert "found in the series" not in methods_text(Pipeline(), BOTH)
     for kind, keys in (("changepoints", {"killick2012", "truong2020"}), ("hmm", {"rabiner1989"})):

@@ -137,6 +137,10 @@ class Method(ABC, Generic[S]):
         """Return the keys of ``unmixing``, besides its own block, that affect the method."""
         return ()
 
+    def decision_of_twins(self, unmixing: UnmixingSettings) -> frozenset[str]:  # noqa: ARG002
+        """Return the settings of the decision that affect the method if there are twins."""
+        return frozenset()
+
     def digest(self, pipeline: Pipeline) -> str:
         """Return a digest of all settings that determine the method's graph, given the series.
 
@@ -147,5 +151,6 @@ class Method(ABC, Generic[S]):
         tree = pipeline.model_dump(mode="json", include=sections)
         parts = (self.name, *self.shared_settings())
         tree["unmixing"] = {key: tree["unmixing"][key] for key in parts}
-        tree["decision"] = {key: tree["decision"][key] for key in self.decision}
+        keys = self.decision | self.decision_of_twins(pipeline.unmixing)
+        tree["decision"] = {key: tree["decision"][key] for key in keys}
         return settings_digest(tree)

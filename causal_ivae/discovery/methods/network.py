@@ -11,8 +11,9 @@ from causal_ivae.derivatives.network_tables import POWER
 from causal_ivae.derivatives.tables import EDGES
 from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.methods.network_inputs import discover_with_inputs
+from causal_ivae.discovery.methods.pair_method import GUARD
 from causal_ivae.discovery.methods.structural import StructuralMethod
-from causal_ivae.discovery.network.decoys import decoy_q_values, settled, threshold
+from causal_ivae.discovery.network.decoys import decoy_q_values, is_settled, least_drawn
 from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
 from causal_ivae.discovery.network.result_tables import evidence_table, twins_table
 from causal_ivae.discovery.network.twins import Twins
@@ -36,8 +37,6 @@ _FEWEST_REGIONS = 3
 _VOLUMES_PER_REGION = 2
 _FEWEST_TWINS = 6
 """There are at least this many twins, and more only if they may change what is drawn."""
-_OF_NETWORKS = 0.95
-"""With the guard "network" a claim must exceed all claims of this share of the twins."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class NetworkMethod(Method[NetworkSettings]):
     cyclic = True
     takes_inputs = True
     # What the method hands over to structural flows depends on all that these depend on.
-    decision = StructuralMethod.decision | {"guard", "decoy_share"}
+    decision = StructuralMethod.decision | GUARD
     sections = StructuralMethod.sections | {"power"}
 
     def discover(self, problem: Problem) -> Found:
@@ -124,7 +123,7 @@ class NetworkMethod(Method[NetworkSettings]):
 
     def shared_settings(self) -> tuple[str, ...]:
         """Return the name of the block of the method that it may hand over to."""
-        return (StructuralMethod.name,)
+        return (StructuralMethod.name, "pair_twins")
 
     def workload(self, problem: Problem) -> Workload | None:  # noqa: ARG002
         """Forecast nothing: the work takes seconds."""
@@ -223,22 +222,13 @@ class NetworkMethod(Method[NetworkSettings]):
             # Twins need the full form of the evidence only where the data do.
             found = judged(twin, growing=judgement.scales_pay)
             decoys = np.vstack([decoys, found.directed.ravel()])
-            if len(decoys) >= _FEWEST_TWINS and _is_settled(claims, decoys, decision, twins):
+            if len(decoys) >= _FEWEST_TWINS and is_settled(
+                claims, decoys, decision, twins, decision.confidence
+            ):
                 break
-        return _Claims(judgement, decoys, _least(claims, decoys, decision))
-
-
-def _least(
-    claims: NDArray[np.float64], decoys: NDArray[np.float64], decision: DecisionSettings
-) -> float:
-    """Return the probability from which arrows are drawn beside their twins; infinite for none."""
-    if not len(decoys):
-        return decision.confidence
-    if decision.guard == "network":
-        highest = float(np.quantile(decoys.max(axis=1), _OF_NETWORKS, method="higher"))
-        return max(decision.confidence, float(np.nextafter(highest, 1.0)))
-    least = threshold(claims, decoys, decision.confidence, decision.decoy_share)
-    return np.inf if least is None else least
+        return _Claims(
+            judgement, decoys, least_drawn(claims, decoys, decision, decision.confidence)
+        )
 
 
 def _power(problem: Problem, values: NDArray[np.float32], claims: _Claims) -> Power | None:
@@ -266,25 +256,13 @@ def _power(problem: Problem, values: NDArray[np.float32], claims: _Claims) -> Po
         problem.segments,
         problem.blocks,
         judged,
-        lambda own, decoys: _least(own, decoys, problem.decision),
+        lambda own, decoys: least_drawn(own, decoys, problem.decision, problem.decision.confidence),
         decoys,
         tr=problem.tr,
         settings=settings,
         seed=seed,
         progress=problem.progress,
     )
-
-
-def _is_settled(
-    claims: NDArray[np.float64],
-    decoys: NDArray[np.float64],
-    decision: DecisionSettings,
-    most_twins: int,
-) -> bool:
-    """Return whether further twins could hardly change what is drawn."""
-    if decision.guard == "network":
-        return not (claims >= decision.confidence).any()
-    return settled(claims, decoys, decision.confidence, decision.decoy_share, most_twins)
 
 
 def _by_structural_flows(problem: Problem, about: dict[str, Any]) -> Found:
@@ -337,7 +315,8 @@ def _edges(
         chosen, [directed.min(axis=1), directed[:, 0], directed[:, 1], none], directed.max(axis=1)
     )
     q_value = decoy_q_values(judgement.directed.ravel(), claims.decoys, confidence)
-    of_pair = np.fmin(*q_value.reshape(-1, 2)[rows].T)
+    forth, back = q_value.reshape(-1, 2)[rows].T
+    of_pair = np.where(decision == "both", np.fmax(forth, back), np.fmin(forth, back))
     why = np.select(
         [
             ~judged,

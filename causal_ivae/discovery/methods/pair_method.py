@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=TrainingSettings)
 
+GUARD = frozenset({"guard", "decoy_share"})
+"""These settings of the decision say what arrows demand beside twins."""
 WORDS = {
     "gaussian": "Gaussian",
     "laplace": "Laplace",
@@ -66,7 +68,18 @@ class PairMethod(Method[S]):
         """
 
     def discover(self, problem: Problem) -> Found:
-        """Test and screen all pairs, unmix those that are kept, and decide on every pair."""
+        """Test and screen all pairs, unmix those that are kept, and decide on every pair.
+
+        With ``unmixing.pair_twins`` arrows are set against those of twins of the series.
+        """
+        if not problem.unmixing.pair_twins:
+            return self._judged(problem)
+        from causal_ivae.discovery.pair_twins import beside_twins
+
+        return beside_twins(problem, self._judged)
+
+    def _judged(self, problem: Problem) -> Found:
+        """Decide on every pair by itself."""
         import torch
 
         from causal_ivae.discovery import graph_tables
@@ -165,9 +178,14 @@ class PairMethod(Method[S]):
         members = size.members_at_once(n_times, unmixing.memory_gib, device)
         return max(1, members // self.fits_per_pair(unmixing))
 
+    def decision_of_twins(self, unmixing: UnmixingSettings) -> frozenset[str]:
+        """Return the settings of the guard, if twins are asked for."""
+        return GUARD if unmixing.pair_twins else frozenset()
+
     def steps(self, unmixing: UnmixingSettings, n_pairs: int) -> int:
         """Return the number of training steps of all fits."""
-        return n_pairs * self.fits_per_pair(unmixing) * self.own(unmixing).steps
+        fits = n_pairs * self.fits_per_pair(unmixing) * (1 + unmixing.pair_twins)
+        return fits * self.own(unmixing).steps
 
     def workload(self, problem: Problem) -> Workload:
         """Rehearse one stack for a few steps and forecast the work for the whole graph."""
@@ -176,8 +194,8 @@ class PairMethod(Method[S]):
         return rehearse(self, problem)
 
     def shared_settings(self) -> tuple[str, ...]:
-        """Return the number of restarts, unless the fits of a pair have names."""
-        return () if self.fit_names else ("restarts",)
+        """Return the number of twins and, unless the fits of a pair have names, of restarts."""
+        return ("pair_twins",) if self.fit_names else ("pair_twins", "restarts")
 
 
 def _some(screened: Screen, possible: NDArray[np.bool_]) -> NDArray[np.bool_]:

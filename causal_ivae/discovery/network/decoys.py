@@ -3,6 +3,56 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ivae.settings import DecisionSettings
+
+_OF_NETWORKS = 0.95
+"""With the guard "network" a claim must exceed all claims of this share of the twins."""
+
+
+def least_drawn(
+    claims: NDArray[np.float64],
+    decoys: NDArray[np.float64],
+    decision: DecisionSettings,
+    confidence: float,
+) -> float:
+    """Return the probability from which arrows are drawn beside their twins; infinite for none.
+
+    Parameters
+    ----------
+    claims, decoys, confidence
+        See `threshold`; without twins, the threshold is the confidence.
+    decision : DecisionSettings
+        With the guard and its share.
+    """
+    if not len(decoys):
+        return confidence
+    if decision.guard == "network":
+        highest = float(np.quantile(decoys.max(axis=1), _OF_NETWORKS, method="higher"))
+        return max(confidence, float(np.nextafter(highest, 1.0)))
+    least = threshold(claims, decoys, confidence, decision.decoy_share)
+    return np.inf if least is None else least
+
+
+def is_settled(
+    claims: NDArray[np.float64],
+    decoys: NDArray[np.float64],
+    decision: DecisionSettings,
+    most_twins: int,
+    confidence: float,
+) -> bool:
+    """Return whether further twins could hardly change what `least_drawn` lets draw.
+
+    Parameters
+    ----------
+    claims, decoys, decision, confidence
+        See `least_drawn`.
+    most_twins : int
+        Number of twins that there would be in the end.
+    """
+    if decision.guard == "network":
+        return not (claims >= confidence).any()
+    return settled(claims, decoys, confidence, decision.decoy_share, most_twins)
+
 
 def threshold(
     claims: NDArray[np.float64],
