@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded
+from causal_ivae.batch.analysis import Analysis, Outcome, State, guarded, one_line
 from causal_ivae.batch.budget import check_fits
 from causal_ivae.batch.recording import write_series
 from causal_ivae.batch.state import UnitState
 from causal_ivae.batch.workers.pool import Stage
+from causal_ivae.derivatives.files import write_bytes
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import Parcellation
@@ -20,6 +21,7 @@ from causal_ivae.imaging.bids import RunFile, SubjectFiles, find_sidecar, split_
 from causal_ivae.imaging.censoring import files_of_censoring
 from causal_ivae.imaging.event_folders import event_files
 from causal_ivae.imaging.file_names import Folders
+from causal_ivae.imaging.own_anatomy import own_anatomy
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.provenance import fingerprints, shown
 from causal_ivae.reporting.mni_maps import has_map, map_name
@@ -126,13 +128,16 @@ def load(piece: Loading, stage: Stage) -> Loaded:
             series, sources=tuple(shown(Path(s), analysis.source) for s in series.sources)
         )
         missing = missing_regions(series, analysis.pipeline.denoise.min_coverage)
+        picture, problem = _own_map(piece, parcellation, series)
         provenance = {
             **_places(parcellation, series),
+            **picture,
             "MissingRegions": list(missing),
             **analysis.provenance(analysis.load_hash, inputs),
         }
         write_series(UnitPaths(analysis.output, piece.unit, series.entities), series, provenance)
-        said = " ".join(filter(None, (happened, scale_caution(series, analysis.pipeline.segments))))
+        caution = scale_caution(series, analysis.pipeline.segments)
+        said = " ".join(filter(None, (happened, caution, problem)))
         return Loaded(Outcome(piece.unit, "done"), series.names, missing), "done", said
 
     loaded, outcome = guarded(analysis, piece.unit, work)
@@ -192,6 +197,37 @@ def _places(parcellation: Parcellation | None, series: RegionSeries) -> dict[str
         "Coordinates": {name: centres[name] for name in wanted if name in centres},
         **({"RegionMap": map_name(parcellation)} if has_map(parcellation) else {}),
     }
+
+
+def _own_map(
+    piece: Loading, parcellation: Parcellation | None, series: RegionSeries
+) -> tuple[dict[str, str], str]:
+    """Draw the regions on the subject's own anatomy, if it has one in the space of its images.
+
+    Returns
+    -------
+    entries : dict
+        The sidecar's entries on the picture; empty without one.
+    problem : str
+        Why there is none although there is an image, in a sentence; otherwise empty.
+    """
+    entities = dict(series.entities)
+    anatomy = None if parcellation is None else own_anatomy(piece.subject)
+    if parcellation is None or anatomy is None or parcellation.kind in ("surface", "grayordinates"):
+        return {}, ""
+    # Drawing takes long to import, and few subjects come with their anatomy.
+    from causal_ivae.reporting.region_map import region_map
+
+    output = piece.analysis.output
+    path = UnitPaths(output, piece.unit, series.entities).figure("regions.png")
+    try:
+        write_bytes(path, region_map(parcellation.in_space(entities.get("space")), anatomy))
+    except Exception as error:  # noqa: BLE001 - a picture is worth no analysis
+        return {}, f"No picture of the regions on '{anatomy.name}': {one_line(error)}"
+    return {
+        "RegionMap": path.relative_to(output).as_posix(),
+        "RegionMapAnatomy": shown(anatomy, piece.analysis.source),
+    }, ""
 
 
 def _own_atlas(analysis: Analysis, subject: SubjectFiles) -> list[Path]:

@@ -135,7 +135,7 @@ def read_series(paths: UnitPaths, about: Mapping[str, Any] | None = None) -> Reg
 
 def places(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a sidecar that say where the regions are, to copy them."""
-    keys = ("Space", "Coordinates", "Networks", "RegionMap")
+    keys = ("Space", "Coordinates", "Networks", "RegionMap", "RegionMapAnatomy")
     return {key: about[key] for key in keys if key in about}
 
 

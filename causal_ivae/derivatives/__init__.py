@@ -14,6 +14,7 @@ tables, and which of a subject, a group and a method has them.
     sub-XX/figures/sub-XX_<entities>_meas-<method>_graph.graphml, .dot, .json, .tsv
                    ..._meas-<method>_graph.svg, .png; _circuit, _brain, _scores, _training alike
                    ..._series.svg, .png; _reliability, _share alike
+                   ..._regions.png  the regions on the subject's own anatomy, where it is there
     atlas-<name>_regions.png        the regions on the MNI template, where an atlas places them
     sub-XX.html, group.html
     group/group_<table>.tsv, group_meas-<method>_<table>.tsv, ...

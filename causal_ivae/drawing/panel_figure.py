@@ -137,7 +137,8 @@ def panel_figure(
     width = _COLUMN if len(panels) < 3 else _PAGE
     wide = width / len(panels)
     boxed = len(names) <= MOST_ON_CIRCLE
-    labels = abbreviated(names)
+    # Around a ring there is room for numbers only.
+    labels = abbreviated(names) if boxed else tuple(str(1 + i) for i in range(len(names)))
     halves = np.array([max(_BOX, _wide(label) / 2 + 3.0) for label in labels])
     places = _places(names, ring, wide, boxed, halves, labels)
     tall = 2 * float(np.abs(places[:, 1]).max(initial=0.0)) + 2 * _BOX + 4.0

@@ -128,7 +128,9 @@ def advice_line(record: Unit, main: Main | None, rows: Sequence[Mapping[str, Any
     words = Counter(str(row.get("quality") or UNKNOWN) for row in rows)
     judged = sum(words[word] for word in VERDICTS)
     if judged and not words[USABLE]:
-        return "Do not use these directions: nobody's results are usable. The badges say why."
+        if n_arrows:
+            return "Do not use these directions: nobody's results are usable. The badges say why."
+        return "This is no proof of absence: nobody's results are usable. The badges say why."
     if not main.pooled and _cannot_decide(record, main.name):
         return "Add subjects: in a group of this size no pair can have a direction."
     if n_arrows and words[USABLE] < judged:

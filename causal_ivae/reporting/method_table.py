@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
-from causal_ivae.drawing.wording import count, p_phrase, percent
+from causal_ivae.drawing.wording import MISSING, count, p_phrase, percent
 from causal_ivae.outcomes import CONNECTED, count_arrows, leaning_of, outcomes_of
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import VERDICTS
@@ -37,9 +37,11 @@ class MethodRow:
     ----------
     name, word, why : str
         Name on pages, verdict, and what the verdict means.
-    arrows, poor, leaning, undecided, none, left_out : int
-        Numbers of arrows, of those without a usable fit, and of pairs: undecided with a likelier
-        direction, all undecided, without an edge, and not tested.
+    leaning : str
+        Number of undecided pairs with a likelier direction, if the method has one.
+    arrows, poor, undecided, none, left_out : int
+        Numbers of arrows, of those without a usable fit, and of pairs: undecided, without an edge,
+        and not tested.
     prior, agreement : str
         How many arrows the prior explains, and on how many other methods agree, beside chance.
     """
@@ -49,7 +51,7 @@ class MethodRow:
     why: str
     arrows: int
     poor: int
-    leaning: int
+    leaning: str
     undecided: int
     none: int
     left_out: int
@@ -77,7 +79,7 @@ def _row(record: Unit, name: str, method: CausalGraph) -> MethodRow:
         why=why,
         arrows=count_arrows(edges),
         poor=poor_arrows(method),
-        leaning=int((leaning_of(edges) != "").sum()),
+        leaning=f"{(leaning_of(edges) != '').sum()}" if "leaning" in edges else MISSING,
         undecided=sum(outcomes.count(one) for one in ("undecided", CONNECTED)),
         none=outcomes.count("none"),
         left_out=int(left_out.sum()),

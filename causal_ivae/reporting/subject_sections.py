@@ -47,6 +47,7 @@ def data_parts(record: Unit) -> dict[str, Any]:
     return {
         "series": _series(record),
         "region_map": record.region_map and b64encode(record.region_map.read_bytes()).decode(),
+        "anatomy": record.sidecar.get("RegionMapAnatomy"),
         "segments": segment_rows(record),
         "cleaning": list(record.sidecar.get("Cleaning", ())),
         "excluded": list(record.sidecar.get("ExcludedRuns", ())),

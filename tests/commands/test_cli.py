@@ -217,6 +217,11 @@ def test_a_dry_run_refuses_an_atlas_without_an_image(tmp_path, capsys, make_fmri
 def test_run_on_fmriprep_images(tmp_path, capsys, make_fmriprep_tree):
     tree = make_fmriprep_tree(tmp_path, n_subjects=1, n_volumes=200)
     write_tiny_pipeline(tmp_path / "tiny.yaml")
+    anatomy = tree.root / "sub-01/anat/sub-01_space-MNI152NLin2009cAsym_desc-preproc_T1w.nii.gz"
+    anatomy.parent.mkdir(exist_ok=True)
+    brain = np.ones((40, 48, 40), dtype=np.float32)
+    affine = np.array([[4.0, 0, 0, -80], [0, 4, 0, -100], [0, 0, 4, -80], [0, 0, 0, 1]])
+    nib.save(nib.Nifti1Image(brain, affine), anatomy)
     assert run(tmp_path, "--atlas", str(tree.atlas), "--method", "tcl", source=tree.root.name) == 0
     func = tmp_path / "out" / "sub-01" / "func"
     edges = read_table(next(func.glob("*_meas-tcl_edges.tsv")))
@@ -236,6 +241,9 @@ def test_run_on_fmriprep_images(tmp_path, capsys, make_fmriprep_tree):
     assert 'value="brain"' in page
     assert 'class="map"' in page
     assert (tmp_path / "out" / about["RegionMap"]).is_file()
+    assert about["RegionMap"].startswith("sub-01/figures/")
+    assert anatomy.name in page
+    assert "on own anatomy" in page
 
 
 def test_atlas_and_pipeline_commands(capsys):
