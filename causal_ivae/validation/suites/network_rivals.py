@@ -17,6 +17,7 @@ ALPHA = 0.05
 _FLOOR = 0.12
 """Least partial correlation (Fisher's z) of an edge, of the variant with a floor."""
 _LEAST_WEIGHT = 0.1
+_LONGEST_LAG, _LAGGED_ALPHA = 1, 0.01
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,20 @@ def _ges(series: NDArray[np.float64]) -> Claimed:
     return _of_causal_learn(found["G"])
 
 
+def _pcmci_plus(series: NDArray[np.float64]) -> Claimed:
+    """Find links at lag 0 and 1; an arrow at either lag is a claim."""
+    frames = import_module("tigramite.data_processing")
+    search = import_module("tigramite.pcmci")
+    tests = import_module("tigramite.independence_tests.parcorr")
+    frame = frames.DataFrame(dict(enumerate(series)), analysis_mode="multiple")
+    with StringIO() as nowhere, redirect_stdout(nowhere):
+        found = search.PCMCI(dataframe=frame, cond_ind_test=tests.ParCorr(), verbosity=0)
+        graph = found.run_pcmciplus(tau_max=_LONGEST_LAG, pc_alpha=_LAGGED_ALPHA)["graph"]
+    apart = ~np.eye(len(graph), dtype=bool)
+    linked = (graph != "").any(axis=2) & apart
+    return Claimed((graph == "-->").any(axis=2) & apart, linked | linked.T)
+
+
 def _permutation(file: str) -> Callable[[NDArray[np.float64]], Claimed]:
     """Return a search over orders of the regions (BOSS or GRaSP)."""
 
@@ -157,6 +172,13 @@ NETWORK_RIVALS: Mapping[str, NetworkRival] = {
     ),
     "pc": NetworkRival(f"Fisher's z at {ALPHA:g}, causal-learn.", _pc, None, 20),
     "ges": NetworkRival("Chickering 2002, BIC, causal-learn.", _ges, None, 10),
+    "pcmci-plus": NetworkRival(
+        f"Runge 2020, tigramite; partial correlations at {_LAGGED_ALPHA:g}, lags 0 and "
+        f"{_LONGEST_LAG}; an arrow at any lag is a claim.",
+        _pcmci_plus,
+        "tigramite",
+        20,
+    ),
     "boss": NetworkRival("Andrews et al. 2023, BIC, causal-learn.", _permutation("BOSS"), None, 10),
     "grasp": NetworkRival("Lam et al. 2022, BIC, causal-learn.", _permutation("GRaSP"), None, 10),
 }

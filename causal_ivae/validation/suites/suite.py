@@ -21,7 +21,7 @@ SUMMARY = "summary"
 Tables = Mapping[str, pd.DataFrame]
 C = TypeVar("C", bound=Case)
 
-_PACKAGES = ("lingam", "causal-learn")
+_PACKAGES = ("lingam", "causal-learn", "tigramite")
 """The versions of these packages with published methods are recorded."""
 
 
