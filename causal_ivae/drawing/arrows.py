@@ -221,11 +221,7 @@ def draw_arrow(
 
 
 def draw_probability(
-    sketch: Sketch,
-    route: NDArray[np.float64],
-    probability: float,
-    size: float,
-    identifier: str,
+    sketch: Sketch, route: NDArray[np.float64], probability: float, size: float, identifier: str
 ) -> None:
     """Write a probability as a percentage on the line of an arrow, before its head.
 

@@ -6,13 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.drawing.arrows import (
-    draw_arrow,
-    draw_probability,
-    drawn_edges,
-    shortened,
-    spread,
-)
+from causal_ivae.drawing.arrows import draw_arrow, draw_probability, drawn_edges, shortened, spread
 from causal_ivae.drawing.region_groups import Ring
 from causal_ivae.drawing.sketch import Sketch
 from causal_ivae.drawing.svg import FAINT, INK, Drawing, shorten

@@ -10,13 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.drawing.arrows import (
-    DrawnEdge,
-    draw_arrow,
-    draw_band,
-    drawn_edges,
-    spread,
-)
+from causal_ivae.drawing.arrows import DrawnEdge, draw_arrow, draw_band, drawn_edges, spread
 from causal_ivae.drawing.sketch import Sketch
 from causal_ivae.drawing.svg import Drawing, shorten
 from causal_ivae.drawing.text_width import text_width
@@ -194,9 +188,7 @@ def _sequence(graph: "nx.DiGraph[str]") -> list[str]:
 
 
 def _layout(
-    rows: Sequence[Sequence[str]],
-    pairs: Sequence[tuple[str, str]],
-    widths: Mapping[str, float],
+    rows: Sequence[Sequence[str]], pairs: Sequence[tuple[str, str]], widths: Mapping[str, float]
 ) -> _Layout:
     """Place regions and the waypoints of edges horizontally, near what they are connected to.
 

@@ -25,7 +25,6 @@ def cohort_strip(rows: Sequence["IndexRow"], hollow: Callable[["IndexRow"], bool
 
     Parameters
     ----------
-    rows : sequence of IndexRow
     hollow : callable
         True for rows whose dot is hollow.
 

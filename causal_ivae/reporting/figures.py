@@ -162,10 +162,7 @@ def power_figure(power: pd.DataFrame, figure_name: str, method: str) -> Drawing:
     method : str
         Name of the method on pages.
     """
-    titles = {
-        "twins": "common sources as in these data",
-        "shifted": "regions that share nothing",
-    }
+    titles = {"twins": "common sources as in these data", "shifted": "regions that share nothing"}
     with figure_style(figure_name):
         figure = new_figure(6.6, 2.7, placed=True)
         first = figure.add_axes((0.08, 0.17, 0.43, 0.73))

@@ -1,4 +1,4 @@
-"""Rows of the tables that only the page of the group has."""
+"""Make the rows of the tables that only the page of the group has."""
 
 from dataclasses import dataclass
 

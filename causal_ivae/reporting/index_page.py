@@ -103,7 +103,6 @@ def render_index(
 
     Parameters
     ----------
-    rows : sequence of IndexRow
     methods : sequence of str
         As in `index_row`.
     pages : sequence of (str, str)

@@ -16,7 +16,6 @@ def inputs_sentences(label: str, method: CausalGraph) -> list[str]:
     ----------
     label : str
         Name of the method on pages.
-    method : CausalGraph
     """
     table = method.tables.get("inputs")
     if table is None:

@@ -18,7 +18,6 @@ def method_label(method: str, sidecar: Mapping[str, Any]) -> str:
 
     Parameters
     ----------
-    method : str
     sidecar : mapping
         Sidecar of the method's graph; without recorded settings, only the name is returned.
     """

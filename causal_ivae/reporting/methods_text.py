@@ -7,12 +7,7 @@ from typing import Any
 from causal_ivae.discovery.methods import METHODS, Method, PairMethod, pooled_methods
 from causal_ivae.drawing.wording import count, listed
 from causal_ivae.reporting.volume_counts import Volumes
-from causal_ivae.settings import (
-    Null,
-    Pipeline,
-    SegmentKind,
-    resources,
-)
+from causal_ivae.settings import Null, Pipeline, SegmentKind, resources
 from causal_ivae.settings.presets import KEYS, load_preset
 
 MOST_SENTENCES = 6
@@ -62,17 +57,14 @@ class Realised:
 
     Attributes
     ----------
-    n_regions, n_pairs : int
     methods : tuple of str
         Methods that finished, and those to which they handed their work over.
-    seed : int
     images : bool or None
         True if the series come from images, False for tables, None if it is not known.
     tr : float or None
         Repetition time (s).
     volumes : Volumes or None
         Numbers of acquired, kept and analysed volumes.
-    n_segments : int or None
     segment_kind : str
         What the segments are, in words.
     n_subjects : int or None
@@ -81,7 +73,6 @@ class Realised:
         Name of the prior that the graph was compared with.
     versions : dict
         Versions of packages by name.
-    simulated : bool
     n_percent : int or None
         Number of regions whose unit was percent signal change.
     """
@@ -104,11 +95,6 @@ class Realised:
 
 def methods_text(settings: Pipeline, realised: Realised) -> str:
     """Return paragraphs with citations as ``[@key]`` of ``reports/references.bib``.
-
-    Parameters
-    ----------
-    settings : Pipeline
-    realised : Realised
 
     Returns
     -------

@@ -26,7 +26,6 @@ class NoArrowRow:
     ----------
     index : int
         Row of the pair in the edge table.
-    x, y, reason : str
     connected : float
         Probability of a direct connection, NaN if it is not known.
     leaning : str

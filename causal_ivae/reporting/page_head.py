@@ -67,7 +67,6 @@ class Head:
         Day on which the newest of the results was computed.
     version : str
         Version of causal-ivae that computed them.
-    atlas : Atlas or None
     files : tuple of str
         Folders with the tables and the drawings of the page, relative to it.
     """

@@ -26,7 +26,6 @@ class Reference:
         Family name and given names of every author.
     title, venue : str
         Title, and journal or book with volume and pages.
-    year : str
     doi, arxiv : str
         Identifiers; empty if there is none.
     entry : str

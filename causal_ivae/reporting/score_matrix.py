@@ -92,7 +92,7 @@ def score_scale(figure_name: str) -> Drawing:
 
 
 def cell_pixels(scores: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
-    """Return the picture of a matrix.
+    """Return the picture of a matrix, shape (side * n_regions, side * n_regions, 3), uint8.
 
     Parameters
     ----------
@@ -100,10 +100,6 @@ def cell_pixels(scores: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
         Scores from -1 to 1, NaN for pairs that were not tested; the diagonal stays empty.
     side : int
         Pixels of a cell.
-
-    Returns
-    -------
-    ndarray, shape (side * n_regions, side * n_regions, 3), uint8
     """
     each = np.ones((side, side, 1), dtype=np.uint8)
     pixels = np.kron(_colors(scores), each)

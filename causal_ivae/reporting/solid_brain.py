@@ -42,7 +42,6 @@ def solid_brain(record: Unit, centres: Mapping[str, Sequence[float]]) -> str | N
 
     Parameters
     ----------
-    record : Unit
     centres : mapping of str to (x, y, z)
         Centres of the regions in MNI space (mm).
 

@@ -20,10 +20,8 @@ class SubjectSummary:
 
     Attributes
     ----------
-    unit : str
     quality, sentence : str
         Verdict of the first method that has one, as a word and with its reasons.
-    volumes : Volumes or None
     motion : float or None
         Mean framewise displacement (mm).
     coverage : float or None

@@ -9,11 +9,7 @@ from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.drawing.wording import count, listed, p_phrase, percent
-from causal_ivae.outcomes import (
-    CONNECTED,
-    DIRECTIONS,
-    outcomes_of,
-)
+from causal_ivae.outcomes import CONNECTED, DIRECTIONS, outcomes_of
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import fits_sentence
 from causal_ivae.reporting.group_rows import tested_terms

@@ -113,15 +113,12 @@ class EvidenceRow:
 
     Attributes
     ----------
-    x, y : str
     forward, backward, none, unknown : float
         Probabilities of x -> y, y -> x, no edge and anything else.
     likelier : str
         The likelier direction, "x->y" or "y->x"; empty if neither has a probability.
     given_arrow : float
         Probability of that direction if one of both is true.
-    mechanism : str
-    gain, statistic, residual_forward, residual_backward : float
     """
 
     x: str
@@ -145,7 +142,6 @@ class StabilityRow:
 
     Attributes
     ----------
-    x, y, decision : str
     same : float or None
         Share of resamples with the same decision; None for an undecided pair if resamples cannot
         be undecided.
@@ -240,10 +236,6 @@ def surest(edges: pd.DataFrame, most: int) -> pd.DataFrame:
 
 def detailed(method: CausalGraph) -> tuple[CausalGraph, int]:
     """Return a method with all edges but with details of the `surest` unmixed pairs only.
-
-    Parameters
-    ----------
-    method : CausalGraph
 
     Returns
     -------

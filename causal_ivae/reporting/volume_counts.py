@@ -9,11 +9,10 @@ from causal_ivae.derivatives.units import Unit
 
 @dataclass(frozen=True)
 class Volumes:
-    """Count volumes.
+    """Count volumes by what became of them.
 
     Attributes
     ----------
-    acquired : int
     kept : int
         Volumes that were not censored.
     analysed : int

@@ -104,12 +104,7 @@ def _suites() -> "Mapping[str, type[Suite[Any]]]":
 
 
 def _suite(
-    name: str,
-    summary: str,
-    description: str,
-    *own: Option,
-    data: str = "",
-    several: bool = False,
+    name: str, summary: str, description: str, *own: Option, data: str = "", several: bool = False
 ) -> Benchmark:
     """Make a benchmark of cases, with the options that all of them have and some of its own."""
 

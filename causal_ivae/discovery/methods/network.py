@@ -45,7 +45,6 @@ class _Claims:
 
     Attributes
     ----------
-    judgement : NetworkJudgement
     decoys : ndarray, shape (n_twins, 2 * n_pairs), float64
         Probabilities of all arrows of every twin.
     least : float

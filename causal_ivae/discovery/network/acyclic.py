@@ -65,7 +65,6 @@ def local_scores(units: Units, adjacent: NDArray[np.bool_], *, scales: bool) -> 
 
     Parameters
     ----------
-    units : Units
     adjacent : ndarray, shape (n_regions, n_regions), bool
         Symmetric.
     scales : bool
@@ -110,10 +109,7 @@ def local_scores(units: Units, adjacent: NDArray[np.bool_], *, scales: bool) -> 
 
 
 def _regressions(
-    covariance: NDArray[np.float64],
-    region: int,
-    near: NDArray[np.int64],
-    chosen: NDArray[np.bool_],
+    covariance: NDArray[np.float64], region: int, near: NDArray[np.int64], chosen: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return the coefficients of a region on every set of neighbours, shape (n_sets, n_near)."""
     both = chosen[:, :, None] & chosen[:, None, :]
@@ -205,13 +201,10 @@ def arrow_gains(
 
     Parameters
     ----------
-    units : Units
-    scores : LocalScores
     pairs : ndarray, shape (n_pairs, 2), int64
         The skeleton, x < y.
     strength : ndarray, shape (n_pairs,), float64
         First guess of the directions; positive favours x -> y.
-    rng : numpy.random.Generator
 
     Notes
     -----

@@ -25,7 +25,6 @@ def adjacency_features(units: Units, n_times: int) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    units : Units
     n_times : int
         Number of volumes of the whole series.
 

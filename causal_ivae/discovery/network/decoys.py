@@ -55,10 +55,7 @@ def is_settled(
 
 
 def threshold(
-    claims: NDArray[np.float64],
-    decoys: NDArray[np.float64],
-    confidence: float,
-    share: float,
+    claims: NDArray[np.float64], decoys: NDArray[np.float64], confidence: float, share: float
 ) -> float | None:
     """Return the least probability at which claims are to be trusted; None if there is none.
 

@@ -73,7 +73,6 @@ class Disturbances:
 
         Parameters
         ----------
-        units : Units
         w : ndarray, shape (n_regions, n_regions), float64
             I - B.
         """

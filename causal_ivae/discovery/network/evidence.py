@@ -76,7 +76,6 @@ class NetworkEvidence:
 
         Parameters
         ----------
-        units : Units
         pairs : ndarray, shape (n_pairs, 2), int64
             The adjacent pairs, x < y.
         seed : int
@@ -195,7 +194,6 @@ def gather(
     segments, blocks : ndarray, shape (n_times,), int64
     pairs : ndarray, shape (n_pairs, 2), int64
         The adjacent pairs, x < y.
-    seed : int
     growing : bool
         False for the light form of the evidence, see `NetworkEvidence.of_units`.
     """
@@ -207,9 +205,7 @@ def gather(
 
 
 def arrow_features(
-    series: NetworkEvidence,
-    whitened: NetworkEvidence,
-    log_odds: NDArray[np.float64],
+    series: NetworkEvidence, whitened: NetworkEvidence, log_odds: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the features of the model of arrows, those that change sign and those that do not.
 
@@ -255,7 +251,6 @@ def _by_segment(
 
     Parameters
     ----------
-    units : Units
     by_unit : ndarray, shape (n_units, n_pairs), float64
     """
     _, number = np.unique(units.segment, return_inverse=True)

@@ -104,13 +104,8 @@ def judge(
     possible : ndarray, shape (n_pairs,), bool, optional
         Pairs of a given skeleton, between which arrows are looked for; by default those with a
         probability of at least .3 of being adjacent.
-    seed : int
     weights : NetworkWeights, optional
         Default: those that come with the program.
-
-    Returns
-    -------
-    NetworkJudgement
     """
     scaled_values, by_segment = scaled(values, segments, seed)
     found = judge_scaled(
@@ -138,10 +133,6 @@ def judge_scaled(
     growing : bool
         False for the light form of the evidence, which takes half of the time: the scale of a
         disturbance does not grow with the causes of its region.
-
-    Returns
-    -------
-    NetworkJudgement
     """
     weights = weights or network_weights()
     pairs = np.stack(np.triu_indices(values.shape[1], 1), axis=1)

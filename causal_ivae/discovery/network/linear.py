@@ -26,7 +26,6 @@ def objective(units: Units, coefficients: NDArray[np.float64]) -> tuple[float, N
 
     Parameters
     ----------
-    units : Units
     coefficients : ndarray, shape (n_regions, n_regions), float64
         B, with ``coefficients[i, j]`` the effect of region j on region i.
 
@@ -78,7 +77,6 @@ def fit_feedback(
 
     Parameters
     ----------
-    units : Units
     adjacent : ndarray, shape (n_regions, n_regions), bool
         Symmetric.
     starts : list of ndarray, shape (n_regions, n_regions), float64

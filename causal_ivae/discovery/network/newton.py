@@ -23,7 +23,6 @@ class Point:
     Attributes
     ----------
     x, gradient : ndarray, shape (n,), float64
-    value : float
     hessian : callable
         Returns the second derivatives, shape (n, n).
     """

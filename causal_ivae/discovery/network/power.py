@@ -46,7 +46,6 @@ class PowerRow:
     Attributes
     ----------
     base : {"twins", "shifted"}
-    strength : float
     planted, connected, drawn, wrong, right_sign : int
         Number of arrows planted; of those between regions that were called connected; of those that
         were drawn either way; of those that were drawn the wrong way; of the connected ones whose
@@ -68,11 +67,9 @@ class Power:
 
     Attributes
     ----------
-    rows : tuple of PowerRow
     slope : float
         Factor of the log odds of the two directions with which the probability of the likelier one
         is right as often as it says, on the planted arrows.
-    seed : int
     """
 
     rows: tuple[PowerRow, ...]
@@ -172,8 +169,6 @@ def estimate_power(
         Probabilities of all arrows in twins of the data.
     tr : float
         Repetition time (s).
-    settings : PowerSettings
-    seed : int
     progress : callable, optional
 
     Notes

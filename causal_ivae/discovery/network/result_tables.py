@@ -26,8 +26,6 @@ def evidence_table(
 
     Parameters
     ----------
-    problem : Problem
-    judgement : NetworkJudgement
     rows : ndarray, shape (n_pairs,), int64
         Row of every pair of the problem in the judgement; -1 for pairs that were not judged.
     """

@@ -5,12 +5,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from causal_ivae.discovery.network.entropy import (
-    GAUSSIAN_ENTROPY,
-    GAUSSIAN_LOG_COSH,
-    LOG_COSH,
-    ODD,
-)
+from causal_ivae.discovery.network.entropy import GAUSSIAN_ENTROPY, GAUSSIAN_LOG_COSH, LOG_COSH, ODD
 from causal_ivae.discovery.network.linear import LARGEST, RIDGE
 from causal_ivae.discovery.network.units import Units
 from causal_ivae.unmixing.training.threads import torch_threads
@@ -26,7 +21,6 @@ def fit_scales(
 
     Parameters
     ----------
-    units : Units
     adjacent : ndarray, shape (n_regions, n_regions), bool
         Symmetric.
     start : ndarray, shape (n_regions, n_regions), float64

@@ -22,7 +22,6 @@ def scaled(
     values : ndarray, shape (n_times, n_regions)
     segments : ndarray, shape (n_times,), int64
         Those of a hundred volumes or more (subjects, runs) may have scales of their own.
-    seed : int
 
     Returns
     -------

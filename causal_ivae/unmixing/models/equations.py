@@ -31,8 +31,6 @@ class StackedEquations(StackedModel):
     n_features : int
         Number of columns: the region first, then its causes.  Regions with fewer causes fit into
         the same stack, since a column of zeros is no cause.
-    auxiliary : Auxiliary
-    settings : EquationSettings
 
     Notes
     -----

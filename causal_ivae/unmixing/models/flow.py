@@ -8,11 +8,7 @@ from torch import Tensor, nn
 from causal_ivae.settings import FlowSettings
 from causal_ivae.unmixing.linear_ica import fast_ica, score_matching_ica
 from causal_ivae.unmixing.models.draws import standard_normal
-from causal_ivae.unmixing.models.networks import (
-    Initialiser,
-    StackedLinear,
-    StackedMLP,
-)
+from causal_ivae.unmixing.models.networks import Initialiser, StackedLinear, StackedMLP
 from causal_ivae.unmixing.models.priors import StackedPrior, segment_means
 from causal_ivae.unmixing.models.splines import StackedSplines
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
@@ -31,9 +27,6 @@ class StackedCoupling(nn.Module):
 
     Parameters
     ----------
-    init : Initialiser
-    features : int
-    hidden : int
     flipped : bool
         True if the second half changes the first, False if the first changes the second.
 
@@ -87,8 +80,6 @@ class StackedFlow(StackedModel):
     n_features, n_components : int
         If there are fewer components than columns of x, the other latent variables are noise with
         the same Gaussian distribution for every u.
-    auxiliary : Auxiliary
-    settings : FlowSettings
 
     Notes
     -----

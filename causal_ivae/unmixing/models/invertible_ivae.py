@@ -30,8 +30,6 @@ class StackedInvertibleIVAE(StackedModel):
     n_features, n_components : int
         If there are fewer components than columns of x, the other latent variables are noise with
         the same Gaussian distribution for every u.
-    auxiliary : Auxiliary
-    settings : IVAESettings
 
     Notes
     -----

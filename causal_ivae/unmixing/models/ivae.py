@@ -59,10 +59,8 @@ class StackedIVAE(StackedModel):
     ----------
     keys : Tensor, shape (members, 2), int32
         Keys from `causal_ivae.unmixing.models.draws.member_keys`.
-    n_features, n_components : int
     auxiliary : Auxiliary
         Without segments and features this is the ordinary VAE with q(z|x) and a standard prior.
-    settings : IVAESettings or VAESettings
 
     Notes
     -----
@@ -106,12 +104,7 @@ class StackedIVAE(StackedModel):
             segments=auxiliary.segments,
         )
         self.decoder = StackedMLP(
-            init,
-            n_components,
-            n_features,
-            hidden=settings.hidden,
-            layers=settings.layers,
-            act=act,
+            init, n_components, n_features, hidden=settings.hidden, layers=settings.layers, act=act
         )
         self.prior = StackedPrior(
             init,
@@ -190,7 +183,6 @@ class StackedIVAE(StackedModel):
         ----------
         x, u
             As in `posterior`.
-        stream, draws : int
 
         Returns
         -------

@@ -17,11 +17,9 @@ class StackedMonotone(nn.Module):
 
     Parameters
     ----------
-    init : Initialiser
     layers, knots : int
         Number of increasing functions, and of the pieces of each between -bound and bound; an
         increasing function is linear elsewhere.
-    bound : float
 
     Notes
     -----
@@ -63,7 +61,6 @@ def pieces(widths: Tensor, log_slopes: Tensor, bound: float) -> Tensor:
         Their softmax gives the shares of [-bound, bound] that the pieces take.
     log_slopes : Tensor, shape (members, functions, knots + 1)
         At the edges of the pieces.
-    bound : float
 
     Returns
     -------

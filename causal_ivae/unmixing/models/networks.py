@@ -96,8 +96,6 @@ class StackedLinear(nn.Module):
 
     Parameters
     ----------
-    init : Initialiser
-    features_in, features_out : int
     gain : float
         Ratio of the output's to the input's standard deviation at the start.
     """
@@ -218,8 +216,6 @@ class StackedMLP(nn.Module):
 
     Parameters
     ----------
-    init : Initialiser
-    features_in, features_out : int
     hidden : int
         Number of units of a hidden layer.
     layers : int
@@ -275,7 +271,6 @@ class StackedMaxout(nn.Module):
 
     Parameters
     ----------
-    init : Initialiser
     features : int
         Number of observed variables and of features.
     hidden, layers, pieces : int

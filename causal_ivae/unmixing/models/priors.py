@@ -25,8 +25,6 @@ class StackedPrior(nn.Module):
 
     Parameters
     ----------
-    init : Initialiser
-    n_components : int
     auxiliary : Auxiliary
         Scales (and means) come from a table of segments, or from a network of a continuous u.
         With neither, p(z) is the standard distribution and nothing is learned.
@@ -169,7 +167,7 @@ def expected_absolute(mean: Tensor, std: Tensor) -> Tensor:
 
 
 def segment_means(values: Tensor, u: Tensor, segments: int = -1) -> Tensor:
-    """Return the mean of values in every segment.
+    """Return the mean of values in every segment, shape (members, segments, columns).
 
     Parameters
     ----------
@@ -177,10 +175,6 @@ def segment_means(values: Tensor, u: Tensor, segments: int = -1) -> Tensor:
     u : Tensor, shape (rows,), int64
     segments : int
         Number of segments, by default the largest label plus 1.  Segments without rows get 0.
-
-    Returns
-    -------
-    Tensor, shape (members, segments, columns)
     """
     # On CUDA, index_add would add in no fixed order, but a product does.
     one_hot = nn.functional.one_hot(u, segments).to(values.dtype)

@@ -14,8 +14,6 @@ class StackedSplines(nn.Module):
 
     Parameters
     ----------
-    init : Initialiser
-    layers, features, knots : int
     bound : float
         A spline has `knots` pieces between -bound and bound and is linear elsewhere.
 

@@ -27,7 +27,6 @@ class StackedStructuralFlow(StackedModel):
     keys : Tensor, shape (members, 2), int32
     auxiliary : Auxiliary
         The segments.
-    settings : StructuralSettings
     linear : bool
         True if the effect is linear in its cause.  Both disturbances may have any distribution
         either way.

@@ -17,10 +17,8 @@ class StackedTCL(StackedModel):
     Parameters
     ----------
     keys : Tensor, shape (members, 2), int32
-    n_features : int
     auxiliary : Auxiliary
         The segments; a continuous u is not possible.
-    settings : TCLSettings
 
     Notes
     -----
@@ -40,11 +38,7 @@ class StackedTCL(StackedModel):
         n_segments = auxiliary.segments
         init = Initialiser(keys)
         self.features = StackedMaxout(
-            init,
-            n_features,
-            hidden=settings.hidden,
-            layers=settings.layers,
-            pieces=settings.maxout,
+            init, n_features, hidden=settings.hidden, layers=settings.layers, pieces=settings.maxout
         )
         self.class_weight = init.symmetric(n_features, n_segments, bound=0.1)
         self.class_bias = init.constant(1, n_segments, value=0.0)

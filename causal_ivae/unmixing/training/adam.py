@@ -20,7 +20,6 @@ class PackedAdam:
 
     Parameters
     ----------
-    model : StackedModel
     weight_decay : float
         L2 penalty.
     squares : float

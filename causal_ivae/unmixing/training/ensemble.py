@@ -72,12 +72,8 @@ def make_model(
 
     Parameters
     ----------
-    seeds : list of int
-    n_features : int
     auxiliary : Auxiliary
         Description of u, which the VAE does not use.
-    settings : settings of a model
-    device : torch.device
     n_components : int, optional
         Number of components of iVAE, the VAE and the flow; by default as many as features.
 
@@ -129,13 +125,11 @@ def fit_stack(
     ----------
     build : callable
         Function that makes a stack with a member for each of a list of seeds.
-    seeds : list of int
     values : Tensor, shape (n_times, n_columns), float32
         The columns of all members, on the device.
     columns : Tensor, shape (members, n_features), int64
         Columns that each member is trained on.
     u : Tensor, shape (n_times,) int64 or (n_times, n_auxiliary) float32
-    settings : settings of a model
     order_seed : int
         Seed of the order of volumes.  All members share it, so that a member's result does not
         depend on the others in its stack.
@@ -158,13 +152,7 @@ def fit_stack(
     model = trained or build(seeds)
     optimise = partial(train, values=values, u=u, order_seed=order_seed)
     steps, curves, final, taken = optimise(
-        model,
-        columns,
-        settings,
-        kept=kept,
-        anew=trained is None,
-        progress=progress,
-        watch=watch,
+        model, columns, settings, kept=kept, anew=trained is None, progress=progress, watch=watch
     )
     failed = np.isnan(final)
     if failed.any():
@@ -226,7 +214,6 @@ def unmix_pairs(
     build : callable
         Function that makes a stack of models of two columns from seeds, ``auxiliary``, ``settings``
         and ``device``, as `make_model` does.
-    settings : settings of a model
     restarts : int
         Number of fits of a pair.
     at_once : int
@@ -234,7 +221,6 @@ def unmix_pairs(
     keys : tuple of int and str
         The seed of the analysis, then for instance subject and method, which distinguish these
         seeds from those of other fits.
-    device : torch.device
     progress : callable, optional
 
     Returns

@@ -21,7 +21,7 @@ def minimise(
     steps: int,
     enough: Callable[[Tensor], bool] = lambda _: False,
 ) -> Tensor:
-    """Go down from a start for a number of steps.
+    """Go down from a start for a number of steps, shape (members, n).
 
     Parameters
     ----------
@@ -29,13 +29,8 @@ def minimise(
         Returns the values of all members, shape (members,), at variables of the start's shape.  A
         member's value must depend on its own variables only.
     start : Tensor, shape (members, n)
-    steps : int
     enough : callable, optional
         Called with the variables after every step; returns whether it was the last one.
-
-    Returns
-    -------
-    Tensor, shape (members, n)
 
     Notes
     -----

@@ -40,7 +40,6 @@ def train(
 
     Parameters
     ----------
-    model : StackedModel
     columns, settings, values, u, order_seed, kept, progress, watch
         As in `causal_ivae.unmixing.training.ensemble.fit_stack`.
     anew : bool

@@ -28,12 +28,6 @@ class Schedule:
     steps, then follows the cosine for a fifth of the steps and is done.  It always begins to follow
     the cosine early enough to be done at the last step.
 
-    Parameters
-    ----------
-    settings : settings of a model
-    members : int
-    device : torch.device
-
     Attributes
     ----------
     rates : ndarray, shape (steps,), float64

@@ -94,12 +94,10 @@ class Steps:
 
     Parameters
     ----------
-    model : StackedModel
     optimizer : PackedAdam
         The optimiser of that model.
     schedule : Schedule
         The schedule of its members.
-    rows : Rows
     start : int
         Number of the first step.
 
@@ -168,13 +166,7 @@ class Steps:
 
 
 class _Graph:
-    """Repeat work on a GPU, which is captured after some repetitions and then replayed.
-
-    Parameters
-    ----------
-    work : callable
-    device : torch.device
-    """
+    """Repeat work on a GPU, which is captured after some repetitions and then replayed."""
 
     def __init__(self, work: Callable[[], None], device: torch.device) -> None:
         self._work, self._device = work, device

@@ -1,4 +1,4 @@
-"""The simulation experiments of Khemakhem et al. 2020: what is simulated, and what is fitted."""
+"""Define what the experiments of Khemakhem et al. 2020 simulate, and which models they fit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,7 +51,7 @@ _WEIGHTS = {
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of a figure is computed.
+    """Describe how much of a figure is computed.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ QUICK = Scale(data_sets=2, restarts=2, n_per_segment=100, effort=0.02, condition
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a figure was computed from.
+    """Hold what a figure was computed from.
 
     Attributes
     ----------
@@ -115,10 +115,8 @@ def run_experiment(
     Parameters
     ----------
     name : {"figure1", "figure2", "figure3", "discrete", "selection"}
-    scale : Scale
     seed : int
         Of the starting weights.
-    device : torch.device
     say : callable
         Told what is done.
     """

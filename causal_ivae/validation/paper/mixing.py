@@ -60,12 +60,10 @@ def random_mixing(
 
     Parameters
     ----------
-    n_sources, n_features : int
     layers : int
         Number of weight matrices; 1 gives a linear mixture.
     activation, slope
         As in `Mixing`.
-    rng : numpy.random.Generator
 
     Raises
     ------

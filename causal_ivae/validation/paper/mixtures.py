@@ -49,10 +49,8 @@ class SimulatedMixture:
         Two draws with the same segments, mixing and noise level.
     mean, std : ndarray, shape (n_segments, n_sources), float64
         Mean and standard deviation of every source in every segment.
-    mixing : Mixing
     noise : float
         Standard deviation of the noise that was added to the observations.
-    seed : int
     """
 
     train: Sample
@@ -93,7 +91,6 @@ def simulate_mixture(
         As in `causal_ivae.validation.paper.mixing.random_mixing`.
     noise : float
         Standard deviation of white noise that is added to the observations.
-    seed : int
 
     Raises
     ------

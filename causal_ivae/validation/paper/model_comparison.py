@@ -36,7 +36,6 @@ class Recipe:
     ----------
     name : str
         In tables and legends.
-    settings : settings of a model
     """
 
     name: str
@@ -45,7 +44,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Comparison:
-    r"""Scores of many fits.
+    r"""Hold the scores of many fits.
 
     Attributes
     ----------
@@ -87,12 +86,10 @@ def compare(
     ----------
     mixtures : sequence of SimulatedMixture
         Of the same sizes and segments.
-    recipes : sequence of Recipe
     restarts : int
         Fits of every model to every data set.
     seed : int
         Of the starting weights; a fit is keyed by (recipe, data set, restart).
-    device : torch.device
     curves : bool
         Whether to score during training too.
     say : callable
@@ -322,19 +319,16 @@ class _Data:
 
     @property
     def x_train(self) -> Tensor:
-        """Training rows of every member, shape (members, rows, d)."""
+        """Return the training rows of every member, shape (members, rows, d)."""
         return self.train[:, self.columns].transpose(0, 1)
 
     @property
     def x_test(self) -> Tensor:
-        """Other rows of every member, shape (members, rows, d)."""
+        """Return the other rows of every member, shape (members, rows, d)."""
         return self.test[:, self.columns].transpose(0, 1)
 
 
-_ICA: dict[str, Ica] = {
-    "FastICA": "fastica",
-    "score matching": "score_matching",
-}
+_ICA: dict[str, Ica] = {"FastICA": "fastica", "score matching": "score_matching"}
 _SHAPES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     SOURCES: np.asarray,
     ABSOLUTE: np.abs,
@@ -355,14 +349,14 @@ def _scores(
 
 
 def _components(model: StackedModel, x: Tensor, u: Tensor) -> NDArray[np.float64]:
-    """Disturbances of every member; zero where training diverged."""
+    """Return the disturbances of every member; zero where training diverged."""
     with torch.inference_mode():
         z = model.disturbances(x, u)
     return z.nan_to_num(0.0, 0.0, 0.0).double().cpu().numpy()
 
 
 def _standardised(mixture: SimulatedMixture) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Training and other rows in units of the training rows; binary ones as they are."""
+    """Return training and other rows in units of the training rows; binary ones as they are."""
     train, test = mixture.train.observations, mixture.test.observations
     if np.isin(train, (0.0, 1.0)).all():
         return train, test
@@ -371,7 +365,7 @@ def _standardised(mixture: SimulatedMixture) -> tuple[NDArray[np.float64], NDArr
 
 
 def _forms(recipe: Recipe, model: StackedModel) -> list[tuple[str, Ica | None]]:
-    """Names under which a model is scored, and the linear ICA of TCL's features."""
+    """Return the names under which a model is scored, and the linear ICA of TCL's features."""
     if not isinstance(model, StackedTCL):
         return [(recipe.name, None)]
     return [(f"{recipe.name}, {name}", ica) for name, ica in _ICA.items()]

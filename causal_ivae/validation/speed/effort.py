@@ -31,8 +31,6 @@ class Wait:
 
     Attributes
     ----------
-    regions, subjects : int
-    levels : tuple of str
     methods : tuple of str
         Empty for those of the default.
     afterwards : tuple of str
@@ -77,7 +75,6 @@ class Effort:
         Seconds that a larger subject may take; beyond it, a share of the pairs is timed.
     peer_pairs, peer_turns : int
         Pairs that published methods judge, and how often all methods are timed.
-    waits : tuple of Wait
     """
 
     turns: int

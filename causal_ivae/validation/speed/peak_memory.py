@@ -7,11 +7,7 @@ from pathlib import Path
 
 import torch
 
-from causal_ivae.batch.workers.process import (
-    peak_memory_mib,
-    prepare_process,
-    restart_peak_memory,
-)
+from causal_ivae.batch.workers.process import peak_memory_mib, prepare_process, restart_peak_memory
 from causal_ivae.unmixing.training.threads import torch_threads
 
 METHOD = (

@@ -35,7 +35,6 @@ def collect_arrows(
     ----------
     number : int
         Of the network.
-    seed : int
     unmixing : UnmixingSettings, optional
         Default settings by default.
 

@@ -170,7 +170,6 @@ def draw_network(
         Of the draw.
     regions, subjects : int
         How many of the study are drawn, or all where there are fewer.
-    seed : int
     """
     if study is None:
         own = child_seed(seed, "own", number)

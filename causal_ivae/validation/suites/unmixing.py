@@ -62,7 +62,6 @@ class UnmixingCase:
         Of the mixing network.
     data_set : int
         Its number.
-    method : str
     """
 
     activation: str
@@ -81,11 +80,8 @@ class Unmixing(MethodSuite[UnmixingCase]):
 
     Attributes
     ----------
-    activations : tuple of str
     datasets : int
         Of every activation.
-    methods : tuple of str
-    n_sources, segments, n_per_segment : int
     steps : int or None
         Of every fit; None for the defaults of every method.
     """

@@ -1,3 +1,3 @@
-"""The paper's Figure 4: six regions of the medial temporal lobe, set against anatomy."""
+"""Make the paper's Figure 4: six regions of the medial temporal lobe, set against anatomy."""
 
 __all__ = ["command"]

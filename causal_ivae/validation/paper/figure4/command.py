@@ -31,8 +31,6 @@ def reproduce_figure4(
         ``_stability.tsv``, ``.png``, ``.svg`` and ``.json``.
     data : pathlib.Path
         See `causal_ivae.validation.paper.figure4.recordings.load_recordings`.
-    seed : int
-    device : str
     say : callable
         Told what is done, and the tables at the end.
 

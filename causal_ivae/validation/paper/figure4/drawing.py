@@ -1,4 +1,4 @@
-"""Graphs of the six regions side by side, over the circuit that anatomy describes."""
+"""Draw graphs of the six regions side by side, over the circuit that anatomy describes."""
 
 from collections.abc import Hashable, Mapping
 
@@ -29,7 +29,6 @@ def draw_circuit(circuit: Circuit, prior: Prior) -> tuple[bytes, str]:
 
     Parameters
     ----------
-    circuit : Circuit
     prior : Prior
         Its projections lie beneath, in grey.
     """

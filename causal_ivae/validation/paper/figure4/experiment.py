@@ -1,4 +1,4 @@
-"""Graphs of the six regions by every method, their halves, and what chance would give."""
+"""Estimate graphs of the six regions by every method, for all subjects and for halves of them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -66,13 +66,8 @@ def estimate_circuit(
 
     Parameters
     ----------
-    recordings : Recordings
-    prior : Prior
     splits : int
         Of the subjects into halves, at random.
-    seed : int
-    device : str
-    unmixing : UnmixingSettings
     say : callable
         Told every fit that is done.
     draws : int

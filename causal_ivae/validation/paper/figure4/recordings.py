@@ -1,4 +1,4 @@
-"""Six regions of the medial temporal lobe, from the files of a study."""
+"""Read six regions of the medial temporal lobe from the files of a study."""
 
 import re
 from collections.abc import Mapping, Sequence
