@@ -11,6 +11,7 @@ __all__ = [
     "methods_files",
     "mni_maps",
     "page_head",
+    "recorded",
     "region_map",
     "subject_summary",
     "templates",

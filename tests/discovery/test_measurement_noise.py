@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from causal_ivae.discovery.measurement_noise import measurement_noise
 from causal_ivae.simulate.known_graphs import simulate_noisy_pair, simulate_pair
@@ -36,6 +37,28 @@ def test_both_noisy_views_of_a_signal_look_noisy():
     white = noise_in(simulate_noisy_pair, noise=(0.3, 1.0), autocorrelation=0.0)
     assert abs(np.median(white.lagged)) < 0.7
     assert (np.median(white.modulated, axis=0) > 2.0).all()
+
+
+def test_views_of_opposite_sign_look_as_noisy():
+    rng = np.random.default_rng(1)
+    segments = np.repeat(np.arange(14), 83)
+    signal = np.repeat(rng.uniform(0.5, 2.0, size=14), 83) * rng.normal(size=14 * 83)
+    # Noise that is skewed to the right keeps both series from being turned.
+    noise = rng.exponential(size=(14 * 83, 2)) - 1.0
+    views = signal[:, None] * [1.0, -1.0] + noise
+    found = measurement_noise(views, segments, segments, np.array([[0, 1]]))
+    assert (found.modulated > 2.0).all()
+
+
+def test_volumes_without_neighbours_do_not_count():
+    """They hold another slope here, which would look like attenuation of that of the others."""
+    rng = np.random.default_rng(2)
+    x = lfilter([1.0], [1.0, -0.8], rng.normal(size=1000))
+    slope = np.repeat([1.0, -1.0], 500)
+    values = np.column_stack([x, slope * x + rng.normal(size=1000)])
+    blocks = np.concatenate([np.repeat(np.arange(5), 100), np.repeat(np.arange(5, 255), 2)])
+    found = measurement_noise(values, np.repeat([0, 1], 500), blocks, np.array([[0, 1]]))
+    assert abs(found.lagged[0, 0]) < 2.0
 
 
 def test_no_neighbour_is_taken_across_a_gap():

@@ -1,3 +1,3 @@
 """Compute the figures of the paper."""
 
-__all__ = ["experiments", "figure4", "mixtures", "reproduce"]
+__all__ = ["experiments", "figure4", "mixing", "mixtures", "reproduce"]
