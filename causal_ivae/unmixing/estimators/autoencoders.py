@@ -107,7 +107,8 @@ class IVAE(_Autoencoder):
         Distribution of x given z; "bernoulli" for columns of zeros and ones.
     posterior : {"full", "diagonal"}
         Covariance of q(z|x,u).  The published estimator is "diagonal"; its bound is highest at
-        wrong unmixings (see Notes).
+        wrong unmixings (see Notes), and on five mixed sources it recovers no more than a VAE, which
+        has no u: a mean correlation with them of .3 to .6.
     decoder : {"invertible", "mlp"}
         Network from disturbances to x: invertible, with the mean of q as its inverse; or a
         multilayer perceptron, with another one as the encoder.  A diagonal posterior and binary
@@ -117,7 +118,7 @@ class IVAE(_Autoencoder):
         them, and the value beyond which a spline is linear.
     final_noise : float
         Of the invertible decoder: standard deviation of p(x|z) at the end of training, in units
-        of the whitened columns.  It starts at 0.01.
+        of the whitened columns.  With fewer components than columns it starts at 0.01.
     hidden, layers : int
         Of the perceptrons: units per hidden layer and number of weight matrices.
     activation : {"leaky_relu", "xtanh"}
@@ -157,6 +158,11 @@ class IVAE(_Autoencoder):
 
     With the invertible decoder, two columns and moving means, one more fit starts from a triangular
     map, as in `FlowIVAE`; the noise is then that of the mapped columns.
+
+    Measured with these defaults on ten mixtures of five sources by networks of three layers (40
+    segments of 1,000 rows), on rows that were not trained on: mean correlation with the sources of
+    .969 to .988 where the layers have leaky ReLU, .980 to .998 where they have xtanh, in 40 to 47
+    seconds of one core.
 
     Disturbances are identified up to order, sign and scale (for one sufficient statistic per
     component, up to a monotone function) if there are enough segments that differ enough (theorem

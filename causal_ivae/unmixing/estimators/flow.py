@@ -59,8 +59,9 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
 
     If two columns have two components whose means change with the segment, one more fit starts from
     a triangular map: one column as it is, and an increasing function of the other that depends on
-    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  It is kept if its likelihood
-    of rows that the map was not fitted to is the highest.
+    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All are trained for a fifth
+    of the steps first.  If that one has the highest likelihood of rows that the map was not fitted
+    to, the training ends there; otherwise the others start again and take all steps.
     """
 
     n_components: int | None = None
