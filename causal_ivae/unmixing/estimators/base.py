@@ -25,7 +25,7 @@ from causal_ivae.unmixing.estimators.parameters import (
     plain_parameters,
     read_description,
 )
-from causal_ivae.unmixing.estimators.triangular_trial import triangular_trial
+from causal_ivae.unmixing.estimators.triangular_beside import train_beside_triangular
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.triangular import TriangularMap
 from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, resolve_device
@@ -80,9 +80,9 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
             training steps) and ``training_curve_`` (ndarray, shape (points, 2): step and
             objective).  ``restart_objectives_`` (ndarray, shape (restarts,)) holds the objectives
             of all restarts, NaN if training diverged twice, and ``diagnostics_`` judges the fit.
-            Where a triangular start is the best (see `IVAE` and `FlowIVAE`), ``map_`` is its map,
-            its objective is the last, and all are those of rows that the map was not fitted to,
-            after a fifth of the steps.
+            Where there is a triangular start (see `IVAE` and `FlowIVAE`), its objective is the
+            last, all are those of rows that it was not fitted to, and ``map_`` is its map, if it
+            is the best.
 
         Raises
         ------
@@ -107,11 +107,8 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         components = checked_components(self.n_components, data.shape[1])
         build, order_seed = self._build(data.shape[1]), child_seed(self.seed, "order of volumes")
         given = build, seeds, values, columns, positions, settings
-        led = None
         if suits(settings, data.shape[1], components, auxiliary):
-            led = triangular_trial(*given, order_seed=order_seed)
-        if led is not None:
-            stack, fit, self.map_ = led
+            stack, fit, self.map_ = train_beside_triangular(*given, order_seed=order_seed)
         else:
             stack, fit = self._train(settings)(*given, order_seed=order_seed)
         if not np.isfinite(fit.objective).any():

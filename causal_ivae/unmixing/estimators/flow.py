@@ -59,9 +59,9 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
 
     If two columns have two components whose means change with the segment, one more fit starts from
     a triangular map: one column as it is, and an increasing function of the other that depends on
-    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All are trained for a fifth
+    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All are trained for a tenth
     of the steps first.  If that one has the highest likelihood of rows that the map was not fitted
-    to, the training ends there; otherwise the others start again and take all steps.
+    to, and gained nearly nothing, the training ends there; otherwise all of them take all steps.
     """
 
     n_components: int | None = None
