@@ -59,7 +59,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
 
     If two columns have two components whose means change with the segment, one more fit starts from
     a triangular map: one column as it is, and an increasing function of the other that depends on
-    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All are trained for a tenth
+    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All are trained for a fifth
     of the steps first.  If that one has the highest likelihood of rows that the map was not fitted
     to, and gained nearly nothing, the training ends there; otherwise all of them take all steps.
     """

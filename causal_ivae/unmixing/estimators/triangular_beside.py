@@ -16,7 +16,7 @@ from causal_ivae.unmixing.training.stacks import Fit
 from causal_ivae.unmixing.training.steps import by_member
 from causal_ivae.unmixing.triangular_start import fit_triangular
 
-_SHARE, _LEAST = 0.1, 300
+_SHARE, _LEAST = 0.2, 300
 """The trial has this share of the steps, and at least so many unless all are fewer."""
 _FITS = 0.05
 """A triangular map fits as it is if the trial raises its likelihood by less (nats per row)."""
