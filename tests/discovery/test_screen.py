@@ -6,6 +6,7 @@ import pytest
 from causal_ivae import discover
 from causal_ivae.discovery.methods import PairMethod
 from causal_ivae.discovery.screen import Screen, screen_pairs
+from causal_ivae.discovery.skeleton import correlation_test, find_skeleton
 from causal_ivae.errors import InputError
 from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
 from causal_ivae.simulate.known_graphs import simulate_pair
@@ -89,6 +90,16 @@ def test_the_likeliest_pair_is_kept_where_none_passes(two_pairs):
     assert result.screen.loc[result.screen["kept"] == 1, "p_value"].item() == (
         result.screen["p_value"].min()
     )
+
+
+def test_the_likeliest_pair_of_an_empty_skeleton_is_kept():
+    series = autoregressive(np.random.default_rng(4), 600, 4, 0.3)
+    blocks = np.arange(600) // 200
+    skeleton = find_skeleton(4, correlation_test(series, blocks), alpha=1e-9)
+    assert not skeleton.adjacent.any()
+    settings = ScreenSettings(by="skeleton")
+    screen = screen_pairs(series, blocks, all_pairs(4), settings, pytest.fail, lambda: skeleton)
+    assert screen.kept.tolist() == (screen.p_value == screen.p_value.min()).tolist()
 
 
 def by_partial_correlation(values: np.ndarray, blocks: np.ndarray) -> Screen:

@@ -372,6 +372,17 @@ def test_normal_scores_are_normal_increasing_and_know_their_slope():
     assert np.corrcoef(np.log(numeric), log_slope[middle, 1][order][::40])[0, 1] > 0.98
 
 
+def test_normal_scores_go_on_beyond_what_they_were_fitted_to():
+    values = np.random.default_rng(0).normal(size=(400, 1))
+    far = np.abs(values[:, 0]) > 1.5
+    scores, log_slope = normal_scores(values, ~far)
+    for side in (values[:, 0] < -1.5, values[:, 0] > 1.5):
+        order = values[side, 0].argsort()
+        steps = np.diff(scores[side, 0][order]) / np.diff(values[side, 0][order])
+        # The tails are lines, whose slope is what the likelihood counts.
+        np.testing.assert_allclose(steps, np.exp(log_slope[side, 0][order][1:]), rtol=0.02)
+
+
 def test_normal_scores_of_repeated_values_are_finite():
     values = np.repeat([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]], 50, axis=0)
     scores, log_slope = normal_scores(values)

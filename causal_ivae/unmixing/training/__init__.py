@@ -1,3 +1,3 @@
 """Train stacks of models."""
 
-__all__ = ["ensemble", "fit_size", "lbfgs", "memory", "stacks", "steps", "threads"]
+__all__ = ["ensemble", "fit_size", "lbfgs", "memory", "stacks", "steps", "threads", "two_stages"]
