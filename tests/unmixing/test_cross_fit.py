@@ -58,3 +58,7 @@ def test_a_segment_is_judged_by_the_fit_that_did_not_see_it():
     np.testing.assert_array_equal(other.log_likelihood[..., same], honest.log_likelihood[..., same])
     odd = [1, 3, 5]
     assert (other.log_likelihood[..., odd] != honest.log_likelihood[..., odd]).all()
+    every = np.arange(len(ALL.region))
+    changed = other.disturbances(every)[0] != honest.disturbances(every)[0]
+    assert not changed[..., np.isin(SEGMENTS, same)].any()
+    assert changed[..., np.isin(SEGMENTS, odd)].any()

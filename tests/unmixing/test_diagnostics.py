@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 
 from causal_ivae.unmixing.diagnostics import (
     Diagnostics,
@@ -14,6 +15,7 @@ from causal_ivae.unmixing.diagnostics import (
     diagnose,
     residual_dependence,
 )
+from causal_ivae.unmixing.modulation import _moments, _sampling_variance
 from causal_ivae.unmixing.training.stacks import Fit
 
 USABLE = Diagnostics(
@@ -368,3 +370,16 @@ def test_modulation_that_is_not_shown_is_told_with_what_would_have_been(deviatio
     # Modulation of .15 is there, but mostly too weak for this length.
     assert (0.72 <= shown <= 0.88) if deviation is None else (0.15 <= shown <= 0.4)
     assert not any(one.verdict == "not identifiable" for one in found)
+
+
+def test_means_of_autocorrelated_segments_vary_as_much_as_is_expected():
+    segments, rows, rho = 400, 60, 0.6
+    noise = np.random.default_rng(5).normal(size=segments * rows)
+    z = torch.as_tensor(lfilter([1.0], [1.0, -rho], noise))[None, :, None]
+    u = torch.arange(segments).repeat_interleave(rows)
+    counts = torch.bincount(u)
+    means, variances = _moments(z, u, counts)
+    _, expected = _sampling_variance(z, u, counts, means, variances)
+    found = float((means / z.std()).var())
+    assert found == pytest.approx((1.0 + rho) / (1.0 - rho) / rows, rel=0.2)
+    assert expected.mean() == pytest.approx(found, rel=0.2)

@@ -383,6 +383,12 @@ def test_normal_scores_go_on_beyond_what_they_were_fitted_to():
         np.testing.assert_allclose(steps, np.exp(log_slope[side, 0][order][1:]), rtol=0.02)
 
 
+def test_volumes_are_summed_by_block_in_any_order():
+    blocks = np.array([1, 0, 2, 1, 0])
+    sums = both_directions._sum_by_block(np.array([[1.0, 2.0, 3.0, 4.0, 5.0]]), blocks)
+    assert sums.tolist() == [[7.0, 5.0, 3.0]]
+
+
 def test_normal_scores_of_repeated_values_are_finite():
     values = np.repeat([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]], 50, axis=0)
     scores, log_slope = normal_scores(values)
