@@ -1,13 +1,19 @@
 """`benchmark networks` scores our claims and published methods' on the same networks."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from causal_ivae.__main__ import main
 from causal_ivae.errors import InputError
-from causal_ivae.simulate.bold_networks import BoldDesign, simulate_bold_network
-from causal_ivae.validation.suites.bold_networks import read_network
+from causal_ivae.simulate.bold_networks import (
+    BoldDesign,
+    draw_bold_design,
+    simulate_bold_network,
+)
+from causal_ivae.validation.suites.bold_networks import BoldNetworks, read_network
 from causal_ivae.validation.suites.network_rivals import NETWORK_RIVALS, claims_of
 
 CHAIN = np.zeros((4, 4), dtype=bool)
@@ -73,3 +79,23 @@ def test_published_methods_claim_the_skeleton_of_a_chain(name, series):
     assert not (claimed.arrows & ~claimed.adjacent).any()
     assert claimed.adjacent[[0, 1, 2], [1, 2, 3]].sum() >= 2
     assert NETWORK_RIVALS[name].citation
+
+
+def test_arrows_between_regions_with_a_hidden_common_cause_are_counted():
+    suite = BoldNetworks(own=2, subjects=(50,), methods=("partial-tanh",), seed=17)
+    rows = pd.concat([suite.work(case) for case in suite.cases()], ignore_index=True)
+    designs = [draw_bold_design(suite._seed(number)) for number in range(2)]
+    pairs = [
+        (number, *sorted(pair))
+        for number, design in enumerate(designs)
+        for driven in design.hidden
+        for pair in combinations(driven, 2)
+        if not (design.adjacency | design.adjacency.T)[pair]
+    ]
+    shared = rows[rows["common_cause"] & (rows["cause"] < rows["effect"])]
+    number = shared["network"].str.removeprefix("own ").astype(int)
+    assert set(zip(number, shared["cause"], shared["effect"], strict=True)) == set(pairs)
+    assert pairs
+    table = suite.tables(rows.assign(joined=True, skeleton=True))["common_cause"]
+    assert table["pairs"].sum() == len(set(pairs))
+    assert (table["arrow"] == 1.0).all()

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from causal_ivae.discovery import discover
+from causal_ivae.discovery.network.judgement import LEAST_ADJACENT
 from causal_ivae.drawing.svg import new_figure
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.provenance import fingerprint
@@ -22,7 +23,7 @@ from causal_ivae.validation.suites.calibration_error import reliability
 from causal_ivae.validation.suites.method_lines import colour, finish, marker
 from causal_ivae.validation.suites.network_rivals import NETWORK_RIVALS, Claimed, claims_of
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
-from causal_ivae.validation.text_tables import as_block
+from causal_ivae.validation.text_tables import as_block, as_text, share_with_interval
 
 OURS = ("network", "network-no-twins")
 OWN = "own"
@@ -35,6 +36,7 @@ PACKAGES: Mapping[str, str | None] = {
 _FEWEST_SEGMENTS, _VOLUMES_PER_WINDOW = 3, 25
 """Fewer subjects than this number of segments are each divided into windows of this length."""
 _LEAST_ADJACENT = 0.5
+COMMON = "common_cause"
 
 METHOD = {
     "Networks": "Those of --data: .npz files with ts (subjects, volumes, nodes) and net (subjects, "
@@ -44,6 +46,8 @@ METHOD = {
     "Claims": "Nothing is given; the order of nodes is drawn at random. 'network' draws what "
     "passes its twins, 'network-no-twins' all arrows with a probability of .7 or more. A pair with "
     "two arrows counts as two claims.",
+    COMMON: "Of the own networks' pairs with a common cause that is not measured and no arrow, "
+    f"which pass for connected (by ours: with {LEAST_ADJACENT:g}), how many have an arrow.",
     "Precision, recall": "Of directed arrows, summed over the draws of subjects; of adjacent "
     "pairs, whatever the direction. An edge that a method leaves without direction is no claim.",
 }
@@ -146,14 +150,15 @@ class BoldNetworks(MethodSuite[NetworkCase]):
 
     def work(self, case: NetworkCase) -> pd.DataFrame:
         """Judge the network of a case; one row per ordered pair of regions."""
-        series, truth = self._read(case.network)
+        series, truth, shared = self._read(case.network)
         rng = generator(self.seed, "subjects and nodes", case.network, case.subjects, case.draw)
         chosen = np.sort(rng.permutation(len(series))[: case.subjects])
         nodes = rng.permutation(series.shape[2])
-        series, truth = series[chosen][:, :, nodes], truth[np.ix_(nodes, nodes)]
+        order = np.ix_(nodes, nodes)
+        series, truth, shared = series[chosen][:, :, nodes], truth[order], shared[order]
         claimed = self._claims(case, series)
         cause, effect = np.nonzero(~np.eye(len(truth), dtype=bool))
-        probability = claimed.probability
+        probability, skeleton = claimed.probability, claimed.skeleton
         return pd.DataFrame(
             {
                 "network": case.network,
@@ -166,6 +171,9 @@ class BoldNetworks(MethodSuite[NetworkCase]):
                 "claimed": claimed.arrows[cause, effect],
                 "true_pair": (truth | truth.T)[cause, effect],
                 "adjacent": claimed.adjacent[cause, effect],
+                COMMON: shared[cause, effect] & ~(truth | truth.T)[cause, effect],
+                "skeleton": (claimed.adjacent if skeleton is None else skeleton)[cause, effect],
+                "joined": (claimed.arrows | claimed.arrows.T)[cause, effect],
                 "probability": None if probability is None else probability[cause, effect],
             }
         )
@@ -185,6 +193,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         known = rows[rows["method"] == OURS[1]]
         return {
             SUMMARY: pd.DataFrame(summary),
+            COMMON: _common_causes(rows),
             "reliability": reliability(known["probability"].astype(float), known["true"]),
         }
 
@@ -194,6 +203,8 @@ class BoldNetworks(MethodSuite[NetworkCase]):
             for column in ("precision", "recall", "f1", "adjacency_f1"):
                 title = f"{subjects} subjects: {column.replace('_', ' ')}"
                 yield as_block(title, rows, column, "method", "network")
+        if len(tables[COMMON]):
+            yield f"pairs with a common cause that is not measured:\n{as_text(tables[COMMON])}"
 
     def draw(self, _: pd.DataFrame, tables: Tables) -> Figure:
         """Draw precision against recall of directed arrows, one panel per number of subjects."""
@@ -252,7 +263,8 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         near = edges.get("probability_adjacent", 1.0 - edges["probability_none"])
         adjacent[x, y] = adjacent[y, x] = near
         arrows = graph.adjacency
-        return Claimed(arrows, (adjacent >= _LEAST_ADJACENT) | arrows | arrows.T, probability)
+        connected = (adjacent >= _LEAST_ADJACENT) | arrows | arrows.T
+        return Claimed(arrows, connected, probability, adjacent >= LEAST_ADJACENT)
 
     def _sources(self) -> Iterator[tuple[str, str, int, int]]:
         """Yield name, fingerprint, number of subjects and of regions of every network."""
@@ -267,17 +279,39 @@ class BoldNetworks(MethodSuite[NetworkCase]):
             design = draw_bold_design(self._seed(number))
             yield f"{OWN} {number}", "", design.n_subjects, len(design.adjacency)
 
-    def _read(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the series (subjects, n_times, regions) and the true arrows of a network."""
+    def _read(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the series (subjects, n_times, regions), the arrows, and pairs with hidden causes.
+
+        Of given networks the last are not known, and taken for none.
+        """
         if name.startswith(f"{OWN} "):
             seed = self._seed(int(name.removeprefix(f"{OWN} ")))
             design = draw_bold_design(seed)
-            return simulate_bold_network(design, seed=seed).values, design.adjacency
+            shared = np.zeros_like(design.adjacency)
+            for driven in design.hidden:
+                shared[np.ix_(driven, driven)] = True
+            return simulate_bold_network(design, seed=seed).values, design.adjacency, shared
         found = {path.stem: path for folder in self.data for path in _files(folder)}
-        return read_network(found[name])
+        series, truth = read_network(found[name])
+        return series, truth, np.zeros_like(truth)
 
     def _seed(self, number: int) -> int:
         return child_seed(self.seed, "benchmark of networks", number)
+
+
+def _common_causes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count the arrows between regions with a common cause that is not measured, by method."""
+    once = (rows["cause"] < rows["effect"]) & rows[COMMON].astype(bool)
+    passed = rows[once & rows["skeleton"].astype(bool)]
+    return pd.DataFrame(
+        {
+            "subjects": subjects,
+            "method": method,
+            "pairs": len(own),
+            **share_with_interval("arrow", int(own["joined"].astype(bool).sum()), len(own)),
+        }
+        for (subjects, method), own in passed.groupby(["subjects", "method"], sort=False)
+    )
 
 
 def _most_regions(method: str) -> int | None:

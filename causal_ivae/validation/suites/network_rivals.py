@@ -32,11 +32,14 @@ class Claimed:
         Symmetric; with the pairs that are connected in an unknown direction.
     probability : ndarray or None, shape (n_regions, n_regions), float64
         Of every arrow, where the method estimates it.
+    skeleton : ndarray or None, shape (n_regions, n_regions), bool
+        Pairs between which arrows were looked for, where these are others than `adjacent`.
     """
 
     arrows: NDArray[np.bool_]
     adjacent: NDArray[np.bool_]
     probability: NDArray[np.float64] | None = None
+    skeleton: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
