@@ -289,8 +289,7 @@ def graph_legend(
     entries = [(kind, STYLES[kind].words) for kind in kinds]
     if hollow:
         entries.append((HOLLOW, HOLLOW))
-    # The browser's font is narrower than the one that is measured here.
-    widths = [40.0 + 0.92 * text_width(words) + 16.0 for _, words in entries]
+    widths = [40.0 + text_width(words) + 16.0 for _, words in entries]
     thickness = f"thicker: higher {width_of}"
     rows: list[list[int]] = [[]]
     for index, width in enumerate(widths):
@@ -298,7 +297,7 @@ def graph_legend(
             rows.append([])
         rows[-1].append(index)
     last = sum(widths[i] for i in rows[-1])
-    if last + 40.0 + 0.92 * text_width(thickness) > _LEGEND_WIDTH:
+    if last + 40.0 + text_width(thickness) > _LEGEND_WIDTH:
         rows.append([])
         last = 0.0
     height = 16.0 * len(rows)

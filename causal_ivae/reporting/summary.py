@@ -151,12 +151,17 @@ def prior_remarks(methods: Mapping[str, CausalGraph]) -> list[str]:
                 f"{method_label(name, method.sidecar)}: {count(left_out, 'edge')} left out of all "
                 "counts, because the prior does not cover the pair."
             )
+    shares: dict[str, float] = {}
+    for prior in (method.sidecar.get("Prior") or {} for method in methods.values()):
         chance = (prior.get("Feasible") or {}).get("ChanceShare")
-        if chance is not None and chance >= 0.5:
-            remarks.append(
-                f"The prior '{prior['Name']}' is dense: {percent(chance)} of random edges on the "
-                "tested pairs would be feasible, so that feasibility alone says little."
-            )
+        if chance is not None:
+            shares[prior["Name"]] = max(chance, shares.get(prior["Name"], 0.0))
+    remarks += [
+        f"The prior '{name}' is dense: up to {percent(share)} of random edges on the tested pairs "
+        "would be feasible, so that feasibility alone says little."
+        for name, share in shares.items()
+        if share >= 0.5
+    ]
     return list(dict.fromkeys(remarks))
 
 
