@@ -164,9 +164,9 @@ def power_figure(power: pd.DataFrame, figure_name: str, method: str) -> Drawing:
     """
     titles = {"twins": "common sources as in these data", "shifted": "regions that share nothing"}
     with figure_style(figure_name):
-        figure = new_figure(6.6, 2.7, placed=True)
-        first = figure.add_axes((0.08, 0.17, 0.43, 0.73))
-        panels = first, figure.add_axes((0.55, 0.17, 0.43, 0.73), sharey=first)
+        figure = new_figure(6.6, 2.9, placed=True)
+        first = figure.add_axes((0.08, 0.23, 0.43, 0.68))
+        panels = first, figure.add_axes((0.55, 0.23, 0.43, 0.68), sharey=first)
         panels[1].tick_params(labelleft=False)
         for axes, (kind, title) in zip(panels, titles.items(), strict=True):
             rows = power[power["series"] == kind]
@@ -184,7 +184,8 @@ def power_figure(power: pd.DataFrame, figure_name: str, method: str) -> Drawing:
             axes.set(xlim=(0.2, 1.0), ylim=(-0.02, 1.02), xlabel="strength of the arrow")
             axes.set_title(title, loc="left", fontsize=FONT)
         panels[0].set_ylabel("share of planted arrows")
-        panels[0].legend(frameon=False, fontsize=7.5)
+        lines, texts = first.get_legend_handles_labels()
+        figure.legend(lines, texts, loc="lower center", ncols=3, frameon=False, fontsize=7.5)
         said = "; ".join(
             f"{titles[row['series']]}, strength {row['strength']:g}: {100 * row['drawn']:.0f} "
             f"percent drawn, {100 * row['wrong']:.0f} percent the wrong way"
