@@ -305,17 +305,18 @@ class _Marks(Artist):
         place = Affine2D().translate(-sketch.left, -sketch.bottom).scale(scale)
         for part in sketch.parts:
             if isinstance(part, _Shape):
-                _draw_shape(renderer, part, place, scale)
+                _draw_shape(renderer, part, place)
             elif isinstance(part, _Text):
                 _draw_text(renderer, part, place, scale * (sketch.top - sketch.bottom))
             else:
                 _draw_picture(renderer, part, place, scale)
 
 
-def _draw_shape(renderer: Any, part: _Shape, place: Affine2D, scale: float) -> None:
+def _draw_shape(renderer: Any, part: _Shape, place: Affine2D) -> None:
     gc = renderer.new_gc()
     lined = part.edge is not None and part.width > 0
-    gc.set_linewidth(part.width * scale if lined else 0.0)
+    # The canvas turns points into pixels.
+    gc.set_linewidth(part.width if lined else 0.0)
     gc.set_antialiased(True)
     gc.set_capstyle("butt")
     gc.set_joinstyle("miter")

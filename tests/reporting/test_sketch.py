@@ -35,6 +35,8 @@ def test_every_format_has_everything_in_the_same_place(sketch):
     assert [at(20, 15), at(80, 40), at(65, 10)] == [(255, 0, 0), (0, 0, 255), (7, 7, 7)]
     # The line has a dash in its first half and a gap in its second.
     assert [at(25, 25), at(75, 25)] == [(0, 255, 0), (255, 255, 255)]
+    # It is two points thick, of which there are 300 / 72 pixels each.
+    assert (pixels[:, 30] == (0, 255, 0)).all(axis=1).sum() == pytest.approx(2 / 72 * 300, abs=1)
     svg = files["svg"].decode().partition("?>\n")[2]
     # In an SVG file, y leads downwards.
     assert part(svg, "fig-red")[0] == pytest.approx([10, 40])
