@@ -43,10 +43,14 @@ def test_group_page(group_page):
 
 
 def by_method(page):
-    """Return the rows of the table at the top, by method and column."""
+    """Return the rows of statistics over subjects in the table at the top, by method and column."""
     heads = next(r for r in page.rows if "Usable subjects alone" in r and "Method" in r)
     rows = page.rows[page.rows.index(heads) + 1 :]
-    return {r[0]: dict(zip(heads, r, strict=True)) for r in rows if len(r) == len(heads)}
+    return {
+        r[0].removesuffix("statistics over subjects"): dict(zip(heads, r, strict=True))
+        for r in rows
+        if len(r) == len(heads)
+    }
 
 
 def test_the_picture_comes_first_with_one_verdict_and_one_advice(group_html, group_page):
