@@ -9,14 +9,14 @@ import torch
 from distributed import LocalCluster
 from tiny_study import run_study, states, tiny_pipeline, write_study
 
-from causal_ivae.batch import runner
+from causal_ivae.batch import budget, runner
 from causal_ivae.batch.workers import machine
 from causal_ivae.batch.workers import pool as cluster
 from causal_ivae.batch.workers.machine import devices_for, processes_for
 from causal_ivae.batch.workers.pool import Lost, open_pool
 from causal_ivae.batch.workers.watch import Limits
 from causal_ivae.derivatives.files import read_table
-from causal_ivae.errors import SettingsError
+from causal_ivae.errors import InputError, SettingsError
 
 _GIB = 2**30
 
@@ -157,3 +157,12 @@ def test_subjects_are_estimated_on_the_gpus_there_are_and_loaded_by_all(tmp_path
     assert set(states(result).values()) == {"done"}
     assert asked == [("cpu", 2)]
     assert given == [("load", ()), ("estimate", ("cuda:0", "cuda:1"))]
+
+
+def test_workers_share_the_memory_of_their_machine(tmp_path, monkeypatch):
+    path = tmp_path / "series.npy"
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.float64, shape=(2**28, 1))
+    monkeypatch.setattr(budget, "machine_memory", lambda: 16 * _GIB)
+    budget.check_fits([path], memory=None, sharing=lambda: 1)
+    with pytest.raises(InputError, match=r"a worker process has 1\.0 GiB. Use fewer processes"):
+        budget.check_fits([path], memory=None, sharing=lambda: 16)

@@ -6,6 +6,7 @@ import platform
 import pytest
 
 from causal_ivae.batch.live import LiveIndex, progress_of
+from causal_ivae.batch.progress import Tally
 from causal_ivae.derivatives.files import write_json, write_text
 from causal_ivae.group import Rating, read_ratings
 
@@ -67,3 +68,15 @@ def test_only_rows_that_changed_are_sent(tmp_path):
     assert read_ratings(tmp_path)["sub-01"].choice == "exclude"
     with pytest.raises(KeyError):
         index.rate("sub-99", Rating("pass"))
+
+
+def test_the_time_left_is_that_of_the_pieces_that_are_to_come():
+    tally = Tally(total=5)
+    assert tally.seconds_left(0.0) is None
+    tally.start("a", 0.0)
+    tally.start("b", 10.0)
+    tally.finish("a", failed=False)
+    tally.finish("b", failed=True)
+    # Two pieces took 20 s; one was up to date, which says nothing of the pace.
+    tally.finish("c", failed=False)
+    assert tally.seconds_left(20.0) == pytest.approx(20.0)
