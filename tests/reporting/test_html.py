@@ -15,6 +15,7 @@ from rendering import assert_self_contained, render_group, render_subject
 from causal_ivae.derivatives.files import write_json, write_table
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.units import Unit
+from causal_ivae.drawing.wording import MISSING
 from causal_ivae.reporting.references import bibliography
 from causal_ivae.settings import Pipeline, resources
 
@@ -108,7 +109,7 @@ def test_the_summary_counts_what_the_tables_hold(subject_page):
         shown = {"ivae": "iVAE", "tcl": "TCL (FastICA)"}[name]
         row = next(row for row in subject_page.rows if row[:1] == [shown] and len(row) == 8)
         assert row[2].removesuffix(" hollow").startswith(str(directed))
-        assert row[3:6] == ["0", str(counts["undecided"]), str(counts["none"])]
+        assert row[3:6] == [MISSING, str(counts["undecided"]), str(counts["none"])]
     assert "The repetition time is assumed to be 2 s." in subject_page.flat
     assert "It is no proof that one region drives the other" in subject_page.flat
 
