@@ -1,5 +1,7 @@
 """Results of a run come back as objects, whatever its regions are called."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,7 +70,9 @@ def test_results_are_those_of_the_files(odd_output):
     assert graph.tests is graph.tests  # read once
     assert graph.disturbances.shape[:2] == (len(graph.diagnostics), 2)
     assert graph.seconds > 0
-    assert graph.plot().axes
+    drawn = io.BytesIO()
+    graph.plot().savefig(drawn, format="png")
+    assert drawn.getvalue().startswith(b"\x89PNG")
     assert "tcl" in graph._repr_html_()
 
 

@@ -243,7 +243,7 @@ def test_run_on_fmriprep_images(tmp_path, capsys, make_fmriprep_tree):
     assert (tmp_path / "out" / about["RegionMap"]).is_file()
     assert about["RegionMap"].startswith("sub-01/figures/")
     assert anatomy.name in page
-    assert "on own anatomy" in page
+    assert "own anatomy (<code>" in page
 
 
 def test_atlas_and_pipeline_commands(capsys):

@@ -192,4 +192,4 @@ def test_a_page_of_it_alone_tells_of_no_fits_and_no_tests(toy, folders):
     group = load_results(out).group
     rows = [{"label": label, "state": "done", "seconds": 1.0, "message": ""} for label in "123"]
     page, _ = group_page(replace(group, methods={"toynet": group.methods["toynet"]}), rows)
-    assert '<th scope="row">Toy network</th>' in page
+    assert '<th scope="row">Toy network<br>' in page

@@ -34,7 +34,7 @@ def test_reproduce_writes_figure_tables_and_settings(tmp_path, tiny, capsys):
     assert record["Seed"] == 3
     assert record["Quick"] is True
     assert record["Command"].startswith("causal-ivae reproduce figure1")
-    assert record["Settings"]["recipes"]["iVAE (flow)"]["steps"] == 20
+    assert record["Settings"]["recipes"]["iVAE (flow)"]["steps"] == 12
     assert record["Settings"]["scale"]["restarts"] == 3
     assert (runs.loc[runs["method"] == "iVAE", "restart"] == [0, 1, 2]).all()
 

@@ -99,7 +99,7 @@ def estimate_circuit(
         chance.append({"method": method, **row})
     edges = pd.concat(judged, ignore_index=True)
     stability, _ = summarise(
-        halves.assign(comparison="subjects"), PARTS, permutations=999, seed=seed
+        halves.assign(comparison="subjects", series="data"), PARTS, permutations=999, seed=seed
     )
     return Circuit(_with_votes(edges, halves), halves, pd.DataFrame(chance), stability)
 
