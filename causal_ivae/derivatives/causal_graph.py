@@ -86,7 +86,7 @@ class CausalGraph:
     Attributes
     ----------
     method : str
-        ``"structural"``, ``"ivae"`` or ``"tcl"``, or ``"equations"`` for all regions at once.
+        ``"network"``, ``"structural"``, ``"ivae"`` or ``"tcl"``, or ``"equations"``.
     names : tuple of str, length n_regions
         Region names.
     tables : mapping of str to pandas.DataFrame
@@ -157,10 +157,8 @@ class CausalGraph:
     model = _Evidence(MODEL)
 
     def __repr__(self) -> str:
-        return (
-            f"<CausalGraph by {self.method}: {len(self.names)} regions, {len(self.edges)} pairs, "
-            f"{count_arrows(self.edges)} directions>"
-        )
+        found = f"{len(self.edges)} pairs, {count_arrows(self.edges)} directions"
+        return f"<CausalGraph by {self.method}: {len(self.names)} regions, {found}>"
 
     @property
     def estimator(self) -> str:
@@ -381,17 +379,16 @@ class CausalGraph:
     ) -> Self:
         """Make the graph that `read` reads from its sidecar; disturbances can be left out."""
         wanted = disturbances and not of_cohort
-        cycles = (
-            Cycle(tuple(cycle["Regions"]), cycle["Cause"], cycle["Effect"])
-            for cycle in about.get("Cycles", ())
-        )
         return cls(
             method=method,
             names=tuple(about["Regions"]),
             tables=StoredTables(paths, method, of_cohort=of_cohort),
             settings=about.get("Settings", {}),
             seconds=about.get("Seconds", np.nan),
-            cycles=tuple(cycles),
+            cycles=tuple(
+                Cycle(tuple(cycle["Regions"]), cycle["Cause"], cycle["Effect"])
+                for cycle in about.get("Cycles", ())
+            ),
             disturbances=read_array(paths.file("disturbances.npy", method)) if wanted else None,
             made_by=about.get("MadeBy", ""),
             sidecar=about,
