@@ -93,7 +93,19 @@ def test_recovery_of_disturbances(layers):
         assert np.mean(found) > 0.5
 
 
-@pytest.mark.parametrize("method", ["structural", "ivae", "tcl"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "structural",
+        *(
+            pytest.param(
+                method,
+                marks=pytest.mark.xfail(reason="does not model noise of its own in each region"),
+            )
+            for method in ("ivae", "tcl")
+        ),
+    ],
+)
 @pytest.mark.parametrize(
     "noise", [(0.2, 0.6), (0.3, 1.0), (0.2, 0.8), (0.5, 0.8), (0.3, 0.6), (0.5, 1.5)], ids=str
 )
@@ -116,5 +128,4 @@ def test_one_signal_seen_with_unequal_noise_has_no_direction(method, noise):
         f"\n{method}, one signal with noise of standard deviations {noise}: {directed.sum()} of "
         f"{PAIRS} directed, {(edges['decision'] == cleaner).sum()} from the cleaner to the noisier"
     )
-    # iVAE and TCL do not model a noise of its own in each region, which their documents say.
-    assert directed.mean() <= (0.05 if method == "structural" else 0.5)
+    assert directed.mean() <= 0.05
