@@ -1,7 +1,6 @@
 """Define the estimators of iVAE and of the VAE family."""
 
 import math
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, Self
 
@@ -15,11 +14,9 @@ from causal_ivae.settings import (
     Decoder,
     ElboWeights,
     GeneralIVAESettings,
-    IVAESettings,
     Modulates,
     Posterior,
     PriorFamily,
-    TrainingSettings,
     VAESettings,
 )
 from causal_ivae.unmixing.estimators.base import StackedEstimator
@@ -28,6 +25,7 @@ from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
 from causal_ivae.unmixing.models.ivae import StackedIVAE
 from causal_ivae.unmixing.models.stacked import StackedModel
 from causal_ivae.unmixing.training.stacks import Fit
+from causal_ivae.unmixing.training.starts import Starts
 from causal_ivae.unmixing.training.two_stages import train_in_two_stages
 
 _STREAM = 1 << 21
@@ -35,8 +33,21 @@ _DEFAULTS = VAESettings()
 _IVAE = GeneralIVAESettings()
 
 
+@dataclass(eq=False, repr=False)
 class _Autoencoder(StackedEstimator[StackedIVAE | StackedInvertibleIVAE]):
-    likelihood: str
+    _: KW_ONLY
+    weights: ElboWeights | None = None
+    likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood
+    noise: float | Literal["learned"] = _DEFAULTS.noise
+    hidden: int = _DEFAULTS.hidden
+    layers: int = _DEFAULTS.layers
+    activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation
+    slope: float = _DEFAULTS.slope
+    steps: int = _DEFAULTS.steps
+    patience: float = _DEFAULTS.patience
+    batch_size: int = _DEFAULTS.batch_size
+    learning_rate: float = _DEFAULTS.learning_rate
+    warmup: float = _DEFAULTS.warmup
 
     def _takes_columns_as_they_are(self) -> bool:
         return self.likelihood == "bernoulli"
@@ -174,36 +185,25 @@ class IVAE(_Autoencoder):
     _: KW_ONLY
     prior: PriorFamily = "gaussian"
     modulates: Modulates = "variance"
-    likelihood: Literal["gaussian", "bernoulli"] = _IVAE.likelihood
     posterior: Posterior = _IVAE.posterior
     decoder: Decoder = _IVAE.decoder
     maps: int = _IVAE.maps
     knots: int = _IVAE.knots
     bound: float = _IVAE.bound
     final_noise: float = _IVAE.final_noise
-    noise: float | Literal["learned"] = _IVAE.noise
-    weights: ElboWeights | None = None
-    hidden: int = _IVAE.hidden
-    layers: int = _IVAE.layers
-    activation: Literal["leaky_relu", "xtanh"] = _IVAE.activation
-    slope: float = _IVAE.slope
     steps: int = _IVAE.steps
-    patience: float = _IVAE.patience
     batch_size: int = _IVAE.batch_size
     learning_rate: float = _IVAE.learning_rate
-    warmup: float = _IVAE.warmup
     restarts: int = 4
-    seed: int = 0
-    device: str = "auto"
 
     def _settings(self) -> GeneralIVAESettings:
         return validated(GeneralIVAESettings, _with_weights(self))
 
-    def _train(self, settings: TrainingSettings) -> Callable[..., tuple[StackedModel, Fit]]:
+    def _train(self, starts: Starts) -> tuple[StackedModel, Fit]:
         alike = self.n_components in (None, len(self.mean_))
-        if alike and isinstance(settings, IVAESettings) and settings.invertible:
-            return train_in_two_stages
-        return super()._train(settings)
+        if alike and self._settings().invertible:
+            return train_in_two_stages(starts)
+        return super()._train(starts)
 
     def sample(self, u: ArrayLike) -> NDArray[np.float64]:
         """Draw observations given the auxiliary variable.
@@ -250,21 +250,6 @@ class VAE(_Autoencoder):
     _: KW_ONLY
     beta: float = 1.0
     total_correlation: float = 1.0
-    weights: ElboWeights | None = None
-    likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood
-    noise: float | Literal["learned"] = _DEFAULTS.noise
-    hidden: int = _DEFAULTS.hidden
-    layers: int = _DEFAULTS.layers
-    activation: Literal["leaky_relu", "xtanh"] = _DEFAULTS.activation
-    slope: float = _DEFAULTS.slope
-    steps: int = _DEFAULTS.steps
-    patience: float = _DEFAULTS.patience
-    batch_size: int = _DEFAULTS.batch_size
-    learning_rate: float = _DEFAULTS.learning_rate
-    warmup: float = _DEFAULTS.warmup
-    restarts: int = 1
-    seed: int = 0
-    device: str = "auto"
 
     def fit(self, x: ArrayLike, u: ArrayLike | None = None) -> Self:  # noqa: ARG002
         """Train the model on x (n_times, n_features); u is ignored, since a VAE needs none."""

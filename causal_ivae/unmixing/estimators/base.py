@@ -1,11 +1,10 @@
 """Define what the estimators share: checking, scaling, fitting, saving and loading."""
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -24,12 +23,14 @@ from causal_ivae.unmixing.estimators.parameters import (
     checked_path,
     plain_parameters,
     read_description,
+    validated,
 )
 from causal_ivae.unmixing.estimators.triangular_beside import train_beside_triangular
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.triangular import TriangularMap
-from causal_ivae.unmixing.training.ensemble import fit_stack, make_model, resolve_device
+from causal_ivae.unmixing.training.ensemble import make_model, resolve_device
 from causal_ivae.unmixing.training.stacks import Fit
+from causal_ivae.unmixing.training.starts import Starts
 from causal_ivae.unmixing.triangular_start import suits
 
 _Model = TypeVar("_Model", bound=StackedModel)
@@ -37,26 +38,25 @@ _MAP = "map."
 """Names of the parts of a triangular map begin so in a file."""
 
 
+@dataclass(eq=False, repr=False)
 class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
-    """Fit several restarts of one model as a stack and keep the best.
+    """Fit several restarts of one model as a stack and keep the best."""
 
-    Subclasses turn their parameters into settings.
-    """
-
-    n_components: int | None = None
-    restarts: int
-    seed: int
-    device: str
-    model_: _Model
-    segments_: NDArray[np.int64] | None
-    map_: TriangularMap | None
+    _kind: ClassVar[type[TrainingSettings]]
+    """Settings of the model, made from those parameters that have their names."""
+    _: KW_ONLY
+    restarts: int = 1
+    seed: int = 0
+    device: str = "auto"
+    model_: _Model = field(init=False)
+    segments_: NDArray[np.int64] | None = field(init=False)
+    map_: TriangularMap | None = field(init=False)
 
     def _settings(self) -> TrainingSettings:
-        raise NotImplementedError
+        return validated(self._kind, self.get_params())
 
-    def _train(self, settings: TrainingSettings) -> Callable[..., tuple[StackedModel, Fit]]:  # noqa: ARG002 - for subclasses
-        """Return the function that trains a stack, which takes what `fit_stack` takes."""
-        return fit_stack
+    def _train(self, starts: Starts) -> tuple[StackedModel, Fit]:
+        return starts.trained()
 
     def _takes_columns_as_they_are(self) -> bool:
         return False
@@ -104,13 +104,13 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         positions = self._auxiliary(u, len(data))
         seeds = [child_seed(self.seed, "fit", restart) for restart in range(self.restarts)]
         columns = torch.arange(data.shape[1], device=values.device).repeat(self.restarts, 1)
-        components = checked_components(self.n_components, data.shape[1])
+        components = self._components(data.shape[1])
         build, order_seed = self._build(data.shape[1]), child_seed(self.seed, "order of volumes")
-        given = build, seeds, values, columns, positions, settings
+        starts = Starts(build, seeds, values, columns, positions, settings, order_seed)
         if suits(settings, data.shape[1], components, auxiliary):
-            stack, fit, self.map_ = train_beside_triangular(*given, order_seed=order_seed)
+            stack, fit, self.map_ = train_beside_triangular(starts)
         else:
-            stack, fit = self._train(settings)(*given, order_seed=order_seed)
+            stack, fit = self._train(starts)
         if not np.isfinite(fit.objective).any():
             raise FitError(
                 "Training diverged, at half the rate too; use a smaller 'learning_rate' than "
@@ -266,12 +266,14 @@ class StackedEstimator(BaseEstimator, Generic[_Model]):  # type: ignore[misc]
         self.model_.keys.copy_(torch.tensor(description["keys"], dtype=torch.int32))
         return self
 
+    def _components(self, n_features: int) -> int:
+        return checked_components(getattr(self, "n_components", None), n_features)
+
     def _build(self, n_features: int) -> "partial[StackedModel]":
-        components = checked_components(self.n_components, n_features)
         return partial(
             make_model,
             n_features=n_features,
-            n_components=components,
+            n_components=self._components(n_features),
             auxiliary=self._auxiliary_,
             settings=self._settings(),
             device=resolve_device(self.device),

@@ -10,7 +10,6 @@ from causal_ivae import arrays
 from causal_ivae.errors import InputError
 from causal_ivae.settings import FlowSettings, Modulates, PriorFamily
 from causal_ivae.unmixing.estimators.base import StackedEstimator
-from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.flow import StackedFlow
 
 _DEFAULTS = FlowSettings()
@@ -64,6 +63,8 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
     to, and gained nearly nothing, the training ends there; otherwise all of them take all steps.
     """
 
+    _kind = FlowSettings
+
     n_components: int | None = None
     _: KW_ONLY
     prior: PriorFamily = "gaussian"
@@ -77,12 +78,6 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
     patience: float = _DEFAULTS.patience
     batch_size: int = _DEFAULTS.batch_size
     learning_rate: float = _DEFAULTS.learning_rate
-    restarts: int = 1
-    seed: int = 0
-    device: str = "auto"
-
-    def _settings(self) -> FlowSettings:
-        return validated(FlowSettings, self.get_params())
 
     def log_likelihood(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
         """Return the exact log p(x|u) of every row in nats, for x in its own units, (n_times,)."""

@@ -12,7 +12,6 @@ from causal_ivae.errors import InputError
 from causal_ivae.settings import TCLSettings
 from causal_ivae.unmixing.estimators import auxiliary
 from causal_ivae.unmixing.estimators.base import StackedEstimator
-from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.models.tcl import StackedTCL
 
@@ -48,6 +47,8 @@ class TCL(StackedEstimator[StackedTCL]):
     The components estimate the absolute values of the disturbances.
     """
 
+    _kind = TCLSettings
+
     _: KW_ONLY
     hidden: int = _DEFAULTS.hidden
     layers: int = _DEFAULTS.layers
@@ -59,12 +60,6 @@ class TCL(StackedEstimator[StackedTCL]):
     weight_decay: float = _DEFAULTS.weight_decay
     ica: Literal["fastica", "score_matching"] = _DEFAULTS.ica
     ica_iterations: int = _DEFAULTS.ica_iterations
-    restarts: int = 1
-    seed: int = 0
-    device: str = "auto"
-
-    def _settings(self) -> TCLSettings:
-        return validated(TCLSettings, self.get_params())
 
     def _learn_auxiliary(self, u: ArrayLike, length: int) -> Auxiliary:
         if auxiliary.is_continuous(u):

@@ -1,18 +1,16 @@
 """Train a start from a triangular map beside the ordinary starts of a fit."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import TrainingSettings
 from causal_ivae.unmixing.models.stacked import StackedModel
 from causal_ivae.unmixing.models.triangular import TriangularMap
-from causal_ivae.unmixing.training.ensemble import fit_stack
 from causal_ivae.unmixing.training.stacks import Fit
+from causal_ivae.unmixing.training.starts import Starts
 from causal_ivae.unmixing.training.steps import by_member
 from causal_ivae.unmixing.triangular_start import fit_triangular
 
@@ -22,23 +20,13 @@ _FITS = 0.05
 """A triangular map fits as it is if the trial raises its likelihood by less (nats per row)."""
 
 
-def train_beside_triangular(
-    build: Callable[[list[int]], StackedModel],
-    seeds: list[int],
-    values: Tensor,
-    columns: Tensor,
-    u: Tensor,
-    settings: TrainingSettings,
-    *,
-    order_seed: int,
-) -> tuple[StackedModel, Fit, TriangularMap | None]:
+def train_beside_triangular(starts: Starts) -> tuple[StackedModel, Fit, TriangularMap | None]:
     """Train the ordinary starts and one from a triangular map.
 
     Parameters
     ----------
-    build, seeds, values, columns, u, settings, order_seed
-        As in `causal_ivae.unmixing.training.ensemble.fit_stack`, for the ordinary starts alone; the
-        values have two columns.
+    starts : Starts
+        The ordinary starts alone; the values have two columns.
 
     Returns
     -------
@@ -55,17 +43,19 @@ def train_beside_triangular(
     gained nearly nothing, the data are triangular, and that part is enough.  Otherwise all of them
     are trained for all steps.
     """
-    found = fit_triangular(values[None], u)
+    values, columns, settings = starts.values, starts.columns, starts.settings
+    found = fit_triangular(values[None], starts.u)
     # The mapped columns are further ones, from which one more fit starts.
     every = torch.cat((columns, columns[:1] + values.shape[1]))
     beside = torch.cat((values, found.map(values[None])[0][0]), dim=1)
-    seeds = [*seeds, child_seed(seeds[0], "triangular")]
+    seeds = [*starts.seeds, child_seed(starts.seeds[0], "triangular")]
+    all_starts = replace(starts, seeds=seeds, values=beside, columns=every)
     rows = found.held_out
 
     def trained(own: TrainingSettings) -> tuple[StackedModel, Fit, bool]:
-        stack, fit = fit_stack(build, seeds, beside, every, u, own, order_seed=order_seed)
+        stack, fit = replace(all_starts, settings=own).trained()
         with torch.inference_mode():
-            value = stack.evaluate(by_member(beside[rows], every), u[rows]).double()
+            value = stack.evaluate(by_member(beside[rows], every), starts.u[rows]).double()
             value[-1] += found.map(values[None, rows])[1].mean()
         objective = np.where(np.isfinite(fit.objective), value.cpu().numpy(), np.nan)
         leads = np.nanargmax(np.append(objective, -np.inf)) == len(columns)
