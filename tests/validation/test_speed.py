@@ -12,6 +12,7 @@ import torch
 
 from causal_ivae.cli import main
 from causal_ivae.errors import FitError
+from causal_ivae.settings import UnmixingSettings
 from causal_ivae.simulate.known_graphs import simulate_pair
 from causal_ivae.unmixing.training.threads import torch_threads
 from causal_ivae.validation.speed import speed, testing
@@ -26,7 +27,9 @@ from causal_ivae.validation.speed.measurement import (
 )
 from causal_ivae.validation.speed.peak_memory import peak_mib
 from causal_ivae.validation.speed.plain_loop import PlainIVAE, plain_loader, train_plain
+from causal_ivae.validation.speed.subject import Subject
 from causal_ivae.validation.speed.waiting import spent_by
+from causal_ivae.validation.suites.ours import PAIR_METHODS
 
 CPU = torch.device("cpu")
 
@@ -108,6 +111,14 @@ def test_extrapolation_is_marked(table):
         assert pd.isna(first.remark)
         assert second.remark == "extrapolated from 8 of 15 pairs"
         assert second.pairs == 15
+
+
+@pytest.mark.parametrize("method", PAIR_METHODS)
+def test_full_measurements_have_the_steps_that_users_have(method):
+    subject = Subject(3, 400, 5, 3, 8, speed.FULL.subject_steps, "cpu", method)
+    assert subject.unmixing == UnmixingSettings()
+    assert subject.setting.steps == getattr(UnmixingSettings(), method).steps_for(400)
+    assert replace(subject, steps=7).setting.steps == 7
 
 
 def test_a_pair_costs_what_its_share_of_the_work_does(table):

@@ -69,8 +69,8 @@ class Effort:
         workers out, which take longer to start than all quick measurements together.
     regions : tuple of int
         Sizes of whole subjects, the smallest first.
-    subject_steps : dict of str to int
-        By method.
+    subject_steps : int or None
+        Of every fit; None for as many as by default.
     patience : float
         Seconds that a larger subject may take; beyond it, a share of the pairs is timed.
     peer_pairs, peer_turns : int
@@ -95,7 +95,7 @@ class Effort:
     worker_turns: int
     regions: tuple[int, ...]
     subject_volumes: int
-    subject_steps: dict[str, int]
+    subject_steps: int | None
     patience: float
     peer_pairs: int
     peer_turns: int
@@ -121,7 +121,7 @@ FULL = Effort(
     worker_turns=3,
     regions=(6, 20, 50, 100),
     subject_volumes=1200,
-    subject_steps={"structural": 1000, "ivae": 2000, "tcl": 1000},
+    subject_steps=None,
     patience=90.0,
     peer_pairs=3,
     peer_turns=3,
@@ -153,7 +153,7 @@ QUICK = Effort(
     worker_turns=0,
     regions=(3, 6),
     subject_volumes=320,
-    subject_steps={"structural": 4, "ivae": 4, "tcl": 4},
+    subject_steps=4,
     patience=0.5,
     peer_pairs=1,
     peer_turns=1,

@@ -19,6 +19,7 @@ from causal_ivae.validation.speed.subject import (
     default_segments,
     number_of_pairs,
 )
+from causal_ivae.validation.suites.ours import PAIR_METHODS
 from causal_ivae.validation.suites.rivals import RIVALS
 
 METHOD = (
@@ -64,20 +65,20 @@ def measure_peers(effort: Effort, clock: Clock) -> list[Measurement]:
     work: dict[str, Callable[[], object]] = {}
     small: dict[str, Callable[[], object]] = {}
     settings: dict[str, Setting] = {}
-    for method, steps in {**effort.subject_steps, "network": 1}.items():
+    for method in (*PAIR_METHODS, "network"):
         subject = Subject(
             regions=regions,
             volumes=volumes,
             segments=default_segments(volumes),
             pairs=number_of_pairs(regions),
             restarts=RESTARTS,
-            steps=steps,
+            steps=effort.subject_steps,
             device=str(clock.device),
             method=method,
         )
         few = replace(subject, volumes=_SMALL_VOLUMES, segments=4, steps=8)
         work[method], small[method] = subject.discover, few.discover
-        settings[method] = Setting(pairs=subject.pairs, volumes=volumes)
+        settings[method] = replace(subject.setting, regions=None, restarts=None, segments=None)
     absent = [name for name in _OTHERS if not RIVALS[name].there]
     for name in _OTHERS:
         if name in absent:

@@ -9,10 +9,11 @@ import numpy as np
 
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.settings import IVAESettings, StructuralSettings, TCLSettings, UnmixingSettings
+from causal_ivae.settings import TrainingSettings, UnmixingSettings
 from causal_ivae.simulate.known_graphs import simulate_bold
 from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, Setting
+from causal_ivae.validation.suites.ours import PAIR_METHODS
 
 RESTARTS = UnmixingSettings().restarts
 REPETITION_TIME = 0.72
@@ -28,10 +29,10 @@ class Subject:
     pairs : int
         The first ones, of all pairs of regions.
     restarts : int
-        Of iVAE.
-    steps : int
-        All else is as it is by default, but for the trials of "structural", which have as few.
-    method : {"structural", "ivae", "tcl"}
+        Of iVAE and TCL.
+    steps : int or None
+        Of every fit; None for as many as by default.  All else is as it is by default.
+    method : {"network", "structural", "ivae", "tcl"}
     """
 
     regions: int
@@ -39,20 +40,34 @@ class Subject:
     segments: int
     pairs: int
     restarts: int
-    steps: int
+    steps: int | None
     device: str
     method: str = "ivae"
 
     @property
+    def unmixing(self) -> UnmixingSettings:
+        """Return the settings of the methods."""
+        default = UnmixingSettings(restarts=self.restarts)
+        if self.steps is None:
+            return default
+        blocks = {name: getattr(default, name) for name in PAIR_METHODS}
+        return default.model_copy(
+            update={
+                name: block.shortened(self.steps, self.volumes) for name, block in blocks.items()
+            }
+        )
+
+    @property
     def setting(self) -> Setting:
         """Return the description of the data for a measurement."""
+        own = getattr(self.unmixing, self.method)
         return Setting(
             regions=self.regions,
             pairs=self.pairs,
             restarts=None if METHODS[self.method].fit_names else self.restarts,
             volumes=self.volumes,
             segments=self.segments,
-            steps=self.steps,
+            steps=own.steps_for(self.volumes) if isinstance(own, TrainingSettings) else None,
         )
 
     def discover(self) -> None:
@@ -73,13 +88,8 @@ class Subject:
             names,
             skeleton=list(islice(combinations(names, 2), self.pairs)),
             method=self.method,
-            restarts=self.restarts,
             device=self.device,
-            unmixing=UnmixingSettings(
-                structural=StructuralSettings().shortened(self.steps, self.volumes),
-                ivae=IVAESettings(steps=self.steps),
-                tcl=TCLSettings(steps=self.steps),
-            ),
+            unmixing=self.unmixing,
             progress=progress,
         )
 
@@ -110,7 +120,7 @@ _FEWEST_PAIRS = 8
 
 def measure_subjects(effort: Effort, clock: Clock) -> list[Measurement]:
     """Time whole subjects, s, the larger ones by a share of their pairs."""
-    return [row for method in effort.subject_steps for row in _measure(method, effort, clock)]
+    return [row for method in PAIR_METHODS for row in _measure(method, effort, clock)]
 
 
 def _measure(method: str, effort: Effort, clock: Clock) -> Iterator[Measurement]:
@@ -128,7 +138,7 @@ def _measure(method: str, effort: Effort, clock: Clock) -> Iterator[Measurement]
             segments=default_segments(volumes),
             pairs=pairs,
             restarts=RESTARTS,
-            steps=effort.subject_steps[method],
+            steps=effort.subject_steps,
             device=str(clock.device),
             method=method,
         )
