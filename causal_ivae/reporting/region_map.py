@@ -6,17 +6,15 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from nibabel.affines import apply_affine
-from nibabel.loadsave import load
-from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
 from causal_ivae.drawing.sketch import Sketch
 from causal_ivae.drawing.svg import Drawing
-from causal_ivae.errors import InputError
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_images import read_labels, read_maps
+from causal_ivae.imaging.volumes import open_image, read_voxels
 from causal_ivae.reporting.nilearn_files import nilearn_file
 
 _CUTS = 6
@@ -114,14 +112,10 @@ def _brain(anatomy: Path | None) -> tuple[NDArray[np.float32], NDArray[np.float6
     """Return an anatomical image, scaled to values from 0 to 1, and its affine."""
     name = "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
     path = nilearn_file("datasets", "data", name) if anatomy is None else anatomy
-    try:
-        image = load(path)
-        assert isinstance(image, Nifti1Image)
-        values = np.asarray(image.get_fdata(dtype=np.float32)).squeeze()
-    except Exception as error:
-        raise InputError(f"The anatomy '{path}' cannot be read: {error}") from error
+    with open_image(path, "anatomy") as image:
+        values = read_voxels(image, path, np.float32).squeeze()
+        affine = np.asarray(image.affine, dtype=np.float64)
     bright = np.quantile(values[values > 0], 0.995) if (values > 0).any() else 1.0
-    affine = np.asarray(image.affine, dtype=np.float64)
     return np.clip(values / np.float32(bright), 0.0, 1.0), affine
 
 

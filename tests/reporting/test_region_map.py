@@ -76,3 +76,15 @@ def test_a_map_is_drawn_again_only_when_its_atlas_changed(tmp_path):
     atlas.write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read"):
         write_region_map(tmp_path, load_atlas(atlas))
+
+
+def test_an_anatomy_that_is_cut_or_no_image_is_named(tmp_path):
+    mine = load_atlas(write_atlas(tmp_path, blobs(), "index\tname\n3\tA\n8\tB\n"))
+    anatomy = tmp_path / "sub-01_T1w.nii.gz"
+    values = np.random.default_rng(0).normal(size=(20, 20, 20)).astype(np.float32)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), anatomy)
+    whole = anatomy.read_bytes()
+    for content in (whole[:900], whole[: len(whole) // 2], b"no image at all"):
+        anatomy.write_bytes(content)
+        with pytest.raises(InputError, match=r"sub-01_T1w\.nii\.gz' cannot be read"):
+            region_map(mine, anatomy)
