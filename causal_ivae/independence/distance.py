@@ -3,9 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.independence.blocks import make_blocks
-from causal_ivae.independence.hsic import IndependenceTest, hsic_table, single_test
-from causal_ivae.independence.tested_series import standardised
+from causal_ivae.independence.hsic import IndependenceTest, hsic_test
 from causal_ivae.settings import Null
 
 
@@ -44,14 +42,4 @@ def distance_covariance_test(
     `causal_ivae.independence.hsic.hsic_table` with ``kernel="distance"``
     tests many pairs at once.
     """
-    (first, second), labels = standardised({"x": x, "y": y}, groups)
-    table = hsic_table(
-        first[:, None],
-        second[:, None],
-        make_blocks(labels),
-        null=null,
-        draws=draws,
-        seed=seed,
-        kernel="distance",
-    )
-    return single_test(table, null, draws)
+    return hsic_test(x, y, groups, null, draws=draws, seed=seed, kernel="distance")

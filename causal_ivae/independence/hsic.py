@@ -117,6 +117,7 @@ def hsic_test(
     *,
     draws: int = 999,
     seed: int = 0,
+    kernel: Kernel = "gaussian",
 ) -> IndependenceTest:
     """Test whether two series are independent, within each group if groups are given.
 
@@ -133,6 +134,8 @@ def hsic_test(
     draws : int
         Number of draws from the null; "gamma" uses none.
     seed : int
+    kernel : {"gaussian", "distance"}
+        "distance" makes it the test of `causal_ivae.independence.distance_covariance_test`.
 
     Returns
     -------
@@ -154,9 +157,8 @@ def hsic_test(
     factors from 32 rows on.
     """
     (first, second), labels = standardised({"x": x, "y": y}, groups)
-    table = hsic_table(
-        first[:, None], second[:, None], make_blocks(labels), null=null, draws=draws, seed=seed
-    )
+    pair, blocks = (first[:, None], second[:, None]), make_blocks(labels)
+    table = hsic_table(*pair, blocks, null=null, draws=draws, seed=seed, kernel=kernel)
     return single_test(table, null, draws)
 
 

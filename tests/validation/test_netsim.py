@@ -128,9 +128,9 @@ def test_usage(tmp_path, data, capsys):
     assert "Did you mean 'subject'?" in capsys.readouterr().err
     np.savez(data / "simA.npz", ts=np.zeros((2, 50, 4)), net=np.zeros((3, 4, 4)))
     assert run(tmp_path, data)[0] == 2
-    assert "ts has shape (2, 50, 4)" in capsys.readouterr().err
+    assert "series of shape (2, 50, 4)" in capsys.readouterr().err
     np.savez(data / "simA.npz", other=np.zeros(3))
-    with pytest.raises(InputError, match="not a NetSim file"):
+    with pytest.raises(InputError, match="not a simulated network"):
         read_network(data / "simA.npz")
 
 

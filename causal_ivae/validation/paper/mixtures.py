@@ -1,19 +1,15 @@
 """Simulate the paper's data: mixtures of sources whose law changes from segment to segment."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import generator
 from causal_ivae.validation.paper.mixing import Mixing, MixingActivation, random_mixing
 
-Setting = Literal["gaussian_variance", "gaussian_mean_variance", "laplace_variance"]
-
 _STD_RANGE = (0.5, 3.0)
-_MEAN_RANGE = (-5.0, 5.0)
 _EASY_STEP = 3.0
 """The mean of the easy source differs by this much between neighbouring segments."""
 _MOST_NETWORKS = 100
@@ -63,7 +59,6 @@ class SimulatedMixture:
 
 
 def simulate_mixture(
-    setting: Setting = "gaussian_variance",
     *,
     n_segments: int = 40,
     n_per_segment: int = 1000,
@@ -76,12 +71,10 @@ def simulate_mixture(
     noise: float = 0.0,
     seed: int = 0,
 ) -> SimulatedMixture:
-    """Simulate a nonlinear mixture of segment-modulated sources.
+    """Simulate a nonlinear mixture of Gaussian sources whose variances change with the segment.
 
     Parameters
     ----------
-    setting : {"gaussian_variance", "gaussian_mean_variance", "laplace_variance"}
-        Distribution of the sources, and which of its moments change with the segment.
     n_segments, n_per_segment, n_test_per_segment : int
         Number of segments (the paper's M), rows per segment of the first draw (L) and of the
         second.
@@ -99,16 +92,12 @@ def simulate_mixture(
 
     Notes
     -----
-    Standard deviations are uniform in (0.5, 3), means are zero or uniform in (-5, 5), as in
-    Khemakhem et al. 2020, section 5.1.
+    Standard deviations are uniform in (0.5, 3), as in Khemakhem et al. 2020, section 5.1.
     """
-    if setting not in get_args(Setting):
-        raise SettingsError(f"Unknown setting '{setting}'. {nearest(setting, get_args(Setting))}")
-    rng = generator(seed, "simulate_mixture", setting)
+    rng = generator(seed, "simulate_mixture", "gaussian_variance")
     _check_sizes(n_segments, n_per_segment, n_test_per_segment)
     std = rng.uniform(*_STD_RANGE, size=(n_segments, n_sources))
-    modulated = setting == "gaussian_mean_variance"
-    mean = rng.uniform(*_MEAN_RANGE, size=std.shape) if modulated else np.zeros_like(std)
+    mean = np.zeros_like(std)
     mixing = random_mixing(
         n_sources,
         n_sources if n_features is None else n_features,
@@ -119,7 +108,7 @@ def simulate_mixture(
     )
 
     def draw(rows: int) -> Sample:
-        sources, segments = _draw(mean, std, rows, laplace=setting == "laplace_variance", rng=rng)
+        sources, segments = _draw(mean, std, rows, rng)
         clean = mixing(sources)
         return Sample(clean + noise * rng.normal(size=clean.shape), sources, segments)
 
@@ -162,10 +151,7 @@ def simulate_easy_segments(
     std = rng.uniform(*_STD_RANGE, size=(n_segments, 2))
     place = rng.permutation(n_segments) - (n_segments - 1) / 2.0
     mean = np.column_stack([np.zeros(n_segments), _EASY_STEP * place])
-    drawn = [
-        _draw(mean, std, rows, laplace=False, rng=rng)
-        for rows in (n_per_segment, n_test_per_segment)
-    ]
+    drawn = [_draw(mean, std, rows, rng) for rows in (n_per_segment, n_test_per_segment)]
     everywhere = np.concatenate([sources for sources, _ in drawn])
     for _ in range(_MOST_NETWORKS):
         mixing = random_mixing(2, 2, layers=layers, activation=activation, slope=slope, rng=rng)
@@ -223,7 +209,7 @@ def simulate_binary(
     mixing = random_mixing(n_sources, n_features, layers=1, rng=rng)
 
     def draw(rows: int) -> Sample:
-        sources, segments = _draw(mean, std, rows, laplace=False, rng=rng)
+        sources, segments = _draw(mean, std, rows, rng)
         odds = 1.0 / (1.0 + np.exp(-mixing(sources)))
         observations = (rng.uniform(size=odds.shape) < odds).astype(np.float64)
         return Sample(observations, sources, segments)
@@ -236,22 +222,18 @@ def _draw(
     mean: NDArray[np.float64],
     std: NDArray[np.float64],
     n_per_segment: int,
-    *,
-    laplace: bool,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     n_segments, n_sources = std.shape
     segments = np.repeat(np.arange(n_segments), n_per_segment)
-    shape = (len(segments), n_sources)
-    standard = rng.laplace(scale=np.sqrt(0.5), size=shape) if laplace else rng.normal(size=shape)
-    return mean[segments] + std[segments] * standard, segments
+    return mean[segments] + std[segments] * rng.normal(size=(len(segments), n_sources)), segments
 
 
 def _check_sizes(n_segments: int, n_per_segment: int, n_test_per_segment: int) -> None:
-    for name, value, least in (
-        ("n_segments", n_segments, 2),
-        ("n_per_segment", n_per_segment, 2),
-        ("n_test_per_segment", n_test_per_segment, 2),
+    for name, value in (
+        ("n_segments", n_segments),
+        ("n_per_segment", n_per_segment),
+        ("n_test_per_segment", n_test_per_segment),
     ):
-        if value < least:
-            raise SettingsError(f"Invalid value {value} for '{name}': give {least} or more.")
+        if value < 2:
+            raise SettingsError(f"Invalid value {value} for '{name}': give 2 or more.")

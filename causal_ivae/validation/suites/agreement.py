@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from causal_ivae.seeding import generator
 
 _CHUNK_NUMBERS = 2**23
+_LEVELS = 15
+"""A curve has at most this many points."""
 
 
 @dataclass(frozen=True)
@@ -111,26 +113,24 @@ def _counts(
 
 
 def curve(
-    first: Graphs, second: Graphs, permutations: NDArray[np.int64], points: int = 15
+    first: Graphs, second: Graphs, permutations: NDArray[np.int64]
 ) -> list[tuple[float, Agreement]]:
     """Return the agreement of edges that are at least so sure in both graphs.
 
     Parameters
     ----------
     permutations : ndarray, shape (count, regions), int64
-    points : int
-        Levels at most; quantiles of the smaller of the two strengths.
 
     Returns
     -------
     list of (float, Agreement)
-        The level, from the least to the largest.
+        The level, from the least to the largest: quantiles of the smaller of the two strengths.
     """
     both = np.triu(first.direction * second.direction != 0, 1)
     if not both.any():
         return []
     weaker = np.minimum(first.strength, second.strength)[both]
-    levels = np.unique(np.quantile(weaker, np.linspace(0.0, 0.95, points), method="higher"))
+    levels = np.unique(np.quantile(weaker, np.linspace(0.0, 0.95, _LEVELS), method="higher"))
     return [
         (float(t), agreement(first.from_strength(t), second.from_strength(t), permutations))
         for t in levels

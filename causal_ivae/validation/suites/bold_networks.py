@@ -339,7 +339,13 @@ def _content(path: Path) -> str:
 
 
 def read_network(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Read the series and the true arrows of a simulated network.
+    """Read the series (subjects, n_times, nodes) and the arrows that most subjects have."""
+    series, arrows = read_series_and_arrows(path)
+    return series, arrows.mean(axis=0) > 0.5
+
+
+def read_series_and_arrows(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Read the series and the true arrows of every subject of a simulated network.
 
     Parameters
     ----------
@@ -351,8 +357,8 @@ def read_network(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     Returns
     -------
     series : ndarray, shape (subjects, n_times, nodes), float64
-    truth : ndarray, shape (nodes, nodes), bool
-        True where more than half of the subjects have the arrow.
+    arrows : ndarray, shape (subjects, nodes, nodes), bool
+        Row = cause, column = effect.
 
     Raises
     ------
@@ -363,21 +369,18 @@ def read_network(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if path.is_dir():
             files = sorted(file for file in path.glob("*.tsv") if file.name != "truth.tsv")
             series = np.stack([np.loadtxt(file, delimiter="\t") for file in files])
-            net = np.loadtxt(path / "truth.tsv", delimiter="\t")[None]
+            net = np.stack([np.loadtxt(path / "truth.tsv", delimiter="\t")] * len(series))
         else:
             with np.load(path, allow_pickle=False) as content:
                 series, net = content["ts"].astype(np.float64), content["net"]
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise InputError(f"'{path}' is not a simulated network: {error}.") from error
-    nodes = series.shape[-1]
-    if series.ndim != 3 or net.shape[1:] != (nodes, nodes):
+    if series.ndim != 3 or net.shape != (len(series), series.shape[2], series.shape[2]):
         raise InputError(
-            f"'{path}': series of shape {series.shape} and true graph of shape {net.shape}; "
-            "expected (subjects, volumes, nodes) and nodes x nodes."
+            f"'{path}': series of shape {series.shape} and true graphs of shape {net.shape}; "
+            "expected (subjects, volumes, nodes) and (subjects, nodes, nodes)."
         )
-    truth = (net != 0).mean(axis=0) > 0.5
-    np.fill_diagonal(truth, val=False)
-    return series, truth
+    return series, (net != 0) & ~np.eye(series.shape[2], dtype=bool)
 
 
 def _scores(rows: pd.DataFrame) -> Mapping[str, float | int]:

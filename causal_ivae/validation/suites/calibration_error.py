@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+_BINS = 10
 
-def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -> pd.DataFrame:
-    """Return, by bins of equal width of the confidence, how often decisions are right.
+
+def reliability(confidence: ArrayLike, right: ArrayLike) -> pd.DataFrame:
+    """Return, by ten bins of equal width of the confidence, how often decisions are right.
 
     Parameters
     ----------
@@ -21,26 +23,24 @@ def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -> pd.D
     """
     said = np.asarray(confidence, dtype=np.float64)
     table = pd.DataFrame({"confidence": said, "right": np.asarray(right, dtype=np.float64)})
-    which = np.minimum((said * bins).astype(int), bins - 1)
+    which = np.minimum((said * _BINS).astype(int), _BINS - 1)
     grouped = table.groupby(which)
     return grouped.mean().assign(count=grouped.size()).reset_index(drop=True)
 
 
-def expected_calibration_error(
-    confidence: ArrayLike, right: ArrayLike, bins: int = 10
-) -> float | None:
+def expected_calibration_error(confidence: ArrayLike, right: ArrayLike) -> float | None:
     """Return the mean distance between confidence and share right; None where there is nothing.
 
     Parameters
     ----------
-    confidence, right, bins
+    confidence, right
         See `reliability`.
 
     Notes
     -----
     sum over bins of count / n * |mean confidence - share right| (Naeini, Cooper, Hauskrecht 2015).
     """
-    table = reliability(confidence, right, bins)
+    table = reliability(confidence, right)
     if not len(table):
         return None
     distance = (table["confidence"] - table["right"]).abs()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
+from itertools import product, starmap
 from typing import Any
 
 import numpy as np
@@ -162,12 +163,10 @@ class Networks(MethodSuite[ManyCase]):
         return {"cells": {name: getattr(self, name) for name in cells}, **super().described()}
 
     def cases(self) -> Iterator[ManyCase]:
-        """Yield every network with every method."""
-        for layers in self.layers:
-            for segments in self.segments:
-                for graph in range(self.graphs):
-                    for method in self.methods:
-                        yield ManyCase(layers, segments, graph, method)
+        """Return every network with every method."""
+        return starmap(
+            ManyCase, product(self.layers, self.segments, range(self.graphs), self.methods)
+        )
 
     def work(self, case: ManyCase) -> list[dict[str, Any]]:
         """Simulate a network, estimate it, and score it against the true graph."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from causal_ivae.drawing.svg import FAINT, new_figure
-from causal_ivae.errors import InputError, SettingsError, nearest
+from causal_ivae.errors import SettingsError, nearest
 from causal_ivae.provenance import fingerprint
 from causal_ivae.seeding import generator
 from causal_ivae.settings import DecisionSettings
 from causal_ivae.validation.session import check_names
+from causal_ivae.validation.suites.bold_networks import read_series_and_arrows
 from causal_ivae.validation.suites.method_lines import colour, finish
 from causal_ivae.validation.suites.ours import PAIR_METHODS
 from causal_ivae.validation.suites.pair_suite import PairSuite
@@ -306,7 +306,7 @@ def read_network(path: Path, subjects: int | None = None) -> Network:
     Parameters
     ----------
     path : pathlib.Path
-        With ``ts``, shape (subjects, n_times, nodes), and ``net``, shape (subjects, nodes, nodes).
+        See `causal_ivae.validation.suites.bold_networks.read_series_and_arrows`.
     subjects : int, optional
         The first so many; default all.
 
@@ -315,18 +315,9 @@ def read_network(path: Path, subjects: int | None = None) -> Network:
     InputError
         If it is not such a file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            ts, net = content["ts"][:subjects].astype(np.float64), content["net"][:subjects]
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise InputError(f"'{path}' is not a NetSim file with 'ts' and 'net': {error}.") from error
-    if ts.ndim != 3 or net.shape != (len(ts), ts.shape[2], ts.shape[2]):
-        raise InputError(
-            f"'{path}': ts has shape {ts.shape} and net {net.shape}; expected (subjects, volumes, "
-            "nodes) and (subjects, nodes, nodes)."
-        )
-    there = (net != 0) & ~np.eye(ts.shape[2], dtype=bool)
-    centred = ts - ts.mean(axis=1, keepdims=True)
+    series, arrows = read_series_and_arrows(path)
+    series, there = series[:subjects], arrows[:subjects]
+    centred = series - series.mean(axis=1, keepdims=True)
     return Network(centred, there & ~there.swapaxes(1, 2))
 
 

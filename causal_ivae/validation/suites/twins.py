@@ -7,6 +7,7 @@ none are planted.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import product, starmap
 from pathlib import Path
 from typing import Any, Self
 
@@ -140,12 +141,9 @@ class KnownArrows(Suite[TwinsCase]):
         return {"data": None if self.data is None else str(self.data), "networks": self.networks}
 
     def cases(self) -> Iterator[TwinsCase]:
-        """Yield every network by every guard."""
-        for base in BASES:
-            for strength in (0.0, *STRENGTHS):
-                for number in range(self.networks):
-                    for guard in self.guards:
-                        yield TwinsCase(base, strength, number, guard)
+        """Return every network by every guard."""
+        numbers, strengths = range(self.networks), (0.0, *STRENGTHS)
+        return starmap(TwinsCase, product(BASES, strengths, numbers, self.guards))
 
     def work(self, case: TwinsCase) -> pd.DataFrame:
         """Plant the arrows of a case, and judge the network; one row."""

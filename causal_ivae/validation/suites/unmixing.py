@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from itertools import product, starmap
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -122,11 +123,8 @@ class Unmixing(MethodSuite[UnmixingCase]):
         return {name: str(value) for name, value in _OURS[method]().get_params().items()}
 
     def cases(self) -> Iterator[UnmixingCase]:
-        """Yield every data set with every method."""
-        for activation in self.activations:
-            for data_set in range(self.datasets):
-                for method in self.methods:
-                    yield UnmixingCase(activation, data_set, method)
+        """Return every data set with every method."""
+        return starmap(UnmixingCase, product(self.activations, range(self.datasets), self.methods))
 
     def work(self, case: UnmixingCase) -> list[dict[str, Any]]:
         """Simulate a mixture, unmix it, and score the components against the sources."""

@@ -60,7 +60,6 @@ def estimate_circuit(
     device: str,
     unmixing: UnmixingSettings,
     say: Callable[[str], None],
-    draws: int = 9999,
 ) -> Circuit:
     """Estimate the graph of all subjects and of halves of them, by every method.
 
@@ -70,8 +69,6 @@ def estimate_circuit(
         Of the subjects into halves, at random.
     say : callable
         Told every fit that is done.
-    draws : int
-        Random graphs behind the p-values.
     """
     everybody = list(range(len(recordings.labels)))
     parts: list[tuple[int, str, list[int]]] = [(-1, "all", everybody)]
@@ -94,7 +91,7 @@ def estimate_circuit(
     judged, chance = [], []
     for method in ORDER:
         own = whole[whole["method"] == method]
-        verdicts, row = _against_prior(own, prior, seed, draws)
+        verdicts, row = _against_prior(own, prior, seed)
         judged.append(_with_verdicts(own, verdicts))
         chance.append({"method": method, **row})
     edges = pd.concat(judged, ignore_index=True)
@@ -140,9 +137,9 @@ def _fit(
 
 
 def _against_prior(
-    edges: pd.DataFrame, prior: Prior, seed: int, draws: int
+    edges: pd.DataFrame, prior: Prior, seed: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    found = compare_with_prior(edges, prior, max_path=MAX_PATH, draws=draws, seed=seed)
+    found = compare_with_prior(edges, prior, max_path=MAX_PATH, seed=seed)
     row: dict[str, Any] = {"edges": found.summary["Edges"]}
     for what in ("Direct", "Feasible"):
         row[what.lower()] = found.summary[what]["Count"]
