@@ -132,7 +132,6 @@ class Record:
             for unit in self._planned:
                 message = "Interrupted." if unit in self._running else ""
                 self._outcomes.setdefault(unit, Outcome(unit, "not run", message=message))
-            self._running.clear()
             self._write()
         states = [outcome.state for outcome in self._outcomes.values()]
         counted = (f"{states.count(state)} {state}" for state in dict.fromkeys(states))

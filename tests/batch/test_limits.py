@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from distributed import LocalCluster
@@ -166,3 +167,12 @@ def test_workers_share_the_memory_of_their_machine(tmp_path, monkeypatch):
     budget.check_fits([path], memory=None, sharing=lambda: 1)
     with pytest.raises(InputError, match=r"a worker process has 1\.0 GiB. Use fewer processes"):
         budget.check_fits([path], memory=None, sharing=lambda: 16)
+
+
+def test_what_the_process_holds_already_is_not_free(tmp_path):
+    path = tmp_path / "series.npy"
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.float64, shape=(2**24, 1))
+    held, needed = psutil.Process().memory_info().rss, 2 * 8 * 2**24
+    budget.check_fits([path], memory=held + 2 * needed, sharing=lambda: 1)
+    with pytest.raises(InputError, match="Give more with --mem"):
+        budget.check_fits([path], memory=max(needed, held) + needed // 4, sharing=lambda: 1)

@@ -7,7 +7,7 @@ from causal_ivae import discover
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.discovery.multivariate import discover_all
-from causal_ivae.discovery.same_series import correlations
+from causal_ivae.discovery.same_series import correlations, first_copies
 from causal_ivae.settings import EquationSettings, IndependenceSettings, UnmixingSettings
 
 FEW = UnmixingSettings.model_validate(
@@ -85,3 +85,10 @@ def test_correlations_are_pearson(values):
     expected = np.corrcoef(values.T)[tuple(pairs.T)]
     found = correlations(values.astype(np.float32), pairs)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_of_three_copies_the_first_stands_for_all(values):
+    x = values - values.mean(axis=0)
+    x = (x / x.std(axis=0)).astype(np.float32)
+    copies = np.column_stack([x[:, 0], x[:, 1], x[:, 0], -x[:, 0], x[:, 1]])
+    np.testing.assert_array_equal(first_copies(copies), [0, 1, 0, 0, 1])

@@ -112,6 +112,19 @@ def test_a_schedule_holds_falls_and_ends():
     assert 0.01 < falling[-1] < 0.03
 
 
+def test_a_stack_is_made_smaller_only_once_a_quarter_of_it_is_done():
+    settings = IVAESettings(steps=100, patience=0.1)
+    schedule = Schedule(settings, 8, CPU)
+    for step in range(0, 60, 2):
+        # The last but one stops to gain at step 10, the last never gains after the start.
+        late = float(min(step, 10))
+        schedule.note(step, torch.tensor([*[float(step)] * 6, late, 0.0]))
+    assert schedule.done(31).sum() == 1
+    assert schedule.worth_keeping(31) is None
+    assert schedule.done(45).sum() == 2
+    assert schedule.worth_keeping(45).tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_to_be_as_good_again_as_once_before_is_no_gain():
     settings = IVAESettings(steps=100, patience=0.1)
     schedule = Schedule(settings, 2, CPU)
