@@ -29,10 +29,9 @@ document.addEventListener("click", (event) => {
   };
   body.append(...Array.from(body.rows).sort(compare));
 });
-// Folded parts that belong on paper are opened for printing; where none are marked, all do.
+// Folded parts that belong on paper are opened for printing.
 addEventListener("beforeprint", () => {
-  const marked = document.querySelectorAll("details.printed");
-  for (const details of marked.length ? marked : document.querySelectorAll("details")) details.open = true;
+  for (const details of document.querySelectorAll("details.printed")) details.open = true;
 });
 // Show only the rows of a table that match all its filters.
 const filterRows = (box) => {

@@ -232,8 +232,9 @@ def split_half(
     Returns
     -------
     alike : ndarray, shape (n_pairs,)
-        Share of 500 splits in which both halves favour the same direction, about one half if
-        there is no direction.  NaN for fewer than four subjects.
+        Of 500 splits those in which each half favours a direction: the share in which it is the
+        same, about one half if there is no direction.  NaN for fewer than four subjects, and
+        where at least one half always has a mean score of 0.
     correlation : ndarray, shape (500,), or None
         Correlation of the two halves' scores over pairs; None for fewer than three pairs or four
         subjects.
@@ -245,7 +246,10 @@ def split_half(
     chosen = rng.permuted(np.tile(np.arange(n_subjects), (_HALVES, 1)), axis=1) < n_subjects // 2
     one = chosen @ subjects.scores / chosen.sum(axis=1, keepdims=True)
     other = ~chosen @ subjects.scores / (~chosen).sum(axis=1, keepdims=True)
-    alike = (one * other > 0).mean(axis=0)
+    favoured = (one * other != 0).sum(axis=0)
+    alike = np.divide(
+        (one * other > 0).sum(axis=0), favoured, out=np.full(n_pairs, np.nan), where=favoured > 0
+    )
     if n_pairs < 3:
         return alike, None
     first, second = (half - half.mean(axis=1, keepdims=True) for half in (one, other))
@@ -257,13 +261,13 @@ def split_half(
 def split_half_entry(subjects: Subjects, seed: int) -> dict[str, Any]:
     """Summarise the comparison of random halves for a sidecar; empty for fewer than four subjects.
 
-    ``SameDirection`` is the mean over pairs of `split_half`'s shares.  ``Correlation`` is the
-    median over splits with the 2.5 % and 97.5 % quantiles.
+    ``SameDirection`` is the mean of `split_half`'s shares over the pairs that have one.
+    ``Correlation`` is the median over splits with the 2.5 % and 97.5 % quantiles.
     """
     alike, correlation = split_half(subjects, seed)
-    if not len(alike) or np.isnan(alike).any():
+    if np.isnan(alike).all():
         return {}
-    entry: dict[str, Any] = {"Splits": _HALVES, "SameDirection": float(alike.mean())}
+    entry: dict[str, Any] = {"Splits": _HALVES, "SameDirection": float(np.nanmean(alike))}
     if correlation is not None:
         median, low, high = np.quantile(correlation, [0.5, 0.025, 0.975])
         entry["Correlation"] = {"Median": median, "Low": low, "High": high}

@@ -32,10 +32,7 @@ def edge_details(method: CausalGraph) -> list[str]:
     rows = {row.index: row for row in table_rows.edge_rows(method)}
     sure = wording.confidence_name(method.edges)
     middle = middle_power(method)
-    power = middle and (
-        f"power: {wording.percent(middle.drawn)} of arrows of strength {middle.strength:g} would "
-        "be drawn"
-    )
+    power = middle and f"power: {wording.percent(middle.right)} {middle.beside}"
     lines = []
     for index, edge in enumerate(method.edges.to_dict("records")):
         x, y, row = edge["x"], edge["y"], rows[index]

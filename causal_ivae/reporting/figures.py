@@ -171,7 +171,7 @@ def power_figure(power: pd.DataFrame, figure_name: str, method: str) -> Drawing:
         for axes, (kind, title) in zip(panels, titles.items(), strict=True):
             rows = power[power["series"] == kind]
             looks = (
-                ("drawn", "o-", BLUE, "drawn"),
+                ("drawn", "o-", BLUE, "drawn, either way"),
                 ("wrong", "s--", RED, "drawn the wrong way"),
                 ("right_sign", "^:", INK, "likelier direction right, if connected"),
             )

@@ -76,7 +76,6 @@ def group_page(
         "numbers": [] if main is None else group_summary.numbers(main),
         "main": None if main is None else _picture(main),
         "power": None if main is None else _power(main),
-        "power_about": None if main is None else main.graph.sidecar.get("Power"),
         "method_rows": group_summary.method_rows(record, pooled),
         "unanimity": group_summary.unanimity_sentence(record),
         "remarks": _remarks(record),

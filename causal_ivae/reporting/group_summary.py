@@ -18,6 +18,7 @@ from causal_ivae.outcomes import LEAST_LEANING, USABLE, arrows_of, count_arrows,
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import UNKNOWN, VERDICTS
 from causal_ivae.reporting.method_names import method_label
+from causal_ivae.reporting.power_text import middle_power
 from causal_ivae.settings import GroupSettings
 
 _NAMED = 3
@@ -113,8 +114,8 @@ def verdict_line(main: Main | None) -> str:
     about = main.graph.sidecar
     if "ClaimsPerTwin" in about and about.get("Twins"):
         return (
-            f"No direction {where}: {count(int(about['Claims']), 'arrow')} claimed, "
-            f"{about['ClaimsPerTwin']:.1f} in copies without any."
+            f"No direction {where}: {count(int(about['Claims']), 'arrow')} could be drawn, but "
+            f"{about['ClaimsPerTwin']:.1f} also in copies of the data without any arrow."
         )
     return f"No pair of regions has a direction {where}."
 
@@ -160,15 +161,9 @@ def numbers(main: Main) -> list[Number]:
                 "region drives the other",
             )
         )
-    table = main.graph.tables.get("power")
-    if table is not None and len(twins := table[table["series"] == "twins"]):
-        row = twins.iloc[len(twins) // 2]
-        found.append(
-            Number(
-                percent(row["drawn"]),
-                f"of arrows of strength {row['strength']:g} would be found in these data (power)",
-            )
-        )
+    middle = middle_power(main.graph)
+    if middle is not None:
+        found.append(Number(percent(middle.right), f"power: {middle.beside}"))
     prior = about.get("Prior")
     if prior:
         feasible = prior.get("Feasible") or {}

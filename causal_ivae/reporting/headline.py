@@ -127,7 +127,7 @@ def _without_arrow(label: str, pairs: str, method: CausalGraph) -> tuple[str, st
         return (
             f"{found}.",
             f"No arrow is no proof of absence: one of strength {middle.strength:g} would be found "
-            f"in {percent(middle.drawn)} of cases" + (f"; {more}." if more else "."),
+            f"in {percent(middle.right)} of cases" + (f"; {more}." if more else "."),
         )
     return f"{found}.", "No arrow is no proof of absence: the table below says why for each pair."
 
@@ -160,11 +160,7 @@ def _numbers(method: CausalGraph) -> tuple[Number, ...]:
         ),
         Number(MISSING, "power", "not estimated by this method")
         if middle is None
-        else Number(
-            percent(middle.drawn),
-            "power",
-            f"of arrows of strength {middle.strength:g} would be drawn",
-        ),
+        else Number(percent(middle.right), "power", middle.beside),
         _anatomy(method.sidecar.get("Prior")),
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
@@ -189,7 +190,6 @@ def _method(
             if "power" in method.tables
             else None
         ),
-        "power_about": method.sidecar.get("Power"),
         "convergence": fits.convergence(method),
         "edges": table_rows.edge_rows(method),
         "has_interval_level": "interval_level" in method.edges,
@@ -197,7 +197,9 @@ def _method(
         "details_left_out": left_out,
         "has_quality": "quality" in edges,
         "has_usable": "n_usable" in edges,
-        "has_usable_decision": "usable_decision" in edges,
+        "has_usable_decision": _known(edges, "usable_decision"),
+        "has_spread": _known(edges, "unexplained_spread"),
+        "has_dependence": _known(edges, "p_dependence"),
         "n_arrows": count_arrows(edges),
         "doubtful_arrows": poor_arrows(method),
         "stability": table_rows.stability_rows(listed),
@@ -205,8 +207,8 @@ def _method(
         "has_prior": method.prior_check is not None,
         "tests": table_rows.pair_tests(listed),
         "has_p": bool(edges["p_value"].notna().any()),
-        "has_adjacent": "probability_adjacent" in edges,
-        "has_leaning": "leaning" in edges,
+        "has_adjacent": _known(edges, "probability_adjacent"),
+        "has_leaning": _known(edges, "leaning"),
         "pairwise": isinstance(METHODS[method.estimator], PairMethod),
         "fit_names": METHODS[method.estimator].fit_names,
         "evidence": table_rows.evidence_rows(listed),
@@ -215,6 +217,11 @@ def _method(
         "fit_rows": fits.fit_rows(listed),
         "alpha": alpha,
     }
+
+
+def _known(edges: pd.DataFrame, column: str) -> bool:
+    """Check whether a column says something about any pair."""
+    return column in edges and bool(edges[column].replace("", np.nan).notna().any())
 
 
 def _legend(record: Unit) -> Drawing | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
 from causal_ivae.derivatives.units import Unit
-from causal_ivae.drawing.wording import percent
+from causal_ivae.drawing.wording import listed, percent
 from causal_ivae.outcomes import LEAST_LEANING, WHY, is_decided
 from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.power_text import middle_power
@@ -113,8 +113,8 @@ def _reason(method: CausalGraph, index: int, edge: Mapping[Any, Any]) -> str:
     signs = (method.sidecar.get("Power") or {}).get("RightSign")
     if why == "data" and middle is not None:
         return (
-            f"too little data: an arrow of strength {middle.strength:g} would be drawn in "
-            f"{percent(middle.drawn)} of cases"
+            f"too little data: an arrow of strength {middle.strength:g} would be found in "
+            f"{percent(middle.right)} of cases"
         )
     if why == "direction" and signs:
         right = percent(signs["twins"]["Share"])
@@ -136,10 +136,13 @@ def _power(method: CausalGraph) -> str:
     if table is None:
         return ""
     twins = table[table["series"] == "twins"]
-    shares = ", ".join(
-        f"{percent(row.drawn)} of strength {row.strength:g}" for row in twins.itertuples()
+    strengths = listed([f"{value:g}" for value in twins["strength"]])
+    right = listed([percent(value) for value in twins["drawn"] - twins["wrong"]])
+    wrong = listed([percent(value) for value in twins["wrong"]])
+    return (
+        f"Of arrows of strength {strengths} that were planted into such data, {right} are found "
+        f"and {wrong} are drawn the wrong way."
     )
-    return f"Of planted arrows these data show {shares}."
 
 
 def _number(value: float) -> float:

@@ -27,15 +27,22 @@ class MiddlePower:
     ----------
     strength : float
         Share of the effect's standard deviation that comes from the cause.
-    drawn : float
-        Share of them that was drawn.
+    right, wrong : float
+        Shares of them that were drawn the right and the wrong way.
     times_needed : float
         How many times as many volumes draw 80 % of them the right way; NaN if unknown.
     """
 
     strength: float
-    drawn: float
+    right: float
+    wrong: float
     times_needed: float
+
+    @property
+    def beside(self) -> str:
+        """Say what the share that was drawn the right way is a share of."""
+        turned = f", and {percent(self.wrong)} drawn the wrong way" if self.wrong else ""
+        return f"of arrows of strength {self.strength:g} would be found{turned}"
 
 
 def middle_power(method: CausalGraph) -> MiddlePower | None:
@@ -45,7 +52,12 @@ def middle_power(method: CausalGraph) -> MiddlePower | None:
     if twins is None or not len(twins):
         return None
     row = twins.iloc[len(twins) // 2]
-    return MiddlePower(*(float(row[name]) for name in ("strength", "drawn", "times_needed")))
+    return MiddlePower(
+        float(row["strength"]),
+        float(row["drawn"] - row["wrong"]),
+        float(row["wrong"]),
+        float(row["times_needed"]),
+    )
 
 
 def planted_sentences(label: str, method: CausalGraph) -> list[str]:

@@ -209,13 +209,26 @@ def _mark_runs(
     starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]])
     if len(starts) < 2:
         return
-    for start in starts:
+    names = _told_apart([str(runs[start]) for start in starts])
+    wide = named.get_position().width * _WIDTH / len(time)
+    for start, stop, name in zip(starts, [*starts[1:], len(time)], names, strict=True):
         for axes in panels:
             axes.axvline(time[start], color=INK, lw=0.9)
-        named.annotate(
-            runs[start], (time[start], 1.0), xycoords=("data", "axes fraction"),
-            xytext=(2, 2), textcoords="offset points", fontsize=7,
-        )  # fmt: skip
+        if text_width(name) * 7 / FONT < (stop - start) * wide:
+            named.annotate(
+                name, (time[start], 1.0), xycoords=("data", "axes fraction"),
+                xytext=(2, 2), textcoords="offset points", fontsize=7,
+            )  # fmt: skip
+
+
+def _told_apart(runs: Sequence[str]) -> list[str]:
+    """Return the names of runs without the entities that all of them have."""
+    parts = [name.split("_") for name in runs]
+    shared = set[str](parts[0]).intersection(*parts[1:])
+    return [
+        "_".join(part for part in own if part not in shared) or name
+        for own, name in zip(parts, runs, strict=True)
+    ]
 
 
 def _motion(

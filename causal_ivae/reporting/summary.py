@@ -109,6 +109,8 @@ def prior_rows(methods: Mapping[str, CausalGraph]) -> list[PriorRow]:
             continue
         label = method_label(name, method.sidecar)
         of = int(prior["Edges"])
+        if not of:
+            continue
         for key, what in (("Direct", "direct projection"), ("Feasible", "direct or indirect")):
             part = prior.get(key) or {}
             rows.append(
@@ -132,6 +134,10 @@ def prior_rows(methods: Mapping[str, CausalGraph]) -> list[PriorRow]:
 def prior_remarks(methods: Mapping[str, CausalGraph]) -> list[str]:
     """Describe the limits of the comparison: undirected priors, unknown regions, edges left out."""
     remarks: list[str] = []
+    compared = {name: m.sidecar["Prior"] for name, m in methods.items() if m.sidecar.get("Prior")}
+    bare = [method_label(n, methods[n].sidecar) for n, one in compared.items() if not one["Edges"]]
+    if bare:
+        remarks.append(f"No arrow to compare by {listed(bare)}.")
     for name, method in methods.items():
         prior = method.sidecar.get("Prior")
         if not prior:

@@ -93,6 +93,12 @@ def test_halves_of_the_subjects():
     assert entry["SameDirection"] == pytest.approx(2 / 3)
     assert entry["Correlation"]["Low"] <= entry["Correlation"]["Median"] <= 1
     assert combine_subjects(subjects, SETTINGS)["split_half"].tolist() == [1, 1, 0]
+    # Where only one subject has a score, no two halves can be compared.
+    scores[:, 2] = 0
+    scores[0, 2] = 0.3
+    lonely = align(cohort(scores))
+    assert np.isnan(split_half(lonely, 0)[0]).tolist() == [False, False, True]
+    assert split_half_entry(lonely, 0)["SplitHalf"]["SameDirection"] == 1
     noise = align(cohort(rng.normal(size=(20, 28))))
     assert np.mean(split_half(noise, 0)[0]) == pytest.approx(0.5, abs=0.15)
     assert abs(split_half_entry(noise, 0)["SplitHalf"]["Correlation"]["Median"]) < 0.3

@@ -86,7 +86,7 @@ def test_a_test_that_does_not_keep_its_level_makes_a_subject_doubtful():
     assert "rejects 19% of independent pairs made from these series, at a level of 5%" in (
         the_verdict(bad).sentence
     )
-    assert "rejects 38, 19% (95% interval 14% to 25%) at a level of 5%" in render_subject(bad)
+    assert "rejects 38 of them (19%, 95% interval 14% to 25%)" in render_subject(bad)
 
 
 def test_a_subjects_page_begins_with_the_verdict():

@@ -85,7 +85,7 @@ def test_without_an_arrow_the_headline_says_what_the_data_could_decide():
     assert found.finding.endswith("series without any arrow look alike.")
     assert "about 3.2 times the data would show 80% of arrows of strength 0.6" in found.advice
     found = headline_of(with_power(record, times=np.nan))
-    assert "one of strength 0.6 would be found in 40% of cases." in found.advice
+    assert "one of strength 0.6 would be found in 30% of cases." in found.advice
     assert "no proof of absence" in headline_of(record).advice
     method = record.methods["structural"]
     usable = changed(method, diagnostics=method.diagnostics.assign(verdict="usable"))
@@ -102,7 +102,9 @@ def test_the_four_numbers_are_those_of_the_first_method():
     assert leaning.value == str(
         int(((method.edges["decision"] == "undecided") & (given >= 0.6)).sum())
     )
-    assert (power.value, power.beside) == ("40%", "of arrows of strength 0.6 would be drawn")
+    assert (power.value, power.beside) == (
+        "30%", "of arrows of strength 0.6 would be found, and 10% drawn the wrong way"
+    )  # fmt: skip
     prior = method.sidecar["Prior"]["Feasible"]
     assert anatomy.value == f"{100 * prior['Share']:.0f}%"
     assert "by chance 83% (p < 0.001)" in anatomy.beside
@@ -132,7 +134,7 @@ def test_every_method_has_one_row_and_no_sentence_stands_twice():
 @pytest.mark.parametrize(
     ("why", "said"),
     [
-        ("data", "too little data: an arrow of strength 0.6 would be drawn in 40% of cases"),
+        ("data", "too little data: an arrow of strength 0.6 would be found in 30% of cases"),
         ("twins", "twins of these data without any arrow show as much"),
         ("direction", "of strong planted arrows 44% lean the right way (50% by chance)"),
         ("other", "a common cause, a cycle or noise fits as well (probability 50%)"),

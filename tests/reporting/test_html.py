@@ -281,11 +281,11 @@ def test_provenance_is_complete(subject_page):
 
 
 def test_simulated_data_are_labelled(subject_html, group_html):
-    assert "SIMULATED DATA" not in subject_html + group_html
+    assert "SIMULATED DATA:" not in subject_html + group_html
     record = subject_record(names_of(2), ("ivae",), simulated=True)
-    assert "SIMULATED DATA" in render_subject(record)
+    assert "SIMULATED DATA:" in render_subject(record)
     group = group_record(names_of(2), ("ivae",), simulated=True)
-    assert "SIMULATED DATA" in render_group(group, statuses(3))
+    assert "SIMULATED DATA:" in render_group(group, statuses(3))
 
 
 def test_garbage_is_collected_again_after_a_page(subject_html):

@@ -211,6 +211,18 @@ def test_spectra_peak_where_a_region_oscillates_and_never_cross_a_gap():
     assert empty.shape == (2, 0)
 
 
+def test_runs_are_named_by_what_tells_them_apart_where_there_is_room():
+    record = subject_record(names_of(2), ("ivae",), n_volumes=400, restarts=1)
+    for length, shown in ((200, {"run-1", "run-2"}), (4, set())):
+        run = np.where(np.arange(400) < length, "task-rest_run-1", "task-rest_run-2")
+        if not shown:
+            run = [f"task-rest_run-{i // length:03d}" for i in range(400)]
+        svg = drawn(
+            series_figure, record.timeseries, record.outliers.assign(run=run), 2.0, None, "f"
+        )
+        assert {name for name in texts(svg) if "run-" in name} == shown
+
+
 def test_a_mismatched_outlier_table_is_not_trusted():
     record = subject_record(names_of(2), ("ivae",), n_volumes=200)
     outliers = record.outliers.iloc[:-5]

@@ -2,15 +2,26 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_records import HOSTILE, SIX, names_of, subject_record
+from fake_records import HOSTILE, SIX, changed, names_of, subject_record
 from rendering import render_subject
 
 pytestmark = pytest.mark.browser
 METHODS = ("structural", "ivae", "tcl")
 ODD = (HOSTILE, "\"quoted\" & 'single'", "höhe 海馬", "x" * 200, "CA1", "SUB")
+
+
+def with_arrows_by_one_method(record):
+    methods = {
+        name: method
+        if name == METHODS[0]
+        else changed(method, edges=method.edges.assign(decision="none", cause="", effect=""))
+        for name, method in record.methods.items()
+    }
+    return replace(record, methods=methods)
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +30,7 @@ def folder(tmp_path_factory):
     records = {
         "sub-01": subject_record(names_of(20), METHODS, placed=True),
         "pairs": subject_record(SIX, METHODS, placed=True),
+        "one": with_arrows_by_one_method(subject_record(SIX, METHODS, placed=True)),
         "odd": subject_record(ODD, METHODS, simulated=True, placed=True),
     }
     for name, record in records.items():
@@ -186,7 +198,28 @@ def test_without_scripts_all_ways_to_draw_the_graphs_are_shown(opened):
     assert page.locator("canvas").is_hidden()
 
 
-def test_a_subject_is_printed_on_at_most_six_pages(opened):
-    page = opened("pairs")
-    content = page.pdf(format="A4")
+@pytest.mark.parametrize("name", ["pairs", "sub-01"])
+def test_a_subject_is_printed_on_at_most_six_pages(opened, name):
+    content = opened(name).pdf(format="A4")
     assert 2 <= len(re.findall(rb"/Type\s*/Page[^s]", content)) <= 6
+
+
+def test_paper_has_no_empty_table_no_file_to_save_and_no_figure_twice(opened):
+    page = opened("one")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tables = page.locator("#edges details")
+    assert tables.locator("summary:visible").count() == len(METHODS)
+    assert tables.locator("table:visible").count() == 1, "one method has arrows"
+    assert page.locator("a[download]").count() > 3
+    assert page.locator("a[download]:visible").count() == 0
+    assert page.locator("#graphs").is_hidden()
+    page.emulate_media(media="screen")
+    page.check("input[value=brain]")
+    page.emulate_media(media="print")
+    assert page.locator("#graphs .brain svg").first.is_visible()
+    # Chromium leaves buttons blank in a head that it repeats on the next page.
+    heads = page.locator("thead th button").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).display)"
+    )
+    assert set(heads) == {"contents"}
