@@ -67,6 +67,15 @@ def require_finite(values: NDArray[np.float64], name: str) -> None:
         )
 
 
+def is_number(value: object) -> bool:
+    """Check whether a value, such as the text of a cell, is a number or can be read as one."""
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def constant_columns(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which columns of a matrix (n_times, n_columns) hold one number, up to rounding."""
     # The standard deviation of a column of 0.1 is not 0 but 1e-17.

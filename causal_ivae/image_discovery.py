@@ -18,7 +18,7 @@ from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.cleaning import polynomial_design, regress_out
 from causal_ivae.imaging.grayordinates import means_of_grayordinates
 from causal_ivae.imaging.images import image_means
-from causal_ivae.imaging.opening import open_image
+from causal_ivae.imaging.opening import open_image, seconds_in_header
 from causal_ivae.imaging.volumes import image_shape
 from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
 
@@ -139,10 +139,7 @@ def _region_table(image: Any, atlas: Any) -> tuple[pd.DataFrame, float | None]:
 
 
 def _header_tr(image: Any) -> float | None:
-    zooms = image.header.get_zooms()
-    seconds = float(zooms[3]) if len(zooms) > 3 else 0.0
-    if hasattr(image.header, "get_xyzt_units"):
-        seconds *= {"msec": 1e-3, "usec": 1e-6}.get(image.header.get_xyzt_units()[1], 1.0)
+    seconds = seconds_in_header(image.header)
     return seconds if SHORTEST_TR <= seconds <= LONGEST_TR else None
 
 

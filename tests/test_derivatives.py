@@ -218,3 +218,19 @@ def test_old_sidecar_does_not_vouch_for_a_half_written_graph(tmp_path, monkeypat
         write_example(paths)
     assert not paths.file("edges.json", "ivae").exists()
     assert Unit.read(paths, ("ivae",)).methods == {}
+
+
+def test_the_tables_that_were_read_last_are_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_tables, "_MOST_RECENT", 2)
+    monkeypatch.setattr(stored_tables, "_RECENT", {})
+    paths = UnitPaths(tmp_path, "sub-01")
+    for method in ("ivae", "tcl", "network"):
+        write_table(paths.file("edges.tsv", method), pd.DataFrame({"x": [method]}))
+
+    def read(method):
+        return stored_tables.StoredTables(paths, method)["edges"]
+
+    first, second, third = map(read, ("ivae", "tcl", "network"))
+    assert read("network") is third
+    assert read("tcl") is second
+    assert read("ivae") is not first

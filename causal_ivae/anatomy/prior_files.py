@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 
 from causal_ivae.anatomy.prior_matrices import (
     check_names,
-    is_number,
     matrix_of_array,
     matrix_of_table,
     names_of_rows,
     prior_from_matrix,
 )
 from causal_ivae.anatomy.verdicts import Prior, Projection
+from causal_ivae.arrays import is_number
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.given_files import is_given, read_json_object, read_text
 from causal_ivae.settings import PriorSettings, resources

@@ -156,15 +156,6 @@ def names_of_rows(path: Path, sidecar: dict[str, Any]) -> list[str]:
     return names
 
 
-def is_number(cell: str) -> bool:
-    """Return whether a cell of a table holds a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
 def matrix_of_array(path: Path, sidecar: dict[str, Any]) -> tuple[list[str], Any]:
     """Return the names of the regions and the matrix of a .npy or .mat file."""
     from scipy.io import loadmat

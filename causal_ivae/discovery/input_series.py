@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_ivae.arrays import constant_columns
+from causal_ivae.arrays import constant_columns, is_number
 from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import CausalIvaeWarning, InputError, SettingsError, nearest
 from causal_ivae.gaps import find_gaps
@@ -194,20 +194,12 @@ def _numbers(part: Any, regions: tuple[str, ...], where: str) -> NDArray[np.floa
         try:
             columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
         except (TypeError, ValueError):
-            row, value = next((i, v) for i, v in enumerate(column) if not _is_number(v))
+            row, value = next((i, v) for i, v in enumerate(column) if not is_number(v))
             raise InputError(
                 f"Region '{name}' has the value {value!r} in row {row}{where}, which is no number; "
                 "leave out columns that are not regions."
             ) from None
     return np.column_stack(columns)
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _gaps(x: NDArray[np.float64], regions: tuple[str, ...], where: str) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_ivae.arrays import is_number
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.given_files import read_json_object
 from causal_ivae.imaging.atlas_tables import TABLE_ENDINGS, read_regions
@@ -235,19 +236,12 @@ def load_atlas(name_or_path: str | Path, *, table: Path | None = None) -> Parcel
     about_path = path if extension == ".json" else _beside(path, (".json",))
     about = _read_description(about_path)
     regions = read_regions(table_path)
-    entities = parse_entities(path.name)
-    given = about.get("Space") or entities.get("space") or entities.get("tpl")
     base = Parcellation(
-        name=re.sub(r"[^A-Za-z0-9]", "", str(about.get("Name") or entities.get("atlas") or stem)),
         kind="table",
         names=tuple(regions["name"]),
-        space=None if given is None else str(given),
         source=table_path,
         networks=tuple(regions["network"]) if "network" in regions else (),
-        description=str(about.get("Description", "")),
-        citation=str(about.get("Citation", "")),
-        doi=str(about.get("DOI", "")),
-        licence=str(about.get("License", "")),
+        **_described(path, stem, about),
     )
     if {"x", "y", "z"} <= set(regions.columns):
         xyz = np.column_stack([_floats(regions, c, table_path) for c in ("x", "y", "z")])
@@ -296,9 +290,7 @@ def _of_surfaces(path: Path, stem: str) -> Parcellation:
     # nibabel's readers of these take a moment to import, and few atlases need them.
     from causal_ivae.imaging.surface_labels import dense_labels, read_surface_labels
 
-    entities = parse_entities(path.name)
     about = _read_description(_beside(path, (".json",)))
-    name = str(about.get("Name") or entities.get("atlas") or stem.removeprefix("lh."))
     dense = path.suffix == ".nii"
     regions = (
         dense_labels(path)
@@ -309,18 +301,29 @@ def _of_surfaces(path: Path, stem: str) -> Parcellation:
             for region, value in side.regions.items()
         }
     )
-    space = about.get("Space") or entities.get("space") or entities.get("tpl")
     return Parcellation(
-        name=re.sub(r"[^A-Za-z0-9]", "", name),
         kind="grayordinates" if dense else "surface",
         names=tuple(regions),
-        space=None if space is None else str(space),
         source=path,
         image=path,
         indices=tuple(regions.values()),
-        description=str(about.get("Description", "")),
-        citation=str(about.get("Citation", "")),
+        **_described(path, stem.removeprefix("lh."), about),
     )
+
+
+def _described(path: Path, stem: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the description of an atlas and the name of its file say of it."""
+    entities = parse_entities(path.name)
+    space = about.get("Space") or entities.get("space") or entities.get("tpl")
+    name = str(about.get("Name") or entities.get("atlas") or stem)
+    return {
+        "name": re.sub(r"[^A-Za-z0-9]", "", name),
+        "space": None if space is None else str(space),
+        "description": str(about.get("Description", "")),
+        "citation": str(about.get("Citation", "")),
+        "doi": str(about.get("DOI", "")),
+        "licence": str(about.get("License", "")),
+    }
 
 
 def _number_of_maps(image: Path) -> int:
@@ -360,10 +363,7 @@ def _read_description(path: Path | None) -> Mapping[str, Any]:
 def _floats(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.float64]:
     values = np.empty(len(table))
     for row, text in enumerate(table[column]):
-        try:
-            values[row] = float(text)
-        except ValueError:
-            values[row] = np.nan
+        values[row] = float(text) if is_number(text) else np.nan
         if not np.isfinite(values[row]):
             raise InputError(f"'{path}', column '{column}', row {row + 1}: '{text}' is no number.")
     return values

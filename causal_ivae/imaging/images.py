@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import nibabel as nib
 import numpy as np
 from nibabel.affines import apply_affine
 from nibabel.spatialimages import SpatialImage
@@ -15,6 +14,7 @@ from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.atlas_images import read_labels, read_maps
 from causal_ivae.imaging.bids import RunFile
 from causal_ivae.imaging.file_names import find_sidecar, spaces_fit, split_name
+from causal_ivae.imaging.opening import seconds_in_header
 from causal_ivae.imaging.series_tables import check_repetition_time
 from causal_ivae.imaging.volumes import open_image, read_voxels
 from causal_ivae.settings.input import LONGEST_TR, SHORTEST_TR
@@ -221,12 +221,7 @@ def _repetition_time(run: RunFile, image: SpatialImage) -> tuple[float, tuple[st
     told = _told_repetition_time(run)
     if told is not None:
         return told, ()
-    header = image.header
-    zooms = header.get_zooms()
-    seconds = float(zooms[3])
-    if isinstance(header, nib.nifti1.Nifti1Header):
-        unit = header.get_xyzt_units()[1]
-        seconds *= {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
+    seconds = seconds_in_header(image.header)
     if not SHORTEST_TR <= seconds <= LONGEST_TR:
         raise InputError(
             f"No repetition time for '{run.path}', whose header says {seconds:g} s: write "

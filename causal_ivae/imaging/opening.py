@@ -55,6 +55,15 @@ def open_cifti(path: Path, what: str) -> Cifti2Image:
     return image
 
 
+def seconds_in_header(header: Any) -> float:
+    """Return the repetition time (s) that the header of a series of volumes states; 0 for none."""
+    zooms = header.get_zooms()
+    seconds = float(zooms[3]) if len(zooms) > 3 else 0.0
+    if hasattr(header, "get_xyzt_units"):
+        seconds *= {"msec": 1e-3, "usec": 1e-6}.get(header.get_xyzt_units()[1], 1.0)
+    return seconds
+
+
 def seconds_per_volume(axis: SeriesAxis) -> float | None:
     """Return the repetition time (s) of a series, or None if the axis does not give one."""
     seconds = float(axis.step) if str(axis.unit).upper() == "SECOND" else 0.0

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.arrays import constant_columns
+from causal_ivae.arrays import constant_columns, is_number
 from causal_ivae.errors import InputError
 from causal_ivae.given_files import is_given, read_json_object, require_file
 from causal_ivae.imaging.file_names import find_sidecar, split_name
@@ -224,19 +224,11 @@ def _text(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _numbers(path: Path, name: str, column: "pd.Series[Any]", skipped: int) -> NDArray[np.float64]:
     if pd.api.types.is_numeric_dtype(column.dtype) and column.dtype != bool:
         return np.asarray(column, dtype=np.float64)
     for row, value in enumerate(column):
-        if isinstance(value, bool) or not (pd.isna(value) or _is_number(str(value))):
+        if isinstance(value, bool) or not (pd.isna(value) or is_number(str(value))):
             raise InputError(
                 f"'{path}', column '{name}', row {row + 1} (line {skipped + row + 1}): "
                 f"'{value}' is not a number. Write numbers with a decimal point, and remove "

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from causal_ivae.arrays import is_number
 from causal_ivae.errors import InputError
 from causal_ivae.given_files import require_file
 from causal_ivae.imaging.file_names import split_name
@@ -172,11 +173,7 @@ def _cells(line: str, separator: str | None) -> list[str]:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return _DECIMAL_COMMA.fullmatch(text) is not None
-    return True
+    return is_number(text) or _DECIMAL_COMMA.fullmatch(text) is not None
 
 
 def _is_header(first: Sequence[str], second: Sequence[str] | None) -> bool:

@@ -24,11 +24,8 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
     n_components : int or None
         Number of latent disturbances; None for as many as columns of x.  If there are fewer, the
         other latent variables are noise with the same distribution for every u.
-    prior : {"gaussian", "laplace"}
-        Distribution of each disturbance given u.
-    modulates : {"variance", "mean_variance"}
-        Moments that change with u, by a table if u is a segment and by a network if it is
-        continuous.
+    prior, modulates
+        As in `IVAE`.
     layers : int
         Number of linear maps, with monotone splines of every column between them.
     knots : int
@@ -41,15 +38,8 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
         Standard deviation of the noise that is added to x in every step if there are fewer
         components than columns, in units of each column's standard deviation; without it such data
         have no density.
-    steps, batch_size, learning_rate : int, int, float
-        Training by Adam, whose learning rate falls along a cosine.
-    patience : float
-        Share of the steps without improvement after which a fit ends; 0 for all steps.
-    restarts : int
-        Number of fits from different starting weights; the one with the best likelihood is kept.
-    seed : int
-    device : str
-        "auto", "cpu" or "cuda".
+    steps, batch_size, learning_rate, patience, restarts, seed, device
+        As in `IVAE`; of the restarts the one with the best likelihood is kept.
 
     Notes
     -----

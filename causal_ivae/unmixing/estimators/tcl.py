@@ -26,21 +26,16 @@ class TCL(StackedEstimator[StackedTCL]):
     ----------
     hidden, layers, maxout : int
         Units per hidden layer, number of weight matrices, and pieces per maxout unit.
-    steps, batch_size, learning_rate, weight_decay
-        Training by Adam on shuffled minibatches, with a learning rate that falls along a cosine.
-    patience : float
-        Share of the steps without improvement after which a fit ends; 0 for all steps.
+    weight_decay : float
+        L2 penalty, as in Adam.
     ica : {"fastica", "score_matching"}
         Linear ICA of the features.  FastICA fails if the variances of different disturbances are
         nearly proportional over segments; piecewise-stationary score matching (Monti et al. 2019)
         only requires that they differ.
     ica_iterations : int
         Number of iterations of FastICA.
-    restarts : int
-        Number of fits from different starting weights; the best classifier is kept.
-    seed : int
-    device : str
-        "auto", "cpu" or "cuda".
+    steps, batch_size, learning_rate, patience, restarts, seed, device
+        As in `IVAE`; of the restarts the best classifier is kept.
 
     Notes
     -----

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from causal_ivae.validation.speed.effort import Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, Setting, in_turns, slope
 from causal_ivae.validation.speed.peak_memory import peak_mib
-from causal_ivae.validation.speed.subject import Subject, number_of_pairs
+from causal_ivae.validation.speed.subject import Subject, regions_with
 
 METHOD = (
     "discover() on simulated series, one size varied at a time, with fewer steps than by default; "
@@ -48,11 +48,8 @@ def measure_scaling(effort: Effort, clock: Clock) -> list[Measurement]:
 
 def _subjects(varied: str, effort: Effort, clock: Clock) -> list[Subject]:
     # As many regions for every size, so that nothing but what is varied varies.
-    regions = 2
-    while number_of_pairs(regions) < max(effort.pairs):
-        regions += 1
     kept = Subject(
-        regions=regions,
+        regions=regions_with(max(effort.pairs)),
         volumes=effort.volumes[1],
         segments=effort.segments[1],
         pairs=effort.pairs[1],

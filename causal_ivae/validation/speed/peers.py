@@ -14,10 +14,9 @@ from causal_ivae.validation.speed.measurement import Baseline, Clock, Measuremen
 from causal_ivae.validation.speed.peak_memory import peak_mib
 from causal_ivae.validation.speed.subject import (
     REPETITION_TIME,
-    RESTARTS,
     Subject,
     default_segments,
-    number_of_pairs,
+    regions_with,
 )
 from causal_ivae.validation.suites.ours import PAIR_METHODS
 from causal_ivae.validation.suites.rivals import RIVALS
@@ -49,9 +48,7 @@ class _Pairs:
 
     def simulated(self) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
         """Return values (volumes, 2) and segments of each pair."""
-        regions = 2
-        while number_of_pairs(regions) < self.pairs:
-            regions += 1
+        regions = regions_with(self.pairs)
         chain = np.eye(regions, k=1, dtype=bool)
         values = simulate_bold(chain, n_times=self.volumes, tr=REPETITION_TIME).values
         segments = np.arange(self.volumes) * default_segments(self.volumes) // self.volumes
@@ -66,16 +63,7 @@ def measure_peers(effort: Effort, clock: Clock) -> list[Measurement]:
     small: dict[str, Callable[[], object]] = {}
     settings: dict[str, Setting] = {}
     for method in (*PAIR_METHODS, "network"):
-        subject = Subject(
-            regions=regions,
-            volumes=volumes,
-            segments=default_segments(volumes),
-            pairs=number_of_pairs(regions),
-            restarts=RESTARTS,
-            steps=effort.subject_steps,
-            device=str(clock.device),
-            method=method,
-        )
+        subject = Subject.whole(regions, method, effort, clock)
         few = replace(subject, volumes=_SMALL_VOLUMES, segments=4, steps=8)
         work[method], small[method] = subject.discover, few.discover
         settings[method] = replace(subject.setting, regions=None, restarts=None, segments=None)

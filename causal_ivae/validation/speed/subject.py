@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations, islice
+from itertools import combinations, count, islice
+from typing import Self
 
 import numpy as np
 
@@ -43,6 +44,20 @@ class Subject:
     steps: int | None
     device: str
     method: str = "ivae"
+
+    @classmethod
+    def whole(cls, regions: int, method: str, effort: Effort, clock: Clock) -> Self:
+        """Describe a subject all of whose pairs are judged by a method."""
+        return cls(
+            regions=regions,
+            volumes=effort.subject_volumes,
+            segments=default_segments(effort.subject_volumes),
+            pairs=number_of_pairs(regions),
+            restarts=RESTARTS,
+            steps=effort.subject_steps,
+            device=str(clock.device),
+            method=method,
+        )
 
     @property
     def unmixing(self) -> UnmixingSettings:
@@ -99,6 +114,11 @@ def default_segments(volumes: int) -> int:
     return max(3, round(volumes * REPETITION_TIME / _WINDOW_SECONDS))
 
 
+def regions_with(pairs: int) -> int:
+    """Return the smallest number of regions that have so many pairs."""
+    return next(regions for regions in count(2) if number_of_pairs(regions) >= pairs)
+
+
 def number_of_pairs(regions: int) -> int:
     """Return the number of pairs of regions."""
     return regions * (regions - 1) // 2
@@ -125,23 +145,13 @@ def measure_subjects(effort: Effort, clock: Clock) -> list[Measurement]:
 
 def _measure(method: str, effort: Effort, clock: Clock) -> Iterator[Measurement]:
     seconds_per_pair = 0.0
-    volumes = effort.subject_volumes
     for regions in effort.regions:
         pairs = number_of_pairs(regions)
         timed = pairs
         if seconds_per_pair * pairs > effort.patience:
             affordable = int(effort.patience / seconds_per_pair)
             timed = min(pairs, max(_FEWEST_PAIRS, affordable))
-        whole = Subject(
-            regions=regions,
-            volumes=volumes,
-            segments=default_segments(volumes),
-            pairs=pairs,
-            restarts=RESTARTS,
-            steps=effort.subject_steps,
-            device=str(clock.device),
-            method=method,
-        )
+        whole = Subject.whole(regions, method, effort, clock)
         seconds = clock.seconds(replace(whole, pairs=timed).prepared())
         seconds_per_pair = seconds / timed
         remark = "" if timed == pairs else f"{EXTRAPOLATED} from {timed} of {pairs} pairs"
