@@ -55,6 +55,7 @@ def forecast(
                 unmixing=unmixing,
                 independence=analysis.pipeline.independence,
                 screen=analysis.pipeline.screen,
+                power=analysis.pipeline.power,
             )
             for method in unmixing.methods
         ]

@@ -207,12 +207,13 @@ def expected_workload(
     unmixing: UnmixingSettings,
     independence: IndependenceSettings,
     screen: ScreenSettings,
+    power: PowerSettings | None = None,
 ) -> Workload | None:
     """Forecast the work for the graph of all pairs.
 
     Parameters
     ----------
-    values, segments, method, blocks, device, unmixing, independence, screen
+    values, segments, method, blocks, device, unmixing, independence, screen, power
         As in `discover`.
 
     Returns
@@ -239,5 +240,6 @@ def expected_workload(
         seed=0,
         key="",
         device=resolve_device(device),
+        power=power,
     )
     return METHODS[method].workload(problem)

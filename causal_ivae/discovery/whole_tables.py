@@ -158,5 +158,8 @@ def ancestors(graphs: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return whether a path leads from row to column, shape (graphs, n_regions, n_regions)."""
     reached = graphs.astype(np.float32)
     for _ in range(int(np.ceil(np.log2(max(2, graphs.shape[1]))))):
-        reached = np.minimum(1.0, reached + reached @ reached)
+        longer = np.minimum(1.0, reached + reached @ reached)
+        if np.array_equal(longer, reached):
+            break
+        reached = longer
     return reached > 0

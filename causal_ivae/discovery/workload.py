@@ -73,6 +73,26 @@ class PairWorkload(Workload):
         )
 
 
+@dataclass(frozen=True)
+class NetworkWorkload(Workload):
+    """Hold the forecast of a method that judges all regions together.
+
+    Attributes
+    ----------
+    regions : int
+    judgements : int
+        Number of networks that are judged: the data, their twins, and those with planted arrows.
+    """
+
+    regions: int
+    judgements: int
+
+    @property
+    def work(self) -> str:
+        """Return the numbers of regions and of judged networks in words."""
+        return f"{self.judgements:,} networks of {self.regions:,} regions"
+
+
 def _in_bytes(gib: float) -> str:
     return f"{gib:.1f} GiB" if gib >= 1.0 else f"{max(1, round(1024 * gib))} MiB"
 

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from causal_ivae import discover
+from causal_ivae.discovery.methods import METHODS
 from causal_ivae.discovery.series_to_graph import expected_workload
-from causal_ivae.discovery.workload import PairWorkload, Workload, in_words
+from causal_ivae.discovery.workload import NetworkWorkload, PairWorkload, Workload, in_words
 from causal_ivae.errors import InputError
-from causal_ivae.settings import IndependenceSettings, ScreenSettings, UnmixingSettings
+from causal_ivae.settings import (
+    IndependenceSettings,
+    PowerSettings,
+    ScreenSettings,
+    UnmixingSettings,
+)
 from causal_ivae.simulate.known_graphs import simulate_pair
 
 DRAWS = IndependenceSettings(draws=99)
@@ -55,6 +61,20 @@ def test_more_of_everything_takes_longer_and_memory_has_its_bound():
     assert expect(values, segments, settings(2000, restarts=2)).seconds > 4 * small.seconds
     assert 0 < small.memory_gib < UnmixingSettings().memory_gib + 0.1
     assert "6 pairs x 2 fits, 100 steps each, in one stack on cpu" in small.sentence()
+
+
+def test_the_networks_to_be_judged_are_counted():
+    values, segments = regions(8)
+    unmixing = UnmixingSettings.model_validate({"network": {"twins": 7}})
+    load = expected_workload(
+        values, segments, method="network", unmixing=unmixing, independence=DRAWS,
+        screen=ScreenSettings(), power=PowerSettings(plants=9),
+    )  # fmt: skip
+    # Four arrows fit into a network: nine of a strength take two networks of either kind.
+    assert isinstance(load, NetworkWorkload)
+    assert (load.regions, load.judgements) == (8, 1 + 7 + 3 * 2 * 2)
+    assert "network: 20 networks of 8 regions on cpu; about " in load.sentence()
+    assert METHODS["network"].steps(unmixing, 4950) > 900_000
 
 
 def test_the_share_that_passes_the_screen_is_counted():

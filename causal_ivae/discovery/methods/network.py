@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from causal_ivae.discovery.network.result_tables import evidence_table, twins_ta
 from causal_ivae.discovery.network.twins import Twins
 from causal_ivae.discovery.problem import Found, Problem
 from causal_ivae.discovery.same_series import first_copies, reasons_of_copies
-from causal_ivae.discovery.workload import Workload
+from causal_ivae.discovery.workload import NetworkWorkload, Workload
 from causal_ivae.drawing.wording import count
 from causal_ivae.errors import InputError
 from causal_ivae.outcomes import LEAST_ADJACENT, arrow_columns, leaning_columns
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _FEWEST_REGIONS = 3
 _VOLUMES_PER_REGION = 2
+_STEPS_PER_PAIR = 25
+"""A pair of a network is judged in about the time of this many steps of a fit."""
 _FEWEST_TWINS = 6
 """There are at least this many twins, and more only if they may change what is drawn."""
 
@@ -124,9 +127,27 @@ class NetworkMethod(Method[NetworkSettings]):
         """Return the name of the block of the method that it may hand over to."""
         return (StructuralMethod.name, "pair_twins")
 
-    def workload(self, problem: Problem) -> Workload | None:  # noqa: ARG002
-        """Forecast nothing: the work takes seconds, but minutes with a hundred regions."""
-        return None
+    def steps(self, unmixing: UnmixingSettings, n_pairs: int) -> int:
+        """Return how many training steps would take as long as judging the data and the twins."""
+        return _STEPS_PER_PAIR * n_pairs * (1 + self.own(unmixing).twins)
+
+    def workload(self, problem: Problem) -> Workload | None:
+        """Judge a network of the shape of the data once, and forecast the work for all of them."""
+        from causal_ivae.discovery.network.judgement import judge_scaled
+        from causal_ivae.discovery.network.power import networks_with_arrows
+
+        (rows, d), power = problem.values.shape, problem.power
+        if d < _FEWEST_REGIONS or nonlinear_gain(problem.values, problem.segments) > MOST_GAIN:
+            return StructuralMethod().workload(problem)
+        began = time.perf_counter()
+        found = judge_scaled(problem.values, problem.segments, problem.blocks, growing=False)
+        seconds = time.perf_counter() - began
+        networks = 1 + self.own(problem.unmixing).twins
+        networks += 0 if power is None else networks_with_arrows(power, d)
+        coefficients = 2 * int(found.kept.sum())
+        # Second derivatives with their eigenvectors, graphs with every arrow, and the series.
+        size = 48 * coefficients**2 + 4 * coefficients * d**2 + 96 * rows * d
+        return NetworkWorkload(self.name, size / 2**30, seconds * networks, "cpu", d, networks)
 
     def calibration(self) -> dict[str, Any]:
         """Return how reliable the probabilities are on simulated networks."""

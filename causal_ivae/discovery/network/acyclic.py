@@ -254,9 +254,9 @@ def _best_graphs(
         search = _exact if len(part) <= MAX_REGIONS else _climbed
         found = search(scores, pairs[inside], strength[inside], part, rng, alternatives)
         graphs[np.ix_(np.arange(len(graphs)), part, part)] = found[0][None]
-        for k, pair in enumerate(inside if alternatives else ()):
-            graphs[np.ix_([1 + pair], part, part)] = found[1 + k]
-            graphs[np.ix_([1 + n + pair], part, part)] = found[1 + len(inside) + k]
+        if alternatives:
+            with_arrow = np.concatenate([1 + inside, 1 + n + inside])
+            graphs[np.ix_(with_arrow, part, part)] = found[1:]
     return graphs
 
 

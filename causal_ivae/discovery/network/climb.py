@@ -87,22 +87,25 @@ class Climb:
             Arrows that stay.
         """
         graphs = graphs.copy()
-        every = np.arange(len(graphs))
+        moving = np.arange(len(graphs))
         x, y = self.ends.T
         for _ in range(_ROUNDS):
-            sets = (graphs * self.bit).sum(axis=1)
+            here = graphs[moving]
+            sets = (here * self.bit).sum(axis=1)
             current = self.table[np.arange(self.size), sets]
-            sign = np.where(graphs[:, x, y], 1, -1)
+            sign = np.where(here[:, x, y], 1, -1)
             new_y = self.table[y, sets[:, y] - sign * self.bit[x, y]]
             new_x = self.table[x, sets[:, x] + sign * self.bit[y, x]]
             gain = new_x + new_y - current[:, x] - current[:, y]
-            around = graphs.astype(np.float32) @ ancestors(graphs) > 0
+            around = here.astype(np.float32) @ ancestors(here) > 0
             closes = np.where(sign > 0, around[:, x, y], around[:, y, x])
-            gain[closes | fixed] = -np.inf
+            gain[closes | fixed[moving]] = -np.inf
             best = gain.argmax(axis=1)
-            moves = np.flatnonzero(gain[every, best] > _LEAST_GAIN)
-            if not len(moves):
+            moves = np.take_along_axis(gain, best[:, None], axis=1)[:, 0] > _LEAST_GAIN
+            if not moves.any():
                 break
+            # A graph in which no arrow gains anything stays as it is.
+            moving = moving[moves]
             a, b = x[best[moves]], y[best[moves]]
-            graphs[moves, a, b], graphs[moves, b, a] = graphs[moves, b, a], graphs[moves, a, b]
+            graphs[moving, a, b], graphs[moving, b, a] = graphs[moving, b, a], graphs[moving, a, b]
         return graphs

@@ -14,6 +14,11 @@ from causal_ivae.seeding import generator
 
 SCALES_PAY = 0.01
 """Scales that depend on causes are fitted if they gain this many nats per volume."""
+_REGIONS_OF_SCALES = 10
+"""Gains of larger networks are taken for this many regions, the most of the calibrated ones.
+
+Each scale gains a little by chance, so that the gain of a whole network grows with its size.
+"""
 _ROWS_OF_SCALES = 2500
 
 
@@ -50,8 +55,8 @@ class NetworkEvidence:
         The gain without the segment that speaks most for its sign; with another sign, the direction
         depends on this segment.  Nothing is fitted again.
     scales : ndarray, shape (n_pairs,), float64
-        What scales that depend on causes gain in the acyclic graph (nats per volume); the same for
-        all pairs.
+        What scales that depend on causes gain in the acyclic graph (nats per volume), in networks
+        of more than ten regions for ten of them; the same for all pairs.
     """
 
     difference: NDArray[np.float64]
@@ -115,7 +120,7 @@ class NetworkEvidence:
         if (constant.graph != best.graph).any():
             starts.append(_regression(covariance, constant.graph))
         fit = fit_feedback(units, adjacent, starts)
-        pay = best.total - constant.total
+        pay = (best.total - constant.total) * min(1.0, _REGIONS_OF_SCALES / d)
         b = fit.coefficients
         if pay > SCALES_PAY:
             few = units.thinned(_ROWS_OF_SCALES)

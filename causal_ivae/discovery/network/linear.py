@@ -98,8 +98,8 @@ def fit_feedback(
     b[effect, cause] = best.x
     values, vectors = np.linalg.eigh(best.hessian())
     inverse = (vectors / np.maximum(values, _LEAST_CURVATURE)) @ vectors.T
-    covariance = inverse @ _spread(units, b, adjacent) @ inverse
-    return FeedbackFit(b, covariance, inverse, effect, cause, best.value)
+    moved = _by_unit(units, b, adjacent) @ inverse
+    return FeedbackFit(b, moved.T @ moved, inverse, effect, cause, best.value)
 
 
 def _loss(
@@ -126,17 +126,17 @@ def _loss(
     return Point(free, value, mean[effect, cause] + 2.0 * RIDGE * free, hessian)
 
 
-def _spread(
+def _by_unit(
     units: Units, coefficients: NDArray[np.float64], adjacent: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the covariance of the gradient over units, the middle of the sandwich.
+    """Return what every unit adds to the gradient, shape (n_units, n_coefficients).
 
     Notes
     -----
-    White (1982), "Maximum likelihood estimation of misspecified models", with units as
-    observations.
+    The products of its columns are the middle of the sandwich of White (1982), "Maximum likelihood
+    estimation of misspecified models", with units as observations.
     """
     weight = units.weights
     by_unit = objective(units, coefficients)[1][:, adjacent]
     spread = weight[:, None] * (by_unit - weight @ by_unit)
-    return np.asarray(spread.T @ spread * len(by_unit) / max(len(by_unit) - 1, 1))
+    return np.asarray(spread * np.sqrt(len(by_unit) / max(len(by_unit) - 1, 1)))

@@ -179,9 +179,7 @@ def estimate_power(
     nothing, since they hold one claim in hundreds of pairs.
     """
     subjects = series_of_own(segments)
-    per_network = max(1, twins.n_regions // 2)
-    draws = max(1, -(-settings.plants // (len(BASES) * per_network)))
-
+    draws = networks_with_arrows(settings, twins.n_regions) // (len(BASES) * len(STRENGTHS))
     against = {"twins": decoys, "shifted": np.zeros_like(decoys)}
     rows: list[PowerRow] = []
     odds = []
@@ -204,6 +202,15 @@ def estimate_power(
                 progress("planting arrows", len(rows) / (len(BASES) * len(STRENGTHS)))
     slope = calibrated_slope(np.concatenate(odds))
     return Power(tuple(rows), slope, seed)
+
+
+def networks_with_arrows(settings: PowerSettings, n_regions: int) -> int:
+    """Return the number of networks that arrows are planted into and that are judged."""
+    if not settings.plants:
+        return 0
+    per_network = max(1, n_regions // 2)
+    draws = max(1, -(-settings.plants // (len(BASES) * per_network)))
+    return draws * len(BASES) * len(STRENGTHS)
 
 
 def _counts(

@@ -52,3 +52,15 @@ def test_a_function_that_is_not_finite_beyond_is_not_entered():
     found = minimise(at, np.array([-0.9]), 0.9)
     assert found.x[0] < 0.5
     assert abs(found.gradient[0]) < 1e-2
+
+
+def test_many_variables_need_no_second_derivatives():
+    rng = np.random.default_rng(0)
+    curvature, lowest = rng.uniform(0.5, 5.0, 300), rng.uniform(-1.5, 1.5, 300)
+
+    def at(x):
+        away = x - lowest
+        return Point(x, 0.5 * away @ (curvature * away), curvature * away, lambda: 1 / 0)
+
+    found = minimise(at, np.zeros(300), 0.9)
+    np.testing.assert_allclose(found.x, np.clip(lowest, -0.9, 0.9), atol=2e-3)
