@@ -62,12 +62,15 @@ def package_version() -> str:
         return "0+unknown"
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of this package, Python and the packages that results depend on."""
+def versions(*others: str) -> dict[str, str]:
+    """Return the versions of this package, of Python and of packages that are installed.
+
+    These are the packages that results depend on, and `others`.
+    """
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"causal-ivae": package_version(), "python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *others):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -27,7 +27,7 @@ from causal_ivae.reporting.recorded import complaint, lacking, readable
 
 if TYPE_CHECKING:
     from causal_ivae.reporting.forest import SubjectScores
-    from causal_ivae.reporting.graph_files import Files
+    from causal_ivae.reporting.graph_files import Drawings
 
 
 def write_unit_page(
@@ -52,20 +52,15 @@ def write_unit_page(
         If the page cannot be made; the results stay as they are.
     """
     # Drawing takes longer to import than it takes to find out that a page is current.
-    from causal_ivae.reporting.graph_files import drawing_files, unit_files
     from causal_ivae.reporting.html import subject_page
-    from causal_ivae.reporting.methods_files import methods_files
 
     digest = folder_digest(paths.folder)
-    try:
-        record = readable(Unit.read(paths, tuple(methods)))
+
+    def page_of(record: Unit) -> tuple[str, "Drawings"]:
         group = with_group or (paths.root / f"{GROUP}.html").is_file()
-        navigation = navigation_of(paths.root, paths.unit, group=group)
-        page, drawings = subject_page(record, templates, navigation)
-        files = {**unit_files(record), **drawing_files(drawings), **methods_files(record)}
-    except Exception as error:
-        raise _failed(paths.unit, error) from error
-    _write(paths, page, files)
+        return subject_page(record, templates, navigation_of(paths.root, paths.unit, group=group))
+
+    record = _write(paths, methods, page_of)
     if is_subject(paths.unit):
         summarise_page(paths, digest, record)
 
@@ -158,26 +153,17 @@ def write_group_page(
     CausalIvaeError
         If the page cannot be made; the results stay as they are.
     """
-    from causal_ivae.reporting.graph_files import drawing_files, unit_files
     from causal_ivae.reporting.group_page import group_page
-    from causal_ivae.reporting.methods_files import methods_files
 
     # If writing is interrupted, the old page must not stand beside a list that is newer.
     paths.report.unlink(missing_ok=True)
     write_described(paths, SUBJECTS.name, listing(rows))
-    try:
-        record = readable(Unit.read(paths, tuple(methods)))
-        page, drawings = group_page(
-            record,
-            rows,
-            templates,
-            pooled=_beside(paths.root, record),
-            scores=_scores_of_subjects(paths.root, record),
-        )
-        files = {**unit_files(record), **drawing_files(drawings), **methods_files(record)}
-    except Exception as error:
-        raise _failed(GROUP, error) from error
-    _write(paths, page, files)
+
+    def page_of(record: Unit) -> tuple[str, "Drawings"]:
+        beside = _beside(paths.root, record), _scores_of_subjects(paths.root, record)
+        return group_page(record, rows, templates, pooled=beside[0], scores=beside[1])
+
+    _write(paths, methods, page_of)
 
 
 def write_all(
@@ -305,11 +291,28 @@ def _scores_of_subjects(root: Path, group: Unit) -> dict[str, "SubjectScores"]:
     return found
 
 
-def _write(paths: UnitPaths, page: str, files: "Files") -> None:
+def _write(
+    paths: UnitPaths,
+    methods: Sequence[str],
+    page_of: Callable[[Unit], tuple[str, "Drawings"]],
+) -> Unit:
+    """Write a unit's page and the files that go with it, and return its results."""
+    from causal_ivae.reporting.graph_files import drawing_files, unit_files
+    from causal_ivae.reporting.methods_files import methods_files
+
+    try:
+        record = readable(Unit.read(paths, tuple(methods)))
+        page, drawings = page_of(record)
+        files = {**unit_files(record), **drawing_files(drawings), **methods_files(record)}
+    except Exception as error:
+        raise CausalIvaeError(
+            f"The results of '{paths.unit}' are written, but its report failed: {one_line(error)}"
+        ) from error
     for (method, suffix), content in files.items():
         write_bytes(paths.figure(suffix, method), content)
     # The page is written last, because its date tells whether page and figures are current.
     write_text(paths.report, page)
+    return record
 
 
 def _row(unit: str, seconds: float | None, outcome: Outcome | None) -> dict[str, Any]:
@@ -318,9 +321,3 @@ def _row(unit: str, seconds: float | None, outcome: Outcome | None) -> dict[str,
     if seconds is None:
         return {"label": unit, "state": "skipped", "seconds": None, "message": "Has no results."}
     return {"label": unit, "state": "done", "seconds": seconds, "message": ""}
-
-
-def _failed(unit: str, error: Exception) -> CausalIvaeError:
-    return CausalIvaeError(
-        f"The results of '{unit}' are written, but its report failed: {one_line(error)}"
-    )

@@ -257,15 +257,11 @@ def read_data(read: Read, labels: tuple[str, ...]) -> DemoData:
 
 
 def _simulated(labels: tuple[str, ...]) -> DemoData:
-    names = tuple(f"Region{i + 1}" for i in range(len(REGIONS)))
-    edges = [(0, 1), (1, 2), (0, 3), (3, 4), (4, 5)]
-    adjacency = np.zeros((len(names), len(names)), dtype=bool)
-    adjacency[tuple(zip(*edges, strict=True))] = True
+    names, adjacency, pairs = _graph([(0, 1), (1, 2), (0, 3), (3, 4), (4, 5)])
     series = {
         label: simulate_bold(adjacency, n_times=N_VOLUMES, tr=TR, subject=label).values
         for label in labels
     }
-    pairs = [(names[cause], names[effect]) for cause, effect in edges]
     return DemoData(
         names=names,
         series=series,
@@ -277,18 +273,24 @@ def _simulated(labels: tuple[str, ...]) -> DemoData:
     )
 
 
-def _simulated_task(labels: tuple[str, ...]) -> DemoData:
-    """Return BOLD of subjects who hear tones in blocks, which drive one of six regions."""
+def _graph(
+    edges: list[tuple[int, int]],
+) -> tuple[tuple[str, ...], NDArray[np.bool_], list[tuple[str, str]]]:
+    """Return the names of six regions, the adjacency of a graph, and the names of its edges."""
     names = tuple(f"Region{i + 1}" for i in range(len(REGIONS)))
-    edges = [(0, 1), (1, 2), (3, 4)]
     adjacency = np.zeros((len(names), len(names)), dtype=bool)
     adjacency[tuple(zip(*edges, strict=True))] = True
+    return names, adjacency, [(names[cause], names[effect]) for cause, effect in edges]
+
+
+def _simulated_task(labels: tuple[str, ...]) -> DemoData:
+    """Return BOLD of subjects who hear tones in blocks, which drive one of six regions."""
+    names, adjacency, pairs = _graph([(0, 1), (1, 2), (3, 4)])
     task = TaskInput((0,), strength=0.6, on=TASK_BLOCK, off=TASK_BLOCK)
     design = BoldDesign(
         adjacency, len(SUBJECTS), n_times=N_VOLUMES // 3, tr=2 * TR, noise=0.02, inputs=(task,)
     )
     network = simulate_bold_network(design, seed=1)
-    pairs = [(names[cause], names[effect]) for cause, effect in edges]
     chosen = [SUBJECTS.index(label) for label in labels]
     return DemoData(
         names=names,

@@ -24,6 +24,8 @@ _OTHERS = (
 
 Files = dict[tuple[str | None, str], bytes]
 """Contents of files by method (None for all methods) and suffix, for instance ``graph.dot``."""
+Drawings = Mapping[tuple[str | None, str], Drawing]
+"""Drawings of a page by method (None for all methods) and name."""
 
 
 def unit_files(record: Unit) -> Files:
@@ -49,7 +51,7 @@ def _quality(record: Unit, method: str) -> dict[str, str]:
     return {} if verdict is None else {"quality": verdict.word, "reasons": verdict.sentence}
 
 
-def drawing_files(drawings: Mapping[tuple[str | None, str], Drawing]) -> Files:
+def drawing_files(drawings: Drawings) -> Files:
     """Return the files of every drawing of a page, ``<name>.svg`` and so on."""
     return {
         (method, f"{name}.{kind}"): content

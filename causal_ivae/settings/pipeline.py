@@ -1,12 +1,12 @@
 """Define the pipeline, which holds all settings of one analysis."""
 
-import hashlib
 import json
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from causal_ivae.errors import SettingsError, nearest
+from causal_ivae.provenance import digest_of
 from causal_ivae.settings.analysis import (
     DecisionSettings,
     GroupSettings,
@@ -103,8 +103,7 @@ class Pipeline(Settings):
 
 def settings_digest(content: Any) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of settings as JSON."""
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest_of(json.dumps(content, sort_keys=True))
 
 
 def validated(tree: dict[str, Any], where: str) -> Pipeline:

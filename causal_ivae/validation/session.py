@@ -4,7 +4,6 @@ import platform
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import torch
 from causal_ivae.batch.workers.machine import cores
 from causal_ivae.derivatives.files import write_bytes, write_json, write_table, write_text
 from causal_ivae.errors import SettingsError, nearest
-from causal_ivae.provenance import versions
 
 
 @dataclass(frozen=True)
@@ -132,17 +130,6 @@ def machine(device: torch.device) -> dict[str, str | int | float]:
 def load() -> float:
     """Return how many processes wanted the processor, on average over the last minute."""
     return round(float(psutil.getloadavg()[0]), 2)
-
-
-def software(*others: str) -> dict[str, str]:
-    """Return the versions of what makes the numbers, and of other packages that are installed."""
-    found = versions()
-    for package in others:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _processor() -> str:

@@ -4,10 +4,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
+from causal_ivae.provenance import versions
 from causal_ivae.unmixing.training.ensemble import resolve_device
 from causal_ivae.unmixing.training.threads import torch_threads
 from causal_ivae.validation.report import Report, Say
-from causal_ivae.validation.session import Session, check_names, load, machine, software
+from causal_ivae.validation.session import Session, check_names, load, machine
 from causal_ivae.validation.speed import growth, peers, subject, testing, training, waiting, workers
 from causal_ivae.validation.speed.effort import FULL, QUICK, Effort
 from causal_ivae.validation.speed.measurement import Clock, Measurement, as_table, as_text
@@ -77,7 +78,7 @@ def benchmark_speed(
         Columns=_COLUMNS,
         Method={part: _PARTS[part][1] for part in chosen} | {"memory": MEMORY_METHOD},
         Settings=asdict(effort),
-        Software=software(*testing.OTHERS),
+        Software=versions(*testing.OTHERS),
         Turns=[
             {"Group": m.group, "Name": m.name, "Setting": str(m.setting), "Unit": m.unit}
             | {"Values": list(m.values)}

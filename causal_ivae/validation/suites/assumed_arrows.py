@@ -19,7 +19,10 @@ from causal_ivae.discovery.probability import Calibration, Evidence
 from causal_ivae.seeding import child_seed
 from causal_ivae.settings import UnmixingSettings
 from causal_ivae.simulate.bold_networks import draw_bold_design, simulate_bold_network
-from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
+from causal_ivae.validation.suites.calibration_error import (
+    expected_calibration_error,
+    reliability_entry,
+)
 
 NETWORKS = 60
 _MOST_SUBJECTS, _MOST_VOLUMES = 10, 250
@@ -108,8 +111,7 @@ def reliability_of_slope(of_pairs: Calibration, table: pd.DataFrame) -> dict[str
         "Networks": int(table["network"].nunique()),
         "Arrows": len(table),
         "Right": float(right.mean()),
-        "Bins": reliability(said, right).to_dict("records"),
-        "ExpectedCalibrationError": expected_calibration_error(said, right),
+        **reliability_entry(said, right),
         "ExpectedCalibrationErrorWithoutFactor": expected_calibration_error(before, right),
     }
 

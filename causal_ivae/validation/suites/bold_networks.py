@@ -20,7 +20,7 @@ from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, NetworkSettings, UnmixingSettings
 from causal_ivae.simulate.bold_networks import draw_bold_design, simulate_bold_network
 from causal_ivae.validation.suites.calibration_error import reliability
-from causal_ivae.validation.suites.method_lines import colour, finish, marker
+from causal_ivae.validation.suites.method_lines import finish, form
 from causal_ivae.validation.suites.network_rivals import NETWORK_RIVALS, Claimed, claims_of
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
 from causal_ivae.validation.text_tables import as_block, as_text, share_with_interval
@@ -218,10 +218,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         for subjects, ax in zip(numbers, axes, strict=True):
             for method in methods:
                 own = summary[(summary["subjects"] == subjects) & (summary["method"] == method)]
-                ax.scatter(
-                    own["recall"], own["precision"], s=24, label=method,
-                    color=colour(method, methods), marker=marker(method, methods),
-                )  # fmt: skip
+                ax.scatter(own["recall"], own["precision"], s=24, **form(method, methods))
             ax.set_title(f"{subjects} subject{'s' * (subjects != 1)}")
             ax.set_xlabel("recall")
             ax.set_xlim(-0.03, 1.03)

@@ -33,7 +33,7 @@ from causal_ivae.validation.suites.assumed_arrows import (
     fit_slope,
     reliability_of_slope,
 )
-from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
+from causal_ivae.validation.suites.calibration_error import reliability_entry
 
 Kind = Literal["x->y", "y->x", "none", "cyclic", "common cause", "noise"]
 
@@ -330,8 +330,7 @@ def described(table: pd.DataFrame, arrows: pd.DataFrame) -> dict[str, Any]:
         "Reliability": {
             "Description": "Probability of the likelier direction, and how often it is the right "
             "one, of the pairs of each design by a calibration fitted to the other designs.",
-            "Bins": reliability(said, right).to_dict("records"),
-            "ExpectedCalibrationError": expected_calibration_error(said, right),
+            **reliability_entry(said, right),
         },
         "Decided": decided_shares(table, said, right),
         "AssumedArrows": {"Factor": fit_slope(found, arrows)} | reliability_of_slope(found, arrows),

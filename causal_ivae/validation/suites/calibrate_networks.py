@@ -29,7 +29,7 @@ from causal_ivae.discovery.network.weights import ARROWS, AdjacencyModel, ArrowM
 from causal_ivae.provenance import versions
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.simulate.bold_networks import BoldDesign, draw_bold_design, simulate_bold_network
-from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
+from causal_ivae.validation.suites.calibration_error import reliability_entry
 
 _SEED = 20261129
 _ADJACENCY_RIDGE = 1e-3
@@ -232,8 +232,7 @@ def scores(pairs: Pairs, probability: NDArray[np.float64]) -> dict[str, Any]:
     confounded = np.asarray(claimed.any(axis=1))[pairs.confounded]
     return {
         "Pairs": len(pairs.truth),
-        "Bins": reliability(best, right).to_dict("records"),
-        "ExpectedCalibrationError": expected_calibration_error(best, right),
+        **reliability_entry(best, right),
         "Claimed": int(claimed.sum()),
         "Precision": float(true[claimed].mean()) if claimed.any() else None,
         "Recall": float((claimed & true).sum() / true.sum()),
@@ -315,8 +314,7 @@ def described(
         "AdjacencyReliability": {
             "Description": "Probability that a pair is adjacent, and how often it is, by models "
             "that were fitted to other networks.",
-            "Bins": reliability(adjacent, true).to_dict("records"),
-            "ExpectedCalibrationError": expected_calibration_error(adjacent, true),
+            **reliability_entry(adjacent, true),
         },
         "Outcomes": list(ARROWS),
         "Seed": _SEED,

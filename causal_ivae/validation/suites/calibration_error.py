@@ -1,5 +1,7 @@
 """Measure how reliable confidences are, and their expected calibration error."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -26,6 +28,14 @@ def reliability(confidence: ArrayLike, right: ArrayLike) -> pd.DataFrame:
     which = np.minimum((said * _BINS).astype(int), _BINS - 1)
     grouped = table.groupby(which)
     return grouped.mean().assign(count=grouped.size()).reset_index(drop=True)
+
+
+def reliability_entry(confidence: ArrayLike, right: ArrayLike) -> dict[str, Any]:
+    """Return reliability and error as the files of a calibration hold them."""
+    return {
+        "Bins": reliability(confidence, right).to_dict("records"),
+        "ExpectedCalibrationError": expected_calibration_error(confidence, right),
+    }
 
 
 def expected_calibration_error(confidence: ArrayLike, right: ArrayLike) -> float | None:

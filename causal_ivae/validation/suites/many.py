@@ -23,7 +23,7 @@ from causal_ivae.settings import (
 )
 from causal_ivae.simulate.known_graphs import SimulatedSeries, random_graph, simulate_network
 from causal_ivae.validation.suites.graph_scores import score_graph
-from causal_ivae.validation.suites.method_lines import colour, finish, marker
+from causal_ivae.validation.suites.method_lines import finish, form
 from causal_ivae.validation.suites.ours import quick_settings
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
 from causal_ivae.validation.text_tables import as_block, mean_with_interval
@@ -114,6 +114,7 @@ class Networks(MethodSuite[ManyCase]):
     name = "many"
     method = METHOD
     packages = PACKAGES
+    cells = ("layers", "segments", "graphs", "methods")
 
     layers: tuple[int, ...] = (1, 2, 3, 4, 5)
     segments: tuple[int, ...] = (8, 16, 32)
@@ -156,11 +157,6 @@ class Networks(MethodSuite[ManyCase]):
             "pc": {"alpha": ALPHA},
         }
         return settings.get(method, {})
-
-    def described(self) -> dict[str, Any]:
-        """Return the cells and the settings of all methods."""
-        cells = ("layers", "segments", "graphs", "methods")
-        return {"cells": {name: getattr(self, name) for name in cells}, **super().described()}
 
     def cases(self) -> Iterator[ManyCase]:
         """Return every network with every method."""
@@ -232,17 +228,10 @@ class Networks(MethodSuite[ManyCase]):
             rows = summary[summary["segments"] == segments]
             for method in methods:
                 own = rows[rows["method"] == method].sort_values("layers")
-                drawn = colour(method, methods)
-                ax.vlines(own["layers"], own["low"], own["high"], color=drawn, lw=0.8, alpha=0.5)
-                ax.plot(
-                    own["layers"],
-                    own["f1"],
-                    color=drawn,
-                    marker=marker(method, methods),
-                    ms=3.5,
-                    lw=1.0,
-                    label=method,
-                )
+                drawn = form(method, methods)
+                ends = own["low"], own["high"]
+                ax.vlines(own["layers"], *ends, color=drawn["color"], lw=0.8, alpha=0.5)
+                ax.plot(own["layers"], own["f1"], **drawn, ms=3.5, lw=1.0)
             ax.set_title(f"{segments} segments")
             ax.set_xlabel("layers")
             ax.set_xticks(sorted(set(rows["layers"])))

@@ -1,6 +1,7 @@
 """Define how methods are drawn in all figures of the benchmarks."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -34,9 +35,10 @@ def colour(method: str, methods: Sequence[str]) -> str:
     return _MORE[others.index(method) % len(_MORE)]
 
 
-def marker(method: str, methods: Sequence[str]) -> str:
-    """Return the marker of a method among those that are drawn."""
-    return _MARKERS[list(methods).index(method) % len(_MARKERS)]
+def form(method: str, methods: Sequence[str]) -> dict[str, Any]:
+    """Return colour, marker and label of a method among those that are drawn."""
+    marker = _MARKERS[list(methods).index(method) % len(_MARKERS)]
+    return {"color": colour(method, methods), "marker": marker, "label": method}
 
 
 def finish(figure: Figure, axes: Iterable[Axes]) -> None:

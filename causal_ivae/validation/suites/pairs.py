@@ -33,7 +33,6 @@ _NOT_BY_DEFAULT = ("coin", "patel-tau")
 _AUTOCORRELATIONS = (0.0, 0.3, 0.6)
 _CALIBRATION = "calibration"
 _CELL = ("generator", "kind", "layers", "segments")
-_CELLS = ("layers", "segments", "pairs", "methods", "kinds", "generators")
 
 METHOD = {
     "Pairs": "The protocol of Monti, Zhang, Hyvarinen 2019: Laplace disturbances whose variances "
@@ -102,6 +101,7 @@ class Pairs(PairSuite[PairsCase]):
 
     name = "pairs"
     method = METHOD
+    cells = ("layers", "segments", "pairs", "methods", "kinds", "generators")
 
     layers: tuple[int, ...] = (1, 2, 3, 4, 5)
     segments: tuple[int, ...] = (4, 8, 16, 32, 48)
@@ -129,10 +129,6 @@ class Pairs(PairSuite[PairsCase]):
     def settings(self) -> dict[str, Any]:
         """Return the seed and the length of segments."""
         return {"seed": self.seed, "n_per_segment": self.n_per_segment}
-
-    def described(self) -> dict[str, Any]:
-        """Return the cells and the settings of all methods."""
-        return {"cells": {name: getattr(self, name) for name in _CELLS}, **super().described()}
 
     def remarks(self) -> list[str]:
         """Return what a reader of the table must know of the methods."""

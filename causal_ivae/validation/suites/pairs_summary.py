@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.drawing.svg import FAINT, INK, new_figure
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
-from causal_ivae.validation.suites.method_lines import colour, finish, marker
+from causal_ivae.validation.suites.method_lines import finish, form
 from causal_ivae.validation.text_tables import as_block, share_with_interval
 
 CELL = ["generator", "kind", "layers", "segments", "method"]
@@ -159,13 +159,10 @@ def _shares(ax: Axes, cell: pd.DataFrame, column: str, methods: Sequence[str]) -
         shift = 0.04 * (methods.index(method) - (len(methods) - 1) / 2)
         for generator, own in rows.groupby("generator", sort=False):
             where = [places.index((str(generator), n)) + shift for n in own["layers"]]
-            drawn = colour(method, methods)
-            ax.plot(
-                where, own[column], marker=marker(method, methods), ms=3, lw=1.1, color=drawn,
-                label=method,
-            )  # fmt: skip
+            drawn = form(method, methods)
+            ax.plot(where, own[column], **drawn, ms=3, lw=1.1)
             low, high = own[f"{column}_low"], own[f"{column}_high"]
-            ax.vlines(where, low, high, color=drawn, lw=0.7, alpha=0.5)
+            ax.vlines(where, low, high, color=drawn["color"], lw=0.7, alpha=0.5)
     names = [str(n) if n else name.replace("_", " ") for name, n in places]
     ax.set_xticks(range(len(places)), names)
     if all(n for _, n in places):
@@ -190,10 +187,7 @@ def _reliability(ax: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
         own = said[said["method"] == method]
         if len(own):
             table = reliability(own["confidence"], own["right"])
-            ax.plot(
-                table["confidence"], table["right"], marker=marker(method, methods), ms=3, lw=1.1,
-                color=colour(method, methods),
-            )  # fmt: skip
+            ax.plot(table["confidence"], table["right"], **form(method, methods), ms=3, lw=1.1)
     ax.set_title("directions claimed")
     ax.set_xlabel("confidence")
     ax.set_ylabel("share right")

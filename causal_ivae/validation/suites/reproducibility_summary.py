@@ -15,7 +15,7 @@ from causal_ivae.validation.suites.agreement import (
     curve,
     permutations_of,
 )
-from causal_ivae.validation.suites.method_lines import colour, finish, marker
+from causal_ivae.validation.suites.method_lines import colour, finish, form
 from causal_ivae.validation.text_tables import share_with_interval
 
 _SIGN = {"x->y": 1, "y->x": -1}
@@ -131,14 +131,11 @@ def draw(summary: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         for method in methods:
             drawn = colour(method, methods)
             own = _of(curves, comparison, method)
-            ax.plot(
-                own["abstained"], own["agree"], color=drawn, lw=1.1, ms=2.5,
-                marker=marker(method, methods), label=method,
-            )  # fmt: skip
+            ax.plot(own["abstained"], own["agree"], **form(method, methods), lw=1.1, ms=2.5)
             ax.plot(own["abstained"], own["expected"], color=drawn, lw=0.8, ls=":")
-            for series, form, face in (("data", "x", drawn), ("twins", "o", "none")):
+            for series, shape, face in (("data", "x", drawn), ("twins", "o", "none")):
                 default = _of(summary, comparison, method, series)
-                ax.plot(default["abstained"], default["agree"], form, ms=6.0, mec=drawn, mfc=face)
+                ax.plot(default["abstained"], default["agree"], shape, ms=6.0, mec=drawn, mfc=face)
         ax.axhline(0.5, color=FAINT, lw=0.8)
         ax.set_title(comparison)
         ax.set_xlabel("share abstained on")

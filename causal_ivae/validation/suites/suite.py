@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from causal_ivae.drawing.svg import figure_style, new_figure, png_and_svg
 from causal_ivae.errors import SettingsError
+from causal_ivae.provenance import versions
 from causal_ivae.validation.report import Report, Say
-from causal_ivae.validation.session import Session, check_names, load, machine, software
+from causal_ivae.validation.session import Session, check_names, load, machine
 from causal_ivae.validation.suites.cases import CASE, ERROR, Case, Rows, run_cases
 
 SUMMARY = "summary"
@@ -137,9 +138,12 @@ class MethodSuite(Suite[M]):
     ----------
     packages : mapping of str to (str or None)
         All methods, and the package that each needs.
+    cells : tuple of str
+        The fields that say what is measured, for the record.
     """
 
     packages: ClassVar[Mapping[str, str | None]]
+    cells: ClassVar[tuple[str, ...]] = ()
 
     methods: tuple[str, ...] = ()
 
@@ -158,8 +162,9 @@ class MethodSuite(Suite[M]):
         return self.settings_of(case.method)
 
     def described(self) -> dict[str, Any]:
-        """Return the settings of all methods."""
-        return {"methods": {method: self.settings_of(method) for method in self.methods}}
+        """Return what is measured, and the settings of all methods."""
+        cells = {"cells": {name: getattr(self, name) for name in self.cells}} if self.cells else {}
+        return {**cells, "methods": {method: self.settings_of(method) for method in self.methods}}
 
 
 def run_suite(
@@ -227,7 +232,7 @@ def run_suite(
         Method={**suite.method, **suite.sources()},
         Remarks=remarks,
         Settings={**settings, **suite.described()},
-        Software=software(*_PACKAGES),
+        Software=versions(*_PACKAGES),
     )
     return Report(text, written)
 

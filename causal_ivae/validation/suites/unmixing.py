@@ -21,7 +21,7 @@ from causal_ivae.unmixing.matching import mean_correlations
 from causal_ivae.validation.paper.mixing import MixingActivation
 from causal_ivae.validation.paper.mixtures import SimulatedMixture, simulate_mixture
 from causal_ivae.validation.session import check_names
-from causal_ivae.validation.suites.method_lines import colour, finish, marker
+from causal_ivae.validation.suites.method_lines import finish, form
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
 from causal_ivae.validation.text_tables import as_block
 
@@ -173,14 +173,7 @@ class Unmixing(MethodSuite[UnmixingCase]):
             own = rows[rows["activation"] == activation]
             for place, method in enumerate(methods):
                 scores = own.loc[own["method"] == method, "mcc"]
-                ax.scatter(
-                    np.full(len(scores), place),
-                    scores,
-                    s=16,
-                    color=colour(method, methods),
-                    marker=marker(method, methods),
-                    label=method,
-                )
+                ax.scatter(np.full(len(scores), place), scores, s=16, **form(method, methods))
             ax.set_title(activation)
             ax.set_xticks([])
         axes[0].set_ylabel("MCC on other rows")
