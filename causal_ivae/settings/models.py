@@ -77,6 +77,20 @@ class TrainingSettings(MethodSettings):
         return self.model_copy(update={"steps": steps})
 
 
+class PassesSettings(TrainingSettings):
+    """Hold the settings of a training that takes more steps where there are many volumes."""
+
+    passes: float = Field(8.0, ge=0, description="over the volumes, where these are more steps")
+
+    def steps_for(self, n_times: int) -> int:
+        """Return the number of training steps for a number of volumes."""
+        return max(self.steps, math.ceil(self.passes * n_times / self.batch_size))
+
+    def shortened(self, steps: int, n_times: int) -> Self:  # noqa: ARG002
+        """Return settings with which a fit to a number of volumes takes the given steps."""
+        return self.model_copy(update={"steps": steps, "passes": 0.0})
+
+
 class AutoencoderSettings(TrainingSettings):
     """Hold the settings that iVAE and the VAE family share."""
 
@@ -99,7 +113,7 @@ class AutoencoderSettings(TrainingSettings):
         return False
 
 
-class IVAESettings(AutoencoderSettings):
+class IVAESettings(AutoencoderSettings, PassesSettings):
     """Hold the settings of iVAE (Khemakhem et al. 2020) of region series."""
 
     prior: PriorFamily = "laplace"
@@ -150,6 +164,7 @@ class GeneralIVAESettings(IVAESettings):
         12, ge=1, description="linear maps of the invertible decoder, with splines between them"
     )
     steps: int = Field(4000, ge=1)
+    passes: float = Field(0.0, ge=0)
     batch_size: int = Field(256, ge=8)
 
     @property
@@ -216,7 +231,7 @@ class EquationSettings(TrainingSettings):
     steps: int = Field(500, ge=1)
 
 
-class StructuralSettings(TrainingSettings):
+class StructuralSettings(PassesSettings):
     """Hold the settings of structural flows, the equations of a pair in both directions."""
 
     squares: ClassVar[float] = 0.95
@@ -241,15 +256,10 @@ class StructuralSettings(TrainingSettings):
     batch_size: int = Field(128, ge=8)
     learning_rate: float = Field(2e-2, gt=0)
 
-    def steps_for(self, n_times: int) -> int:
-        """Return the number of training steps for a number of volumes."""
-        return max(self.steps, math.ceil(self.passes * n_times / self.batch_size))
-
     def shortened(self, steps: int, n_times: int) -> Self:
         """Return settings whose fits take the given steps and whose trials are shortened too."""
         trial_steps = max(1, round(self.trial_steps * steps / self.steps_for(n_times)))
-        changes = {"steps": steps, "passes": 0.0, "trial_steps": trial_steps}
-        return self.model_copy(update=changes)
+        return super().shortened(steps, n_times).model_copy(update={"trial_steps": trial_steps})
 
 
 ADDED_BLOCKS: dict[str, type[MethodSettings]] = {}

@@ -36,6 +36,7 @@ def test_every_change_of_a_setting_shows():
     base = methods_text(pipeline, BOTH)
     for change in (
         {"unmixing.ivae.posterior": "full"},
+        {"unmixing.ivae.passes": 3.0},
         {"unmixing.ivae.prior": "gaussian"},
         {"unmixing.ivae.modulates": "mean_variance"},
         {"unmixing.ivae.noise": 0.1},
@@ -153,7 +154,8 @@ def test_a_change_of_structural_flows_shows(change):
 def test_fits_that_may_end_early_are_said():
     changes = {"unmixing.ivae.patience": 0.1, "unmixing.ivae.steps": 1500}
     text = methods_text(Pipeline().changed(changes), BOTH)
-    assert "up to 1,500 steps, fewer where 10% of them brought no gain" in text
+    steps = "up to 1,500 steps, or 8 passes over the volumes where these are more"
+    assert f"{steps}, fewer where 10% of them brought no gain" in text
     assert "up to" not in methods_text(Pipeline(), BOTH)
 
 

@@ -47,7 +47,8 @@ def test_quick_and_paper_differ_from_the_default_where_they_say():
     assert changed == {
         "name", "description", "unmixing.restarts", "unmixing.structural.trial_steps",
         "unmixing.structural.steps", "unmixing.structural.passes", "unmixing.ivae.steps",
-        "unmixing.tcl.steps", "independence.draws", "decision.resamples", "power.plants",
+        "unmixing.ivae.passes", "unmixing.tcl.steps", "independence.draws",
+        "decision.resamples", "power.plants",
     }  # fmt: skip
     paper = leaves(load_pipeline("paper").model_dump())
     assert {key for key in default if default[key] != paper[key]} == {

@@ -67,6 +67,12 @@ def data():
     return np.hstack([pair.values, extra]).astype(np.float32), pair.segments
 
 
+@pytest.mark.parametrize(("passes", "steps"), [(0.0, 6), (1.0, 6), (3.0, 15)])
+def test_pairs_of_many_volumes_take_more_steps(data, passes, steps):
+    own = IVAESettings(steps=6, passes=passes, batch_size=64)
+    assert list(unmix("ivae", *data, [[0, 1]], own).taken) == [steps] * 2
+
+
 def train(settings, values, segments, columns, seeds, build=None, **further):
     """Train one member for each row of columns."""
     return fit_stack(

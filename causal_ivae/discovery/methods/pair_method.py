@@ -13,7 +13,7 @@ from causal_ivae.discovery.methods.base import Method
 from causal_ivae.discovery.problem import Found, Problem
 from causal_ivae.discovery.workload import Workload
 from causal_ivae.seeding import child_seed
-from causal_ivae.settings import TrainingSettings, UnmixingSettings
+from causal_ivae.settings import PassesSettings, TrainingSettings, UnmixingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -209,9 +209,9 @@ def _some(screened: Screen, possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def steps_in_words(settings: TrainingSettings) -> str:
     """Describe the length of a training for a methods paragraph."""
+    steps = f"{settings.steps:,} steps"
+    if isinstance(settings, PassesSettings) and settings.passes:
+        steps += f", or {settings.passes:g} passes over the volumes where these are more"
     if not settings.patience:
-        return f"{settings.steps:,} steps"
-    return (
-        f"up to {settings.steps:,} steps, fewer where {settings.patience:.0%} of them brought no "
-        "gain"
-    )
+        return steps
+    return f"up to {steps}, fewer where {settings.patience:.0%} of them brought no gain"

@@ -126,7 +126,6 @@ class StructuralMethod(PairMethod[StructuralSettings]):
             if model.folds > 1
             else "all segments"
         )
-        passes = f", or {model.passes:g} passes over the volumes where these are more"
         return [
             f"For every pair of regions ({count(n_pairs, 'pair')}), the structural equations "
             "of either direction [@monti2019] were fitted by exact likelihood, as the noiseless "
@@ -140,8 +139,8 @@ class StructuralMethod(PairMethod[StructuralSettings]):
             f"the directions further apart, by trials of {model.trial_steps:,} steps on {held}.",
             f"The {count(model.folds, 'trial')} of the form that was taken were then trained on "
             "all segments, and what they say was averaged (Adam [@kingma2015], "
-            f"{steps_in_words(model)}{passes if model.passes else ''}, batches of "
-            f"{model.batch_size}, learning rate {model.learning_rate:g}).",
+            f"{steps_in_words(model)}, batches of {model.batch_size}, learning rate "
+            f"{model.learning_rate:g}).",
         ]
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:  # noqa: ARG002

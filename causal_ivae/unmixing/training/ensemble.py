@@ -234,6 +234,7 @@ def unmix_pairs(
     less skewed one first.  The fits of a pair therefore depend on its two series alone.
     """
     first, *rest = keys
+    settings = settings.model_copy(update={"steps": settings.steps_for(len(values))})
     seeds = [child_seed(int(first), *rest, restart) for restart in range(restarts)] * len(pairs)
     ordered = in_standard_order(values, pairs)
     columns = torch.as_tensor(np.repeat(ordered, restarts, axis=0), device=device)
