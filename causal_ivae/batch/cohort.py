@@ -121,8 +121,9 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     settings_hash, inputs = state.made_from(method, members)
     records = [member.about for member in members]
     tests = {m.unit: m.paths.file("tests.tsv", method) for m in members}
+    tables = {m.unit: read_table(m.paths.file("edges.tsv", method)) for m in members}
     subjects = align(
-        {m.unit: read_table(m.paths.file("edges.tsv", method)) for m in members},
+        tables,
         # A method that judges all regions at once tests no pair by itself.
         {unit: read_table(table) for unit, table in tests.items()}
         if all(table.is_file() for table in tests.values())
@@ -143,9 +144,11 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
     if acyclic:
         edges = without_cycles(edges, cycles)
     made_by = {record.get("MadeBy", "") for record in records}
-    names = tuple(dict.fromkeys([*edges["x"], *edges["y"]]))
-    regions = records[0]["Regions"]
-    names = tuple(name for name in regions if name in names)
+    kept = {*edges["x"], *edges["y"]}
+    asked = {name for table in tables.values() for name in (*table["x"], *table["y"])}
+    # A region that is left out of the group is no node; a known input, of which methods of pairs
+    # ask nothing, is one by every method, since all share one table of nodes.
+    names = tuple(name for name in records[0]["Regions"] if name in kept or name not in asked)
     check, prior = prior_entry(analysis, edges, GROUP, method, records[0])
     # The old sidecar must not vouch for the new tables if writing is interrupted.
     paths.file("edges.json", method).unlink(missing_ok=True)
@@ -159,6 +162,7 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
         "Quality": quality,
         "Device": ", ".join(sorted({record["Device"] for record in records})),
         "Simulated": any(record["Simulated"] for record in records),
+        **({"Inputs": records[0]["Inputs"]} if records[0].get("Inputs") else {}),
         **split_half_entry(subjects, seed),
         **modelled,
         **places(records[0]),

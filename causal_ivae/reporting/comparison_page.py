@@ -1,5 +1,6 @@
 """Make the page that compares the methods: their graphs, pair by pair, and by subject."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,6 +11,7 @@ import pandas as pd
 
 from causal_ivae.derivatives.names import GROUP
 from causal_ivae.derivatives.units import Unit
+from causal_ivae.drawing.wording import count
 from causal_ivae.outcomes import DIRECTIONS, USABLE, is_decided, outcomes_of
 from causal_ivae.reporting import group_summary, html
 from causal_ivae.reporting.agreement import same_direction
@@ -56,6 +58,7 @@ def render_compare(
     page["kind"], page["title"] = "Comparison of methods", "Methods compared"
     page["of"] = "the group" if record.name == GROUP else record.name
     page["pairs"] = pair_rows(record)
+    page["verdict"], page["advice"] = _words_on_all(page["pairs"])
     of_group = record.name == GROUP
     page["of_group"] = of_group
     page["method_rows"] = (group_summary.method_rows if of_group else method_rows)(record)
@@ -75,6 +78,26 @@ def render_compare(
         for unit, subject in subjects.items()
     ]
     return render("compare.html.jinja", page, templates)
+
+
+def _words_on_all(rows: Sequence[PairRow]) -> tuple[str, str]:
+    """Say in one sentence how the methods compare, and in one what to make of it."""
+    by = Counter(row.outcome for row in rows)
+    opposite, mixed, same, single, _ = (by[outcome] for outcome in _OUTCOMES)
+    shared = opposite + mixed + same
+    if not shared:
+        alone = f", and {single} by one alone" if single else ""
+        return (
+            f"No pair has a direction by two methods{alone}.",
+            "A direction by one method only is no agreement: say which method it is from."
+            if single
+            else "There is no direction to agree on.",
+        )
+    return (
+        f"Of {count(shared, 'pair')} with a direction by two methods or more, {same} have the same "
+        f"one, {opposite} opposite ones" + (f", {mixed} one or both." if mixed else "."),
+        "Half would agree by chance, and methods that share an assumption share its errors.",
+    )
 
 
 def pair_rows(record: Unit) -> list[PairRow]:

@@ -31,6 +31,8 @@ def edge_details(method: CausalGraph) -> list[str]:
     tests = {(pair.x, pair.y): pair for pair in table_rows.pair_tests(method)}
     rows = {row.index: row for row in table_rows.edge_rows(method)}
     sure = wording.confidence_name(method.edges)
+    if sure == "probability" and method.sidecar.get("Twins"):
+        sure = "probability by the model alone"
     middle = middle_power(method)
     power = middle and f"power: {wording.percent(middle.right)} {middle.beside}"
     lines = []

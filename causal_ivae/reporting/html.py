@@ -181,6 +181,7 @@ def _method(
         "circuit": circuit,
         "brain": brain_figure(*drawn, f"fig-brain-{index}", shown, centres),
         "confidence_name": wording.confidence_name(edges),
+        "has_twins": bool(method.sidecar.get("Twins")),
         "n_directed": int(is_decided(edges).sum()),
         "has_bands": bool(prior.get("Projections")),
         "scores": matrix,

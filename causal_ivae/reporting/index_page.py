@@ -34,6 +34,7 @@ class IndexRow:
     date: str
     directions: tuple[int | None, ...]
     rating: Rating
+    simulated: bool
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def index_row(
         date=summary.date,
         directions=tuple(directions.get(method) for method in methods),
         rating=rating,
+        simulated=summary.simulated,
     )
 
 
@@ -127,18 +129,31 @@ def render_index(
             "navigation": Navigation(group=any(link == "group.html" for link, _ in pages)),
             "kind": "Cohort",
             "title": "All subjects",
-            "simulated": False,
+            "simulated": any(row.simulated for row in rows),
             "rows": rows,
             "states": states,
             "qualities": qualities,
             "pages": pages,
             "methods": [method_name(method) for method in methods],
             "counted": f"{wording.count(len(rows), 'subject')}: {wording.listed(counts)}.",
+            "arrows": _arrows(rows, methods),
             "strip": cohort_strip(rows, hollow=lambda row: row.quality != USABLE),
             "live": live,
         },
         templates,
     )
+
+
+def _arrows(rows: Sequence[IndexRow], methods: Sequence[str]) -> str:
+    """Say how many arrows each method draws in a subject; empty without results."""
+    said = []
+    for column, method in enumerate(methods):
+        known = [n for row in rows if (n := row.directions[column]) is not None]
+        if known:
+            least, most = min(known), max(known)
+            many = f"{least} to {most}" if most > least else f"{most}"
+            said.append(f"{many} by {method_name(method)}")
+    return f"Arrows in a subject: {wording.listed(said)}." if said else ""
 
 
 def render_row(row: IndexRow) -> str:

@@ -9,6 +9,7 @@ from causal_ivae.derivatives.units import Unit
 from causal_ivae.outcomes import count_arrows
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import UNKNOWN
+from causal_ivae.reporting.origin import is_simulated
 from causal_ivae.reporting.series_source import from_images
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.reporting.volume_counts import Volumes, volumes_of
@@ -33,6 +34,8 @@ class SubjectSummary:
     agreements : dict of str to (int, int)
         Of two methods, joined by a blank in the order of `directions`: the number of pairs to
         which both give a direction, and of those to which they give the same.
+    simulated : bool
+        True if the series come from a simulator.
     """
 
     unit: str
@@ -44,6 +47,7 @@ class SubjectSummary:
     date: str = ""
     directions: Mapping[str, int] | None = None
     agreements: Mapping[str, tuple[int, int]] | None = None
+    simulated: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -70,7 +74,7 @@ class SubjectSummary:
         """
         volumes = content["volumes"]
         known = dict(content) | {"volumes": None if volumes is None else Volumes(**volumes)}
-        known |= {name: content[name] for name in ("coverage", "date")}
+        known |= {name: content[name] for name in ("coverage", "date", "simulated")}
         known["agreements"] = {
             key: (both, same) for key, (both, same) in content["agreements"].items()
         }
@@ -103,6 +107,7 @@ def summarise_subject(record: Unit) -> SubjectSummary:
             f"{a} {b}": same_direction(record.methods[a], record.methods[b])
             for a, b in combinations(record.methods, 2)
         },
+        simulated=is_simulated(record),
     )
 
 

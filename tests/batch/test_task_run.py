@@ -9,6 +9,8 @@ import pytest
 from tiny_study import run_study, states, tiny_pipeline
 
 from causal_ivae import load_results
+from causal_ivae.batch.state import whole_methods
+from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.simulate.bold_networks import BoldDesign, TaskInput, simulate_bold_network
 
 NAMES = ["a", "b", "c"]
@@ -48,10 +50,12 @@ def output(tmp_path_factory):
     folder = tmp_path_factory.mktemp("task")
     write_study(folder / "input", 2)
     pipeline = tiny_pipeline(
-        unmixing__methods=["network"], unmixing__network__twins=0, exogenous=["tone"]
+        unmixing__methods=["network", "tcl"], unmixing__network__twins=0, exogenous=["tone"]
     )
-    result = run_study(folder / "input", folder / "out", pipeline=pipeline)
-    assert set(states(result).values()) == {"done"}
+    levels = ("participant", "group")
+    result = run_study(folder / "input", folder / "out", levels=levels, pipeline=pipeline)
+    done = {unit for unit, state in states(result).items() if state == "done"}
+    assert done == {"sub-01", "sub-02", "group"}, "two subjects are too few to be pooled"
     return folder / "out"
 
 
@@ -75,6 +79,18 @@ def test_its_node_has_a_shape_of_its_own_and_the_page_tells_what_it_reaches(outp
     assert "the known input tone (as it was given) drives a directly" in page
     assert "No arrow can lead into it" in page
     assert "convolved with a haemodynamic response: tone" in page
+
+
+def test_every_method_of_the_group_has_the_input_as_a_node(output):
+    assert whole_methods(UnitPaths(output, "group")) == ("network", "tcl")
+    group = load_results(output).group
+    for graph in group.methods.values():
+        assert graph.names == (*NAMES, "tone")
+    assert group.methods["network"].inputs == ("tone",)
+    page = (output / "group.html").read_text(encoding="utf-8")
+    assert "damaged" not in page
+    assert "SIMULATED DATA:" in page
+    assert "SIMULATED DATA:" in (output / "index.html").read_text(encoding="utf-8")
 
 
 def test_an_unknown_trial_type_fails_with_the_nearest_name(tmp_path):

@@ -11,7 +11,7 @@ from causal_ivae.group import Rating
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.comparison_page import pair_rows, render_compare
 from causal_ivae.reporting.index_page import index_row, render_index
-from causal_ivae.reporting.subject_summary import summarise_subject
+from causal_ivae.reporting.subject_summary import SubjectSummary, summarise_subject
 from causal_ivae.reporting.verdict import verdicts_of
 
 METHODS = ("ivae", "tcl")
@@ -111,6 +111,20 @@ def test_the_index_has_a_row_for_every_subject_and_escapes_names():
     assert [tag for tag, _ in page.tags].count("script") == 1
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
     assert {"sub-01.html", "group.html"} <= set(links)
+    (summary,) = {row.directions for row in rows if row.link}
+    said = "Arrows in a subject: {} by iVAE and {} by TCL."
+    assert said.format(*summary) in page.flat
+    assert "SIMULATED DATA:" not in html
+
+
+def test_an_index_of_simulated_subjects_says_so():
+    made_up = summarise_subject(subject_record(simulated=True))
+    assert SubjectSummary.from_dict(made_up.as_dict()) == made_up
+    rows = [
+        index_row(made_up, "done", "", METHODS),
+        index_row(SubjectSummary("sub-2"), "failed", "", METHODS),
+    ]
+    assert "SIMULATED DATA:" in render_index(rows, METHODS, [])
 
 
 def test_a_strip_has_a_dot_for_every_subject_whose_measure_is_known():
@@ -166,6 +180,16 @@ def test_compare_sets_methods_beside_each_other_pair_by_pair():
     n_both, n_same = same_direction(*record.methods.values())
     two = next(row for row in page.rows if row and " and " in row[0] and len(row) == 4)
     assert two[1:] == [str(n_both), str(n_same), f"{n_both / 2:g}"]
+    opposite = outcomes.count("opposite directions")
+    assert f"{n_both} pairs with a direction by two methods or more, {n_same} have" in page.flat
+    assert f"{opposite} opposite ones" in page.flat
+    open_pairs = {
+        name: changed(method, edges=method.edges.assign(decision="undecided", cause="", effect=""))
+        for name, method in record.methods.items()
+    }
+    assert "No pair has a direction by two methods." in render_compare(
+        replace(record, methods=open_pairs), {}
+    )
     alone = Page(render_compare(subject_record(SIX, METHODS), {}))
     assert "Usable?" in next(row for row in alone.rows if row[0] == "Method")
     assert "directions drawn at random" not in page.flat + alone.flat
