@@ -162,7 +162,6 @@ def _combine(state: GroupState, method: str, members: Sequence[Member]) -> None:
         "Quality": quality,
         "Device": ", ".join(sorted({record["Device"] for record in records})),
         "Simulated": any(record["Simulated"] for record in records),
-        **({"Inputs": records[0]["Inputs"]} if records[0].get("Inputs") else {}),
         **split_half_entry(subjects, seed),
         **modelled,
         **places(records[0]),

@@ -168,7 +168,8 @@ class CausalGraph:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Return the names of the known inputs, into which no arrow leads."""
-        return tuple(self.sidecar.get("Inputs", ()))
+        named = self.sidecar.get("Inputs") or self.settings.get("exogenous", ())
+        return tuple(name for name in named if name in self.names)
 
     @property
     def edges(self) -> pd.DataFrame:

@@ -112,7 +112,11 @@ def prior_panel(
 
 
 def panel_figure(
-    names: Sequence[str], panels: Sequence[Panel], ring: Ring | None, figure_name: str
+    names: Sequence[str],
+    panels: Sequence[Panel],
+    ring: Ring | None,
+    figure_name: str,
+    inputs: Sequence[str] = (),
 ) -> Drawing:
     """Draw panels in one row, with the regions in the same places, over one legend.
 
@@ -125,6 +129,8 @@ def panel_figure(
         Places of many regions; few regions are boxes on a circle.
     figure_name : str
         Name that is unique on the page.
+    inputs : sequence of str
+        Names that are known inputs, whose corners are square.
 
     Returns
     -------
@@ -145,7 +151,8 @@ def panel_figure(
     if not boxed and len(names) <= _NAMED:
         tall += 2 * max(map(_wide, labels))
     entries = _entries(panels)
-    key = _key(names, labels) if len(names) <= _NAMED else _group_key(ring)
+    known = [name in inputs for name in names]
+    key = _key(names, labels, known) if len(names) <= _NAMED else _group_key(ring)
     legend = _rows([40.0 + _wide(words) for *_, words in entries], width)
     keyed = _rows([_wide(text) + 12.0 + 10.0 * bool(color) for text, color in key], width)
     below = _LINE * (len(legend) + len(keyed)) + 6.0
@@ -159,11 +166,14 @@ def panel_figure(
         size = dict(zip(names, halves, strict=True)) if boxed else None
         _draw_edges(sketch, panel, at, size)
         if boxed:
-            for (x, y), label, half in zip(at.values(), labels, halves, strict=True):
-                sketch.box(x, y, half, _BOX)
+            for (x, y), label, half, square in zip(at.values(), labels, halves, known, strict=True):
+                if square:
+                    _draw_square(sketch, x, y, half, _BOX)
+                else:
+                    sketch.box(x, y, half, _BOX)
                 sketch.words(x, y, label, size=_SIZE, align="center")
         else:
-            _draw_discs(sketch, centre, places, labels, ring)
+            _draw_discs(sketch, centre, places, labels, ring, known)
     level = -_TITLE - tall - 6.0 - _LINE / 2
     for row in legend:
         _legend_row(sketch, [entries[i] for i in row], level)
@@ -242,9 +252,13 @@ def _draw_discs(
     places: NDArray[np.float64],
     labels: Sequence[str],
     ring: Ring | None,
+    known: Sequence[bool],
 ) -> None:
-    for x, y in places + centre:
-        sketch.disc(x, y, _DISC, fill="#ffffff", edge=INK, width=0.6, layer=3.0)
+    for (x, y), square in zip(places + centre, known, strict=True):
+        if square:
+            _draw_square(sketch, x, y, _DISC, _DISC)
+        else:
+            sketch.disc(x, y, _DISC, fill="#ffffff", edge=INK, width=0.6, layer=3.0)
     radius = float(np.hypot(*places[0]))
     if ring is not None:
         draw_groups(sketch, ring, centre, radius, 3 * _DISC)
@@ -256,6 +270,13 @@ def _draw_discs(
         turned = abs(angle) > 90
         side = "right" if turned else "left"
         sketch.words(x, y, label, size=_SIZE, align=side, turn=angle + 180 * turned)
+
+
+def _draw_square(sketch: Sketch, x: float, y: float, half: float, up: float) -> None:
+    """Draw the place of a known input, with square corners."""
+    sketch.rectangle(
+        x - half, y - up, 2 * half, 2 * up, fill="#ffffff", edge=INK, width=1.4, layer=3.0
+    )
 
 
 def _entries(panels: Sequence[Panel]) -> list[tuple[ArrowStyle, bool, str]]:
@@ -273,12 +294,14 @@ def _entries(panels: Sequence[Panel]) -> list[tuple[ArrowStyle, bool, str]]:
     return found
 
 
-def _key(names: Sequence[str], labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the full name of every label that is an abbreviation."""
+def _key(
+    names: Sequence[str], labels: Sequence[str], known: Sequence[bool]
+) -> list[tuple[str, str]]:
+    """Return the full name of every label that is an abbreviation, and which are inputs."""
     return [
-        (f"{label}: {shorten(name)}", "")
-        for name, label in zip(names, labels, strict=True)
-        if name != label
+        (f"{label}: {shorten(name)}" + ", known input" * square, "")
+        for name, label, square in zip(names, labels, known, strict=True)
+        if name != label or square
     ]
 
 

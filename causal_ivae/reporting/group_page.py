@@ -20,7 +20,7 @@ from causal_ivae.reporting.forest import Forest, SubjectScores, forest_of
 from causal_ivae.reporting.group_summary import Main
 from causal_ivae.reporting.inputs_text import inputs_sentences
 from causal_ivae.reporting.method_names import method_label
-from causal_ivae.reporting.origin import most_subjects
+from causal_ivae.reporting.origin import most_subjects, ring_for
 from causal_ivae.reporting.page_head import Navigation
 from causal_ivae.reporting.templates import render
 from causal_ivae.reporting.twins_text import twins_sentences
@@ -74,7 +74,7 @@ def group_page(
         "verdict_line": group_summary.verdict_line(main),
         "advice_line": group_summary.advice_line(record, main, subjects),
         "numbers": [] if main is None else group_summary.numbers(main),
-        "main": None if main is None else _picture(main),
+        "main": None if main is None else _picture(main, record),
         "power": None if main is None else _power(main),
         "method_rows": group_summary.method_rows(record, pooled),
         "unanimity": group_summary.unanimity_sentence(record),
@@ -109,10 +109,18 @@ def group_page(
     return render("group.html.jinja", page, templates), drawings
 
 
-def _picture(main: Main) -> dict[str, Any]:
+def _picture(main: Main, record: Unit) -> dict[str, Any]:
     """Return the drawing at the top."""
-    figure = graph_figure(main.graph.names, main.graph.edges, {}, "fig-main", main.label)
-    return {"label": main.label, "pooled": main.pooled, "figure": figure}
+    graph = main.graph
+    judged = {edge: verdict for edge, (verdict, _) in graph.verdicts.items()}
+    drawn = graph.names, graph.edges, judged, "fig-main", main.label
+    return {
+        "label": main.label,
+        "pooled": main.pooled,
+        "figure": graph_figure(*drawn, graph.inputs, ring_for(record)),
+        "judged": bool(judged),
+        "inputs": graph.inputs,
+    }
 
 
 def _power(main: Main) -> Drawing | None:

@@ -75,7 +75,7 @@ def _panel(record: Unit) -> Drawing | None:
         judged = {edge: verdict for edge, (verdict, _) in method.verdicts.items()}
         label = method_label(name, method.sidecar)
         panels.append(method_panel(str(index), label, method.edges, judged))
-    return panel_figure(record.names, panels, ring_for(record), "fig-panel")
+    return panel_figure(record.names, panels, ring_for(record), "fig-panel", first.inputs)
 
 
 def _downloads(panel: Drawing, unit: str) -> list[tuple[str, str, str]]:

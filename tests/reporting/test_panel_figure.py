@@ -55,6 +55,17 @@ def test_every_edge_of_every_method_and_of_the_prior_can_be_found_in_it(made):
     assert prior == {"fig-panel-prior-edge-0", "fig-panel-prior-edge-4"}
 
 
+@pytest.mark.parametrize("n", [6, 20])
+def test_a_known_input_has_square_corners_in_every_panel(n):
+    names = names_of(n)
+    panels = panels_of(subject_record(names, ("ivae", "tcl")))
+    square = 'stroke-width="1.4"'
+    before = str(panel_figure(names, panels, None, "fig-panel").svg)
+    svg = str(panel_figure(names, panels, None, "fig-panel", names[1:2]).svg)
+    assert svg.count(square) == before.count(square) + len(panels)
+    assert f"{names[1]}, known input" in svg
+
+
 def test_undecided_pairs_have_an_open_head_and_its_probability():
     record = subject_record(SIX, ("structural",))
     edges = record.methods["structural"].edges
