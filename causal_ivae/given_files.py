@@ -3,9 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from causal_ivae.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _POINTERS = (b"/annex/objects/", b"version https://git-lfs.github.com/")
 """Files that git-annex (unlocked) or Git LFS leave in place of content begin like this."""
@@ -90,6 +93,31 @@ def read_text(path: Path, what: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"no UTF-8 text ({error.reason})"
         raise InputError(f"{what} '{path}' cannot be read: {reason}.") from error
+
+
+def read_table(path: Path, what: str, **options: Any) -> "pd.DataFrame":
+    """Read a table in UTF-8 with pandas.
+
+    Parameters
+    ----------
+    what : str
+        As in `read_text`.
+    **options
+        For `pandas.read_csv`; cells are separated by tabs unless they say otherwise.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read; the message names the file.
+    """
+    import pandas as pd
+
+    require_file(path)
+    try:
+        table: pd.DataFrame = pd.read_csv(path, **{"sep": "\t", "encoding": "utf-8-sig", **options})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{what} '{path}' cannot be read: {error}") from error
+    return table
 
 
 def read_json_object(path: Path, what: str) -> dict[str, Any]:

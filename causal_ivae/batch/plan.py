@@ -15,11 +15,10 @@ from causal_ivae.group import (
     read_participants,
     says_who_is_excluded,
 )
-from causal_ivae.imaging.atlas import Parcellation, load_atlas
-from causal_ivae.imaging.atlas_choice import atlas_for, is_template
-from causal_ivae.imaging.bids import SubjectFiles, find_subjects
+from causal_ivae.imaging.atlas import Parcellation
+from causal_ivae.imaging.atlas_choice import is_template, subjects_with_atlas
+from causal_ivae.imaging.bids import SubjectFiles
 from causal_ivae.imaging.segments import check_number_of_subjects
-from causal_ivae.imaging.selection import atlas_label, same_label
 from causal_ivae.provenance import digest_of, fingerprint
 
 _OF_VOLUMES = ("labels", "maps", "table")
@@ -77,7 +76,15 @@ def _plan(request: Request) -> Plan:
         # A wrong value is found before anything is run.
         excluded_participants(output / RATINGS)
     prior = load_prior(pipeline.prior)
-    subjects, parcellation = _subjects(request, source)
+    subjects, parcellation = subjects_with_atlas(
+        source,
+        pipeline.atlas,
+        labels=request.labels,
+        tasks=request.tasks,
+        sessions=request.sessions,
+        space=request.space,
+        bids_filter=request.bids_filter,
+    )
     if not subjects:
         raise NothingMatchedError(f"The filters leave no subject in '{source}'.")
     if request.pooled:
@@ -104,40 +111,6 @@ def _plan(request: Request) -> Plan:
         n_subjects=len(subjects),
     )
     return Plan(analysis, subjects)
-
-
-def _subjects(
-    request: Request, source: Path
-) -> tuple[tuple[SubjectFiles, ...], Parcellation | None]:
-    """Find the subjects and the atlas, each of which helps to choose the other."""
-    name = request.pipeline.atlas
-    atlas, unknown = None, None
-    if name is not None and not is_template(name):
-        try:
-            atlas = load_atlas(name)
-        except SettingsError as error:
-            unknown = error
-    subjects = find_subjects(
-        source,
-        labels=request.labels,
-        tasks=request.tasks,
-        sessions=request.sessions,
-        space=request.space,
-        bids_filter=request.bids_filter,
-        atlas=atlas,
-        atlas_name=name,
-    )
-    if not subjects:
-        return subjects, atlas
-    if unknown is not None and not _named_by_tables(subjects, name or ""):
-        raise unknown
-    return subjects, atlas_for(name, subjects[0], source if source.is_dir() else source.parent)
-
-
-def _named_by_tables(subjects: tuple[SubjectFiles, ...], name: str) -> bool:
-    """Check whether the names of tables mention an atlas that is not known here."""
-    labels = (atlas_label(dict(s.runs[0].entities)) for s in subjects if s.kind == "tables")
-    return any(label is not None and same_label(label, name) for label in labels)
 
 
 def _check_output(source: Path, output: Path) -> None:

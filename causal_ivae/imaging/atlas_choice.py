@@ -1,11 +1,12 @@
 """Find the atlas that a user names: one for all, one for each subject, or that of the tables."""
 
 from pathlib import Path
+from typing import Any
 
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.imaging.atlas import Parcellation, load_atlas
 from causal_ivae.imaging.atlas_tables import TABLE_ENDINGS
-from causal_ivae.imaging.bids import SubjectFiles
+from causal_ivae.imaging.bids import SubjectFiles, find_subjects
 from causal_ivae.imaging.file_names import split_name
 from causal_ivae.imaging.selection import atlas_label, same_label
 from causal_ivae.imaging.table_names import atlas_table
@@ -18,6 +19,45 @@ _LEVELS = 3
 def is_template(name: str) -> bool:
     """Check whether a name stands for a file of every subject."""
     return _SUBJECT in name
+
+
+def subjects_with_atlas(
+    source: Path, name: str | None, **chosen: Any
+) -> tuple[tuple[SubjectFiles, ...], Parcellation | None]:
+    """Find the subjects and the atlas, each of which helps to choose the other.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+        A folder or a file.
+    name : str or None
+        As in `atlas_for`.
+    **chosen
+        What else `causal_ivae.imaging.bids.find_subjects` takes.
+
+    Raises
+    ------
+    SettingsError, InputError, NothingMatchedError
+        In the same cases as `find_subjects` and `atlas_for`.
+    """
+    atlas, unknown = None, None
+    if name is not None and not is_template(name):
+        try:
+            atlas = load_atlas(name)
+        except SettingsError as error:
+            unknown = error
+    subjects = find_subjects(source, atlas=atlas, atlas_name=name, **chosen)
+    if not subjects:
+        return subjects, atlas
+    if unknown is not None and not _named_by_tables(subjects, name or ""):
+        raise unknown
+    return subjects, atlas_for(name, subjects[0], source if source.is_dir() else source.parent)
+
+
+def _named_by_tables(subjects: tuple[SubjectFiles, ...], name: str) -> bool:
+    """Check whether the names of tables mention an atlas that is not known here."""
+    labels = (atlas_label(dict(s.runs[0].entities)) for s in subjects if s.kind == "tables")
+    return any(label is not None and same_label(label, name) for label in labels)
 
 
 def atlas_for(name: str | None, subject: SubjectFiles, source: Path) -> Parcellation | None:

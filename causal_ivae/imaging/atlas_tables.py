@@ -8,7 +8,7 @@ import pandas as pd
 
 from causal_ivae.derivatives.names import refuse_missing_name
 from causal_ivae.errors import InputError
-from causal_ivae.given_files import read_text, require_file
+from causal_ivae.given_files import read_table, read_text
 
 TABLE_ENDINGS = (".tsv", ".csv", ".xml", ".txt", ".lut", ".ctab")
 """Ends of the names of tables of regions; the last four are those of FSL and FreeSurfer."""
@@ -66,17 +66,9 @@ def read_regions(path: Path) -> pd.DataFrame:
 
 
 def _of_columns(path: Path) -> pd.DataFrame:
-    require_file(path)
-    try:
-        table = pd.read_csv(
-            path,
-            sep="\t" if path.suffix == ".tsv" else ",",
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"The table of regions '{path}' cannot be read: {error}") from error
+    separator = "\t" if path.suffix == ".tsv" else ","
+    options = {"sep": separator, "dtype": str, "keep_default_na": False}
+    table = read_table(path, "The table of regions", **options)
     table = table.rename(columns=lambda c: str(c).strip().lower())
     table = table.loc[:, ~table.columns.duplicated()]
     # FreeSurfer's tables in BIDS have numbers in 'label' and words in 'name'; XCP-D's have words in

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from causal_ivae.errors import InputError
-from causal_ivae.given_files import require_file
+from causal_ivae.given_files import read_table
 from causal_ivae.imaging.file_names import find_sidecar
 
 
@@ -67,7 +66,7 @@ def read_censoring(path: Path, root: Path, n_rows: int) -> Censoring:
     outliers, motion = files_of_censoring(path, root)
     if outliers is None:
         return not_censored(n_rows)
-    table = _read(outliers)
+    table = read_table(outliers, "The list of censored volumes", na_values=["n/a"])
     flags = [c for c in table if table[c].isin([0, 1]).all() and c != "kept"]
     if "kept" in table:
         bad = table["kept"].to_numpy() == 0
@@ -89,16 +88,8 @@ def read_censoring(path: Path, root: Path, n_rows: int) -> Censoring:
 def _displacement(motion: Path | None, n_volumes: int) -> NDArray[np.float64] | None:
     if motion is None:
         return None
-    table = _read(motion)
+    table = read_table(motion, "The table of head motion", na_values=["n/a"])
     if "framewise_displacement" not in table or len(table) != n_volumes:
         return None
     numbers = pd.to_numeric(table["framewise_displacement"], errors="coerce")
     return numbers.to_numpy(dtype=np.float64)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    require_file(path)
-    try:
-        return pd.read_csv(path, sep="\t", na_values=["n/a"], encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' cannot be read: {error}") from error

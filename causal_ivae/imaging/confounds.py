@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, TooShortError
-from causal_ivae.given_files import is_given, require_file
+from causal_ivae.given_files import is_given, read_table, require_file
 from causal_ivae.imaging.file_names import split_name
 from causal_ivae.settings import DenoiseSettings
 
@@ -189,14 +189,10 @@ def _read(image: Path) -> tuple[pd.DataFrame, Path]:
             f"'{image.parent}'."
         )
     path = found[0]
-    # nilearn reads the JSON file too.
-    for file in (path, path.with_suffix(".json")):
-        if is_given(file):
-            require_file(file)
-    try:
-        return pd.read_csv(path, sep="\t", na_values=["n/a"], encoding="utf-8"), path
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"The confounds '{path}' cannot be read: {error}") from error
+    if is_given(path.with_suffix(".json")):
+        # nilearn reads the JSON file too.
+        require_file(path.with_suffix(".json"))
+    return read_table(path, "The confounds", na_values=["n/a"], encoding="utf-8"), path
 
 
 def _load(

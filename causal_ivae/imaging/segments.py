@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.given_files import require_file
+from causal_ivae.given_files import read_table
 from causal_ivae.imaging.event_folders import read_event_folder
 from causal_ivae.imaging.file_names import parse_entities
 from causal_ivae.imaging.one_scale import pooled_on_one_scale, scale_caution
@@ -227,15 +227,8 @@ def _session(series: RegionSeries, run_name: str) -> str:
 
 def _blocks(series: RegionSeries, events: Sequence[Path | None]) -> list[str]:
     names = np.full(len(series.runs), "rest", dtype=object)
-    for run, run_name in enumerate(series.run_names):
-        path = events[run] if run < len(events) else None
-        if path is None:
-            wanted = f"sub-{series.label}_{run_name}_events.tsv"
-            raise InputError(
-                f"No events for run '{run_name}' of subject '{series.label}': looked for "
-                f"'{wanted}' beside its data. Copy it there from the BIDS dataset, or segment by "
-                "windows."
-            )
+    for run in range(len(series.run_names)):
+        path = events_of(series, events, run, "segment by windows")
         here = np.flatnonzero(series.runs == run)
         midpoints = (series.volumes[here] + 0.5) * series.tr
         claimed = np.zeros(len(here), dtype=bool)
@@ -269,6 +262,19 @@ def _check_within(path: Path, blocks: list[tuple[float, float, str]], length: fl
     )
 
 
+def events_of(series: RegionSeries, events: Sequence[Path | None], run: int, remedy: str) -> Path:
+    """Return the events of a run; raise `InputError` with a further remedy if there are none."""
+    path = events[run] if run < len(events) else None
+    if path is None:
+        name = series.run_names[run]
+        raise InputError(
+            f"No events for run '{name}' of subject '{series.label}': looked for "
+            f"'sub-{series.label}_{name}_events.tsv' beside its data. Copy it there from the BIDS "
+            f"dataset, or {remedy}."
+        )
+    return path
+
+
 def read_events(path: Path) -> list[tuple[float, float, str]]:
     """Return onset (s), duration (s, 0 where it is not given) and trial type of all events.
 
@@ -281,11 +287,7 @@ def read_events(path: Path) -> list[tuple[float, float, str]]:
     """
     if path.is_dir():
         return read_event_folder(path)
-    require_file(path)
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"The events '{path}' cannot be read: {error}") from error
+    table = read_table(path, "The events", dtype=str, keep_default_na=False)
     for column in ("onset", "duration", "trial_type"):
         if column not in table:
             raise InputError(

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from causal_ivae.errors import SettingsError
-from causal_ivae.imaging.atlas import load_atlas
-from causal_ivae.imaging.atlas_choice import atlas_for, is_template
-from causal_ivae.imaging.bids import find_subjects
+from causal_ivae.imaging.atlas_choice import subjects_with_atlas
 from causal_ivae.imaging.series import RegionSeries
 from causal_ivae.settings import Pipeline
 
@@ -57,22 +55,14 @@ def load_series(
     settings = pipeline or Pipeline()
     changes = {"atlas": None if atlas is None else str(atlas), "tables.tr": tr}
     settings = settings.changed({k: v for k, v in changes.items() if v is not None})
-    name, source = settings.atlas, Path(path).expanduser()
-    known = None
-    if name is not None and not is_template(name):
-        try:
-            known = load_atlas(name)
-        except SettingsError:
-            # It may be that of the tables, which `atlas_for` finds out.
-            known = None
-    subjects = find_subjects(
+    source = Path(path).expanduser()
+    subjects, parcellation = subjects_with_atlas(
         source,
+        settings.atlas,
         labels=() if subject is None else (subject,),
         tasks=(task,) if isinstance(task, str) else tuple(task),
         sessions=(session,) if isinstance(session, str) else tuple(session),
         space=space,
-        atlas=known,
-        atlas_name=name,
     )
     if len(subjects) > 1:
         labels = ", ".join(found.label for found in subjects[:10])
@@ -82,5 +72,4 @@ def load_series(
     # The reader of images imports scipy, which looking for files does not need.
     from causal_ivae.imaging.signals import load_subject
 
-    folder = source if source.is_dir() else source.parent
-    return load_subject(subjects[0], settings, atlas_for(name, subjects[0], folder))
+    return load_subject(subjects[0], settings, parcellation)

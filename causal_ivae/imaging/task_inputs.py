@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from causal_ivae.errors import InputError, nearest
-from causal_ivae.imaging.segments import read_events
+from causal_ivae.imaging.segments import events_of, read_events
 from causal_ivae.imaging.series import RegionSeries
 
 _STEP = 0.1
@@ -42,7 +42,10 @@ def with_task_inputs(
     missing = [name for name in dict.fromkeys(wanted) if name not in series.names]
     if not missing:
         return series
-    tables = [_events_of(series, events, run) for run in range(len(series.run_names))]
+    tables = [
+        read_events(events_of(series, events, run, "leave out 'exogenous'"))
+        for run in range(len(series.run_names))
+    ]
     known = {trial_type for table in tables for _, _, trial_type in table}
     columns = []
     for name in missing:
@@ -72,19 +75,6 @@ def with_task_inputs(
             f"{', '.join(missing)}.",
         ),
     )
-
-
-def _events_of(
-    series: RegionSeries, events: Sequence[Path | None], run: int
-) -> list[tuple[float, float, str]]:
-    path = events[run] if run < len(events) else None
-    if path is None:
-        raise InputError(
-            f"No events for run '{series.run_names[run]}' of subject '{series.label}': looked for "
-            f"'sub-{series.label}_{series.run_names[run]}_events.tsv' beside its data. Copy it "
-            "there from the BIDS dataset, or leave out 'exogenous'."
-        )
-    return read_events(path)
 
 
 def _column(

@@ -22,6 +22,12 @@ def share_with_interval(name: str, hits: float, count: float) -> dict[str, float
     return {name: hits / count, "low": float(low), "high": float(high)}
 
 
+def share_by_name(name: str, hits: float, count: float) -> dict[str, float | None]:
+    """Return a share with its interval in columns that all begin with its name."""
+    found = share_with_interval(name, hits, count)
+    return {name: found[name], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+
+
 def mean_with_interval(name: str, values: ArrayLike) -> dict[str, float]:
     """Return a mean under a name, and its 95 % t interval as ``low`` and ``high``.
 

@@ -7,12 +7,11 @@ from causal_ivae.settings import EquationSettings
 from causal_ivae.unmixing.models.networks import (
     Initialiser,
     LeakyReLU,
-    StackedLinear,
     StackedMLP,
     softplus,
 )
 from causal_ivae.unmixing.models.priors import StackedPrior
-from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.models.stacked import Auxiliary, LikelihoodModel
 
 _LEAKY = 0.1
 _NEARLY = 0.1
@@ -22,7 +21,7 @@ _SLOPE_ONE = 0.5413
 """The softplus of this number is 1, so that every slope starts near 1."""
 
 
-class StackedEquations(StackedModel):
+class StackedEquations(LikelihoodModel):
     """Model a region's disturbance as a monotone function of the region that its causes shape.
 
     Parameters
@@ -56,12 +55,8 @@ class StackedEquations(StackedModel):
             hidden=settings.hidden,
             layers=settings.layers,
             act=LeakyReLU(_LEAKY),
+            last=_NEARLY,
         )
-        last = self.network.layers[-1]
-        assert isinstance(last, StackedLinear)
-        with torch.no_grad():
-            last.weight.mul_(_NEARLY)
-            last.bias.zero_()
         self.prior = StackedPrior(
             init, 1, auxiliary, family=settings.prior, modulates=settings.modulates
         )
@@ -94,7 +89,7 @@ class StackedEquations(StackedModel):
         share, area = self._hats(x[..., :1])
         return given[..., 0] + (slopes * area).sum(-1), (slopes * share).sum(-1).log()
 
-    def log_likelihood(self, x: Tensor, u: Tensor) -> Tensor:
+    def log_likelihood(self, x: Tensor, u: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return log p(x|c, u) of every row in nats, shape (members, rows).
 
         Parameters
@@ -104,15 +99,6 @@ class StackedEquations(StackedModel):
         """
         n, log_slope = self.unmix(x)
         return self.prior.log_density(n[..., None], u)[..., 0] + log_slope
-
-    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-likelihood and, as the loss, its negative."""
-        value = batch.mean(self.log_likelihood(batch.x, batch.u))
-        return value, -value
-
-    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the mean log-likelihood of all rows, shape (members,)."""
-        return self.log_likelihood(x, u).mean(-1)
 
     def disturbances(self, x: Tensor, u: Tensor) -> Tensor:  # noqa: ARG002
         """Return the disturbance, shape (members, rows, 1)."""

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from causal_ivae.settings import FlowSettings
 from causal_ivae.unmixing.linear_ica import fast_ica, score_matching_ica
 from causal_ivae.unmixing.models.draws import standard_normal
-from causal_ivae.unmixing.models.networks import Initialiser, StackedLinear, StackedMLP
+from causal_ivae.unmixing.models.networks import Initialiser, StackedMLP
 from causal_ivae.unmixing.models.priors import StackedPrior, segment_means
 from causal_ivae.unmixing.models.splines import StackedSplines
-from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.models.stacked import Auxiliary, LikelihoodModel
 
 _LOG_2PI = math.log(2.0 * math.pi)
 _EVALUATION_STREAM = 1 << 22
@@ -43,13 +43,8 @@ class StackedCoupling(nn.Module):
         self.changed = slice(None, features - kept) if flipped else slice(kept, None)
         self.flipped = flipped
         self.network = StackedMLP(
-            init, kept, 2 * (features - kept), hidden=hidden, layers=3, act=torch.tanh
+            init, kept, 2 * (features - kept), hidden=hidden, layers=3, act=torch.tanh, last=_NEARLY
         )
-        last = self.network.layers[-1]
-        assert isinstance(last, StackedLinear)
-        with torch.no_grad():
-            last.weight.mul_(_NEARLY)
-            last.bias.zero_()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mapped x (members, features, rows) and the changed columns' log slopes."""
@@ -71,7 +66,7 @@ class StackedCoupling(nn.Module):
         return torch.cat((changed, kept) if self.flipped else (kept, changed), dim=1)
 
 
-class StackedFlow(StackedModel):
+class StackedFlow(LikelihoodModel):
     """Unmix x to the disturbances by linear maps with monotone splines between them.
 
     Parameters
@@ -246,21 +241,21 @@ class StackedFlow(StackedModel):
         """Return the shape of the noise added to x, or None if there are no noise components."""
         return None if self.log_noise is None else (rows, self.weights.shape[-1])
 
-    def log_likelihood(self, x: Tensor, u: Tensor, added: Tensor | None = None) -> Tensor:
+    def log_likelihood(self, x: Tensor, u: Tensor, noise: Tensor | None = None) -> Tensor:
         """Return log p(x|u) of every row in nats, shape (members, rows).
 
         Parameters
         ----------
         x : Tensor, shape (members, rows, n_features)
         u : Tensor, shape (rows,) int64 or (rows, n_auxiliary) float32
-        added : Tensor, optional, shape (members, rows, n_features)
+        noise : Tensor, optional, shape (members, rows, n_features)
             Standard normal numbers that are added to x, scaled by the jitter, if there are fewer
             components than columns; by default the same draw in every call.
         """
         if self.log_noise is not None:
-            if added is None:
-                added = standard_normal(self.keys, _EVALUATION_STREAM, tuple(x.shape[1:]))
-            x = x + self.jitter * added
+            if noise is None:
+                noise = standard_normal(self.keys, _EVALUATION_STREAM, tuple(x.shape[1:]))
+            x = x + self.jitter * noise
         z, log_determinant = self.unmix(x)
         return self.log_prior(z, u) + log_determinant
 
@@ -277,15 +272,6 @@ class StackedFlow(StackedModel):
         noise = z[..., self.n_components :] * torch.exp(-self.log_noise)
         log_noise = -0.5 * noise.square() - self.log_noise - 0.5 * _LOG_2PI
         return log_prior + log_noise.sum(-1)
-
-    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-likelihood and, as the loss, its negative."""
-        value = batch.mean(self.log_likelihood(batch.x, batch.u, batch.noise))
-        return value, -value
-
-    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the mean log-likelihood of all rows, shape (members,)."""
-        return self.log_likelihood(x, u).mean(-1)
 
     def sample(self, u: Tensor, stream: int = 1 << 20) -> Tensor:
         """Draw x given u, shape (members, rows, n_features)."""

@@ -224,6 +224,9 @@ class StackedMLP(nn.Module):
         Activation between layers.
     segments : int
         Number of segments; 0 if they are no input.
+    last : float, optional
+        Share to which the last layer's starting weights are reduced, without a bias, so that the
+        output hardly depends on the input at first.
     """
 
     def __init__(
@@ -236,6 +239,7 @@ class StackedMLP(nn.Module):
         layers: int,
         act: Callable[[Tensor], Tensor],
         segments: int = 0,
+        last: float | None = None,
     ) -> None:
         super().__init__()
         sizes = [features_in, *([hidden] * (layers - 1)), features_out]
@@ -243,6 +247,11 @@ class StackedMLP(nn.Module):
             StackedLinear(init, a, b, gain=1.4 if i < layers - 1 else 1.0)
             for i, (a, b) in enumerate(pairwise(sizes))
         )
+        final = self.layers[-1]
+        if last is not None and isinstance(final, StackedLinear):
+            with torch.no_grad():
+                final.weight.mul_(last)
+                final.bias.zero_()
         self.act = act
         self.table = init.symmetric(segments, sizes[1], bound=0.5) if segments else None
 

@@ -121,3 +121,23 @@ class StackedModel(nn.Module, ABC):
 
     def finish(self, x: Tensor, u: Tensor) -> None:
         """Set the parameters that are estimated from all rows after training."""
+
+
+class LikelihoodModel(StackedModel):
+    """Maximise an exact likelihood."""
+
+    @abstractmethod
+    def log_likelihood(self, x: Tensor, u: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Return the log-likelihood of every row in nats, shape (members, rows).
+
+        ``noise`` are the random numbers of a training step, for a model that needs some.
+        """
+
+    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
+        """Return the mean log-likelihood and, as the loss, its negative."""
+        value = batch.mean(self.log_likelihood(batch.x, batch.u, batch.noise))
+        return value, -value
+
+    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return the mean log-likelihood of all rows, shape (members,)."""
+        return self.log_likelihood(x, u).mean(-1)

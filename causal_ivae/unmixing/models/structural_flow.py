@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 from causal_ivae.settings import StructuralSettings
 from causal_ivae.unmixing.models.monotone import StackedMonotone
-from causal_ivae.unmixing.models.networks import Initialiser, LeakyReLU, StackedLinear, StackedMLP
+from causal_ivae.unmixing.models.networks import Initialiser, LeakyReLU, StackedMLP
 from causal_ivae.unmixing.models.priors import StackedPrior
-from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.models.stacked import Auxiliary, LikelihoodModel
 
 _NEARLY = 0.05
 """The last layer's starting weights are this share of random ones, for a nearly linear start."""
@@ -19,7 +19,7 @@ _ROWS_AT_ONCE = 512
 """Rows are evaluated this many at a time, since the activations of more exceed the CPU's caches."""
 
 
-class StackedStructuralFlow(StackedModel):
+class StackedStructuralFlow(LikelihoodModel):
     """Solve the two structural equations of a pair for the disturbances, with exact likelihood.
 
     Parameters
@@ -80,12 +80,8 @@ class StackedStructuralFlow(StackedModel):
                 hidden=settings.hidden,
                 layers=_LAYERS_OF_NETWORK,
                 act=LeakyReLU(_SLOPE),
+                last=_NEARLY,
             )
-            last = self.network.layers[-1]
-            assert isinstance(last, StackedLinear)
-            with torch.no_grad():
-                last.weight.mul_(_NEARLY)
-                last.bias.zero_()
         self.prior = StackedPrior(
             init, 2, auxiliary, family=settings.prior, modulates=settings.modulates
         )
@@ -131,7 +127,7 @@ class StackedStructuralFlow(StackedModel):
         second, log_determinant = self.effect(effect, *self._given(cause))
         return torch.stack((first, second), dim=-1), log_slope + log_determinant
 
-    def log_likelihood(self, x: Tensor, u: Tensor) -> Tensor:
+    def log_likelihood(self, x: Tensor, u: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return log p(x|u) of every row in nats, shape (members, rows).
 
         Parameters
@@ -141,15 +137,6 @@ class StackedStructuralFlow(StackedModel):
         """
         disturbances, log_determinant = self.unmix(x)
         return self.prior.log_density(disturbances, u).sum(-1) + log_determinant
-
-    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-likelihood and, as the loss, its negative."""
-        value = batch.mean(self.log_likelihood(batch.x, batch.u))
-        return value, -value
-
-    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the mean log-likelihood of all rows, shape (members,)."""
-        return self.log_likelihood(x, u).mean(-1)
 
     def disturbances(self, x: Tensor, u: Tensor) -> Tensor:  # noqa: ARG002
         """Return the disturbances, shape (members, rows, 2)."""

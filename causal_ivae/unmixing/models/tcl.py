@@ -8,10 +8,10 @@ from torch import Tensor
 from causal_ivae.settings import TCLSettings
 from causal_ivae.unmixing.linear_ica import fast_ica, score_matching_ica
 from causal_ivae.unmixing.models.networks import Initialiser, StackedMaxout
-from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch, StackedModel
+from causal_ivae.unmixing.models.stacked import Auxiliary, LikelihoodModel
 
 
-class StackedTCL(StackedModel):
+class StackedTCL(LikelihoodModel):
     """Classify segments by maxout features, whose linear ICA gives the components.
 
     Parameters
@@ -48,23 +48,8 @@ class StackedTCL(StackedModel):
         identity = torch.eye(n_features, device=keys.device)
         self.register_buffer("ica_weight", identity.repeat(len(keys), 1, 1))
 
-    def objective(self, batch: Minibatch) -> tuple[Tensor, Tensor]:
-        """Return the mean log-probability of the true segment and, as the loss, its negative."""
-        value = batch.mean(self._log_probability(batch.x, batch.u))
-        return value, -value
-
-    def evaluate(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the mean log-probability of the true segment, shape (members,).
-
-        Parameters
-        ----------
-        x : Tensor, shape (members, rows, n_features)
-        u : Tensor, shape (rows,), int64
-        """
-        return self._log_probability(x, u).mean(-1)
-
-    def _log_probability(self, x: Tensor, u: Tensor) -> Tensor:
-        """Return the log-probability of the true segment, shape (members, rows)."""
+    def log_likelihood(self, x: Tensor, u: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Return the log-probability of the true segment u (rows,) of x, shape (members, rows)."""
         logits = self._logits(x)
         true = logits.gather(-1, u.expand(len(x), -1).unsqueeze(-1)).squeeze(-1)
         return true - logits.logsumexp(-1)

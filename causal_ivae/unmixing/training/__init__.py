@@ -1,3 +1,13 @@
 """Train stacks of models."""
 
-__all__ = ["ensemble", "fit_size", "lbfgs", "memory", "stacks", "steps", "threads", "two_stages"]
+__all__ = [
+    "ensemble",
+    "fit_size",
+    "lbfgs",
+    "memory",
+    "stacks",
+    "starts",
+    "steps",
+    "threads",
+    "two_stages",
+]

@@ -160,6 +160,14 @@ def recipes(scale: Scale) -> dict[str, Recipe]:
     return {name: Recipe(name, chosen) for name, chosen in (settings | vaes).items()}
 
 
+def _mixtures(
+    scale: Scale, simulate: Callable[..., SimulatedMixture] = simulate_mixture, **sizes: Any
+) -> list[SimulatedMixture]:
+    """Simulate as many data sets as the scale says, with the seeds 0, 1, ..."""
+    sizes = {"n_per_segment": scale.n_per_segment, **sizes}
+    return [simulate(**sizes, seed=seed) for seed in range(scale.data_sets)]
+
+
 def _figure1(scale: Scale, fit: Fit, _: Say) -> Outcome:
     mixture = simulate_mixture(
         n_segments=5, n_per_segment=scale.n_per_segment, n_sources=2, activation="xtanh", seed=0
@@ -187,16 +195,7 @@ def _figure2(scale: Scale, fit: Fit, say: Say) -> Outcome:
         : scale.conditions + 1
     ]:
         say(f"{activation} mixing, n = {n}, d = 5")
-        mixtures = [
-            simulate_mixture(
-                n_per_segment=scale.n_per_segment,
-                n_sources=n,
-                n_features=5,
-                activation=activation,  # type: ignore[arg-type]
-                seed=i,
-            )
-            for i in range(scale.data_sets)
-        ]
+        mixtures = _mixtures(scale, n_sources=n, n_features=5, activation=activation)
         chosen = [made[name] for name in (*names, PUBLISHED) if n == 5 or name != PUBLISHED]
         result = fit(mixtures, chosen, curves=n == 5)
         runs.append(result.runs.assign(panel="a" if n == 5 else "b", mixing=activation))
@@ -225,10 +224,7 @@ def _figure3(scale: Scale, fit: Fit, say: Say) -> Outcome:
         panels.items(), (10, 20, 30, 40, 50)[: scale.conditions]
     ):
         say(f"panel {panel}, M = {n_segments}")
-        mixtures = [
-            simulate(n_segments=n_segments, n_per_segment=scale.n_per_segment, seed=i)
-            for i in range(scale.data_sets)
-        ]
+        mixtures = _mixtures(scale, simulate, n_segments=n_segments)
         result = fit(mixtures, [of[name] for name in names])
         runs.append(result.runs.assign(panel=panel))
     described = _described([made[name] for name in names], scale)
@@ -245,16 +241,14 @@ _EASY: dict[str, dict[str, Any]] = {
 
 def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
     small = scale.n_per_segment < FULL.n_per_segment
-    mixtures = [
-        simulate_binary(
-            n_segments=20,
-            n_per_segment=3 * scale.n_per_segment,
-            n_sources=4 if small else 10,
-            n_features=20 if small else 100,
-            seed=i,
-        )
-        for i in range(scale.data_sets)
-    ]
+    mixtures = _mixtures(
+        scale,
+        simulate_binary,
+        n_segments=20,
+        n_per_segment=3 * scale.n_per_segment,
+        n_sources=4 if small else 10,
+        n_features=20 if small else 100,
+    )
     shared: dict[str, Any] = {
         "likelihood": "bernoulli",
         "hidden": 64,
@@ -279,10 +273,7 @@ def _selection(scale: Scale, fit: Fit, _: Say) -> Outcome:
             (16, 64), (2, 3), (1e-3, 1e-2), ("learned", _PUBLISHED_STD)
         )
     ]
-    mixtures = [
-        simulate_mixture(n_per_segment=scale.n_per_segment, n_sources=2, seed=i)
-        for i in range(scale.data_sets)
-    ]
+    mixtures = _mixtures(scale, n_sources=2)
     tables: list[pd.DataFrame] = []
     chosen = []
     for changes in grid[:: max(1, len(grid) // scale.conditions)]:

@@ -11,7 +11,7 @@ from causal_ivae.derivatives.tables import PROBABILITY_COLUMNS
 from causal_ivae.drawing.svg import FAINT, INK, new_figure
 from causal_ivae.validation.suites.calibration_error import expected_calibration_error, reliability
 from causal_ivae.validation.suites.method_lines import finish, form
-from causal_ivae.validation.text_tables import as_block, share_with_interval
+from causal_ivae.validation.text_tables import as_block, share_by_name
 
 CELL = ["generator", "kind", "layers", "segments", "method"]
 DIRECTIONS = ("x->y", "y->x")
@@ -64,9 +64,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
             ("sign_right", group["sign_right"]),
             ("changed", group["changed"].dropna()),
         ):
-            found = share_with_interval(name, float(hits.sum()), len(hits))
-            row |= {name: found[name]}
-            row |= {f"{name}_{end}": found[end] for end in ("low", "high")}
+            row |= share_by_name(name, float(hits.sum()), len(hits))
         summary.append(row)
     return pd.DataFrame(summary)
 

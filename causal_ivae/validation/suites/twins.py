@@ -29,7 +29,7 @@ from causal_ivae.validation.suites.method_lines import finish
 from causal_ivae.validation.suites.null_series import NETWORK_WINDOW, draw_network
 from causal_ivae.validation.suites.study import Study, content_of, load_study
 from causal_ivae.validation.suites.suite import SUMMARY, Suite, Tables
-from causal_ivae.validation.text_tables import as_block, share_with_interval
+from causal_ivae.validation.text_tables import as_block, share_by_name
 
 GUARDS = ("share", "network")
 _NAMES = {"twins": "common sources", "shifted": "nothing shared"}
@@ -209,7 +209,7 @@ class KnownArrows(Suite[TwinsCase]):
                         "precision": right / count if count else float("nan"),
                         "recall": right / total["planted"] if total["planted"] else float("nan"),
                         "false_per_pair": (count - right) / empty,
-                        **_prefixed("false_networks", int(false.sum()), len(own)),
+                        **share_by_name("false_networks", int(false.sum()), len(own)),
                     }
                 )
         table = pd.DataFrame(summary)
@@ -247,9 +247,3 @@ class KnownArrows(Suite[TwinsCase]):
         panels[2].set_ylabel("share of networks with an arrow")
         finish(figure, panels)
         return figure
-
-
-def _prefixed(name: str, hits: int, count: int) -> dict[str, float | None]:
-    """Return a share with its interval in columns that begin with its name."""
-    found = share_with_interval(name, hits, count)
-    return {name: found[name], f"{name}_low": found["low"], f"{name}_high": found["high"]}
