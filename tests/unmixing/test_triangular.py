@@ -9,7 +9,7 @@ from causal_ivae.settings import FlowSettings, IVAESettings
 from causal_ivae.unmixing import mean_correlation
 from causal_ivae.unmixing.estimators import SegmentICA
 from causal_ivae.unmixing.models.stacked import Auxiliary
-from causal_ivae.unmixing.models.triangular import PLACES, TriangularMap
+from causal_ivae.unmixing.models.triangular import PLACES, TriangularMap, transformed
 from causal_ivae.unmixing.training.lbfgs import minimise
 from causal_ivae.unmixing.triangular_start import fit_triangular, suits
 
@@ -53,6 +53,15 @@ def test_a_triangular_map_has_an_inverse_and_a_jacobian():
     torch.testing.assert_close(rise.log(), log_determinant, rtol=1e-4, atol=1e-4)
     one = made.of(torch.tensor([1]))
     torch.testing.assert_close(one(x[1:])[0], y[1:])
+
+
+def test_an_increasing_function_has_the_gradients_of_its_operations():
+    generator = torch.Generator().manual_seed(2)
+    # Some columns lie beyond the places, where the slope stays as it is.
+    changes = 5.0 * torch.randn(2, 40, dtype=torch.float64, generator=generator)
+    row = torch.rand(2, 40, 2 + len(PLACES), dtype=torch.float64, generator=generator)
+    inputs = changes.requires_grad_(), row.requires_grad_()
+    assert torch.autograd.gradcheck(transformed, inputs)
 
 
 def test_every_member_of_a_stack_finds_its_own_minimum():

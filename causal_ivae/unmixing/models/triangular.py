@@ -1,6 +1,7 @@
 """Define invertible maps of two columns that leave one of them as it is."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ class TriangularMap:
         row = self._at(stays)
         places = PLACES.to(y.device)
         slopes = row[..., 2:]
-        heights = slopes @ _areas(places).mT
+        heights = slopes @ _areas(places, _away(places)).mT
         piece = (value[..., None] >= heights).sum(-1).clamp(1, len(places) - 1) - 1
         low, high, bottom = (
             of.gather(-1, piece[..., None])[..., 0]
@@ -127,13 +128,40 @@ def transformed(changes: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
     row : Tensor, shape (members, rows, 2 + places) or (members, rows, 2)
         Shift, log scale and slopes of every row; without slopes the function is linear.
     """
-    r = (changes - row[..., 0]) * torch.exp(-row[..., 1])
-    if row.shape[-1] == 2:
-        return r, -row[..., 1]
-    slopes = row[..., 2:]
-    value = (slopes * _areas(r)).sum(-1)
-    slope = (slopes * (1.0 - _away(r).abs())).sum(-1)
-    return value, slope.log() - row[..., 1]
+    # The gradient of a split is one array, that of every slice an array of the size of the whole.
+    shift, log_scale, slopes = torch.split(row, [1, 1, row.shape[-1] - 2], dim=-1)
+    log_scale = log_scale[..., 0]
+    r = (changes - shift[..., 0]) * torch.exp(-log_scale)
+    if not slopes.shape[-1]:
+        return r, -log_scale
+    value, slope = _Increasing.apply(r, slopes)  # type: ignore[no-untyped-call]
+    return value, slope.log() - log_scale
+
+
+class _Increasing(torch.autograd.Function):
+    """Evaluate the integral from 0 to r of a slope that is linear between places, and that slope.
+
+    The gradients in closed form take half the memory passes that those of every operation do.
+    """
+
+    @staticmethod
+    def forward(context: Any, r: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the integral and the slope at r (members, rows)."""
+        away = _away(r)
+        areas, hats = _areas(r, away), 1.0 - away.abs()
+        slope = (slopes * hats).sum(-1)
+        context.save_for_backward(slopes, away, areas, hats, slope)
+        return (slopes * areas).sum(-1), slope
+
+    @staticmethod
+    def backward(context: Any, of_value: Tensor, of_slope: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of r and of the slopes at the places."""
+        slopes, away, areas, hats, slope = context.saved_tensors
+        # A hat changes by one over a width, and not where its place is further away than that.
+        turn = (slopes * away.sign() * (hats > 0.0)).sum(-1) / -_WIDTH
+        of_r = torch.addcmul(of_value * slope, of_slope, turn)
+        of_slopes = torch.addcmul(of_value[..., None] * areas, of_slope[..., None], hats)
+        return of_r, of_slopes
 
 
 def with_slopes(table: Tensor) -> Tensor:
@@ -149,16 +177,15 @@ def _away(r: Tensor) -> Tensor:
     return ((inner[..., None] - places) / _WIDTH).clamp(-1.0, 1.0)
 
 
-def _areas(r: Tensor) -> Tensor:
+def _areas(r: Tensor, away: Tensor) -> Tensor:
     """Return the integrals from 0 to r of functions that are 1 at one place and 0 at the others."""
     places = PLACES.to(r.device)
-    away, at_zero = _away(r), (-places / _WIDTH).clamp(-1.0, 1.0)
+    at_zero = (-places / _WIDTH).clamp(-1.0, 1.0)
     area = _WIDTH * (_below(away) - _below(at_zero))
     # Beyond the places the slope stays as it is at the last of them.
-    ends = torch.zeros_like(area)
-    ends[..., 0] = (r - places[0]).clamp_max(0.0)
-    ends[..., -1] = (r - places[-1]).clamp_min(0.0)
-    return area + ends
+    area[..., 0] += (r - places[0]).clamp_max(0.0)
+    area[..., -1] += (r - places[-1]).clamp_min(0.0)
+    return area
 
 
 def _below(t: Tensor) -> Tensor:
