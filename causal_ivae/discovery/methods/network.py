@@ -111,7 +111,8 @@ class NetworkMethod(Method[NetworkSettings]):
         rows = _rows_of(problem.pairs, distinct, judgement.pairs)
         power = _power(problem, values, claims)
         if power is not None:
-            about["Power"] = power.about(values, problem.segments, problem.tr)
+            drawn = bool((judgement.directed >= claims.least).any())
+            about["Power"] = power.about(values, problem.segments, problem.tr, drawn=drawn)
         slope = None if power is None else power.slope
         return Found(
             {

@@ -96,9 +96,13 @@ class Power:
         return POWER.frame(columns)
 
     def about(
-        self, values: NDArray[np.floating], segments: NDArray[np.int64], tr: float
+        self, values: NDArray[np.floating], segments: NDArray[np.int64], tr: float, *, drawn: bool
     ) -> dict[str, Any]:
-        """Return the sidecar's entry on the power."""
+        """Return the sidecar's entry on the power.
+
+        Data of which an arrow is drawn are not said to be unable to decide, whatever planted arrows
+        show: disturbances inside of a network can be less Gaussian than the regions' series.
+        """
         x = values - values.mean(axis=0)
         lagged = (x[1:] * x[:-1]).sum(axis=0) / np.square(x).sum(axis=0)
         return {
@@ -115,7 +119,7 @@ class Power:
                 }
                 for base in BASES
             },
-            "CannotDecide": self.undecidable,
+            "CannotDecide": self.undecidable and not drawn,
             "LeaningSlope": self.slope,
             "Seed": self.seed,
         }

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from causal_ivae import discover
+from causal_ivae.discovery.network import power
 from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
+from causal_ivae.discovery.network.power import BASES, Power, PowerRow
 from causal_ivae.discovery.network.scaling import scaled
 from causal_ivae.discovery.network.twins import Twins
 from causal_ivae.errors import InputError
@@ -16,6 +18,7 @@ from causal_ivae.settings import (
     DecisionSettings,
     IndependenceSettings,
     NetworkSettings,
+    PowerSettings,
     StructuralSettings,
     UnmixingSettings,
 )
@@ -98,6 +101,19 @@ def test_nothing_is_drawn_in_a_twin_or_between_different_people():
     graph = discover(mixed.reshape(-1, 5), segments, NAMES)
     assert not arrows(graph)
     assert (graph.edges["decision"] == "none").mean() >= 0.8
+
+
+def test_data_of_which_arrows_are_drawn_can_decide(monkeypatch, found):
+    rows = [PowerRow(base, 0.6, 60, 60, 20, 10, 30) for base in BASES]
+    monkeypatch.setattr(power, "estimate_power", lambda *_, **__: Power(tuple(rows), 0.1, 0))
+    graph = discover(*study(), NAMES, power=PowerSettings())
+    assert arrows(graph) == arrows(found)
+    assert not graph.sidecar["Power"]["CannotDecide"]
+    nothing = discover(
+        *study(), NAMES, power=PowerSettings(), decision=DecisionSettings(confidence=0.9999)
+    )
+    assert not arrows(nothing)
+    assert nothing.sidecar["Power"]["CannotDecide"]
 
 
 def test_without_twins_the_probability_alone_decides():
