@@ -21,7 +21,7 @@ from torch import Tensor
 
 from causal_ivae.independence.blocks import Blocks, make_blocks
 from causal_ivae.independence.distance_factors import CELLS, DISTANCE_ROWS, RANK, DistanceFactors
-from causal_ivae.independence.kernel import Kernel, centred_gram
+from causal_ivae.independence.kernel import MEDIAN_ROWS, Kernel, centred_gram
 from causal_ivae.independence.lowrank import LOW_RANK_ROWS, GramFactors, max_rank
 from causal_ivae.independence.nulls import BlockNull, GramMatrices, block_null, draw
 from causal_ivae.independence.tested_series import standardised
@@ -309,8 +309,8 @@ def _block_null(
 
 def _by_matrices(kernel: Kernel, null: Null, length: int, features: int) -> bool:
     if kernel == "distance":
-        return features > 1 or length < DISTANCE_ROWS[null]
-    return length < LOW_RANK_ROWS[null]
+        return features > 1 or length < DISTANCE_ROWS.get(null, 500)
+    return length < LOW_RANK_ROWS.get(null, MEDIAN_ROWS + 1)
 
 
 def _floats_per_block(
@@ -323,8 +323,8 @@ def _floats_per_block(
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
     rank = max_rank(null, length) if kernel == "gaussian" else RANK
     products = 0
-    if null in ("circular_shift", "wild_bootstrap"):
-        # These hold the products of one column of a first series with all columns of a second.
+    if null not in ("permutation", "gamma"):
+        # The others hold the products of one column of a first series with all columns of a second.
         products = rank * (4 * length + 2 * draws)
     # Projections on cells are double precision numbers.
     columns = 4 * rank if kernel == "gaussian" else 2 * CELLS
@@ -336,10 +336,11 @@ def _exact_floats(null: Null, first: Tensor, second: Tensor, length: int, draws:
     series, tests = first.shape[1] + second.shape[1], first.shape[1] * second.shape[1]
     copies = _COPIES if null in ("circular_shift", "gamma") else 4 + first.shape[1]
     # The wild bootstrap holds the draws' multipliers times the product of two Gram matrices.
-    products = 3 * draws * length if null == "wild_bootstrap" else 0
+    without = ("circular_shift", "permutation", "gamma")
+    products = 0 if null in without else 3 * draws * length
     return copies * series * length**2 + tests * (products + 2 * draws)
 
 
 def _floats_drawn(null: Null, length: int, draws: int) -> int:
     """Return the memory that one block's random draws take, counted in float32 numbers."""
-    return 6 * length * draws if null in ("permutation", "wild_bootstrap") else 0
+    return 0 if null in ("circular_shift", "gamma") else 6 * length * draws

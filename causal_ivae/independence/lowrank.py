@@ -34,32 +34,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from causal_ivae.independence.kernel import MEDIAN_ROWS, squared_bandwidth
+from causal_ivae.independence.kernel import squared_bandwidth
 from causal_ivae.settings import Null
 
 TOLERANCE = 1e-5
 """Factors may leave out this share of the trace of K, which equals the block's length."""
 
-LOW_RANK_ROWS: dict[Null, int] = {
-    "circular_shift": MEDIAN_ROWS + 1,
-    "permutation": 32,
-    "wild_bootstrap": MEDIAN_ROWS + 1,
-    "gamma": MEDIAN_ROWS + 1,
-}
+LOW_RANK_ROWS: dict[Null, int] = {"permutation": 32}
 """From this number of rows in a block on, factors are faster than Gram matrices.
+
+For other nulls it is the first number of rows above `MEDIAN_ROWS`.
 
 On one core and for series of one feature, both are equally fast at 80 to 130 rows, for one test as
 for the 32 tests of a pair with 8 restarts; by permutation they are so below 30 rows.
 """
 
-_RANK: dict[Null, float] = {
-    "circular_shift": 2.0,
-    "permutation": 4.0,
-    "wild_bootstrap": 2.0,
-    "gamma": 4.0,
-}
-
-"""Up to this rank, as a multiple of the root of the length, factors are faster than matrices."""
+_RANK: dict[Null, float] = {"permutation": 4.0, "gamma": 4.0}
+"""Up to this rank in roots of the length (2 for other nulls), factors are faster than matrices."""
 
 _PASS = 2**22
 """The draws of one pass hold at most this many numbers, since more would exceed the CPU's cache."""
@@ -72,7 +63,7 @@ _GRID = 32
 
 def max_rank(null: Null, length: int) -> int:
     """Return the rank beyond which Gram matrices are faster than factors."""
-    return int(_RANK[null] * math.sqrt(length))
+    return int(_RANK.get(null, 2.0) * math.sqrt(length))
 
 
 def decompose(series: Tensor, rank: int) -> tuple[Tensor, Tensor]:
