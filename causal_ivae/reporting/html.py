@@ -26,7 +26,6 @@ from causal_ivae.reporting.headline import poor_arrows
 from causal_ivae.reporting.method_names import method_label, method_name
 from causal_ivae.reporting.origin import (
     centres_of,
-    is_simulated,
     methods_of,
     provenance_of,
     ring_for,
@@ -34,6 +33,7 @@ from causal_ivae.reporting.origin import (
 from causal_ivae.reporting.page_head import Navigation, head_of
 from causal_ivae.reporting.references import as_bibtex
 from causal_ivae.reporting.score_matrix import score_matrix, score_scale
+from causal_ivae.reporting.series_source import is_simulated
 from causal_ivae.reporting.subject_sections import data_parts, findings_parts
 from causal_ivae.reporting.templates import render
 

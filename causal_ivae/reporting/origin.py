@@ -15,7 +15,7 @@ from causal_ivae.reporting.method_names import method_label
 from causal_ivae.reporting.methods_text import Realised, methods_text
 from causal_ivae.reporting.mni_maps import is_mni
 from causal_ivae.reporting.references import resolve
-from causal_ivae.reporting.series_source import from_images
+from causal_ivae.reporting.series_source import from_images, is_simulated
 from causal_ivae.reporting.volume_counts import volumes_of
 from causal_ivae.settings import Pipeline
 
@@ -116,9 +116,3 @@ def ring_for(record: Unit) -> Ring | None:
         (m.sidecar.get("Networks") or {} for m in record.methods.values()), {}
     )
     return ring_of(record.names, centres_of(record), networks)
-
-
-def is_simulated(record: Unit) -> bool:
-    """Return whether the series come from a simulator."""
-    own = bool(record.sidecar.get("Simulated"))
-    return own or any(method.sidecar.get("Simulated") for method in record.methods.values())

@@ -1,4 +1,4 @@
-"""Tell whether the series of a unit come from images or from tables."""
+"""Tell whether the series of a unit come from images, from tables or from a simulator."""
 
 from causal_ivae.derivatives.units import Unit
 
@@ -11,3 +11,9 @@ def from_images(record: Unit) -> bool | None:
         return None
     sources = (str(source) for source in record.sidecar.get("Sources", ()))
     return any(source.endswith(_IMAGE_SUFFIXES) for source in sources)
+
+
+def is_simulated(record: Unit) -> bool:
+    """Return whether the series come from a simulator."""
+    own = bool(record.sidecar.get("Simulated"))
+    return own or any(method.sidecar.get("Simulated") for method in record.methods.values())

@@ -9,8 +9,7 @@ from causal_ivae.derivatives.units import Unit
 from causal_ivae.outcomes import count_arrows
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import UNKNOWN
-from causal_ivae.reporting.origin import is_simulated
-from causal_ivae.reporting.series_source import from_images
+from causal_ivae.reporting.series_source import from_images, is_simulated
 from causal_ivae.reporting.verdict import verdicts_of
 from causal_ivae.reporting.volume_counts import Volumes, volumes_of
 

@@ -1,5 +1,7 @@
 """Pages that are written again, and the overview that lists every subject."""
 
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 from tiny_study import (
@@ -90,3 +92,12 @@ def test_an_overview_does_not_tell_in_how_many_runs_it_came_about(finished):
     assert set(states(run_study(source, out)).values()) == {"up to date"}
     write_overview(out)
     assert (out / "index.html").read_bytes() == index
+
+
+def test_the_index_is_written_without_loading_what_draws():
+    code = (
+        "import sys, causal_ivae.batch.overview;"
+        "print([name for name in ('matplotlib', 'scipy.stats', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
