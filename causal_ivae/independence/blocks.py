@@ -31,17 +31,13 @@ def contiguous(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(labels[1:] != labels[:-1])]).astype(np.int64)
 
 
-def make_blocks(
-    labels: NDArray[np.int64], device: torch.device | str = "cpu", min_length: int = MIN_BLOCK
-) -> Blocks:
-    """Group volumes with the same label into blocks.
+def make_blocks(labels: NDArray[np.int64], device: torch.device | str = "cpu") -> Blocks:
+    """Group volumes with the same label into blocks of at least `MIN_BLOCK`.
 
     Parameters
     ----------
     labels : ndarray, shape (n_times,), int
         The volumes of one block share a label and stand in order of time.
-    min_length : int
-        Blocks of fewer volumes are left out.
 
     Raises
     ------
@@ -51,13 +47,13 @@ def make_blocks(
     order = np.argsort(labels, kind="stable")
     _, starts, lengths = np.unique(labels[order], return_index=True, return_counts=True)
     by_length = []
-    for length in np.unique(lengths[lengths >= min_length]):
+    for length in np.unique(lengths[lengths >= MIN_BLOCK]):
         first = np.sort(starts[lengths == length])
         by_length.append(torch.as_tensor(order[first[:, None] + np.arange(length)], device=device))
     if not by_length:
         raise InputError(
             f"Segments are too short for the null distribution: the longest unbroken stretch has "
-            f"{int(lengths.max())} volumes and {min_length} are needed. Use longer windows or "
+            f"{int(lengths.max())} volumes and {MIN_BLOCK} are needed. Use longer windows or "
             "censor less."
         )
     return Blocks(tuple(by_length))

@@ -10,8 +10,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from causal_ivae.errors import InputError, SettingsError, nearest
 from causal_ivae.imaging.readers.content import Content, of_matrix
@@ -219,6 +217,9 @@ def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _load_mat(path: Path, key: str | None) -> dict[str, NDArray[Any]]:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
     try:
         content = loadmat(path)
     except NotImplementedError:
