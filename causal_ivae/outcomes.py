@@ -22,7 +22,7 @@ LEAST_LEANING = 0.6
 USABLE = "usable"
 """Verdict on a fit against which nothing speaks."""
 WHY = {
-    "twins": "twins of these data without any arrow show as much",
+    "twins": "not clearly more than what twins of these data without any arrow show",
     "direction": "connected, but nothing tells the direction",
     "data": "too little data to tell whether the two are connected",
     "other": "a common cause, a cycle or noise fits as well",

@@ -100,6 +100,12 @@ def _words(label: str, method: CausalGraph) -> tuple[str, str]:
             f"{found}, {count(arrows - poor, 'of them', 'of them')} by usable fits.",
             "Use the filled arrows only, each with its probability or stability.",
         )
+    if method.sidecar.get("Twins") == 0:
+        return (
+            f"{found}.",
+            "Be careful: they were not set against series without any arrow, which may show as "
+            "many; run again with twins.",
+        )
     return (
         f"{found}.",
         "Report each arrow with its probability or stability, and whether another method agrees.",

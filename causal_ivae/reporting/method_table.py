@@ -39,6 +39,9 @@ class MethodRow:
         Name on pages, verdict, and what the verdict means.
     leaning : str
         Number of undecided pairs with a likelier direction, if the method has one.
+    twins : str
+        How many arrows would be drawn without regard to twins, beside those of a twin; empty
+        without twins.
     arrows, poor, undecided, none, left_out : int
         Numbers of arrows, of those without a usable fit, and of pairs: undecided, without an edge,
         and not tested.
@@ -49,6 +52,7 @@ class MethodRow:
     name: str
     word: str
     why: str
+    twins: str
     arrows: int
     poor: int
     leaning: str
@@ -77,6 +81,7 @@ def _row(record: Unit, name: str, method: CausalGraph) -> MethodRow:
         name=method_label(name, method.sidecar),
         word=word,
         why=why,
+        twins=_twins(method),
         arrows=count_arrows(edges),
         poor=poor_arrows(method),
         leaning=f"{(leaning_of(edges) != '').sum()}" if "leaning" in edges else MISSING,
@@ -90,6 +95,13 @@ def _row(record: Unit, name: str, method: CausalGraph) -> MethodRow:
             if other != name and (said := _agreement(method, other, graph))
         ),
     )
+
+
+def _twins(method: CausalGraph) -> str:
+    about = method.sidecar
+    if not about.get("Twins"):
+        return ""
+    return f"of {int(about['Claims'])}; in a twin {about['ClaimsPerTwin']:.1f}"
 
 
 def _prior(method: CausalGraph) -> str:

@@ -29,6 +29,8 @@ class MiddlePower:
         Share of the effect's standard deviation that comes from the cause.
     right, wrong : float
         Shares of them that were drawn the right and the wrong way.
+    alone : float
+        Share drawn the right way between regions that share nothing else; NaN if unknown.
     times_needed : float
         How many times as many volumes draw 80 % of them the right way; NaN if unknown.
     """
@@ -36,26 +38,35 @@ class MiddlePower:
     strength: float
     right: float
     wrong: float
+    alone: float
     times_needed: float
 
     @property
     def beside(self) -> str:
         """Say what the share that was drawn the right way is a share of."""
         turned = f", and {percent(self.wrong)} drawn the wrong way" if self.wrong else ""
-        return f"of arrows of strength {self.strength:g} would be found{turned}"
+        said = f"of arrows of strength {self.strength:g} would be found{turned}"
+        if np.isnan(self.alone):
+            return said
+        return f"{said} ({percent(self.alone)} if regions had no common sources)"
 
 
 def middle_power(method: CausalGraph) -> MiddlePower | None:
     """Return the power for arrows of the middle strength; None if it was not estimated."""
     table = method.tables.get("power")
-    twins = None if table is None else table[table["series"] == "twins"]
-    if twins is None or not len(twins):
+    if table is None:
+        return None
+    twins = table[table["series"] == "twins"]
+    if not len(twins):
         return None
     row = twins.iloc[len(twins) // 2]
+    same = (table["series"] == "shifted") & (table["strength"] == row["strength"])
+    alone = table.loc[same, "drawn"] - table.loc[same, "wrong"]
     return MiddlePower(
         float(row["strength"]),
         float(row["drawn"] - row["wrong"]),
         float(row["wrong"]),
+        float(alone.iloc[0]) if len(alone) else float("nan"),
         float(row["times_needed"]),
     )
 

@@ -46,7 +46,8 @@ def lacking(sidecar: Mapping[str, Any]) -> dict[str, list[str]]:
         for part, keys in _NEEDED.items()
         if sidecar.get(part)
     }
-    if "Twins" in sidecar:
+    # Without twins there is nothing to count in them.
+    if sidecar.get("Twins"):
         found["Twins"] = [key for key in _TWINS if sidecar.get(key) is None]
     return {part: keys for part, keys in found.items() if keys}
 

@@ -1,6 +1,7 @@
 """Say in sentences what the network method could decide, beside twins without arrows."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from causal_ivae.derivatives.causal_graph import CausalGraph
@@ -69,6 +70,12 @@ def _against_twins(label: str, claims: int, twins: int, about: Mapping[str, Any]
         return f"{text} Arrows are drawn from a {what} of {least:.2f} on."
     if claims == 0:
         return text
+    if per_twin == 0:
+        share = about.get("Settings", {}).get("decision", {}).get("decoy_share", 0.05)
+        return (
+            f"{text} Of so few twins that does not show {count(claims, 'arrow')} to be more than "
+            f"chance, so no arrow is drawn; {ceil(1 / (share * claims))} twins could."
+        )
     return (
         f"{text} {claims} is not clearly above {per_twin:.1f}, so no arrow is drawn. This is the "
         "usual outcome at rest, where directions repeat, if they do, because common sources, noise "

@@ -12,6 +12,7 @@ from rendering import render_subject
 from causal_ivae.reporting.headline import headline_of, poor_arrows
 from causal_ivae.reporting.method_table import method_rows
 from causal_ivae.reporting.no_arrow import no_arrows
+from causal_ivae.reporting.twins_text import twins_sentences
 
 
 def with_power(record, *, cannot_decide=False, drawn=0.4, times=3.2, **about):
@@ -76,6 +77,19 @@ def test_arrows_by_usable_fits_are_told_from_hollow_ones():
     assert found.advice.startswith("Do not use these directions")
 
 
+def test_arrows_that_were_not_set_against_twins_are_not_recommended():
+    record = subject_record(SIX, ("structural",))
+    method = record.methods["structural"]
+    usable = changed(
+        method,
+        edges=method.edges.assign(quality="usable"),
+        diagnostics=method.diagnostics.assign(verdict="usable"),
+    )
+    for twins, advice in ((0, "Be careful: they were not set against"), (6, "Report each arrow")):
+        one = replace(usable, sidecar={**usable.sidecar, "Twins": twins})
+        assert headline_of(replace(record, methods={"structural": one})).advice.startswith(advice)
+
+
 def test_without_an_arrow_the_headline_says_what_the_data_could_decide():
     record = undecided(subject_record(SIX, ("structural", "ivae")))
     found = headline_of(with_power(record, cannot_decide=True))
@@ -103,14 +117,31 @@ def test_the_four_numbers_are_those_of_the_first_method():
         int(((method.edges["decision"] == "undecided") & (given >= 0.6)).sum())
     )
     assert (power.value, power.beside) == (
-        "30%", "of arrows of strength 0.6 would be found, and 10% drawn the wrong way"
-    )  # fmt: skip
+        "30%",
+        "of arrows of strength 0.6 would be found, and 10% drawn the wrong way (30% if regions had "
+        "no common sources)",
+    )
     prior = method.sidecar["Prior"]["Feasible"]
     assert anatomy.value == f"{100 * prior['Share']:.0f}%"
     assert "by chance 83% (p < 0.001)" in anatomy.beside
     bare = headline_of(subject_record(SIX, ("ivae",), prior=False)).numbers
     assert [number.value for number in bare[1:]] == ["\N{EN DASH}"] * 3
     assert bare[3].beside == "no prior was given"
+
+
+def test_twins_stand_beside_the_arrows_of_every_method_that_has_them():
+    record = subject_record(SIX, ("structural", "tcl"))
+    method = record.methods["tcl"]
+    about = {**method.sidecar, "Twins": 3, "Claims": 2, "ClaimsPerTwin": 0.0}
+    about["LeastConfidenceDrawn"] = None
+    guarded = replace(method, sidecar=about)
+    record = replace(record, methods={**record.methods, "tcl": guarded})
+    assert [row.twins for row in method_rows(record)] == ["", "of 2; in a twin 0.0"]
+    text = Page(render_subject(record)).flat
+    assert "of 2; in a twin 0.0" in text
+    assert "in a twin” is how many such a series has" in text
+    (said, *_) = twins_sentences("TCL", guarded)
+    assert said.endswith("2 arrows to be more than chance, so no arrow is drawn; 10 twins could.")
 
 
 def test_every_method_has_one_row_and_no_sentence_stands_twice():
@@ -135,7 +166,7 @@ def test_every_method_has_one_row_and_no_sentence_stands_twice():
     ("why", "said"),
     [
         ("data", "too little data: an arrow of strength 0.6 would be found in 30% of cases"),
-        ("twins", "twins of these data without any arrow show as much"),
+        ("twins", "not clearly more than what twins of these data without any arrow show"),
         ("direction", "of strong planted arrows 44% lean the right way (50% by chance)"),
         ("other", "a common cause, a cycle or noise fits as well (probability 50%)"),
         ("same", "the two are the same series"),

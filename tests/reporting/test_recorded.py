@@ -50,6 +50,11 @@ def test_an_older_sidecar_costs_its_part_and_not_the_page(part, value, lacks):
     assert "finds" in page.flat
 
 
+def test_results_without_twins_lack_nothing():
+    record = with_part(subject_record(SIX, ("structural",)), "Twins", 0)
+    assert lacking(record.methods["structural"].sidecar) == {}
+
+
 def test_a_table_without_its_columns_is_left_out_too():
     record = with_power(subject_record(SIX, ("structural",)))
     method = record.methods["structural"]
