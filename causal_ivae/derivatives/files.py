@@ -118,9 +118,7 @@ def write_json(
     return write_text(path, text, only_changed=only_changed)
 
 
-def read_table(
-    path: Path, *, header: bool = True, columns: Collection[str] | None = None
-) -> pd.DataFrame:
+def read_table(path: Path, *, columns: Collection[str] | None = None) -> pd.DataFrame:
     """Read a table written by `write_table`.
 
     Parameters
@@ -128,17 +126,14 @@ def read_table(
     path : pathlib.Path
         Path of the table.  The last part of its name tells which columns are text; these are read
         as they were written, with missing values as empty text.
-    header : bool
-        True if the first line holds the column names.
     columns : collection of str, optional
         Columns to read if the table has them; all by default.
     """
-    declared = columns_of(path.stem.rpartition("_")[2]) if header else {}
+    declared = columns_of(path.stem.rpartition("_")[2])
     texts = [name for name, column in declared.items() if column.text]
     table = pd.read_csv(
         path,
         sep="\t",
-        header=0 if header else None,
         usecols=None if columns is None else columns.__contains__,
         dtype=dict.fromkeys(texts, str),
         na_values=["n/a"],

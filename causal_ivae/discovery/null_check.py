@@ -46,7 +46,6 @@ def check_null(
     alpha: float,
     seed: int,
     key: str = "",
-    device: torch.device | str = "cpu",
     memory_gib: float = 1.0,
 ) -> NullCheck | None:
     """Test independent surrogates of a subject's series in the same way as its pairs.
@@ -64,7 +63,7 @@ def check_null(
         Level of the test.
     seed, key
         As in `causal_ivae.discover`.
-    device, memory_gib
+    memory_gib
         As in `causal_ivae.independence.hsic.hsic_table`.
 
     Notes
@@ -79,11 +78,11 @@ def check_null(
     n_regions = values.shape[1]
     regions = np.stack([rng.permutation(n_regions)[:2] for _ in range(n)])
     drawn = surrogates(values, blocks, parts, regions.ravel(), rng)
-    series = torch.as_tensor(drawn.T.astype(np.float32), device=device).view(n, 2, -1, 1)
+    series = torch.as_tensor(drawn.T.astype(np.float32)).view(n, 2, -1, 1)
     table = hsic_table(
         series[:, :1],
         series[:, 1:],
-        make_blocks(blocks, series.device),
+        make_blocks(blocks),
         null=settings.null,
         draws=settings.draws,
         seed=int(rng.integers(2**31)),

@@ -87,7 +87,7 @@ def test_matrix_has_causes_in_rows(study):
     folder, _ = study
     out = folder / "out"
     edges = read_table(file_of(out, "sub-01", "edges.tsv", "ivae"))
-    matrix = read_table(file_of(out, "sub-01", "relmat.dense.tsv", "ivae"), header=False).to_numpy()
+    matrix = np.genfromtxt(file_of(out, "sub-01", "relmat.dense.tsv", "ivae"))
     nodes = list(read_table(file_of(out, "sub-01", "nodeindices.tsv"))["name"])
     assert nodes == list(NAMES)
     for edge in edges.itertuples():
