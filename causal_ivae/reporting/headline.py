@@ -164,7 +164,7 @@ def _numbers(method: CausalGraph) -> tuple[Number, ...]:
             if "leaning" in edges
             else "not estimated by this method",
         ),
-        Number(MISSING, "power", "not estimated by this method")
+        Number(MISSING, "power", "not estimated")
         if middle is None
         else Number(percent(middle.right), "power", middle.beside),
         _anatomy(method.sidecar.get("Prior")),

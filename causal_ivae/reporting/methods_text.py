@@ -240,6 +240,12 @@ def _decisions(settings: Pipeline, realised: Realised) -> list[str]:
     for methods in alike.values():
         whose = f" of {listed([method.title for method in methods])}" if len(alike) > 1 else ""
         sentences += methods[0].decision_sentences(settings.decision, whose)
+    network = METHODS["network"]
+    if settings.unmixing.network.twins and network.name in realised.methods:
+        sentences.append(
+            f"Arrows of {network.title} were drawn from the probability on at which "
+            f"{_demanded(settings)}."
+        )
     of_pairs = [one.title for one in _methods(realised) if isinstance(one, PairMethod)]
     if settings.unmixing.pair_twins and of_pairs:
         sentences.append(_beside_twins(settings, listed(of_pairs)))
@@ -248,17 +254,23 @@ def _decisions(settings: Pipeline, realised: Realised) -> list[str]:
 
 def _beside_twins(settings: Pipeline, titles: str) -> str:
     """Describe how arrows of methods of pairs were set against those of twins."""
-    decision, twins = settings.decision, count(settings.unmixing.pair_twins, "twin")
-    demanded = (
-        f"a twin had at most {decision.decoy_share:.0%} as many arrows as the data [@elias2007]"
-        if decision.guard == "share"
-        else "no arrow of 95% of the twins was as sure"
-    )
+    twins = count(settings.unmixing.pair_twins, "twin")
     return (
         f"Arrows of {titles} were set against those in up to {twins} of the data, series with the "
         "same covariance and spectra but without any arrow, whose pairs were fitted and decided in "
-        f"the same way: arrows were drawn from the confidence on at which {demanded}."
+        "the same way: arrows were drawn from the confidence on at which "
+        f"{_demanded(settings)}."
     )
+
+
+def _demanded(settings: Pipeline) -> str:
+    """Say how few arrows of twins there must be."""
+    decision = settings.decision
+    if decision.guard == "share":
+        return (
+            f"a twin had at most {decision.decoy_share:.0%} as many arrows as the data [@elias2007]"
+        )
+    return "no arrow of 95% of the twins was as sure"
 
 
 def _diagnostics(realised: Realised) -> list[str]:

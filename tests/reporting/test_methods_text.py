@@ -69,6 +69,16 @@ def test_twins_of_methods_of_pairs_are_said_once():
     assert "no arrow of 95% of the twins was as sure" in strict
 
 
+def test_twins_are_said_only_where_there_are_some():
+    network = replace(BOTH, methods=("network",))
+    assert "Arrows of Network were drawn from the probability on at which a twin had" in (
+        methods_text(Pipeline(), network)
+    )
+    without = methods_text(Pipeline().changed({"unmixing.network.twins": 0}), network)
+    assert "An arrow needed a probability of 0.7; confidence" in without
+    assert "twin" not in without
+
+
 def test_segments_found_in_the_series_are_said():
     assert "found in the series" not in methods_text(Pipeline(), BOTH)
     for kind, keys in (("changepoints", {"killick2012", "truong2020"}), ("hmm", {"rabiner1989"})):

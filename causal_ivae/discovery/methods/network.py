@@ -196,15 +196,9 @@ class NetworkMethod(Method[NetworkSettings]):
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:
         """Describe what an arrow required."""
-        guard = (
-            "and so high that a twin made at most "
-            f"{decision.decoy_share:.0%} as many claims as the data [@elias2007]"
-            if decision.guard == "share"
-            else "and above all claims of 95% of the twins"
-        )
         return [
-            f"An arrow{whose} needed a probability of {decision.confidence:g}, {guard}; confidence "
-            "is the probability of what was decided."
+            f"An arrow{whose} needed a probability of {decision.confidence:g}; confidence is the "
+            "probability of what was decided."
         ]
 
     def _claims(
