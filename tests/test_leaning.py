@@ -77,7 +77,8 @@ def test_files_of_other_programs_know_undecided_pairs_without_arrows_for_them(ed
     plain.graph["undecided"] = undecided_text(edges)
     read = nx.read_graphml(io.BytesIO(graph_files(plain)["graphml"]))
     assert set(read.edges) == {("a", "b")}
-    assert "a -- c: connected 0.80, if an arrow a -> c 0.70, twins of" in read.graph["undecided"]
+    first = "a -- c: connected 0.80, if an arrow a -> c 0.70, not clearly more than what twins"
+    assert read.graph["undecided"].startswith(first)
     assert "if an arrow c -> b 0.65" in read.graph["undecided"]
 
 
