@@ -198,7 +198,9 @@ def _method(
         "details_left_out": left_out,
         "has_quality": "quality" in edges,
         "has_usable": "n_usable" in edges,
-        "has_usable_decision": _known(edges, "usable_decision"),
+        # Where everybody is usable, the column would repeat the decision.
+        "has_usable_decision": _known(edges, "usable_decision")
+        and bool((edges["usable_decision"] != edges["decision"]).any()),
         "has_spread": _known(edges, "unexplained_spread"),
         "has_dependence": _known(edges, "p_dependence"),
         "n_arrows": count_arrows(edges),
