@@ -96,7 +96,8 @@ def planted_sentences(label: str, method: CausalGraph) -> list[str]:
         f"{label}, power: with these data ({count(about['Volumes'], 'volume')}, "
         f"{count(about['Windows'], 'segment')}, lag-one correlation {about['LagOne']:.2f}) an "
         f"arrow of strength {strengths} would be drawn in {shares}, pointing the wrong way in "
-        f"{of_drawn} ({int(table['planted'].iloc[0])} planted arrows of each kind)."
+        f"{of_drawn} ({int(table['planted'].iloc[0])} planted arrows of each kind, "
+        f"seed {about['Seed']})."
     )
     signs = about["RightSign"]
     if signs["shifted"]["Share"] is None:

@@ -27,6 +27,7 @@ def said(
     right = {base: power.right_sign(base) for base in ("twins", "shifted")}
     about = {
         "Volumes": 1200,
+        "Seed": 11,
         "Windows": 20,
         "LagOne": 0.6,
         "RightSign": {

@@ -152,7 +152,7 @@ def edges_of(*arrows):
 def test_the_circuit_itself_is_better_than_chance_and_its_reverse_is_not():
     prior = load_prior(PriorSettings(name="hippocampal_circuit"))
     circuit = [("ERC", "CA3DG"), ("CA3DG", "CA1"), ("CA1", "SUB"), ("ERC", "SUB"), ("PRC", "ERC")]
-    _, right = _against_prior(edges_of(*circuit), prior, 0, 999)
+    _, right = _against_prior(edges_of(*circuit), prior, 0)
     assert right["direct"] == right["feasible"] == 5
     assert right["direct_permuted_p"] < 0.05
     assert right["direct_random_p"] < 0.05
@@ -160,7 +160,7 @@ def test_the_circuit_itself_is_better_than_chance_and_its_reverse_is_not():
     assert right["direct_permuted"] == pytest.approx(5 * 13 / 30)
     assert right["direct_random"] == pytest.approx(5 * 13 / 30)
     check, wrong = _against_prior(
-        edges_of(*[(b, a) for a, b in circuit[1:4]], ("CA3DG", "PHC")), prior, 0, 999
+        edges_of(*[(b, a) for a, b in circuit[1:4]], ("CA3DG", "PHC")), prior, 0
     )
     assert wrong["direct"] == 1  # SUB -> ERC is one
     assert wrong["direct_permuted_p"] > 0.3
@@ -170,10 +170,10 @@ def test_the_circuit_itself_is_better_than_chance_and_its_reverse_is_not():
 def test_colours_and_lines_say_what_anatomy_says():
     prior = load_prior(PriorSettings(name="hippocampal_circuit"))
     edges = edges_of(("ERC", "CA1"), ("CA3DG", "PHC"))
-    check, chance = _against_prior(edges, prior, 0, 99)
+    check, chance = _against_prior(edges, prior, 0)
     judged = _with_verdicts(edges, check)
     nothing = edges_of().assign(verdict="")
-    _, none = _against_prior(nothing, prior, 0, 99)
+    _, none = _against_prior(nothing, prior, 0)
     others = [method for method in ORDER if method != "ivae"]
     edges = pd.concat(
         [judged.assign(method="ivae"), *(nothing.assign(method=other) for other in others)]
