@@ -12,7 +12,9 @@ PAIRS   ?= 192
 demo: $(STAMP)
 	$(BIN)/causal-ivae demo $(OUTPUT)
 
-test: lint types layers unit
+# Two at a time, since most of the checks use one core.
+test: $(STAMP)
+	$(MAKE) --jobs=2 lint types layers unit
 
 install: $(STAMP)
 
