@@ -379,7 +379,7 @@ class CausalGraph:
         disturbances: bool = True,
     ) -> Self:
         """Make the graph that `read` reads from its sidecar; disturbances can be left out."""
-        wanted = disturbances and not of_cohort
+        wanted, found = disturbances and not of_cohort, about.get("Cycles", ())
         return cls(
             method=method,
             names=tuple(about["Regions"]),
@@ -387,8 +387,7 @@ class CausalGraph:
             settings=about.get("Settings", {}),
             seconds=about.get("Seconds", np.nan),
             cycles=tuple(
-                Cycle(tuple(cycle["Regions"]), cycle["Cause"], cycle["Effect"])
-                for cycle in about.get("Cycles", ())
+                Cycle(tuple(one["Regions"]), one["Cause"], one["Effect"]) for one in found
             ),
             disturbances=read_array(paths.file("disturbances.npy", method)) if wanted else None,
             made_by=about.get("MadeBy", ""),
