@@ -5,6 +5,7 @@ nilearn's `parse_bids_filename` is not used, since it requires a suffix, cuts la
 hyphen and takes a plain word for an entity.
 """
 
+import json
 import re
 from bisect import bisect_right
 from functools import cache
@@ -23,12 +24,16 @@ _NOT_YET = MappingProxyType({"statistic": "stat", "measure": "meas", "feature": 
 
 @cache
 def short_names() -> dict[str, str]:
-    """Return the key in file names of every entity by its long name (``{"session": "ses"}``)."""
-    # The schema takes a moment to read, and commands that find no files do not need it.
-    from bidsschematools.schema import load_schema
+    """Return the key in file names of every entity by its long name (``{"session": "ses"}``).
 
-    entities = load_schema().objects.entities
-    known = {str(long): str(entity["name"]) for long, entity in entities.items()}
+    They are in the order in which BIDS has them in names.
+    """
+    from bidsschematools.data import load
+
+    # The package's `load_schema` reads this file too, but takes far longer to wrap all its parts.
+    schema = json.loads(load.readable("schema.json").read_text(encoding="utf-8"))
+    entities = schema["objects"]["entities"]
+    known = {str(long): str(entities[long]["name"]) for long in schema["rules"]["entities"]}
     # fMRIPrep's filter files say 'desc', as pybids does.
     return {**known, **_NOT_YET}
 
@@ -36,11 +41,8 @@ def short_names() -> dict[str, str]:
 @cache
 def run_entities() -> tuple[str, ...]:
     """Return the keys of the entities that distinguish runs of a subject, in the order of BIDS."""
-    from bidsschematools.schema import load_schema
-
-    order = [str(long) for long in load_schema().rules.entities]
-    short = short_names()
-    return tuple(short[e] for e in order if e not in _VERSIONS and e != "subject")
+    others = {*_VERSIONS, *_NOT_YET, "subject"}
+    return tuple(key for long, key in short_names().items() if long not in others)
 
 
 _ENTITY = re.compile(r"(?:^|_)([A-Za-z]+)-([A-Za-z0-9+]+(?:-[A-Za-z0-9+]+)*)(?=_|$)")

@@ -1,6 +1,7 @@
 """Time the commands that a user waits for, each in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -102,9 +103,16 @@ def spent_by(arguments: Sequence[str]) -> Spent:
     FitError
         If it ends with an error; the message has the last lines that it printed.
     """
+    # A package is compiled where it is installed: whoever forbids Python to keep what it compiles
+    # would otherwise time the compiler too.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - this program by its own arguments
-        [sys.executable, "-c", _LAUNCHER, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _LAUNCHER, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.perf_counter() - started
     if done.returncode != 0:
