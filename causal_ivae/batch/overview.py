@@ -13,6 +13,7 @@ from causal_ivae.derivatives.files import read_sidecar, write_json, write_text
 from causal_ivae.derivatives.names import GROUP, MISSING, POOLED, UnitPaths, is_subject
 from causal_ivae.derivatives.units import find_paths, find_recording, subjects_in
 from causal_ivae.discovery.methods import METHODS
+from causal_ivae.drawing.wording import count
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.group import Rating, read_ratings
 from causal_ivae.provenance import digest_of
@@ -42,13 +43,14 @@ def write_overview(
     Raises
     ------
     CausalIvaeError
-        If a page cannot be made; results and other pages stay as they are.
+        If a page cannot be made; results and other pages stay as they are, and the index is
+        written without the comparison.
     """
     try:
         return _write(output, templates, again)
     except Exception as error:
         raise CausalIvaeError(
-            f"The results in '{output}' are written, but its index failed: {one_line(error)}"
+            f"The results in '{output}' are written, but not all pages over them: {one_line(error)}"
         ) from error
 
 
@@ -60,16 +62,12 @@ def _write(output: Path, templates: Path | None, again: bool) -> list[Path]:
     ratings = read_ratings(output)
     run = methods_run(summaries)
     rows = [row_of(found, states, run, ratings) for found in summaries.values()]
-    several = {unit: found for unit, found in summaries.items() if len(found.methods) > 1}
-    group = find_paths(output, GROUP) or UnitPaths(output, GROUP)
-    in_group = len(whole_methods(group)) > 1
-    written = []
-    if in_group or several:
-        drawn = GROUP if in_group else next(iter(several))
-        written += _compare(output, drawn, several, templates, again)
-    correct_links(output, [unit for unit, s in summaries.items() if s.methods], templates)
-    index = output / "index.html"
-    write_text(index, render_index(rows, run, other_pages(output), templates))
+    index, written = output / "index.html", []
+    try:
+        written += _compare(output, summaries, templates, again)
+    finally:
+        correct_links(output, [unit for unit, s in summaries.items() if s.methods], templates)
+        write_text(index, render_index(rows, run, other_pages(output), templates))
     return [*written, index]
 
 
@@ -106,13 +104,22 @@ def other_pages(output: Path) -> list[tuple[str, str]]:
 
 
 def _compare(
-    output: Path,
-    drawn: str,
-    subjects: Mapping[str, SubjectSummary],
-    templates: Path | None,
-    again: bool,
+    output: Path, summaries: Mapping[str, SubjectSummary], templates: Path | None, again: bool
 ) -> list[Path]:
-    """Write the page that compares the methods, unless nothing on it has changed."""
+    """Write the page that compares the methods, unless nothing on it has changed.
+
+    The first unit whose results by several methods are undamaged is drawn, the group before all.
+    """
+    subjects = {unit: found for unit, found in summaries.items() if len(found.methods) > 1}
+    drawn = next((u for u in (GROUP, *subjects) if _has_several_methods(output, u)), None)
+    if drawn is None and not subjects:
+        return []
+    if drawn is None:
+        raise CausalIvaeError(
+            f"'{_COMPARISON}' needs undamaged results by two methods, and those of "
+            f"{count(len(subjects), 'subject')}, such as '{next(iter(subjects))}', were changed or "
+            "removed: run the level participant again."
+        )
     page, remembered = output / _COMPARISON, output / FOLDER / "compare.json"
     found = find_recording(output, drawn)
     paths, about = (UnitPaths(output, drawn), {}) if found is None else found
@@ -129,6 +136,10 @@ def _compare(
         # A user may change their own templates, which this digest does not cover.
         write_json(remembered, {"Digest": digest})
     return [page]
+
+
+def _has_several_methods(output: Path, unit: str) -> bool:
+    return len(whole_methods(find_paths(output, unit) or UnitPaths(output, unit))) > 1
 
 
 @dataclass(frozen=True)

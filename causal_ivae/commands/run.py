@@ -224,8 +224,9 @@ def run_and_report(planned: "Plan", *, verbose: int = 0) -> int:
     from causal_ivae.batch.runner import run
 
     result = run(planned, display(verbose=bool(verbose)))
-    write_overview(planned.analysis.output, planned.analysis.templates)
+    # Said first, as the pages over all subjects can fail.
     _print_result(result, planned.analysis.output, loud=verbose > 1)
+    write_overview(planned.analysis.output, planned.analysis.templates)
     return result.exit_code
 
 
@@ -238,11 +239,12 @@ def _write_reports(options: Namespace) -> int:
         check_templates(options.templates)
     labels = tuple(options.participant_label)
     pages, complaints = write_all(options.output, labels, options.templates)
-    pages += write_overview(options.output, options.templates, again=True)
-    for page in pages:
-        print(page)
     for complaint in complaints:
         complain(complaint)
+    for page in pages:
+        print(page)
+    for page in write_overview(options.output, options.templates, again=True):
+        print(page)
     return FAILED if complaints else DONE
 
 

@@ -1,19 +1,19 @@
 """Pages that are written again, and the overview that lists every subject."""
 
+import json
 import subprocess
 import sys
 from xml.etree import ElementTree
 
-from tiny_study import (
-    run_study,
-    states,
-)
+import pytest
+from tiny_study import file_of, run_study, states, write_tiny_pipeline
 
-from causal_ivae.batch import pages
+from causal_ivae.batch import pages, summaries
 from causal_ivae.batch.overview import write_overview
 from causal_ivae.cli import main
 from causal_ivae.derivatives.units import Unit, find_paths
 from causal_ivae.discovery.methods import METHODS
+from causal_ivae.errors import CausalIvaeError
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.subject_summary import summarise_subject
 
@@ -101,3 +101,49 @@ def test_the_index_is_written_without_loading_what_draws():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def damage_unnoticed(out, unit):
+    """Empty all tables of edges of a unit, but not so that its remembered summary is made anew."""
+    for method in ("ivae", "tcl"):
+        file_of(out, unit, "edges.tsv", method).write_text("")
+    remembered = out / summaries.FOLDER / f"{unit}.json"
+    about = json.loads(remembered.read_text())
+    about["Digest"] = summaries.folder_digest(find_paths(out, unit).folder)
+    remembered.write_text(json.dumps(about))
+
+
+def test_a_comparison_draws_whoever_is_undamaged_and_costs_no_index_if_nobody_is(finished):
+    _, out = finished
+    write_overview(out)
+    for path in out.glob("group/*"):
+        path.unlink() if path.is_file() else None
+    damage_unnoticed(out, "sub-01")
+    write_overview(out)
+    assert "Methods compared on sub-02." in (out / "compare.html").read_text()
+    damage_unnoticed(out, "sub-02")
+    damage_unnoticed(out, "sub-03")
+    compared, index = (out / name for name in ("compare.html", "index.html"))
+    before = compared.read_bytes()
+    index.unlink()
+    with pytest.raises(CausalIvaeError, match=r"'compare\.html' needs undamaged results by two"):
+        write_overview(out, again=True)
+    assert "sub-03" in index.read_text()
+    assert compared.read_bytes() == before
+
+
+def test_what_a_run_did_is_said_where_the_index_fails(finished, tmp_path, monkeypatch, capsys):
+    source, out = finished
+
+    def fail(*_, **__):
+        raise ValueError("no room")
+
+    monkeypatch.setattr("causal_ivae.batch.overview.render_index", fail)
+    pipeline = str(write_tiny_pipeline(tmp_path / "tiny.yaml"))
+    command = ["run", str(source), str(out), "participant", "--pipeline", pipeline]
+    assert main(command) == 1
+    said = capsys.readouterr()
+    assert "3 up to date" in said.out
+    assert "not all pages over them: ValueError: no room" in said.err
+    assert main([*command, "--reports-only"]) == 1
+    assert str(out / "sub-02.html") in capsys.readouterr().out
