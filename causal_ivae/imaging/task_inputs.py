@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from causal_ivae.errors import InputError, nearest
+from causal_ivae.haemodynamic_response import double_gamma
 from causal_ivae.imaging.segments import events_of, read_events
 from causal_ivae.imaging.series import RegionSeries
 
 _STEP = 0.1
-_RESPONSE_SECONDS = 32.0
 
 
 def with_task_inputs(
@@ -81,12 +80,7 @@ def _column(
     series: RegionSeries, tables: Sequence[list[tuple[float, float, str]]], name: str
 ) -> NDArray[np.float64]:
     """Return one input at the kept volumes, of mean zero and standard deviation one."""
-    seconds = np.arange(0.0, _RESPONSE_SECONDS, _STEP) + 1e-9
-
-    def density(shape: float) -> NDArray[np.float64]:
-        return np.asarray(np.exp((shape - 1.0) * np.log(seconds) - seconds - gammaln(shape)))
-
-    response = density(6.0) - density(16.0) / 6.0
+    response = double_gamma(_STEP)
     column = np.empty(len(series.values))
     for run, table in enumerate(tables):
         steps = int(series.n_volumes[run] * series.tr / _STEP) + 1

@@ -7,8 +7,8 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
-from scipy.stats import gamma
 
+from causal_ivae.haemodynamic_response import double_gamma
 from causal_ivae.seeding import generator
 from causal_ivae.simulate.sources import segment_sources
 
@@ -266,8 +266,7 @@ def simulate_bold(
     for j in _causes_first(np.asarray(adjacency, dtype=bool)):
         causes = activity[:, adjacency[:, j]] / activity[:, adjacency[:, j]].std(axis=0)
         activity[:, j] += strength * (causes + 0.5 * np.abs(causes)).sum(axis=1)
-    seconds = np.arange(0.0, 32.0, tr)
-    response = gamma.pdf(seconds, 6.0) - gamma.pdf(seconds, 16.0) / 6.0
+    response = double_gamma(tr)
     bold = lfilter(response / response.sum(), [1.0], _zscored(activity), axis=0)
     bold = _zscored(bold) + noise * rng.normal(size=bold.shape)
     return SimulatedSeries(_zscored(bold), segments, sources, np.asarray(adjacency, dtype=bool))

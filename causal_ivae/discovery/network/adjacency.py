@@ -5,17 +5,6 @@ from numpy.typing import NDArray
 
 from causal_ivae.discovery.network.units import Units
 
-ADJACENCY_FEATURES = (
-    "size of the partial correlation",
-    "its size over its standard error",
-    "its size over the best path through one other region",
-    "size of the correlation",
-    "correlation with the sign of the partial correlation",
-    "size over the largest of the two regions",
-    "size over the smaller of the two regions' largest",
-    "number of volumes",
-    "size over the median of all pairs",
-)
 _SMALL = 0.01
 _RIDGE = 1e-6
 
@@ -31,7 +20,11 @@ def adjacency_features(units: Units, n_times: int) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (n_pairs, 9), float64
-        In the order of ``numpy.triu_indices(n_regions, 1)`` and of `ADJACENCY_FEATURES`.
+        Rows in the order of ``numpy.triu_indices(n_regions, 1)``.  Columns: size of the partial
+        correlation; its size over its standard error; over the best path through one other region;
+        size of the correlation; correlation with the sign of the partial correlation; size over
+        the largest of the two regions; over the smaller of the two regions' largest; number of
+        volumes; size over the median of all pairs.
 
     Notes
     -----

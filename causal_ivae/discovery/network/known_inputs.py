@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaln
+from scipy.special import expit
 
 from causal_ivae.discovery.network.units import series_of_own, unit_labels
+from causal_ivae.haemodynamic_response import double_gamma
 
-_RESPONSE_SECONDS = 32.0
 _RIDGE = 1e-8
 LEAST_T = 4.0
 """An input reaches a region if its total effect is so many standard errors from zero."""
@@ -112,8 +112,8 @@ def known_input(
 
     Notes
     -----
-    The response is the difference of two gamma densities with peaks after 5 and 15 s (Friston et
-    al. 1998, NeuroImage 7:30-40), the derivative stands for regions that respond earlier or later.
+    The response is `causal_ivae.haemodynamic_response.double_gamma`; the derivative stands for
+    regions that respond earlier or later.
     """
     x = np.asarray(series, dtype=np.float64)
     forms = [_with_derivative(x, blocks), _with_derivative(_convolved(x, blocks, tr), blocks)]
@@ -210,12 +210,7 @@ def _convolved(
     series: NDArray[np.float64], blocks: NDArray[np.int64], tr: float
 ) -> NDArray[np.float64]:
     """Convolve a series with a haemodynamic response, from the start of every block anew."""
-    seconds = np.arange(0.0, _RESPONSE_SECONDS, tr) + 1e-9
-
-    def density(shape: float) -> NDArray[np.float64]:
-        return np.exp((shape - 1.0) * np.log(seconds) - seconds - gammaln(shape))
-
-    response = density(6.0) - density(16.0) / 6.0
+    response = double_gamma(tr)
     result = np.empty_like(series)
     for block in np.unique(blocks):
         rows = np.flatnonzero(blocks == block)
