@@ -6,12 +6,11 @@ import torch
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from causal_ivae.settings import FlowSettings, GeneralIVAESettings, IVAESettings
+from causal_ivae.settings import FlowSettings, IVAESettings
 from causal_ivae.unmixing.estimators import IVAE, FlowIVAE, SegmentICA
 from causal_ivae.unmixing.matching import mean_correlation
 from causal_ivae.unmixing.models.draws import member_keys, standard_normal
 from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
-from causal_ivae.unmixing.models.ivae import StackedIVAE
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch
 from causal_ivae.validation.paper.mixtures import simulate_mixture
 
@@ -161,39 +160,6 @@ def test_whitening_makes_the_result_the_same_in_any_units():
         for v in (x, stretched)
     ]
     assert min(scores) > 0.95
-
-
-@pytest.mark.parametrize("components", [3, 1])
-@torch.no_grad()
-def test_a_full_posterior_of_perceptrons_has_the_entropy_of_its_covariance(components):
-    settings = GeneralIVAESettings(likelihood="bernoulli", prior="gaussian")
-    model = StackedIVAE(KEYS, 5, components, Auxiliary(3), settings).double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(3.0)
-    x = (rows(60, 5) > 0).double()
-    posterior = model.posterior(x, U)
-    diagonal = posterior.log_diagonal.exp()
-    unit = torch.eye(components).double()
-    lower = unit if posterior.lower is None else unit + posterior.lower
-    factor = diagonal[..., None] * lower
-    covariance = factor @ factor.mT
-    log_scale, _ = model.prior.at(U, posterior.mean)
-    precision = torch.diag_embed(torch.exp(-2.0 * log_scale))
-    # This is the divergence of two Gaussian distributions in its textbook form.
-    expected = 0.5 * (
-        (precision @ covariance).diagonal(dim1=-2, dim2=-1).sum(-1)
-        + (posterior.mean.square() * torch.exp(-2.0 * log_scale)).sum(-1)
-        - components
-        + 2.0 * log_scale.sum(-1)
-        - torch.linalg.slogdet(covariance).logabsdet
-    )
-    torch.testing.assert_close(model._kl(posterior, U), expected)
-    many = posterior.draw(standard_normal(KEYS, 7, (2000, 60, components)).movedim(1, 0).double())
-    empirical = torch.einsum("smri,smrj->mrij", many - posterior.mean, many - posterior.mean) / 2000
-    assert ((empirical - covariance).abs() / covariance.abs().amax()).max() < 0.2
-    if components > 1:
-        assert posterior.lower.abs().amax() > 0.05
 
 
 def test_it_recovers_what_linear_ica_does_not_and_its_bound_is_the_flows_likelihood():

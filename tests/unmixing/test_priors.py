@@ -8,10 +8,11 @@ from torch import Tensor
 
 from causal_ivae.settings import GeneralIVAESettings, IVAESettings
 from causal_ivae.unmixing.models.draws import member_keys
-from causal_ivae.unmixing.models.ivae import StackedIVAE, _decomposed_kl
+from causal_ivae.unmixing.models.ivae import StackedIVAE
 from causal_ivae.unmixing.models.networks import Initialiser
 from causal_ivae.unmixing.models.priors import StackedPrior, segment_means
 from causal_ivae.unmixing.models.stacked import Auxiliary, Minibatch
+from causal_ivae.unmixing.models.variational import _decomposed_kl
 
 CPU = torch.device("cpu")
 LAWS = {"gaussian": norm, "laplace": laplace}
@@ -202,7 +203,7 @@ def test_each_part_of_the_kl_is_what_it_is_called():
 
 @torch.no_grad()
 def test_the_likelihood_of_binary_columns_is_bernoullis():
-    settings = GeneralIVAESettings(likelihood="bernoulli")
+    settings = GeneralIVAESettings(likelihood="bernoulli", posterior="diagonal")
     model = StackedIVAE(member_keys([1, 2], CPU), 4, 2, Auxiliary(3), settings).double()
     logits = 3.0 * normal(2, 60, 4)
     x = (normal(2, 60, 4, seed=1) > 0).double()

@@ -22,8 +22,8 @@ from causal_ivae.settings import (
 from causal_ivae.unmixing.estimators.base import StackedEstimator
 from causal_ivae.unmixing.estimators.parameters import validated
 from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
-from causal_ivae.unmixing.models.ivae import StackedIVAE
 from causal_ivae.unmixing.models.stacked import StackedModel
+from causal_ivae.unmixing.models.variational import StackedVariational
 from causal_ivae.unmixing.training.stacks import Fit
 from causal_ivae.unmixing.training.starts import Starts
 from causal_ivae.unmixing.training.two_stages import train_in_two_stages
@@ -34,7 +34,7 @@ _IVAE = GeneralIVAESettings()
 
 
 @dataclass(eq=False, repr=False)
-class _Autoencoder(StackedEstimator[StackedIVAE | StackedInvertibleIVAE]):
+class _Autoencoder(StackedEstimator[StackedVariational | StackedInvertibleIVAE]):
     _: KW_ONLY
     weights: ElboWeights | None = None
     likelihood: Literal["gaussian", "bernoulli"] = _DEFAULTS.likelihood

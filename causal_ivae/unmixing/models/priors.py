@@ -132,6 +132,13 @@ class StackedPrior(nn.Module):
         absolute = expected_absolute(mean, log_std.exp())
         return torch.addcmul(constant, absolute, torch.exp(-log_scale)) + _LAPLACE_OVER_GAUSSIAN
 
+    def precision(self, u: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the precision and the mean of p(z|u); the arguments are those of `at`."""
+        log_scale, mean = self.at(u, like)
+        precision = torch.exp(-2.0 * log_scale)
+        # The variance of a Laplace distribution is twice its squared scale.
+        return (precision if self.family == "gaussian" else 0.5 * precision), mean
+
     def draw(self, u: Tensor, keys: Tensor, stream: int) -> Tensor:
         """Draw z from p(z|u), shape (members, rows, n_components)."""
         shape = (len(u), self.n_components)

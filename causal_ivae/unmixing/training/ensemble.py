@@ -20,6 +20,7 @@ from causal_ivae.settings import (
     TrainingSettings,
     VAESettings,
 )
+from causal_ivae.unmixing.models.binary_ivae import StackedBinaryIVAE
 from causal_ivae.unmixing.models.draws import member_keys
 from causal_ivae.unmixing.models.equations import StackedEquations
 from causal_ivae.unmixing.models.flow import StackedFlow
@@ -29,6 +30,7 @@ from causal_ivae.unmixing.models.priors import StackedPrior
 from causal_ivae.unmixing.models.stacked import Auxiliary, StackedModel
 from causal_ivae.unmixing.models.structural_flow import StackedStructuralFlow
 from causal_ivae.unmixing.models.tcl import StackedTCL
+from causal_ivae.unmixing.models.variational import StackedVariational
 from causal_ivae.unmixing.standard_form import in_standard_order, signs
 from causal_ivae.unmixing.training.loop import Watch, train
 from causal_ivae.unmixing.training.stacks import Fit, Progress, in_stacks
@@ -96,6 +98,8 @@ def make_model(
         return StackedIVAE(keys, n_features, components, Auxiliary(), settings)
     if isinstance(settings, IVAESettings) and settings.invertible:
         return StackedInvertibleIVAE(keys, n_features, components, auxiliary, settings)
+    if isinstance(settings, IVAESettings) and settings.binary and settings.posterior == "full":
+        return StackedBinaryIVAE(keys, n_features, components, auxiliary, settings)
     if isinstance(settings, IVAESettings):
         return StackedIVAE(keys, n_features, components, auxiliary, settings)
     raise TypeError(f"No model has settings of the kind {type(settings).__name__}.")
@@ -177,7 +181,7 @@ def fit_stack(
             retried=failed,
             modulation=_modulation(model),
             kl=model.kl_per_component(x, u).double().cpu().numpy()
-            if isinstance(model, StackedIVAE | StackedInvertibleIVAE)
+            if isinstance(model, StackedVariational | StackedInvertibleIVAE)
             else None,
         )
     return model, fit
