@@ -12,7 +12,7 @@ from causal_ivae.validation.paper.experiments import (
     FLOW,
     FULL,
     Scale,
-    rank_correlations,
+    choices,
     recipes,
     run_experiment,
 )
@@ -60,9 +60,14 @@ def test_the_figure_is_drawn(computed):
     assert png.startswith(b"\x89PNG")
     assert svg.count("<svg") == 1
     text = " ".join(re.findall(r"<text[^>]*>([^<]*)", svg))
-    assert {"figure1": "sources", "figure2": "epochs", "figure3": "segments M"}.get(
-        name, ""
-    ) in text
+    expected = {
+        "figure1": "sources",
+        "figure2": "epochs",
+        "figure3": "segments M",
+        "discrete": "binary x",
+        "selection": "(b) settings of iVAE (diagonal)",
+    }
+    assert expected[name] in text
     assert draw(name, outcome)[1] == svg
 
 
@@ -92,16 +97,21 @@ def test_tcl_is_shown_in_its_best_form():
     assert list(rows["mcc_out"]) == [0.7]
 
 
-def test_rank_correlation_of_elbo_and_mcc():
+def test_how_the_elbo_chooses_settings():
     settings = pd.DataFrame(
         {
+            "panel": "a",
             "data_seed": [0] * 4 + [1] * 4 + [2] * 2,
             "selected": True,
             "held_out": [1.0, 2.0, 3.0, 4.0] * 2 + [1.0, 2.0],
             "mcc_out": [0.1, 0.2, 0.3, 0.4, 0.4, 0.3, 0.2, 0.1, 0.5, 0.6],
         }
     )
-    found = rank_correlations(settings)
-    assert found["0"] == pytest.approx(1)
-    assert found["1"] == pytest.approx(-1)
-    assert found["2"] is None
+    restart = settings.assign(selected=False, held_out=9.0, mcc_out=0.9)
+    other = settings.iloc[:4].assign(panel="b", mcc_out=[0.7, 0.5, 0.8, 0.6])
+    found = choices(pd.concat([settings, restart, other], ignore_index=True))
+    assert list(found["panel"]) == ["a", "a", "a", "b"]
+    np.testing.assert_allclose(found["rank_correlation"], [1.0, -1.0, np.nan, 0.0], atol=1e-12)
+    np.testing.assert_allclose(found["mcc_chosen"], [0.4, 0.1, 0.6, 0.6])
+    np.testing.assert_allclose(found["mcc_median"], [0.25, 0.25, 0.55, 0.65])
+    np.testing.assert_allclose(found["mcc_best"], [0.4, 0.4, 0.6, 0.8])

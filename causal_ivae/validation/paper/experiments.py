@@ -265,37 +265,51 @@ def _discrete(scale: Scale, fit: Fit, _: Say) -> Outcome:
     return Outcome(result.runs.assign(panel="a"), settings=_described(chosen, scale))
 
 
-def _selection(scale: Scale, fit: Fit, _: Say) -> Outcome:
-    base = recipes(scale)[DIAGONAL].settings
-    grid = [
-        {"hidden": hidden, "layers": layers, "learning_rate": rate, "noise": noise}
-        for hidden, layers, rate, noise in product(
-            (16, 64), (2, 3), (1e-3, 1e-2), ("learned", _PUBLISHED_STD)
-        )
-    ]
+def _selection(scale: Scale, fit: Fit, say: Say) -> Outcome:
+    made = recipes(scale)
     mixtures = _mixtures(scale, n_sources=2)
-    tables: list[pd.DataFrame] = []
-    chosen = []
-    for changes in grid[:: max(1, len(grid) // scale.conditions)]:
-        noise = changes["noise"]
-        name = (
-            f"hidden {changes['hidden']}, layers {changes['layers']}, "
-            f"rate {changes['learning_rate']:g}, "
-            f"noise {noise if isinstance(noise, str) else f'{noise:.2f}'}"
-        )
-        recipe = Recipe(name, base.model_copy(update=changes))
-        result = fit(mixtures, [recipe])
-        fitted = result.runs[result.runs["method"] == name]
-        tables.append(fitted if tables else result.runs)
-        chosen.append(recipe)
-    runs = pd.concat(tables, ignore_index=True).assign(panel="a")
+    tables, chosen = [], []
+    for panel, (family, values) in zip("ab", _SETTINGS_TO_CHOOSE.items(), strict=True):
+        say(f"settings of {family}")
+        grid = [dict(zip(values, some, strict=True)) for some in product(*values.values())]
+        some = [
+            Recipe(_shown(changes), made[family].settings.model_copy(update=changes))
+            for changes in grid[:: max(1, len(grid) // scale.conditions)]
+        ]
+        tables.append(fit(mixtures, some).runs.assign(panel=panel))
+        chosen += [replace(recipe, name=f"{family}, {recipe.name}") for recipe in some]
+    runs = pd.concat(tables, ignore_index=True)
     described = _described(chosen, scale)
-    described["rank correlation of ELBO and MCC"] = rank_correlations(runs)
+    found = choices(runs)
+    described["choices"] = found.astype(object).where(found.notna(), None).to_dict("records")
     return Outcome(runs, settings=described)
 
 
-def rank_correlations(runs: pd.DataFrame) -> dict[str, float | None]:
-    """Return Spearman's correlation of held-out ELBO and MCC over settings, for every data set.
+_SETTINGS_TO_CHOOSE: dict[str, dict[str, tuple[Any, ...]]] = {
+    OURS: {
+        "maps": (4, 12),
+        "knots": (4, 8),
+        "learning_rate": (2e-3, 2e-2),
+        "final_noise": (1e-3, 1e-2),
+    },
+    DIAGONAL: {
+        "hidden": (16, 64),
+        "layers": (2, 3),
+        "learning_rate": (1e-3, 1e-2),
+        "noise": ("learned", _PUBLISHED_STD),
+    },
+}
+
+
+def _shown(settings: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else f'{value:.3g}'}"
+        for name, value in settings.items()
+    )
+
+
+def choices(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return how well the held-out ELBO chooses among settings, for every panel and data set.
 
     Parameters
     ----------
@@ -304,16 +318,28 @@ def rank_correlations(runs: pd.DataFrame) -> dict[str, float | None]:
 
     Returns
     -------
-    dict of str to float
-        Keyed by data seed; None where there are fewer than three settings.
+    pandas.DataFrame
+        ``panel``, ``data_seed``, ``rank_correlation`` (Spearman's, of held-out ELBO and MCC over
+        settings; None where there are fewer than three), and the MCC of the setting with the best
+        held-out ELBO (``mcc_chosen``), the median of all settings (``mcc_median``) and the best
+        (``mcc_best``).
     """
     fitted = runs[runs["selected"] & runs["held_out"].notna()]
-    return {
-        str(data_seed): round(float(spearmanr(rows["held_out"], rows["mcc_out"]).statistic), 4)
-        if len(rows) > 2
-        else None
-        for data_seed, rows in fitted.groupby("data_seed")
-    }
+    rows = []
+    for (panel, data_seed), of_set in fitted.groupby(["panel", "data_seed"]):
+        mcc, held_out = of_set["mcc_out"], of_set["held_out"]
+        several = len(of_set) > 2
+        rows.append(
+            {
+                "panel": panel,
+                "data_seed": data_seed,
+                "rank_correlation": float(spearmanr(held_out, mcc).statistic) if several else None,
+                "mcc_chosen": float(mcc.iloc[int(held_out.argmax())]),
+                "mcc_median": float(mcc.median()),
+                "mcc_best": float(mcc.max()),
+            }
+        )
+    return pd.DataFrame(rows).round(4)
 
 
 def _described(chosen: list[Recipe], scale: Scale) -> dict[str, Any]:

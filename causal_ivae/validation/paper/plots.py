@@ -29,6 +29,7 @@ from causal_ivae.validation.paper.experiments import (
     VAE_NAME,
     FigureName,
     Outcome,
+    choices,
 )
 from causal_ivae.validation.suites.method_lines import legend_below
 
@@ -142,25 +143,26 @@ def _discrete(outcome: Outcome) -> Figure:
 
 
 def _selection(outcome: Outcome) -> Figure:
-    figure = new_figure(5.5, 3.6)
-    ax = figure.subplots()
-    chosen = outcome.runs[outcome.runs["selected"] & outcome.runs["held_out"].notna()]
-    correlations = outcome.settings["rank correlation of ELBO and MCC"]
-    for (data_seed, rows), marker in zip(
-        chosen.groupby("data_seed"), "os^Dv<>ph*" * 9, strict=False
-    ):
-        rho = correlations[str(data_seed)]
-        shown = "" if rho is None else f": rank correlation {rho:.2f}"
-        ax.scatter(
-            rows["held_out"],
-            rows["mcc_out"],
-            s=16,
-            marker=marker,
-            label=f"data set {data_seed}{shown}",
-        )
-    ax.set_xlabel("held-out ELBO, nats per row")
-    ax.set_title("settings of iVAE: does the ELBO choose as the MCC would?")
-    _finish(figure, [ax], columns=2)
+    figure = new_figure(8.5, 3.8)
+    axes = figure.subplots(1, 2, sharey=True)
+    runs = outcome.runs[outcome.runs["selected"] & outcome.runs["held_out"].notna()]
+    said = choices(outcome.runs).groupby("panel")["rank_correlation"]
+    for ax, (panel, family) in zip(axes, {"a": OURS, "b": DIAGONAL}.items(), strict=True):
+        of_panel = runs[runs["panel"] == panel]
+        for (data_seed, rows), marker in zip(
+            of_panel.groupby("data_seed"), "os^Dv<>ph*" * 9, strict=False
+        ):
+            below = rows["held_out"].max() - rows["held_out"]
+            label = f"data set {data_seed}"
+            ax.scatter(below, rows["mcc_out"], s=16, marker=marker, label=label)
+        _baselines(ax, outcome.runs[outcome.runs["panel"] == panel])
+        shown = [f"{rho:.2f}" for rho in said.get_group(panel).dropna()]
+        correlations = f"\nrank correlations {', '.join(shown)}" if shown else ""
+        ax.set_title(f"({panel}) settings of {family}{correlations}")
+        ax.set_xscale("symlog", linthresh=0.01)
+        ax.set_xlabel("held-out ELBO below the best setting's, nats per row")
+        ax.invert_xaxis()
+    _finish(figure, axes)
     return figure
 
 
