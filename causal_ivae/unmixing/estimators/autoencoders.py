@@ -122,8 +122,8 @@ class IVAE(_Autoencoder):
         has no u: a mean correlation with them of .3 to .6.
     decoder : {"invertible", "mlp"}
         Network from disturbances to x: invertible, with the mean of q as its inverse; or a
-        multilayer perceptron, with another one as the encoder.  A diagonal posterior and binary
-        observations have the latter in any case.
+        multilayer perceptron, with another one as the encoder, as a diagonal posterior has in any
+        case.  The log-odds of binary observations are a linear map plus a perceptron.
     maps, knots, bound : int, int, float
         Of the invertible decoder: number of linear maps, number of pieces of the splines between
         them, and the value beyond which a spline is linear.
@@ -169,6 +169,12 @@ class IVAE(_Autoencoder):
 
     With the invertible decoder, two columns and moving means, one more fit starts from a triangular
     map, as in `FlowIVAE`; the noise is then that of the mapped columns.
+
+    With binary columns and the full posterior, q(z|x,u) is the prior times a Gaussian whose
+    precision and mean depend on x, the form that is best for linear log-odds; it starts from linear
+    ICA of the segments' covariances.  Ten sources in a hundred columns are then recovered with a
+    mean correlation of .92, which is what the true parameters allow; linear ICA has .90, and
+    perceptrons had .69 to .80.
 
     Measured with these defaults on ten mixtures of five sources by networks of three layers (40
     segments of 1,000 rows), on rows that were not trained on: mean correlation with the sources of

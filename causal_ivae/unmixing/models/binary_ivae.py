@@ -31,6 +31,8 @@ class StackedNearlyLinear(nn.Module):
         self, init: Initialiser, features_in: int, features_out: int, settings: IVAESettings
     ) -> None:
         super().__init__()
+        # Weights of the size of one, so that a step of Adam changes them little.
+        self.scale = features_in**-0.5
         self.linear = StackedLinear(init, features_in, features_out)
         self.network = StackedMLP(
             init,
@@ -44,8 +46,13 @@ class StackedNearlyLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (members, rows, features_in) to (members, rows, features_out)."""
-        out: Tensor = self.linear(x) + self.network(x)
+        out: Tensor = self.linear(self.scale * x) + self.network(x)
         return out
+
+    def set_linear(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the linear map to ``x @ weight + bias``."""
+        self.linear.weight.copy_(weight / self.scale)
+        self.linear.bias.copy_(bias)
 
 
 class StackedBinaryIVAE(StackedVariational):
@@ -123,16 +130,15 @@ class StackedBinaryIVAE(StackedVariational):
         slope = odds * (1.0 - odds)
         explained = unmixing.mT @ covariance
         mixing = torch.linalg.solve(explained @ unmixing, explained) / slope
-        encoder, decoder = self.encoder.linear, self.decoder.linear
-        decoder.weight.copy_(mixing)
-        decoder.bias.copy_(torch.logit(odds))
+        self.decoder.set_linear(mixing, torch.logit(odds))
         identity = torch.eye(self.n_components, dtype=mixing.dtype, device=x.device)
         factor = torch.linalg.cholesky_ex(mixing * slope @ mixing.mT + _RIDGE * identity).L
         factor.diagonal(dim1=-2, dim2=-1).log_()
-        encoder.weight.zero_()
-        encoder.weight[..., : self.n_components] = mixing.mT
-        encoder.bias[..., : self.n_components] = -share @ mixing.mT
-        encoder.bias[..., self.n_components :] = factor[:, None, self.below[0], self.below[1]]
+        factor = factor[:, None, self.below[0], self.below[1]]
+        none = mixing.new_zeros(len(mixing), mixing.shape[2], factor.shape[2])
+        self.encoder.set_linear(
+            torch.cat((mixing.mT, none), dim=2), torch.cat((-share @ mixing.mT, factor), dim=2)
+        )
         self.prior.match(_centred(x, share) @ unmixing.to(x.dtype), u)
 
     def _linear_unmixing(self, x: Tensor, u: Tensor, share: Tensor, covariance: Tensor) -> Tensor:
