@@ -196,7 +196,7 @@ def estimate_power(
                 planted = plant_arrows(
                     start, subjects, blocks, tr, strength, rng, delay_sd=settings.delay_sd
                 )
-                found = judge(planted.values)
+                found = judge(twins.as_scaled(planted.values))
                 least = rule(found.directed.ravel(), against[base])
                 own, signed = _counts(found, planted, least)
                 counts += own

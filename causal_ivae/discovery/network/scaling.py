@@ -8,6 +8,8 @@ from causal_ivae.discovery.network.adjacency import partial_correlations
 from causal_ivae.discovery.network.units import Units, series_of_own
 from causal_ivae.seeding import generator
 
+_ALIKE = 0.01
+"""Standard deviations that differ by less than this share count as equal."""
 _NEIGHBOURS = 3
 """Pairs among the so many largest partial correlations of a region make the skeleton."""
 
@@ -41,16 +43,11 @@ def scaled(
     own = series_of_own(segments)
     if not own.any():
         return x, False
+    centred, deviation = _centred(x, own)
     count = np.bincount(own)
-    order = np.argsort(own, kind="stable")
-    starts = np.cumsum(count) - count
-    mean = np.add.reduceat(x[order], starts, axis=0) / count[:, None]
-    centred = x - mean[own]
-    power = np.add.reduceat(np.square(centred[order]), starts, axis=0) / count[:, None]
-    deviation = np.sqrt(power) + 1e-12 * np.sqrt(power.mean(axis=0))
     standard = centred / deviation[own]
     volume = [
-        0.5 * np.log(count @ power / len(x)).sum(),
+        0.5 * np.log(count @ np.square(deviation) / len(x)).sum(),
         (count @ np.log(deviation) / len(x)).sum(),
     ]
     fits = [
@@ -58,6 +55,37 @@ def scaled(
         for form, size in zip((centred, standard), volume, strict=True)
     ]
     return (standard, True) if fits[1] > fits[0] else (x, False)
+
+
+def is_standardised(values: NDArray[np.floating], segments: NDArray[np.int64]) -> bool:
+    """Check whether every region has the same standard deviation in all long segments."""
+    own = series_of_own(segments)
+    _, deviation = _centred(np.asarray(values, dtype=np.float64), own)
+    return bool(own.any() and (np.ptp(deviation, axis=0) < _ALIKE * deviation.max(axis=0)).all())
+
+
+def standardised(values: NDArray[np.floating], segments: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Divide every region by its own standard deviation in every long segment.
+
+    Segments that are not long are of one series, which is divided by its own (see
+    `causal_ivae.discovery.network.units.series_of_own`).
+    """
+    own = series_of_own(segments)
+    centred, deviation = _centred(np.asarray(values, dtype=np.float64), own)
+    return np.asarray(centred / deviation[own])
+
+
+def _centred(
+    x: NDArray[np.float64], own: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return series without their means, and the standard deviations (n_series, n_regions)."""
+    count = np.bincount(own)
+    order = np.argsort(own, kind="stable")
+    starts = np.cumsum(count) - count
+    mean = np.add.reduceat(x[order], starts, axis=0) / count[:, None]
+    centred = x - mean[own]
+    power = np.add.reduceat(np.square(centred[order]), starts, axis=0) / count[:, None]
+    return centred, np.sqrt(power) + 1e-12 * np.sqrt(power.mean(axis=0)) + 1e-300
 
 
 def _total(values: NDArray[np.float64], segments: NDArray[np.int64], seed: int) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ivae.discovery.network.scaling import is_standardised, standardised
 from causal_ivae.discovery.network.units import series_of_own
 
 _ROUNDS = 25
@@ -114,7 +115,8 @@ class Twins:
         n_factors: int | None = None,
     ) -> None:
         x = np.asarray(values, dtype=np.float64)
-        self._values = x
+        self._values, self._segments = x, segments
+        self._standardised = is_standardised(x, segments)
         count = n_factors or max(1, x.shape[1] // _REGIONS_PER_FACTOR)
         own = series_of_own(segments)
         block = np.cumsum(np.diff(blocks, prepend=blocks[0]) != 0)
@@ -132,7 +134,25 @@ class Twins:
         twin = np.empty_like(self._values)
         for part in self._parts:
             twin[part.rows] = part.drawn(rng)
-        return twin
+        return self.as_scaled(twin)
+
+    def as_scaled(self, series: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return series that are made of the data's, standardised by segment if the data are.
+
+        Parameters
+        ----------
+        series : ndarray, shape (n_times, n_regions)
+            Twins, or series into which arrows were planted.
+
+        Notes
+        -----
+        A sum of two standardised series has another standard deviation in every segment, by how
+        much they happen to be correlated there.  Series that were standardised as a whole never
+        show that, and left as it is, it makes the wrong direction of an arrow the likelier one:
+        with the correlation r in a segment, the disturbances of x and .8 y + .6 x have variances
+        whose product does not depend on r in the right order, and falls with r^2 in the other.
+        """
+        return standardised(series, self._segments) if self._standardised else series
 
     def shifted(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Move every region by times of its own, shape (n_times, n_regions); they share nothing."""

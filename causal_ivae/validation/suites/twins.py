@@ -158,7 +158,7 @@ class KnownArrows(Suite[TwinsCase]):
             own = series_of_own(segments)
             delay_sd = PowerSettings().delay_sd
             planted = plant_arrows(series, own, blocks, tr, case.strength, rng, delay_sd=delay_sd)
-            series = planted.values
+            series = maker.as_scaled(planted.values)
             true[tuple(planted.arrows.T)] = True
         graph = discover(
             series,
