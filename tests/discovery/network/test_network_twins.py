@@ -5,7 +5,9 @@ import pytest
 from scipy.signal import lfilter, welch
 
 from causal_ivae.discovery.network.decoys import decoy_q_values, settled, threshold
+from causal_ivae.discovery.network.judgement import judge_scaled
 from causal_ivae.discovery.network.twins import Twins
+from causal_ivae.simulate.planting import plant_arrows
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +148,43 @@ def test_twins_that_are_not_drawn_would_not_change_what_is_trusted():
     assert spared > 200 * 5
     assert right > 200
     assert wrong <= 0.02 * right
+
+
+@pytest.fixture(scope="module")
+def people():
+    """Thirty people whose regions share nothing, each standardised by itself."""
+    rng = np.random.default_rng(8)
+    innovations = rng.normal(size=(30, 100, 4)) * (1.0 + 0.5 * rng.random((30, 100, 4)))
+    x = lfilter([1.0], [1.0, -0.5], innovations, axis=1)
+    x = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
+    return x.reshape(-1, 4), np.repeat(np.arange(30), 100)
+
+
+def test_twins_of_standardised_people_are_standardised(people):
+    values, who = people
+    twins = Twins(values, who, who)
+    for series in (twins.draw(np.random.default_rng(0)), twins.as_scaled(values + values[:, :1])):
+        deviation = [series[who == k].std(axis=0) for k in range(30)]
+        np.testing.assert_allclose(deviation, 1.0, atol=1e-6)
+    larger = values * np.exp(0.1 * who)[:, None]
+    kept = Twins(larger, who, who)
+    np.testing.assert_array_equal(kept.as_scaled(2.0 * larger), 2.0 * larger)
+    # Windows of one person are no people, whose scales may be their own.
+    windows = np.arange(3000) // 50
+    moved = Twins(values, windows, np.zeros_like(windows)).as_scaled(values * (1.0 + who[:, None]))
+    assert moved[-100:].std() > 10.0 * moved[:100].std()
+
+
+def test_arrows_planted_into_standardised_people_do_not_lean_the_wrong_way(people):
+    values, who = people
+    twins, right, seen = Twins(values, who, who), 0, 0
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        planted = plant_arrows(twins.shifted(rng), who, who, 2.0, 0.6, rng)
+        found = judge_scaled(twins.as_scaled(planted.values), who, who, growing=False)
+        odds = dict(zip(map(tuple, found.pairs.tolist()), found.leaning_odds(), strict=True))
+        for cause, effect in planted.arrows.tolist():
+            right += (odds[tuple(sorted((cause, effect)))] > 0) == (cause < effect)
+            seen += 1
+    # These series are nearly Gaussian, so that half of the signs are right by chance.
+    assert 0.25 < right / seen < 0.75
