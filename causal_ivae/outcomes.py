@@ -23,6 +23,7 @@ USABLE = "usable"
 """Verdict on a fit against which nothing speaks."""
 WHY = {
     "twins": "not clearly more than what twins of these data without any arrow show",
+    "planted": "arrows planted into these data lean the wrong way as often as the right one",
     "direction": "connected, but nothing tells the direction",
     "data": "too little data to tell whether the two are connected",
     "other": "a common cause, a cycle or noise fits as well",

@@ -52,11 +52,14 @@ class _Claims:
         Probabilities of all arrows of every twin.
     least : float
         Probability from which arrows are drawn; infinite if none are.
+    before : float
+        What it would be whatever planted arrows show.
     """
 
     judgement: NetworkJudgement
     decoys: NDArray[np.float64]
     least: float
+    before: float
 
 
 class NetworkMethod(Method[NetworkSettings]):
@@ -96,6 +99,9 @@ class NetworkMethod(Method[NetworkSettings]):
         if gain > MOST_GAIN:
             return _by_structural_flows(problem, about)
         claims = self._claims(problem, values, distinct)
+        power = _power(problem, values, claims)
+        if power is not None and power.misleads:
+            claims = replace(claims, least=np.inf)
         judgement = claims.judgement
         about |= {
             "ScaledBySegment": judgement.scaled_by_segment,
@@ -109,7 +115,6 @@ class NetworkMethod(Method[NetworkSettings]):
             "LeastProbabilityDrawn": claims.least if np.isfinite(claims.least) else None,
         }
         rows = _rows_of(problem.pairs, distinct, judgement.pairs)
-        power = _power(problem, values, claims)
         if power is not None:
             drawn = bool((judgement.directed >= claims.least).any())
             about["Power"] = power.about(values, problem.segments, problem.tr, drawn=drawn)
@@ -191,7 +196,10 @@ class NetworkMethod(Method[NetworkSettings]):
             "and from pairwise likelihood ratios [@hyvarinen2013]. A multinomial logistic model "
             "that was calibrated on simulated BOLD networks turned this evidence into "
             "probabilities. Where nonlinear terms predicted held-out volumes better by more than "
-            f"{MOST_GAIN:g} nats per volume and region, structural flows decided instead.{against}"
+            f"{MOST_GAIN:g} nats per volume and region, structural flows decided instead.{against} "
+            "Where strong arrows that were planted through haemodynamic responses into regions "
+            "without common sources leaned the wrong way at least as often as the right one, no "
+            "arrow was drawn."
         ]
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:
@@ -241,9 +249,8 @@ class NetworkMethod(Method[NetworkSettings]):
                 claims, decoys, decision, twins, decision.confidence
             ):
                 break
-        return _Claims(
-            judgement, decoys, least_drawn(claims, decoys, decision, decision.confidence)
-        )
+        least = least_drawn(claims, decoys, decision, decision.confidence)
+        return _Claims(judgement, decoys, least, before=least)
 
 
 def _power(problem: Problem, values: NDArray[np.float32], claims: _Claims) -> Power | None:
@@ -337,10 +344,11 @@ def _edges(
             ~judged,
             decision == "none",
             decision != "undecided",
+            directed.max(axis=1) >= claims.before,
             directed.max(axis=1) >= confidence,
             adjacent >= LEAST_ADJACENT,
         ],
-        ["same", "independent", "", "twins", "direction"],
+        ["same", "independent", "", "planted", "twins", "direction"],
         "data",
     ).astype(object)
     x, y = np.array(problem.names, dtype=object)[problem.pairs.T]

@@ -19,7 +19,7 @@ from causal_ivae.discovery.network.weights import NetworkWeights, network_weight
 
 LEAST_ADJACENT = 0.3
 """Arrows are looked for between pairs with at least this probability of being adjacent."""
-LEANING_SLOPE = 0.2
+LEANING_SLOPE = 0.36
 """Factor of the log odds of the two directions, where no arrows are planted into the data.
 
 Fitted to 668 arrows that were planted through haemodynamic responses into real series of three

@@ -29,6 +29,8 @@ BASES = ("twins", "shifted")
 Twins keep the regions' covariance, so that there are common sources between them; shifted regions
 share nothing.
 """
+_FEWEST_SIGNS = 8
+"""With fewer signs of strong planted arrows, nothing is said of how they lean."""
 WANTED = 0.8
 """Power that the advice asks for."""
 _SLOPE_SPREAD = 0.3
@@ -100,8 +102,7 @@ class Power:
     ) -> dict[str, Any]:
         """Return the sidecar's entry on the power.
 
-        Data of which an arrow is drawn are not said to be unable to decide, whatever planted arrows
-        show: disturbances inside of a network can be less Gaussian than the regions' series.
+        Data of which an arrow is drawn are not said to be unable to decide.
         """
         x = values - values.mean(axis=0)
         lagged = (x[1:] * x[:-1]).sum(axis=0) / np.square(x).sum(axis=0)
@@ -130,8 +131,21 @@ class Power:
         Strong arrows are those of the two largest strengths that were found connected; without any
         all three numbers are NaN.
         """
+        return _share(*self._signs(base))
+
+    def _signs(self, base: str) -> tuple[int, int]:
         strong = [row for row in self.rows if row.base == base and row.strength > STRENGTHS[0]]
-        return _share(sum(row.right_sign for row in strong), sum(row.connected for row in strong))
+        return sum(row.right_sign for row in strong), sum(row.connected for row in strong)
+
+    @property
+    def misleads(self) -> bool:
+        """Check whether strong planted arrows lean the wrong way as often as the right one.
+
+        Those without common sources count.  No arrow of such data is drawn: what looks like a
+        direction in them comes from something else, such as noise or the shape of the responses.
+        """
+        right, connected = self._signs("shifted")
+        return connected >= _FEWEST_SIGNS and 2 * right <= connected
 
     @property
     def undecidable(self) -> bool:

@@ -17,7 +17,7 @@ from causal_ivae.drawing.svg import new_figure
 from causal_ivae.errors import InputError, SettingsError
 from causal_ivae.provenance import fingerprint
 from causal_ivae.seeding import child_seed, generator
-from causal_ivae.settings import DecisionSettings, NetworkSettings, UnmixingSettings
+from causal_ivae.settings import DecisionSettings, NetworkSettings, PowerSettings, UnmixingSettings
 from causal_ivae.simulate.bold_networks import draw_bold_design, simulate_bold_network
 from causal_ivae.validation.suites.calibration_error import reliability
 from causal_ivae.validation.suites.method_lines import finish, form
@@ -44,8 +44,8 @@ METHOD = {
     "subjects have it; or folders with truth.tsv (nodes x nodes) and one .tsv a subject. "
     f"'{OWN}': simulated here, with seeds that the calibration does not use.",
     "Claims": "Nothing is given; the order of nodes is drawn at random. 'network' draws what "
-    "passes its twins, 'network-no-twins' all arrows with a probability of .7 or more. A pair with "
-    "two arrows counts as two claims.",
+    "passes its twins and the arrows that it plants, 'network-no-twins' all arrows with a "
+    "probability of .7 or more. A pair with two arrows counts as two claims.",
     COMMON: "Of the own networks' pairs with a common cause that is not measured and no arrow, "
     f"which pass for connected (by ours: with {LEAST_ADJACENT:g}), how many have an arrow.",
     "Precision, recall": "Of directed arrows, summed over the draws of subjects; of adjacent "
@@ -125,9 +125,11 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         """Return every setting that the claims of a method depend on."""
         if method in NETWORK_RIVALS:
             return {"citation": NETWORK_RIVALS[method].citation}
+        power = self._power(method)
         return {
             "network": self._unmixing(method).network.model_dump(mode="json"),
             "decision": DecisionSettings().model_dump(mode="json"),
+            **({} if power is None else {"power": power.model_dump(mode="json")}),
         }
 
     def described(self) -> dict[str, Any]:
@@ -233,6 +235,10 @@ class BoldNetworks(MethodSuite[NetworkCase]):
             return self.unmixing
         return self.unmixing.model_copy(update={"network": NetworkSettings(twins=0)})
 
+    def _power(self, method: str) -> PowerSettings | None:
+        """Return how arrows are planted, against which claims are set as they are in a run."""
+        return PowerSettings() if method == OURS[0] else None
+
     def _claims(self, case: NetworkCase, series: NDArray[np.float64]) -> Claimed:
         """Return what the method of a case claims."""
         if case.method in NETWORK_RIVALS:
@@ -250,6 +256,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
             method="network",
             seed=child_seed(self.seed, case.network, case.draw),
             unmixing=self._unmixing(case.method),
+            power=self._power(case.method),
         )
         x, y = np.triu_indices(regions, 1)
         edges = graph.edges

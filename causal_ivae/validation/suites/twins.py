@@ -40,7 +40,8 @@ METHOD = {
     "strength": "Share of the effect's standard deviation that comes from the cause, through the "
     "two regions' haemodynamic responses; 0: nothing was planted.",
     "claimed": "Arrows of at least the probability 'decision.confidence', whatever twins claim.",
-    "drawn": "Arrows that the method draws beside twins of the series that it was given.",
+    "drawn": "Arrows that the method draws beside twins of the series that it was given, and "
+    "beside arrows that it plants into them itself.",
 }
 
 
@@ -133,6 +134,7 @@ class KnownArrows(Suite[TwinsCase]):
             "subjects": self.subjects,
             "network": self.unmixing.network.model_dump(mode="json"),
             "decision": DecisionSettings().model_dump(mode="json"),
+            "power": PowerSettings().model_dump(mode="json"),
             "content": None if self.study is None else self.study.content,
         }
 
@@ -168,6 +170,7 @@ class KnownArrows(Suite[TwinsCase]):
             tr=tr,
             seed=child_seed(self.seed, "judged", case.number),
             decision=DecisionSettings.model_validate({"guard": case.guard}),
+            power=PowerSettings(),
             unmixing=self.unmixing,
         )
         x, y = np.triu_indices(len(true), 1)

@@ -104,7 +104,7 @@ def test_nothing_is_drawn_in_a_twin_or_between_different_people():
 
 
 def test_data_of_which_arrows_are_drawn_can_decide(monkeypatch, found):
-    rows = [PowerRow(base, 0.6, 60, 60, 20, 10, 30) for base in BASES]
+    rows = [PowerRow(base, 0.6, 60, 60, 20, 10, 31) for base in BASES]
     monkeypatch.setattr(power, "estimate_power", lambda *_, **__: Power(tuple(rows), 0.1, 0))
     graph = discover(*study(), NAMES, power=PowerSettings())
     assert arrows(graph) == arrows(found)
@@ -114,6 +114,20 @@ def test_data_of_which_arrows_are_drawn_can_decide(monkeypatch, found):
     )
     assert not arrows(nothing)
     assert nothing.sidecar["Power"]["CannotDecide"]
+
+
+@pytest.mark.parametrize(("connected", "right", "drawn"), [(60, 30, False), (6, 1, True)])
+def test_no_arrow_is_drawn_where_planted_ones_lean_the_wrong_way_as_often(
+    monkeypatch, found, connected, right, drawn
+):
+    rows = tuple(PowerRow(base, 0.6, 60, connected, 20, 10, right) for base in BASES)
+    monkeypatch.setattr(power, "estimate_power", lambda *_, **__: Power(rows, 0.1, 0))
+    graph = discover(*study(), NAMES, power=PowerSettings())
+    assert arrows(graph) == (arrows(found) if drawn else set())
+    was_drawn = found.edges["decision"].isin(["x->y", "y->x", "both"])
+    expected = found.edges["why"].mask(was_drawn, "" if drawn else "planted")
+    assert list(graph.edges["why"]) == list(expected)
+    assert (graph.sidecar["LeastProbabilityDrawn"] is None) is not drawn
 
 
 def test_without_twins_the_probability_alone_decides():
