@@ -278,7 +278,7 @@ class Cliff(StackedModel):
         return x[..., :1] * self.place[:, :, None]
 
 
-def climb(rate, data, seeds=(1, 2, 3), cliff=None, **changes):
+def climb(rate, data, seeds=(1, 2, 3), cliff=None, again=True, **changes):
     values, segments = data
     cliff = {1: 1.0, 3: 1.0} if cliff is None else cliff
     settings = TCLSettings(steps=1, learning_rate=rate, weight_decay=0.0)
@@ -289,6 +289,7 @@ def climb(rate, data, seeds=(1, 2, 3), cliff=None, **changes):
         [[0, 1]] * len(seeds),
         list(seeds),
         lambda seeds: Cliff(seeds, cliff, **changes),
+        again=again,
     )
 
 
@@ -301,6 +302,10 @@ def test_the_second_attempt_is_at_half_the_rate_and_there_is_no_third(data):
     assert fit.retried.tolist() == [False, True, False]
     assert np.isnan(fit.objective).tolist() == [False, True, False]
     np.testing.assert_allclose(model.place.detach()[1, 0], 0.1, rtol=1e-3)
+    model, fit = climb(0.1, data, again=False)
+    assert not fit.retried.any()
+    assert np.isnan(fit.objective).tolist() == [False, True, False]
+    np.testing.assert_allclose(model.place.detach()[:, 0], 0.1, rtol=1e-3)
 
 
 def test_a_member_that_ends_far_below_its_start_has_diverged(data):

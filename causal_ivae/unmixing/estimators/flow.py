@@ -48,9 +48,10 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
 
     If two columns have two components whose means change with the segment, one more fit starts from
     a triangular map: one column as it is, and an increasing function of the other that depends on
-    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All are trained for a fifth
-    of the steps first.  If that one has the highest likelihood of rows that the map was not fitted
-    to, and gained nearly nothing, the training ends there; otherwise all of them take all steps.
+    it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All starts have 300 steps
+    first.  If none is then better than that map alone by .1 nats per row, of rows that it was not
+    fitted to, the start from the map takes a tenth of the steps by itself, at a quarter of the
+    learning rate, and the best of all is kept.  Otherwise all of them take all steps.
     """
 
     _kind = FlowSettings

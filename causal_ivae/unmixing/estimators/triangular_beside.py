@@ -1,12 +1,12 @@
 """Train a start from a triangular map beside the ordinary starts of a fit."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from causal_ivae.seeding import child_seed
-from causal_ivae.settings import TrainingSettings
 from causal_ivae.unmixing.models.stacked import StackedModel
 from causal_ivae.unmixing.models.triangular import TriangularMap
 from causal_ivae.unmixing.training.stacks import Fit
@@ -14,10 +14,12 @@ from causal_ivae.unmixing.training.starts import Starts
 from causal_ivae.unmixing.training.steps import by_member
 from causal_ivae.unmixing.triangular_start import fit_triangular
 
-_SHARE, _LEAST = 0.2, 300
-"""The trial has this share of the steps, and at least so many unless all are fewer."""
-_FITS = 0.05
-"""A triangular map fits as it is if the trial raises its likelihood by less (nats per row)."""
+_TRIAL = 300
+"""Steps of all starts together, after which it is known whether the data are triangular."""
+_FITS = 0.1
+"""They are if no start is better than the map alone by more than this (nats per row)."""
+_SHARE, _SLOWER = 0.1, 0.25
+"""The triangular start then has this share of the steps and of the learning rate, by itself."""
 
 
 def train_beside_triangular(starts: Starts) -> tuple[StackedModel, Fit, TriangularMap | None]:
@@ -39,9 +41,10 @@ def train_beside_triangular(starts: Starts) -> tuple[StackedModel, Fit, Triangul
 
     Notes
     -----
-    All starts are trained for a part of the steps first.  If the triangular one leads and has
-    gained nearly nothing, the data are triangular, and that part is enough.  Otherwise all of them
-    are trained for all steps.
+    The likelihood of a map that fits the data is hardly raised by any training, and that of another
+    one is raised soon.  All starts are therefore trained for some steps first.  If none is clearly
+    better than the map alone, the data are triangular, and small steps from the map end the fit.
+    Otherwise all starts are trained for all steps.
     """
     values, columns, settings = starts.values, starts.columns, starts.settings
     found = fit_triangular(values[None], starts.u)
@@ -52,18 +55,44 @@ def train_beside_triangular(starts: Starts) -> tuple[StackedModel, Fit, Triangul
     all_starts = replace(starts, seeds=seeds, values=beside, columns=every)
     rows = found.held_out
 
-    def trained(own: TrainingSettings) -> tuple[StackedModel, Fit, bool]:
-        stack, fit = replace(all_starts, settings=own).trained()
+    def trained(some: Starts, *, trial: bool = False) -> tuple[StackedModel, Fit]:
+        """Train starts of which the triangular one is the last."""
+        stack, fit = some.trained(again=not trial)
         with torch.inference_mode():
-            value = stack.evaluate(by_member(beside[rows], every), starts.u[rows]).double()
+            value = stack.evaluate(by_member(beside[rows], some.columns), some.u[rows]).double()
             value[-1] += found.map(values[None, rows])[1].mean()
-        objective = np.where(np.isfinite(fit.objective), value.cpu().numpy(), np.nan)
-        leads = np.nanargmax(np.append(objective, -np.inf)) == len(columns)
-        return stack, replace(fit, objective=objective), bool(leads)
+        # Short training by large steps may end below its start and still be worth comparing.
+        usable = np.isfinite(value.cpu().numpy()) if trial else np.isfinite(fit.objective)
+        objective = np.where(usable, value.cpu().numpy(), np.nan)
+        return stack, replace(fit, objective=objective)
 
-    steps = min(settings.steps, max(_LEAST, round(_SHARE * settings.steps)))
-    stack, fit, leads = trained(settings.shortened(steps, len(values)))
-    gain = float(fit.objective[-1]) - float(found.log_likelihood.max())
-    if steps < settings.steps and not (leads and gain < _FITS):
-        stack, fit, leads = trained(settings)
+    steps = min(settings.steps, _TRIAL)
+    tried = settings.shortened(steps, len(values))
+    stack, fit = trained(replace(all_starts, settings=tried), trial=steps < settings.steps)
+    if steps < settings.steps:
+        if np.fmax.reduce(fit.objective) > float(found.log_likelihood.max()) + _FITS:
+            stack, fit = trained(all_starts)
+        else:
+            stack, fit = _ended_alone(all_starts, trained, stack, fit)
+    leads = bool(np.isfinite(fit.objective[-1])) and np.nanargmax(fit.objective) == len(columns)
     return stack, fit, found.map if leads else None
+
+
+def _ended_alone(
+    starts: Starts,
+    trained: Callable[[Starts], tuple[StackedModel, Fit]],
+    stack: StackedModel,
+    fit: Fit,
+) -> tuple[StackedModel, Fit]:
+    """Train the last start anew with small steps, and put it into the stack if that is better."""
+    settings = starts.settings.shortened(
+        max(1, round(_SHARE * starts.settings.steps)), len(starts.values)
+    )
+    slower = settings.model_copy(update={"learning_rate": _SLOWER * settings.learning_rate})
+    last = replace(starts, seeds=starts.seeds[-1:], columns=starts.columns[-1:], settings=slower)
+    model, ended = trained(last)
+    if not ended.objective[0] > np.nan_to_num(fit.objective[-1], nan=-np.inf):
+        return stack, fit
+    member = len(starts.seeds) - 1
+    stack.put(torch.tensor([member], device=starts.columns.device), model)
+    return stack, fit.continued(ended, member)

@@ -117,6 +117,7 @@ def fit_stack(
     order_seed: int,
     kept: Tensor | None = None,
     trained: StackedModel | None = None,
+    again: bool = True,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> tuple[StackedModel, Fit]:
@@ -143,6 +144,8 @@ def fit_stack(
         values know all volumes.
     trained : StackedModel, optional
         The members after an earlier training, which goes on; by default they start anew.
+    again : bool
+        False to leave members whose training diverged as they are.
     progress : callable, optional
         Called with the share of the steps that are done.
     watch : callable, optional
@@ -158,16 +161,16 @@ def fit_stack(
     steps, curves, final, taken = optimise(
         model, columns, settings, kept=kept, anew=trained is None, progress=progress, watch=watch
     )
-    failed = np.isnan(final)
+    failed = np.isnan(final) & again
     if failed.any():
         which = np.flatnonzero(failed)
-        again = build([child_seed(seeds[i], "again") for i in which])
+        anew = build([child_seed(seeds[i], "again") for i in which])
         slower = settings.model_copy(update={"learning_rate": 0.5 * settings.learning_rate})
         chosen = torch.as_tensor(which, device=columns.device)
         counted = None if kept is None else kept[chosen]
-        _, *renewed = optimise(again, columns[chosen], slower, kept=counted)
+        _, *renewed = optimise(anew, columns[chosen], slower, kept=counted)
         curves[which], final[which], taken[which] = renewed
-        model.put(chosen, again)
+        model.put(chosen, anew)
     with torch.inference_mode():
         x = by_member(values, columns)
         model.finish(x, u)

@@ -102,6 +102,32 @@ class Fit:
             torch.cat([fit.disturbances for fit in fits]),
         )
 
+    def continued(self, ended: "Fit", member: int) -> "Fit":
+        """Return a fit of which one member was trained further; the curves of the others stay flat.
+
+        Parameters
+        ----------
+        ended : Fit
+            The further training of that member alone.
+        """
+        curves = np.repeat(self.curves[:, -1:], len(ended.curve_steps), axis=1)
+        curves[member] = ended.curves[0]
+        taken = self.taken.copy()
+        taken[member] += ended.taken[0]
+        whole: dict[str, Any] = {
+            "curve_steps": np.concatenate(
+                (self.curve_steps, self.curve_steps[-1] + ended.curve_steps)
+            ),
+            "curves": np.concatenate((self.curves, curves), axis=1),
+            "taken": taken,
+        }
+        for name in ("disturbances", "objective", "slope", "retried", "modulation", "kl"):
+            mine, theirs = getattr(self, name), getattr(ended, name)
+            if mine is not None and theirs is not None:
+                whole[name] = mine.clone() if isinstance(mine, Tensor) else mine.copy()
+                whole[name][member] = theirs[0]
+        return replace(self, **whole)
+
     def _with(self, changed: Callable[[str], Any], disturbances: Tensor) -> "Fit":
         """Return a fit with other members but the same points of the training curve."""
         by_member = {field.name for field in fields(self)} - {"disturbances", "curve_steps"}

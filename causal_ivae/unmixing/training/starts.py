@@ -23,7 +23,9 @@ class Starts:
     settings: TrainingSettings
     order_seed: int
 
-    def trained(self, model: StackedModel | None = None) -> tuple[StackedModel, Fit]:
+    def trained(
+        self, model: StackedModel | None = None, *, again: bool = True
+    ) -> tuple[StackedModel, Fit]:
         """Train the restarts as one stack, from new weights or from those of a model."""
         return fit_stack(
             self.build,
@@ -34,4 +36,5 @@ class Starts:
             self.settings,
             order_seed=self.order_seed,
             trained=model,
+            again=again,
         )

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from causal_ivae.seeding import child_seed
 from causal_ivae.unmixing.models.invertible_ivae import StackedInvertibleIVAE
@@ -75,30 +74,4 @@ def train_in_two_stages(starts: Starts) -> tuple[StackedInvertibleIVAE, Fit]:
     if ended.retried[0] or not ended.objective[0] > fit.objective[best]:
         return stack, fit
     stack.put(which, ended_at)
-    return stack, _continued(fit, ended, best)
-
-
-def _continued(fit: Fit, ended: Fit, member: int) -> Fit:
-    """Return a fit of which one member went on; the curves of the others stay where they ended."""
-    curves = np.repeat(fit.curves[:, -1:], len(ended.curve_steps), axis=1)
-    curves[member] = ended.curves[0]
-    disturbances = fit.disturbances.clone()
-    disturbances[member] = ended.disturbances[0]
-
-    def put(all_of_them: NDArray[np.float64] | None, one: NDArray[np.float64] | None) -> None:
-        if all_of_them is not None and one is not None:
-            all_of_them[member] = one[0]
-
-    put(fit.objective, ended.objective)
-    put(fit.slope, ended.slope)
-    put(fit.modulation, ended.modulation)
-    put(fit.kl, ended.kl)
-    taken = fit.taken.copy()
-    taken[member] += ended.taken[0]
-    return replace(
-        fit,
-        disturbances=disturbances,
-        curve_steps=np.concatenate((fit.curve_steps, fit.curve_steps[-1] + ended.curve_steps)),
-        curves=np.concatenate((fit.curves, curves), axis=1),
-        taken=taken,
-    )
+    return stack, fit.continued(ended, best)
