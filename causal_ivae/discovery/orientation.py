@@ -1,15 +1,21 @@
 """Decide the directions of a subject's pairs, with a confidence, from independence tests."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from causal_ivae.independence.hsic import IndependenceTable
 from causal_ivae.seeding import generator
 from causal_ivae.settings import DecisionSettings
+
+if TYPE_CHECKING:
+    # Pages ask for the number of resamples, and need no torch for it.
+    from causal_ivae.independence.hsic import IndependenceTable
 
 VOTES = ("inconclusive", "x->y", "y->x", "none")
 

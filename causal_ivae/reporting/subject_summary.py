@@ -10,7 +10,7 @@ from causal_ivae.outcomes import count_arrows
 from causal_ivae.reporting.agreement import same_direction
 from causal_ivae.reporting.fits import UNKNOWN
 from causal_ivae.reporting.series_source import from_images, is_simulated
-from causal_ivae.reporting.verdict import verdicts_of
+from causal_ivae.reporting.verdict import verdict_of
 from causal_ivae.reporting.volume_counts import Volumes, volumes_of
 
 
@@ -88,15 +88,15 @@ def summarise_subject(record: Unit) -> SubjectSummary:
     record : Unit
         The subject's results; it has no methods if there are none.
     """
-    verdicts = verdicts_of(record)
+    verdict = next((v for name in record.methods if (v := verdict_of(record, name))), None)
     table = record.outliers
     motion = None
     if table is not None and table["framewise_displacement"].notna().any():
         motion = float(table["framewise_displacement"].mean())
     return SubjectSummary(
         unit=record.name,
-        quality=verdicts[0].word if verdicts else UNKNOWN,
-        sentence=verdicts[0].sentence if verdicts else "",
+        quality=UNKNOWN if verdict is None else verdict.word,
+        sentence="" if verdict is None else verdict.sentence,
         volumes=volumes_of(record),
         motion=motion,
         coverage=_lowest_coverage(record),

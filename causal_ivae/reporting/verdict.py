@@ -66,10 +66,7 @@ class Verdict:
 
 
 def verdicts_of(record: Unit) -> list[Verdict]:
-    """Return the verdict on every method, in their order, except on those that lost their fits.
-
-    The verdict on the first method represents the subject in the table of all subjects.
-    """
+    """Return the verdict on every method, in their order, except on those that lost their fits."""
     found = (verdict_of(record, name) for name in record.methods)
     return [verdict for verdict in found if verdict is not None]
 

@@ -53,6 +53,13 @@ def test_a_run_that_is_up_to_date_imports_nothing_that_only_work_needs(command):
     assert not SLOW & set(imported)
 
 
+def test_pages_are_written_without_what_only_training_needs(command):
+    *_, modules = run("-c", PROGRAM, *command, "--reports-only").splitlines()
+    code, imported = json.loads(modules)
+    assert code == 0
+    assert not {"torch", "distributed", "nilearn"} & set(imported)
+
+
 def test_a_command_ends_without_looking_for_cycles_in_all_that_it_imported():
     program = (
         "import atexit, gc, sys\n"

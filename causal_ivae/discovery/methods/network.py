@@ -17,7 +17,6 @@ from causal_ivae.discovery.methods.structural import StructuralMethod
 from causal_ivae.discovery.network.decoys import decoy_q_values, is_settled, least_drawn
 from causal_ivae.discovery.network.linearity import MOST_GAIN, nonlinear_gain
 from causal_ivae.discovery.network.result_tables import evidence_table, twins_table
-from causal_ivae.discovery.network.twins import Twins
 from causal_ivae.discovery.problem import Found, Problem
 from causal_ivae.discovery.same_series import first_copies, reasons_of_copies
 from causal_ivae.discovery.workload import NetworkWorkload, Workload
@@ -215,6 +214,7 @@ class NetworkMethod(Method[NetworkSettings]):
         """Judge the data and their twins, and find the probability from which arrows are drawn."""
         from causal_ivae.discovery.network.judgement import judge_scaled
         from causal_ivae.discovery.network.scaling import scaled
+        from causal_ivae.discovery.network.twins import Twins
 
         decision, twins = problem.decision, self.own(problem.unmixing).twins
         seed = child_seed(problem.seed, problem.key, self.name)
@@ -261,6 +261,7 @@ def _power(problem: Problem, values: NDArray[np.float32], claims: _Claims) -> Po
     from causal_ivae.discovery.network.judgement import judge_scaled
     from causal_ivae.discovery.network.power import estimate_power
     from causal_ivae.discovery.network.scaling import scaled
+    from causal_ivae.discovery.network.twins import Twins
 
     seed = child_seed(problem.seed, problem.key, NetworkMethod.name)
     growing = claims.judgement.scales_pay
