@@ -51,7 +51,7 @@ class FlowIVAE(StackedEstimator[StackedFlow]):
     it, by exact likelihood (`causal_ivae.unmixing.triangular_start`).  All starts have 300 steps
     first.  If none is then better than that map alone by .1 nats per row, of rows that it was not
     fitted to, the start from the map takes a tenth of the steps by itself, at a quarter of the
-    learning rate, and the best of all is kept.  Otherwise all of them take all steps.
+    learning rate, and the fit ends if that one is the best of all.  Otherwise all take all steps.
     """
 
     _kind = FlowSettings

@@ -43,8 +43,8 @@ def train_beside_triangular(starts: Starts) -> tuple[StackedModel, Fit, Triangul
     -----
     The likelihood of a map that fits the data is hardly raised by any training, and that of another
     one is raised soon.  All starts are therefore trained for some steps first.  If none is clearly
-    better than the map alone, the data are triangular, and small steps from the map end the fit.
-    Otherwise all starts are trained for all steps.
+    better than the map alone, the data are triangular, and small steps from the map end the fit if
+    they make it the best.  Otherwise all starts are trained for all steps.
     """
     values, columns, settings = starts.values, starts.columns, starts.settings
     found = fit_triangular(values[None], starts.u)
@@ -70,12 +70,17 @@ def train_beside_triangular(starts: Starts) -> tuple[StackedModel, Fit, Triangul
     tried = settings.shortened(steps, len(values))
     stack, fit = trained(replace(all_starts, settings=tried), trial=steps < settings.steps)
     if steps < settings.steps:
-        if np.fmax.reduce(fit.objective) > float(found.log_likelihood.max()) + _FITS:
-            stack, fit = trained(all_starts)
-        else:
+        fits = not np.fmax.reduce(fit.objective) > float(found.log_likelihood.max()) + _FITS
+        if fits:
             stack, fit = _ended_alone(all_starts, trained, stack, fit)
-    leads = bool(np.isfinite(fit.objective[-1])) and np.nanargmax(fit.objective) == len(columns)
-    return stack, fit, found.map if leads else None
+        if not (fits and _last_leads(fit)):
+            stack, fit = trained(all_starts)
+    return stack, fit, found.map if _last_leads(fit) else None
+
+
+def _last_leads(fit: Fit) -> bool:
+    best = np.nan_to_num(fit.objective, nan=-np.inf)
+    return bool(np.isfinite(best[-1]) and best.argmax() == len(best) - 1)
 
 
 def _ended_alone(
