@@ -26,6 +26,7 @@ _WIDTH = 648.0
 _LINE = 13.0
 _OPAQUE = 0.6
 """How much of the anatomy the colours of regions hide."""
+_WORDS = "#ffffff"
 
 _Labels = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 """Return the number of the region at every place (mm), shape (..., 3); 0 is none."""
@@ -61,6 +62,9 @@ def region_map(parcellation: Parcellation, anatomy: Path | None = None) -> bytes
     scale = _WIDTH / wide
     heights = [scale * row[0][1].shape[0] + _LINE for row in rows]
     sketch = Sketch(0.0, -sum(heights), _WIDTH, 0.0)
+    # A black sheet, as slices have it, is right on a light and on a dark page.
+    sheet = np.zeros((1, 1, 3), dtype=np.uint8)
+    sketch.picture(sheet, 0.0, -sum(heights), _WIDTH, sum(heights))
     top = 0.0
     for name, row, height in zip("xz", rows, heights, strict=True):
         left = (_WIDTH - scale * sum(pixels.shape[1] for _, pixels in row)) / 2
@@ -68,9 +72,11 @@ def region_map(parcellation: Parcellation, anatomy: Path | None = None) -> bytes
             across, up = scale * pixels.shape[1], scale * pixels.shape[0]
             sketch.picture(pixels, left, top - up, across, up)
             text = f"{name} = {cut:.0f} mm".replace("-", "\N{MINUS SIGN}")
-            sketch.words(left + across / 2, top - up - _LINE / 2, text, align="center")
+            sketch.words(
+                left + across / 2, top - up - _LINE / 2, text, align="center", color=_WORDS
+            )
             for side, x in (("L", left + 6.0), ("R", left + across - 6.0)) if name == "z" else ():
-                sketch.words(x, top - up + 7.0, side, align="center", color="#ffffff")
+                sketch.words(x, top - up + 7.0, side, align="center", color=_WORDS)
             left += across
         top -= height
     return Drawing(sketch, "regions", "").files["png"]

@@ -1,5 +1,6 @@
 """The pages in a real browser without a network.  `make test-browser` runs them."""
 
+import io
 import os
 import platform
 import re
@@ -8,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
 from fake_records import HOSTILE, SIX, group_record, names_of, statuses, subject_record
+from PIL import Image
 from rendering import render_group, render_subject
 
 from causal_ivae.batch.summaries import FOLDER, folder_digest
@@ -248,3 +251,61 @@ def test_axe_finds_what_a_page_must_not_have(opened):
         }"""
     )
     assert {"color-contrast", "select-name"} <= {name for name, *_ in serious_violations(page)}
+
+
+# Words in drawings, which axe leaves out, by their contrast with the sheet as a filter turns it.
+FAINT_WORDS = """() => {
+  const numbers = (color) => (color.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const turned = (element, color) => {
+    for (let e = element; e; e = e.parentElement)
+      if (getComputedStyle(e).filter.startsWith("invert")) {
+        const by = parseFloat(getComputedStyle(e).filter.slice(7));
+        color = color.map((v) => v * (1 - 2 * by) + 255 * by);
+      }
+    return color;
+  };
+  const light = (color) => {
+    const [r, g, b] = color.map((v) => v / 255).map(
+      (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const sheet = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const color = numbers(getComputedStyle(e).backgroundColor);
+      if (color.length < 4 || color[3] > 0.5) return color.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  return Array.from(document.querySelectorAll("svg text")).filter((text) => {
+    const box = text.getBoundingClientRect();
+    if (!box.width || getComputedStyle(text).visibility === "hidden") return false;
+    const words = turned(text, numbers(getComputedStyle(text).fill).slice(0, 3));
+    const [a, b] = [light(words), light(sheet(text.ownerSVGElement.parentElement))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+  }).map((text) => text.textContent.slice(0, 40));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_words_in_drawings_can_be_read(opened, name, scheme):
+    page = opened(name, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    assert page.evaluate(FAINT_WORDS) == []
+
+
+def test_faint_words_in_drawings_are_found(opened):
+    page = opened("sub-01", color_scheme="dark")
+    page.evaluate(
+        "document.querySelectorAll('svg text').forEach((t) => t.setAttribute('fill', '#eee'))"
+    )
+    assert len(page.evaluate(FAINT_WORDS)) > 10
+
+
+def test_a_carpet_plot_is_as_light_in_the_dark_as_its_caption_says(opened):
+    shown = []
+    for scheme in ("light", "dark"):
+        page = opened("sub-01", color_scheme=scheme)
+        picture = page.locator("#data .card svg image").first.screenshot()
+        shown.append(np.asarray(Image.open(io.BytesIO(picture)).convert("L"), dtype=float).ravel())
+    assert np.corrcoef(*shown)[0, 1] > 0.9

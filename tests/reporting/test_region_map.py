@@ -43,6 +43,14 @@ def test_labels_are_drawn_each_in_a_colour(tmp_path):
     assert (sizes > 0.2 * sizes.sum()).sum() == 1
 
 
+def test_the_sheet_is_black_so_that_no_page_has_to_turn_the_lightness_of_a_brain(tmp_path):
+    mine = load_atlas(write_atlas(tmp_path, blobs(), "index\tname\n3\tA\n8\tB\n"))
+    pixels = np.asarray(Image.open(io.BytesIO(region_map(mine))).convert("L"))
+    edge = np.concatenate([pixels[:2].ravel(), pixels[-2:].ravel(), pixels[:, :2].ravel()])
+    assert np.mean(edge < 10) > 0.95
+    assert (pixels > 240).sum() > 100
+
+
 def test_spheres_and_maps_are_drawn(tmp_path):
     balls = "name\tx\ty\tz\tradius\nA\t-20\t0\t0\t18\nB\t20\t0\t0\t18\n"
     (tmp_path / "balls.tsv").write_text(balls)
