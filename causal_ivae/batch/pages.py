@@ -1,6 +1,7 @@
 """Write the pages of a subject, the group or a whole output folder from result files alone."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from causal_ivae.derivatives.names import GROUP, POOLED, UnitPaths, is_subject
 from causal_ivae.derivatives.stored_tables import write_described
 from causal_ivae.derivatives.unit_tables import SUBJECTS
 from causal_ivae.derivatives.units import Unit, find_paths, subjects_in
+from causal_ivae.derivatives.vouching import damaged_files
 from causal_ivae.discovery.methods import METHODS
 from causal_ivae.errors import CausalIvaeError, NothingMatchedError
 from causal_ivae.group.participants import PARTICIPANTS
@@ -210,6 +212,8 @@ def write_all(
             for method in METHODS
             if method not in whole and paths.file("edges.json", method).exists()
         )
+        if lost := _lost_series(paths, read_sidecar(paths.file("timeseries.json"))):
+            complaints.append(f"{paths.unit}: {lost}")
         try:
             page(whole)
         except CausalIvaeError as error:
@@ -302,6 +306,9 @@ def _write(
 
     try:
         record = readable(Unit.read(paths, tuple(methods)))
+        if lost := _lost_series(paths, record.sidecar):
+            about = {**record.sidecar, "Notes": [*record.sidecar.get("Notes", ()), lost]}
+            record = replace(record, tables={}, sidecar=about)
         page, drawings = page_of(record)
         files = {**unit_files(record), **drawing_files(drawings), **methods_files(record)}
     except Exception as error:
@@ -313,6 +320,17 @@ def _write(
     # The page is written last, because its date tells whether page and figures are current.
     write_text(paths.report, page)
     return record
+
+
+def _lost_series(paths: UnitPaths, about: Mapping[str, Any]) -> str:
+    """Say that the series were changed after their sidecar was written; empty if they were not."""
+    damage = damaged_files(paths.file("timeseries.json"), about) if about else {}
+    if not damage:
+        return ""
+    return (
+        f"The time series are not shown, for {next(iter(damage.values()))}: run the level "
+        "participant again."
+    )
 
 
 def _row(unit: str, seconds: float | None, outcome: Outcome | None) -> dict[str, Any]:

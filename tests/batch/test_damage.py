@@ -44,6 +44,8 @@ def test_damaged_results_are_on_no_page_and_cost_no_other(with_pipeline, capsys)
     cut = file_of(out, "sub-01", "edges.tsv", "ivae")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     file_of(out, "sub-02", "edges.json", "tcl").write_text("null")
+    series = file_of(out, "sub-02", "timeseries.tsv")
+    series.write_bytes(series.read_bytes()[: series.stat().st_size // 2])
     older = file_of(out, "sub-03", "edges.json", "ivae")
     older.write_text(json.dumps({**json.loads(older.read_text()), "Power": {"RightSign": {}}}))
     pages = {name: out / f"{name}.html" for name in ("sub-01", "sub-02", "sub-03", "group")}
@@ -53,9 +55,15 @@ def test_damaged_results_are_on_no_page_and_cost_no_other(with_pipeline, capsys)
     said = capsys.readouterr().err
     assert "The ivae results of 'sub-01' are damaged and are on no page" in said
     assert "The tcl results of 'sub-02' are damaged and are on no page" in said
+    lost = "The time series are not shown, for timeseries.tsv was changed since it was written"
+    assert f"sub-02: {lost}" in said
+    assert "sub-01: The time series" not in said
     assert "sub-03, ivae: what the results record of 'Power' (without Volumes" in said
     assert "Traceback" not in said
     assert all(page.is_file() for page in pages.values())
+    assert lost in pages["sub-02"].read_text()
+    assert "Carpet plot" not in pages["sub-02"].read_text()
+    assert "Carpet plot" in pages["sub-01"].read_text()
     assert run(source, out, "--dry-run", "--pipeline", pipeline) == 0
     assert "1 up to date" in " ".join(capsys.readouterr().out.replace("of them", "").split())
 
