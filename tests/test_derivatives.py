@@ -21,7 +21,7 @@ from causal_ivae.derivatives.files import (
 )
 from causal_ivae.derivatives.names import UnitPaths
 from causal_ivae.derivatives.tables import DIAGNOSTICS, TABLES
-from causal_ivae.derivatives.units import Unit
+from causal_ivae.derivatives.units import Unit, find_recording
 from causal_ivae.errors import NoRoomError
 
 
@@ -234,3 +234,14 @@ def test_the_tables_that_were_read_last_are_remembered(tmp_path, monkeypatch):
     assert read("network") is third
     assert read("tcl") is second
     assert read("ivae") is not first
+
+
+def test_the_latest_series_of_a_unit_are_found_whatever_they_are_called(tmp_path):
+    for task, seconds in (("a", 2), ("b", 3), ("c", 1)):
+        paths = UnitPaths(tmp_path, "sub-01", (("task", task),))
+        sidecar = paths.file("timeseries.json")
+        write_json(sidecar, {"Regions": ["A", "B"], "Entities": {"task": task}})
+        os.utime(sidecar, (seconds, seconds))
+    paths, about = find_recording(tmp_path, "sub-01")
+    assert about["Entities"] == {"task": "b"}
+    assert paths.entities == (("task", "b"),)

@@ -8,7 +8,13 @@ from causal_ivae.errors import InputError, NothingMatchedError, SettingsError
 from causal_ivae.given_files import require_file
 from causal_ivae.imaging.atlas import Parcellation
 from causal_ivae.imaging.bids import find_subjects
-from causal_ivae.imaging.file_names import find_sidecar, parse_entities, spaces_fit
+from causal_ivae.imaging.file_names import (
+    find_sidecar,
+    parse_entities,
+    run_entities,
+    short_names,
+    spaces_fit,
+)
 from causal_ivae.imaging.filters import load_bids_filter
 
 IMAGE = "_desc-preproc_bold.nii.gz"
@@ -315,3 +321,11 @@ def test_the_tables_that_xcpd_writes_beside_series_are_no_series(tmp_path):
     for query in ({"seg": "Tiny"}, {"segmentation": "Tiny", "statistic": "mean"}):
         (subject,) = find_subjects(tmp_path, bids_filter={"bold": query})
         assert [run.path for run in subject.runs] == series[:1]
+
+
+def test_runs_are_told_apart_by_the_entities_of_bids_that_are_no_versions_of_a_run():
+    assert run_entities()[:3] == ("ses", "sample", "task")
+    assert run_entities().index("run") < run_entities().index("echo")
+    assert not {"sub", "space", "desc", "atlas", "stat", "meas"} & set(run_entities())
+    assert short_names()["session"] == "ses"
+    assert short_names()["measure"] == "meas"

@@ -129,3 +129,18 @@ def test_bars_of_stability_are_good_where_they_are_long():
     assert bars
     # Without an optimum, HTML takes the middle of the scale for the best.
     assert {(bar["low"], bar["optimum"], bar["max"]) for bar in bars} == {("0.8", "1", "1")}
+
+
+def test_a_summary_has_the_lowest_coverage_of_images_and_the_verdict_on_the_first_method():
+    record = subject_record(names_of(3), ("ivae", "tcl"))
+    names = record.names
+    about = {**record.sidecar, "Coverage": dict(zip(names, (0.9, 0.4, None), strict=True))}
+    of_images = replace(record, sidecar={**about, "Sources": ["sub-01_bold.nii.gz"]})
+    found = summarise_subject(of_images)
+    assert found.coverage == 0.4
+    assert found.sentence == verdicts_of(of_images)[0].sentence
+    assert found.sentence.startswith("iVAE")
+    assert found.agreement("tcl", "ivae") == found.agreement("ivae", "tcl")
+    assert found.agreement("tcl", "ivae") is not None
+    of_tables = replace(record, sidecar={**about, "Sources": ["sub-01_timeseries.tsv"]})
+    assert summarise_subject(of_tables).coverage is None
