@@ -7,7 +7,7 @@ import torch
 from causal_ivae import FlowIVAE
 from causal_ivae.settings import FlowSettings, IVAESettings
 from causal_ivae.unmixing import mean_correlation
-from causal_ivae.unmixing.estimators import SegmentICA
+from causal_ivae.unmixing.estimators import SegmentICA, triangular_beside
 from causal_ivae.unmixing.models.stacked import Auxiliary
 from causal_ivae.unmixing.models.triangular import PLACES, TriangularMap, transformed
 from causal_ivae.unmixing.training.lbfgs import minimise
@@ -129,6 +129,15 @@ def test_a_triangular_start_that_gains_nothing_ends_the_fit(bent):
     assert flow.objective_ == flow.restart_objectives_[-1]
     values = flow.training_curve_[:, 1]
     assert values[-1] > values[flow.training_curve_[:, 0] <= 300][-1]
+
+
+def test_a_triangular_start_that_is_not_the_best_ends_no_fit(bent, monkeypatch):
+    _, z, u = bent
+    monkeypatch.setattr(triangular_beside, "_FITS", 10.0)
+    mixed = z @ [[1.0, 0.7], [-0.8, 1.0]]
+    flow = FlowIVAE(modulates="mean_variance", layers=3, steps=310, seed=1).fit(mixed, u)
+    assert flow.map_ is None
+    assert flow.n_iter_ == 310
 
 
 def test_only_two_columns_with_moving_means_have_such_a_start():
