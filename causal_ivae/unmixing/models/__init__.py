@@ -1,6 +1,7 @@
 """Define stacked models, which train many small models as one."""
 
 __all__ = [
+    "binary_ivae",
     "draws",
     "equations",
     "flow",
@@ -11,4 +12,5 @@ __all__ = [
     "structural_flow",
     "tcl",
     "triangular",
+    "variational",
 ]
