@@ -94,6 +94,7 @@ _TYPES: dict[Kind, Callable[[str], Any]] = {
     "count": count,
     "counts": count,
     "seed": seed,
+    "number": positive,
     "folder": Path,
     "folders": Path,
 }

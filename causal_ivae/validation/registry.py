@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from causal_ivae.validation.paper.experiments import FigureName
     from causal_ivae.validation.suites.suite import Suite
 
-Kind = Literal["text", "texts", "count", "counts", "seed", "folder", "folders", "flag"]
+Kind = Literal["text", "texts", "count", "counts", "seed", "number", "folder", "folders", "flag"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Option:
     ----------
     name : str
         Without the two dashes.
-    kind : {"text", "texts", "count", "counts", "seed", "folder", "folders", "flag"}
+    kind : {"text", "texts", "count", "counts", "seed", "number", "folder", "folders", "flag"}
         What its value is: any text, a whole number of 1 or more, or one or more of these; a whole
-        number of 0 or more; a path, or one or more of these; or nothing at all, where it matters
-        only whether the option is given.
+        number of 0 or more; a number above 0; a path, or one or more of these; or nothing at all,
+        where it matters only whether the option is given.
     metavar : str
         What stands for its value in the help; empty for a flag.
     default : str or int or None
@@ -226,6 +226,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         Option("own", "seed", "N", "networks simulated here (default: 20)"),
         Option("subjects", "counts", "N", "default: 1 5 10 50"),
         Option("draws", "count", "N", "random choices of subjects (default: 3)"),
+        Option("tr", "number", "SECONDS", "repetition time of the networks in the folders: 2"),
         _METHODS,
         data="folders of .npz files with 'ts' and 'net', or of tables with truth.tsv",
         several=True,

@@ -13,7 +13,8 @@ from causal_ivae.simulate.bold_networks import (
     draw_bold_design,
     simulate_bold_network,
 )
-from causal_ivae.validation.suites.bold_networks import BoldNetworks, read_network
+from causal_ivae.validation.suites.bold_networks import BoldNetworks
+from causal_ivae.validation.suites.network_files import read_network
 from causal_ivae.validation.suites.network_rivals import NETWORK_RIVALS, claims_of
 
 CHAIN = np.zeros((4, 4), dtype=bool)

@@ -49,6 +49,8 @@ _COLOURS = {
 _BASELINES = ("linear ICA", "observations", "chance")
 _MCC = "MCC on other rows"
 _MOST_POINTS = 2500
+_BELOW = (1.0, 0.1, 0.01, 0.0)
+"""Distances from the best held-out ELBO (nats per row) that have a tick."""
 
 
 def draw(name: FigureName, outcome: Outcome) -> tuple[bytes, str]:
@@ -160,8 +162,9 @@ def _selection(outcome: Outcome) -> Figure:
         correlations = f"\nrank correlations {', '.join(shown)}" if shown else ""
         ax.set_title(f"({panel}) settings of {family}{correlations}")
         ax.set_xscale("symlog", linthresh=0.01)
+        ax.set_xticks(_BELOW, [f"{value:g}" for value in _BELOW])
+        ax.set_xlim(1.2 * max(1.0, (runs["held_out"].max() - runs["held_out"]).max()), -0.002)
         ax.set_xlabel("held-out ELBO below the best setting's, nats per row")
-        ax.invert_xaxis()
     _finish(figure, axes)
     return figure
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -14,13 +13,17 @@ from numpy.typing import NDArray
 from causal_ivae.discovery import discover
 from causal_ivae.discovery.network.judgement import LEAST_ADJACENT
 from causal_ivae.drawing.svg import new_figure
-from causal_ivae.errors import InputError, SettingsError
-from causal_ivae.provenance import fingerprint
+from causal_ivae.errors import SettingsError
 from causal_ivae.seeding import child_seed, generator
 from causal_ivae.settings import DecisionSettings, NetworkSettings, PowerSettings, UnmixingSettings
-from causal_ivae.simulate.bold_networks import draw_bold_design, simulate_bold_network
+from causal_ivae.simulate.bold_networks import BoldDesign, draw_bold_design, simulate_bold_network
 from causal_ivae.validation.suites.calibration_error import reliability
 from causal_ivae.validation.suites.method_lines import finish, form
+from causal_ivae.validation.suites.network_files import (
+    content_of_network,
+    network_files,
+    read_network,
+)
 from causal_ivae.validation.suites.network_rivals import NETWORK_RIVALS, Claimed, claims_of
 from causal_ivae.validation.suites.suite import SUMMARY, MethodSuite, Tables
 from causal_ivae.validation.text_tables import as_block, as_text, share_with_interval
@@ -95,6 +98,8 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         Numbers of subjects; more than there are stand for all.
     draws : int
         Random choices of subjects, where they are fewer than all.
+    tr : float
+        Repetition time (s) of the networks in the folders; the own ones have one each.
     """
 
     name = "networks"
@@ -108,6 +113,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
     draws: int = 3
     methods: tuple[str, ...] = (*OURS, *NETWORK_RIVALS)
     unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
+    tr: float = 2.0
 
     @classmethod
     def small(cls) -> dict[str, Any]:
@@ -129,7 +135,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         return {
             "network": self._unmixing(method).network.model_dump(mode="json"),
             "decision": DecisionSettings().model_dump(mode="json"),
-            **({} if power is None else {"power": power.model_dump(mode="json")}),
+            **({} if power is None else {"power": power.model_dump(mode="json"), "tr": self.tr}),
         }
 
     def described(self) -> dict[str, Any]:
@@ -257,6 +263,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
             seed=child_seed(self.seed, case.network, case.draw),
             unmixing=self._unmixing(case.method),
             power=self._power(case.method),
+            tr=self._design(case.network).tr if _is_own(case.network) else self.tr,
         )
         x, y = np.triu_indices(regions, 1)
         edges = graph.edges
@@ -272,13 +279,13 @@ class BoldNetworks(MethodSuite[NetworkCase]):
 
     def _sources(self) -> Iterator[tuple[str, str, int, int]]:
         """Yield name, fingerprint, number of subjects and of regions of every network."""
-        found = {path.stem: path for folder in self.data for path in _files(folder)}
+        found = {path.stem: path for folder in self.data for path in network_files(folder)}
         for name in self.networks:
             if name not in found:
                 raise SettingsError(f"No network '{name}' in the folders given with --data.")
         for name in self.networks or found:
             series, _ = read_network(found[name])
-            yield name, _content(found[name]), len(series), series.shape[2]
+            yield name, content_of_network(found[name]), len(series), series.shape[2]
         for number in range(self.own):
             design = draw_bold_design(self._seed(number))
             yield f"{OWN} {number}", "", design.n_subjects, len(design.adjacency)
@@ -288,19 +295,33 @@ class BoldNetworks(MethodSuite[NetworkCase]):
 
         Of given networks the last are not known, and taken for none.
         """
-        if name.startswith(f"{OWN} "):
-            seed = self._seed(int(name.removeprefix(f"{OWN} ")))
-            design = draw_bold_design(seed)
+        if _is_own(name):
+            design = self._design(name)
             shared = np.zeros_like(design.adjacency)
             for driven in design.hidden:
                 shared[np.ix_(driven, driven)] = True
-            return simulate_bold_network(design, seed=seed).values, design.adjacency, shared
-        found = {path.stem: path for folder in self.data for path in _files(folder)}
+            return (
+                simulate_bold_network(design, seed=self._seed(_number(name))).values,
+                design.adjacency,
+                shared,
+            )
+        found = {path.stem: path for folder in self.data for path in network_files(folder)}
         series, truth = read_network(found[name])
         return series, truth, np.zeros_like(truth)
 
+    def _design(self, name: str) -> BoldDesign:
+        return draw_bold_design(self._seed(_number(name)))
+
     def _seed(self, number: int) -> int:
         return child_seed(self.seed, "benchmark of networks", number)
+
+
+def _is_own(name: str) -> bool:
+    return name.startswith(f"{OWN} ")
+
+
+def _number(name: str) -> int:
+    return int(name.removeprefix(f"{OWN} "))
 
 
 def _common_causes(rows: pd.DataFrame) -> pd.DataFrame:
@@ -320,71 +341,6 @@ def _common_causes(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _most_regions(method: str) -> int | None:
     return NETWORK_RIVALS[method].most_regions if method in NETWORK_RIVALS else None
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return the networks of a folder: .npz files, and folders with a true graph.
-
-    Raises
-    ------
-    SettingsError
-        If there is none.
-    """
-    where = folder.expanduser().resolve()
-    found = sorted(where.glob("*.npz"))
-    found += sorted(path.parent for path in where.glob("**/truth.tsv"))
-    if not found:
-        raise SettingsError(f"'{where}' holds no .npz file and no folder with truth.tsv.")
-    return found
-
-
-def _content(path: Path) -> str:
-    return fingerprint(path / "truth.tsv" if path.is_dir() else path)
-
-
-def read_network(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Read the series (subjects, n_times, nodes) and the arrows that most subjects have."""
-    series, arrows = read_series_and_arrows(path)
-    return series, arrows.mean(axis=0) > 0.5
-
-
-def read_series_and_arrows(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Read the series and the true arrows of every subject of a simulated network.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        An .npz file with ``ts`` (subjects, n_times, nodes) and ``net`` (subjects, nodes, nodes), or
-        a folder with ``truth.tsv`` (nodes x nodes, row = cause) and one tab-separated table
-        (n_times x nodes, without a header) a subject.
-
-    Returns
-    -------
-    series : ndarray, shape (subjects, n_times, nodes), float64
-    arrows : ndarray, shape (subjects, nodes, nodes), bool
-        Row = cause, column = effect.
-
-    Raises
-    ------
-    InputError
-        If it is not such a file or folder.
-    """
-    try:
-        if path.is_dir():
-            files = sorted(file for file in path.glob("*.tsv") if file.name != "truth.tsv")
-            series = np.stack([np.loadtxt(file, delimiter="\t") for file in files])
-            net = np.stack([np.loadtxt(path / "truth.tsv", delimiter="\t")] * len(series))
-        else:
-            with np.load(path, allow_pickle=False) as content:
-                series, net = content["ts"].astype(np.float64), content["net"]
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise InputError(f"'{path}' is not a simulated network: {error}.") from error
-    if series.ndim != 3 or net.shape != (len(series), series.shape[2], series.shape[2]):
-        raise InputError(
-            f"'{path}': series of shape {series.shape} and true graphs of shape {net.shape}; "
-            "expected (subjects, volumes, nodes) and (subjects, nodes, nodes)."
-        )
-    return series, (net != 0) & ~np.eye(series.shape[2], dtype=bool)
 
 
 def _scores(rows: pd.DataFrame) -> Mapping[str, float | int]:

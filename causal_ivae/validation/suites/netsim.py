@@ -16,8 +16,8 @@ from causal_ivae.provenance import fingerprint
 from causal_ivae.seeding import generator
 from causal_ivae.settings import DecisionSettings
 from causal_ivae.validation.session import check_names
-from causal_ivae.validation.suites.bold_networks import read_series_and_arrows
 from causal_ivae.validation.suites.method_lines import colour, finish
+from causal_ivae.validation.suites.network_files import read_series_and_arrows
 from causal_ivae.validation.suites.ours import PAIR_METHODS
 from causal_ivae.validation.suites.pair_suite import PairSuite
 from causal_ivae.validation.suites.suite import SUMMARY, Tables, portions
@@ -306,7 +306,7 @@ def read_network(path: Path, subjects: int | None = None) -> Network:
     Parameters
     ----------
     path : pathlib.Path
-        See `causal_ivae.validation.suites.bold_networks.read_series_and_arrows`.
+        See `causal_ivae.validation.suites.network_files.read_series_and_arrows`.
     subjects : int, optional
         The first so many; default all.
 
