@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from causal_ivae.batch.analysis import one_line
 from causal_ivae.batch.navigation import correct_links
@@ -11,9 +12,8 @@ from causal_ivae.batch.state import read_whole, whole_methods
 from causal_ivae.batch.summaries import FOLDER, folder_digest, summary_of
 from causal_ivae.derivatives.files import read_sidecar, write_json, write_text
 from causal_ivae.derivatives.names import GROUP, MISSING, POOLED, UnitPaths, is_subject
-from causal_ivae.derivatives.units import find_paths, find_recording, subjects_in
+from causal_ivae.derivatives.units import find_recording, subjects_in
 from causal_ivae.discovery.methods import METHODS
-from causal_ivae.drawing.wording import count
 from causal_ivae.errors import CausalIvaeError
 from causal_ivae.group import Rating, read_ratings
 from causal_ivae.provenance import digest_of
@@ -43,8 +43,7 @@ def write_overview(
     Raises
     ------
     CausalIvaeError
-        If a page cannot be made; results and other pages stay as they are, and the index is
-        written without the comparison.
+        If a page cannot be made; results and other pages stay as they are, an older comparison too.
     """
     try:
         return _write(output, templates, again)
@@ -111,35 +110,38 @@ def _compare(
     The first unit whose results by several methods are undamaged is drawn, the group before all.
     """
     subjects = {unit: found for unit, found in summaries.items() if len(found.methods) > 1}
-    drawn = next((u for u in (GROUP, *subjects) if _has_several_methods(output, u)), None)
-    if drawn is None and not subjects:
-        return []
-    if drawn is None:
-        raise CausalIvaeError(
-            f"'{_COMPARISON}' needs undamaged results by two methods, and those of "
-            f"{count(len(subjects), 'subject')}, such as '{next(iter(subjects))}', were changed or "
-            "removed: run the level participant again."
-        )
+    group = [GROUP] if len(whole_methods(_recording(output, GROUP)[0])) > 1 else []
     page, remembered = output / _COMPARISON, output / FOLDER / "compare.json"
-    found = find_recording(output, drawn)
-    paths, about = (UnitPaths(output, drawn), {}) if found is None else found
-    shown = (drawn, folder_digest(paths.folder), str(templates), repr(subjects))
-    digest = digest_of(*shown)
-    if not again and page.is_file() and read_sidecar(remembered).get("Digest") == digest:
-        return []
+    for unit in (*group, *subjects):
+        paths, about = _recording(output, unit)
+        digest = digest_of(unit, folder_digest(paths.folder), str(templates), repr(subjects))
+        if not again and page.is_file() and read_sidecar(remembered).get("Digest") == digest:
+            return []
+        record = read_whole(paths, about)
+        if len(record.methods) > 1:
+            break
+    else:
+        if not subjects:
+            return []
+        raise CausalIvaeError(
+            f"'{_COMPARISON}' needs undamaged results by two methods, and those of all subjects, "
+            f"such as '{next(iter(subjects))}', were changed or removed: run the level participant "
+            "again."
+        )
     # Drawing takes longer to import than it takes to find out that nothing has changed.
     from causal_ivae.reporting.comparison_page import render_compare
 
     remembered.unlink(missing_ok=True)
-    write_text(page, render_compare(read_whole(paths, about), subjects, templates))
+    write_text(page, render_compare(record, subjects, templates))
     if templates is None:
         # A user may change their own templates, which this digest does not cover.
         write_json(remembered, {"Digest": digest})
     return [page]
 
 
-def _has_several_methods(output: Path, unit: str) -> bool:
-    return len(whole_methods(find_paths(output, unit) or UnitPaths(output, unit))) > 1
+def _recording(output: Path, unit: str) -> tuple[UnitPaths, Mapping[str, Any]]:
+    """Return the paths and the sidecar of a unit's latest series, empty if there are none."""
+    return find_recording(output, unit) or (UnitPaths(output, unit), {})
 
 
 @dataclass(frozen=True)

@@ -328,8 +328,8 @@ def _lost_series(paths: UnitPaths, about: Mapping[str, Any]) -> str:
     if not damage:
         return ""
     return (
-        f"The time series are not shown, for {next(iter(damage.values()))}: run the level "
-        "participant again."
+        "The time series and what is made of them are not shown, for "
+        f"{next(iter(damage.values()))}: run the level participant again."
     )
 
 

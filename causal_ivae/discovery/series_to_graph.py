@@ -91,8 +91,10 @@ def discover(
         Pairs that a cheap test leaves out are not unmixed: their decision is "none", their score
         0.  Default: none are left out.
     power : PowerSettings, optional
-        With it, the method "network" plants arrows into the data to estimate which it could decide
-        (table ``power``), and calibrates ``probability_leaning`` by them.  Default: not estimated.
+        With it, as in `causal-ivae run`, the method "network" plants arrows into the data to
+        estimate which it could decide (table ``power``), calibrates ``probability_leaning`` by
+        them, and draws none where they lean the wrong way as often as the right one.  Default:
+        none are planted.
     tr : float
         Repetition time (s), which only the power needs.
     key : str

@@ -246,6 +246,12 @@ def _decisions(settings: Pipeline, realised: Realised) -> list[str]:
             f"Arrows of {network.title} were drawn from the probability on at which "
             f"{_demanded(settings)}."
         )
+    if settings.power.plants and network.name in realised.methods:
+        sentences.append(
+            f"No arrow of {network.title} was drawn where strong arrows that were planted through "
+            "haemodynamic responses into the same data, between regions without common sources, "
+            "leaned the wrong way as often as the right one."
+        )
     of_pairs = [one.title for one in _methods(realised) if isinstance(one, PairMethod)]
     if settings.unmixing.pair_twins and of_pairs:
         sentences.append(_beside_twins(settings, listed(of_pairs)))

@@ -70,6 +70,8 @@ def _against_twins(label: str, claims: int, twins: int, about: Mapping[str, Any]
         return f"{text} Arrows are drawn from a {what} of {least:.2f} on."
     if claims == 0:
         return text
+    if about.get("WithheldByPlantedArrows"):
+        return f"{text} No arrow is drawn, since {WHY['planted']}."
     if per_twin == 0:
         share = about.get("Settings", {}).get("decision", {}).get("decoy_share", 0.05)
         return (

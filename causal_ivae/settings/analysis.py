@@ -52,7 +52,9 @@ class PowerSettings(Settings):
         24,
         ge=0,
         description="arrows of each strength that are planted through haemodynamic responses into "
-        "twins of the data, and into series that share nothing; 0: the power is not estimated",
+        "twins of the data, and into series that share nothing; no arrow is drawn where the strong "
+        "ones of the latter, if eight or more are found connected, lean the wrong way as often as "
+        "the right one; 0: none are planted and the power is not estimated",
     )
     delay_sd: float = Field(
         0.5,

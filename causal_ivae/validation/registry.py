@@ -226,7 +226,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         Option("own", "seed", "N", "networks simulated here (default: 20)"),
         Option("subjects", "counts", "N", "default: 1 5 10 50"),
         Option("draws", "count", "N", "random choices of subjects (default: 3)"),
-        Option("tr", "number", "SECONDS", "repetition time of the networks in the folders: 2"),
+        Option(
+            "tr", "number", "SECONDS", "repetition time of the networks in the folders (default: 2)"
+        ),
         _METHODS,
         data="folders of .npz files with 'ts' and 'net', or of tables with truth.tsv",
         several=True,

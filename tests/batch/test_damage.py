@@ -55,7 +55,10 @@ def test_damaged_results_are_on_no_page_and_cost_no_other(with_pipeline, capsys)
     said = capsys.readouterr().err
     assert "The ivae results of 'sub-01' are damaged and are on no page" in said
     assert "The tcl results of 'sub-02' are damaged and are on no page" in said
-    lost = "The time series are not shown, for timeseries.tsv was changed since it was written"
+    lost = (
+        "The time series and what is made of them are not shown, for timeseries.tsv was changed "
+        "since it was written"
+    )
     assert f"sub-02: {lost}" in said
     assert "sub-01: The time series" not in said
     assert "sub-03, ivae: what the results record of 'Power' (without Volumes" in said

@@ -9,6 +9,7 @@ from fake_records import SIX, changed, names_of, subject_record
 from page_parser import Page
 from rendering import render_subject
 
+from causal_ivae.outcomes import WHY
 from causal_ivae.reporting.headline import headline_of, poor_arrows
 from causal_ivae.reporting.method_table import method_rows
 from causal_ivae.reporting.no_arrow import no_arrows
@@ -142,6 +143,9 @@ def test_twins_stand_beside_the_arrows_of_every_method_that_has_them():
     assert "in a twin” is how many such a series has" in text
     (said, *_) = twins_sentences("TCL", guarded)
     assert said.endswith("2 arrows to be more than chance, so no arrow is drawn; 10 twins could.")
+    withheld = replace(guarded, sidecar={**guarded.sidecar, "WithheldByPlantedArrows": True})
+    (said, *_) = twins_sentences("Network", withheld)
+    assert said.endswith("No arrow is drawn, since " + WHY["planted"] + ".")
 
 
 def test_every_method_has_one_row_and_no_sentence_stands_twice():

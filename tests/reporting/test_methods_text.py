@@ -79,6 +79,14 @@ def test_twins_are_said_only_where_there_are_some():
     assert "twin" not in without
 
 
+def test_planted_arrows_are_said_only_where_there_are_some():
+    network = replace(BOTH, methods=("network",))
+    said = "leaned the wrong way as often as the right one"
+    assert methods_text(Pipeline(), network).count(said) == 1
+    assert said not in methods_text(Pipeline().changed({"power.plants": 0}), network)
+    assert said not in methods_text(Pipeline(), BOTH)
+
+
 def test_segments_found_in_the_series_are_said():
     assert "found in the series" not in methods_text(Pipeline(), BOTH)
     for kind, keys in (("changepoints", {"killick2012", "truong2020"}), ("hmm", {"rabiner1989"})):

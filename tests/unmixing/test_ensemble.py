@@ -1,5 +1,6 @@
 """Training in stacks: every pair and restart, seeds, divergence, what is reported on the way."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -124,6 +125,16 @@ def test_a_pair_is_the_same_whatever_shares_its_stack(method, data):
     np.testing.assert_array_equal(together.objective, in_chunks.objective)
     for name in ("slope", "curves", "taken", "retried", "kl", "modulation"):
         np.testing.assert_array_equal(getattr(together, name), getattr(in_chunks, name))
+
+
+def test_a_member_that_was_trained_once_more_keeps_that_it_was_retried(data):
+    values, segments = data
+    fit = unmix("ivae", values, segments, [(0, 1)])
+    retried = replace(fit, retried=np.array([True, False]))
+    first = unmix("ivae", values, segments, [(0, 1)], at_once=1)
+    more = retried.continued(replace(first, retried=np.array([False, False])), 0)
+    assert more.retried.tolist() == [True, False]
+    assert more.taken.tolist() == [2 * fit.taken[0], fit.taken[1]]
 
 
 def test_wide_networks_make_small_stacks_on_a_cpu():

@@ -168,3 +168,25 @@ def test_the_precision_of_a_prior_is_that_of_its_draws():
         drawn = prior.draw(u, KEYS, 3)
         precision, _ = prior.precision(u, drawn)
         torch.testing.assert_close(drawn.var(1), 1.0 / precision[:, 0], rtol=0.05, atol=0.0)
+
+
+def test_binary_columns_that_repeat_or_exclude_each_other_are_fitted():
+    rng = np.random.default_rng(2)
+    u = np.repeat(np.arange(4), 100)
+    one = rng.integers(0, 2, size=(400, 3)).astype(float)
+    classes = np.eye(4)[rng.integers(0, 4, size=400)]
+    for x in (np.column_stack([one, one[:, 0]]), classes):
+        model = IVAE(likelihood="bernoulli", steps=5, restarts=1, device="cpu").fit(x, u)
+        assert np.isfinite(model.transform(x, u)).all()
+
+
+@torch.no_grad()
+def test_a_member_that_is_not_finite_does_not_stop_the_others():
+    x = binary_rows(300).float()
+    x[0, 0, 0] = torch.nan
+    u = torch.arange(300) % 3
+    model = StackedBinaryIVAE(KEYS, 5, 2, Auxiliary(3), BINARY)
+    model.start(x, u)
+    value = model.evaluate(x, u)
+    assert value[0].isnan()
+    assert value[1].isfinite()

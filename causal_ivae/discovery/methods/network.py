@@ -51,14 +51,14 @@ class _Claims:
         Probabilities of all arrows of every twin.
     least : float
         Probability from which arrows are drawn; infinite if none are.
-    before : float
-        What it would be whatever planted arrows show.
+    least_beside_twins : float
+        Probability from which arrows would be drawn if planted arrows were not looked at.
     """
 
     judgement: NetworkJudgement
     decoys: NDArray[np.float64]
     least: float
-    before: float
+    least_beside_twins: float
 
 
 class NetworkMethod(Method[NetworkSettings]):
@@ -99,7 +99,8 @@ class NetworkMethod(Method[NetworkSettings]):
             return _by_structural_flows(problem, about)
         claims = self._claims(problem, values, distinct)
         power = _power(problem, values, claims)
-        if power is not None and power.misleads:
+        withheld = power is not None and power.misleads and np.isfinite(claims.least)
+        if withheld:
             claims = replace(claims, least=np.inf)
         judgement = claims.judgement
         about |= {
@@ -116,6 +117,7 @@ class NetworkMethod(Method[NetworkSettings]):
         rows = _rows_of(problem.pairs, distinct, judgement.pairs)
         if power is not None:
             drawn = bool((judgement.directed >= claims.least).any())
+            about["WithheldByPlantedArrows"] = bool(withheld)
             about["Power"] = power.about(values, problem.segments, problem.tr, drawn=drawn)
         slope = None if power is None else power.slope
         return Found(
@@ -195,10 +197,7 @@ class NetworkMethod(Method[NetworkSettings]):
             "and from pairwise likelihood ratios [@hyvarinen2013]. A multinomial logistic model "
             "that was calibrated on simulated BOLD networks turned this evidence into "
             "probabilities. Where nonlinear terms predicted held-out volumes better by more than "
-            f"{MOST_GAIN:g} nats per volume and region, structural flows decided instead.{against} "
-            "Where strong arrows that were planted through haemodynamic responses into regions "
-            "without common sources leaned the wrong way at least as often as the right one, no "
-            "arrow was drawn."
+            f"{MOST_GAIN:g} nats per volume and region, structural flows decided instead.{against}"
         ]
 
     def decision_sentences(self, decision: DecisionSettings, whose: str) -> list[str]:
@@ -250,7 +249,7 @@ class NetworkMethod(Method[NetworkSettings]):
             ):
                 break
         least = least_drawn(claims, decoys, decision, decision.confidence)
-        return _Claims(judgement, decoys, least, before=least)
+        return _Claims(judgement, decoys, least, least_beside_twins=least)
 
 
 def _power(problem: Problem, values: NDArray[np.float32], claims: _Claims) -> Power | None:
@@ -345,7 +344,7 @@ def _edges(
             ~judged,
             decision == "none",
             decision != "undecided",
-            directed.max(axis=1) >= claims.before,
+            directed.max(axis=1) >= claims.least_beside_twins,
             directed.max(axis=1) >= confidence,
             adjacent >= LEAST_ADJACENT,
         ],

@@ -10,6 +10,7 @@ from causal_ivae.seeding import generator
 
 _ALIKE = 0.01
 """Standard deviations that differ by less than this share count as equal."""
+_FLAT = 1e-6
 _NEIGHBOURS = 3
 """Pairs among the so many largest partial correlations of a region make the skeleton."""
 
@@ -58,10 +59,15 @@ def scaled(
 
 
 def is_standardised(values: NDArray[np.floating], segments: NDArray[np.int64]) -> bool:
-    """Check whether every region has the same standard deviation in all long segments."""
+    """Check whether every region has the same standard deviation in all long segments.
+
+    Segments in which a region does not move at all do not count.
+    """
     own = series_of_own(segments)
     _, deviation = _centred(np.asarray(values, dtype=np.float64), own)
-    return bool(own.any() and (np.ptp(deviation, axis=0) < _ALIKE * deviation.max(axis=0)).all())
+    largest = deviation.max(axis=0)
+    smallest = np.where(deviation > _FLAT * largest, deviation, np.inf).min(axis=0)
+    return bool(own.any() and (largest - smallest < _ALIKE * largest).all())
 
 
 def standardised(values: NDArray[np.floating], segments: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -186,7 +186,7 @@ def _factor_parts(
     factors = factors / factors.std(axis=0)
     fitted = _with_lags(factors, blocks, len(responses)) @ np.concatenate(responses)
     fitted *= np.sqrt(common) / (fitted.std(axis=0) + 1e-12)
-    own = x - fitted * ((x * fitted).mean(axis=0) / np.square(fitted).mean(axis=0))
+    own = x - fitted * ((x * fitted).mean(axis=0) / (np.square(fitted).mean(axis=0) + 1e-300))
     bands = int(np.clip(lengths.max() // _ROWS_PER_BAND, 1, _MOST_BANDS))
     return FactorParts(
         rows=rows,

@@ -129,9 +129,9 @@ class StackedBinaryIVAE(StackedVariational):
         odds = share.clamp(_LEAST_SHARE, 1.0 - _LEAST_SHARE)
         slope = odds * (1.0 - odds)
         explained = unmixing.mT @ covariance
-        mixing = torch.linalg.solve(explained @ unmixing, explained) / slope
+        identity = torch.eye(self.n_components, dtype=explained.dtype, device=x.device)
+        mixing = torch.linalg.solve(explained @ unmixing + _RIDGE * identity, explained) / slope
         self.decoder.set_linear(mixing, torch.logit(odds))
-        identity = torch.eye(self.n_components, dtype=mixing.dtype, device=x.device)
         factor = torch.linalg.cholesky_ex(mixing * slope @ mixing.mT + _RIDGE * identity).L
         factor.diagonal(dim1=-2, dim2=-1).log_()
         factor = factor[:, None, self.below[0], self.below[1]]

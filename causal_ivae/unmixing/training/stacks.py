@@ -66,7 +66,7 @@ class Fit:
     curves : ndarray, shape (members, points), float64
         Mean objective on the minibatches since the step before, at each of `curve_steps`.
     taken : ndarray, shape (members,), int64
-        Number of steps that each member learned, in the training that counts.
+        Number of steps that each member took, without those of a training that diverged.
     retried : ndarray, shape (members,), bool
         True if training diverged and was repeated from another seed at half the learning rate.
     modulation : ndarray or None, shape (members, n_segments, n_components, 2), float64
@@ -103,12 +103,14 @@ class Fit:
         )
 
     def continued(self, ended: "Fit", member: int) -> "Fit":
-        """Return a fit of which one member was trained further; the curves of the others stay flat.
+        """Return a fit of which one member was trained once more; other curves stay flat.
+
+        Its steps are added up, whether it went on or started again.
 
         Parameters
         ----------
         ended : Fit
-            The further training of that member alone.
+            That training of the member alone.
         """
         curves = np.repeat(self.curves[:, -1:], len(ended.curve_steps), axis=1)
         curves[member] = ended.curves[0]
@@ -121,7 +123,9 @@ class Fit:
             "curves": np.concatenate((self.curves, curves), axis=1),
             "taken": taken,
         }
-        for name in ("disturbances", "objective", "slope", "retried", "modulation", "kl"):
+        whole["retried"] = self.retried.copy()
+        whole["retried"][member] |= ended.retried[0]
+        for name in ("disturbances", "objective", "slope", "modulation", "kl"):
             mine, theirs = getattr(self, name), getattr(ended, name)
             if mine is not None and theirs is not None:
                 whole[name] = mine.clone() if isinstance(mine, Tensor) else mine.copy()

@@ -128,6 +128,7 @@ def test_no_arrow_is_drawn_where_planted_ones_lean_the_wrong_way_as_often(
     expected = found.edges["why"].mask(was_drawn, "" if drawn else "planted")
     assert list(graph.edges["why"]) == list(expected)
     assert (graph.sidecar["LeastProbabilityDrawn"] is None) is not drawn
+    assert graph.sidecar["WithheldByPlantedArrows"] is not drawn
 
 
 def test_without_twins_the_probability_alone_decides():

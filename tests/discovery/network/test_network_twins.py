@@ -166,6 +166,10 @@ def test_twins_of_standardised_people_are_standardised(people):
     for series in (twins.draw(np.random.default_rng(0)), twins.as_scaled(values + values[:, :1])):
         deviation = [series[who == k].std(axis=0) for k in range(30)]
         np.testing.assert_allclose(deviation, 1.0, atol=1e-6)
+    # A region that does not move in one person does not make the others of another scale.
+    still = np.where((who == 3)[:, None] & (np.arange(4) == 1), 0.0, values)
+    again = Twins(still, who, who).as_scaled(2.0 * still)
+    np.testing.assert_allclose(again[who == 3].std(axis=0), [1.0, 0.0, 1.0, 1.0], atol=1e-6)
     larger = values * np.exp(0.1 * who)[:, None]
     kept = Twins(larger, who, who)
     np.testing.assert_array_equal(kept.as_scaled(2.0 * larger), 2.0 * larger)
