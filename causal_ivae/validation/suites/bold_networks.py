@@ -113,6 +113,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
     draws: int = 3
     methods: tuple[str, ...] = (*OURS, *NETWORK_RIVALS)
     unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
+    power: PowerSettings = field(default_factory=PowerSettings)
     tr: float = 2.0
 
     @classmethod
@@ -121,6 +122,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
         return {
             "own": 2, "subjects": (5,), "draws": 1,
             "methods": (*OURS, "partial-tanh", "partial-tanh-floor", "pc"),
+            "power": PowerSettings(plants=2),
         }  # fmt: skip
 
     def settings(self) -> dict[str, Any]:
@@ -243,7 +245,7 @@ class BoldNetworks(MethodSuite[NetworkCase]):
 
     def _power(self, method: str) -> PowerSettings | None:
         """Return how arrows are planted, against which claims are set as they are in a run."""
-        return PowerSettings() if method == OURS[0] else None
+        return self.power if method == OURS[0] else None
 
     def _claims(self, case: NetworkCase, series: NDArray[np.float64]) -> Claimed:
         """Return what the method of a case claims."""

@@ -32,6 +32,7 @@ from causal_ivae.validation.suites.suite import SUMMARY, Suite, Tables
 from causal_ivae.validation.text_tables import as_block, share_by_name
 
 GUARDS = ("share", "network")
+_FEW = PowerSettings(plants=2)
 _NAMES = {"twins": "common sources", "shifted": "nothing shared"}
 
 METHOD = {
@@ -99,12 +100,13 @@ class KnownArrows(Suite[TwinsCase]):
     subjects: int = 1
     guards: tuple[str, ...] = GUARDS
     unmixing: UnmixingSettings = field(default_factory=UnmixingSettings)
+    power: PowerSettings = field(default_factory=PowerSettings)
 
     @classmethod
     def small(cls) -> dict[str, Any]:
-        """Return the options of a quick run: few networks, and few twins of each."""
+        """Return the options of a quick run: few networks, few twins and planted arrows of each."""
         few = UnmixingSettings.model_validate({"network": {"twins": 6}})
-        return {"networks": 2, "guards": GUARDS[:1], "unmixing": few}
+        return {"networks": 2, "guards": GUARDS[:1], "unmixing": few, "power": _FEW}
 
     @classmethod
     def asked(cls, options: Mapping[str, Any], *, quick: bool, say: Say) -> Self:
@@ -134,7 +136,7 @@ class KnownArrows(Suite[TwinsCase]):
             "subjects": self.subjects,
             "network": self.unmixing.network.model_dump(mode="json"),
             "decision": DecisionSettings().model_dump(mode="json"),
-            "power": PowerSettings().model_dump(mode="json"),
+            "power": self.power.model_dump(mode="json"),
             "content": None if self.study is None else self.study.content,
         }
 
@@ -170,7 +172,7 @@ class KnownArrows(Suite[TwinsCase]):
             tr=tr,
             seed=child_seed(self.seed, "judged", case.number),
             decision=DecisionSettings.model_validate({"guard": case.guard}),
-            power=PowerSettings(),
+            power=self.power,
             unmixing=self.unmixing,
         )
         x, y = np.triu_indices(len(true), 1)
