@@ -126,7 +126,7 @@ class IVAESettings(AutoencoderSettings, PassesSettings):
     decoder: Decoder = Field(
         "invertible",
         description="network that maps disturbances to x: invertible, or mlp, which a diagonal "
-        "posterior has in any case; not of binary observations",
+        "posterior has in any case; binary observations have another one",
     )
     maps: int = Field(
         4, ge=1, description="linear maps of the invertible decoder, with splines between them"

@@ -11,6 +11,7 @@ from causal_ivae.seeding import generator
 _ALIKE = 0.01
 """Standard deviations that differ by less than this share count as equal."""
 _FLAT = 1e-6
+"""A region does not move in a segment with less than this share of its largest deviation."""
 _NEIGHBOURS = 3
 """Pairs among the so many largest partial correlations of a region make the skeleton."""
 

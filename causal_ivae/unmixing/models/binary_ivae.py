@@ -18,10 +18,12 @@ from causal_ivae.unmixing.models.variational import Posterior, StackedVariationa
 _NEARLY = 0.05
 """Perceptrons beside linear maps start at this share of their weights."""
 _RIDGE = 1e-3
+"""This is added to variances that may be zero, as where columns repeat or exclude each other."""
 _LEAST_SHARE = 1e-3
 """A column with fewer ones, or fewer zeros, starts as if it had this share of them."""
 _MOST_LOG_DIAGONAL = 6.0
 _ITERATIONS = 20
+"""FastICA takes this many iterations before the segments are used."""
 
 
 class StackedNearlyLinear(nn.Module):
